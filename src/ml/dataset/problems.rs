@@ -1,0 +1,76 @@
+//! What is wrong with a table, row by row.
+
+use serde::Serialize;
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Problem {
+    /// The row as a spreadsheet counts it, from 1 and the header included.
+    pub row: usize,
+    /// The line as a text editor counts it, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The column's name in the header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column_name: Option<String>,
+    /// What stands there, its first 80 characters.
+    pub value: String,
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// All that is wrong with a table: the first hundred, and how many there are.
+#[derive(Clone, Debug, Default, PartialEq, thiserror::Error)]
+#[error("{what}")]
+pub struct Problems {
+    /// For programs.
+    pub code: &'static str,
+    /// One sentence about the table as a whole.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+    /// The first hundred problems in the order of the file.
+    pub shown: Vec<Problem>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+/// How many problems are told together.
+pub(super) const SHOWN: usize = 100;
+
+impl Problems {
+    /// A problem of the table as a whole.
+    pub fn table(code: &'static str, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code, what: what.into(), hint: hint.into(), ..Self::default() }
+    }
+
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.total += 1;
+        if self.shown.len() < SHOWN {
+            self.shown.push(problem);
+        }
+    }
+
+    /// `Err` with a sentence about them all where there are any. `rows` is how many were read.
+    pub(crate) fn into_result(mut self, rows: usize) -> Result<(), Self> {
+        if self.total == 0 {
+            return Ok(());
+        }
+        let bad = if self.total == 1 { "1 cell or row".to_owned() } else { format!("{} cells or rows", self.total) };
+        self.code = "rows_have_problems";
+        self.what = format!("{bad} of {rows} rows cannot be used. Nothing was saved.");
+        let beyond = self.shown.iter().filter(|problem| problem.code == "score_out_of_range");
+        let highest = beyond.filter_map(|problem| problem.value.trim().parse::<f64>().ok()).fold(1.0, f64::max);
+        self.hint = if highest > 1.0 {
+            let scale = [5.0, 10.0, 100.0].into_iter().find(|scale| highest <= *scale).unwrap_or(highest);
+            format!("Scores must lie between 0 and 1. If yours run from 0 to {scale}, divide them by {scale}, then send the table again.")
+        } else {
+            "Correct the rows below and send the table again.".to_owned()
+        };
+        Err(self)
+    }
+}

@@ -1,0 +1,206 @@
+//! A model's folder on disk: complete or absent.
+//!
+//! A base model holds `config.json`, `model.safetensors` and `sentencepiece.model`. A tuned model is
+//! a delta: it names its base and holds the weights that training changed, the table's rows with
+//! their ids. Both hold `shamisen.json`, the card, written last.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::sentencepiece::SentencePiece;
+use super::token_table::TokenTable;
+use super::use_multilingual::{TABLE, UseMultilingual, UseMultilingualConfig};
+use super::weights::{self, Stored, WeightFile};
+use super::{Encoder, Model};
+use crate::ml::{Error, Result};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "sentencepiece.model";
+const CARD: &str = "shamisen.json";
+
+/// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
+const ROW_IDS: &str = "table.ids";
+const ROWS: &str = "table.rows";
+
+/// What a model folder says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    /// The name people call it by.
+    pub name: String,
+    /// SHA-256 over configuration, weights and tokenizer (a tuned model's: over its base's
+    /// fingerprint and its delta). Equal fingerprints give equal vectors.
+    pub fingerprint: String,
+    /// Dimensions of a text's vector.
+    pub dimensions: i64,
+    /// Tokens of a text that are read.
+    pub max_tokens: usize,
+    /// The fingerprint of the base that a tuned model is a delta of.
+    pub base_fingerprint: Option<String>,
+}
+
+/// Hashes a folder's parts, each with its name and length.
+fn fingerprint<'a>(parts: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hash = Sha256::new();
+    for (name, bytes) in parts {
+        hash.update(name.as_bytes());
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes the folder `target` with `fill` under another name and renames it into place.
+fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let draft = target.with_extension("draft");
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Error::file(&path, error)
+    };
+    if draft.exists() {
+        std::fs::remove_dir_all(&draft).map_err(io(&draft))?;
+    }
+    std::fs::create_dir_all(&draft).map_err(io(&draft))?;
+    let made = fill(&draft).and_then(|made| {
+        std::fs::File::open(&draft).and_then(|folder| folder.sync_all()).map_err(io(&draft))?;
+        std::fs::rename(&draft, target).map_err(io(target))?;
+        if let Some(parent) = target.parent() {
+            std::fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
+        }
+        Ok(made)
+    });
+    if made.is_err() {
+        // The reason why it could not be made matters more than what is left of it.
+        let _ = std::fs::remove_dir_all(&draft);
+    }
+    made
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("plain structs become JSON")
+}
+
+/// Writes a base model.
+pub(crate) fn save_base(
+    target: &Path,
+    name: &str,
+    config: &UseMultilingualConfig,
+    tensors: &BTreeMap<String, Stored>,
+    sentencepiece: &[u8],
+) -> Result<ModelCard> {
+    complete_or_absent(target, |draft| {
+        let config_json = json(config);
+        weights::write(&draft.join(WEIGHTS), tensors)?;
+        weights::write_file(&draft.join(CONFIG), &config_json)?;
+        weights::write_file(&draft.join(TOKENIZER), sentencepiece)?;
+        let weights_bytes = read(&draft.join(WEIGHTS))?;
+        let card = ModelCard {
+            name: name.to_owned(),
+            fingerprint: fingerprint([
+                (CONFIG, config_json.as_slice()),
+                (WEIGHTS, &weights_bytes),
+                (TOKENIZER, sentencepiece),
+            ]),
+            dimensions: config.dimensions,
+            max_tokens: config.max_seq_length,
+            base_fingerprint: None,
+        };
+        weights::write_file(&draft.join(CARD), &json(&card))?;
+        Ok(card)
+    })
+}
+
+/// Writes what training changed of `model` to the new folder `target`, as a delta of its base.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn save_tuned(target: &Path, name: &str, model: &Model) -> Result<ModelCard> {
+    let base = model.card.base_fingerprint.clone().unwrap_or_else(|| model.card.fingerprint.clone());
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in model.encoder.variables() {
+        tensors.insert(name, Stored::tensor(&tensor)?);
+    }
+    let ids = model.encoder.table().tuned_ids();
+    tensors.insert(ROWS.to_owned(), Stored::tensor(&model.encoder.table().lookup(&ids))?);
+    tensors.insert(ROW_IDS.to_owned(), Stored::integers(&ids));
+    complete_or_absent(target, |draft| {
+        weights::write(&draft.join(WEIGHTS), &tensors)?;
+        let weights_bytes = read(&draft.join(WEIGHTS))?;
+        let card = ModelCard {
+            name: name.to_owned(),
+            fingerprint: fingerprint([("base", base.as_bytes()), (WEIGHTS, &weights_bytes)]),
+            base_fingerprint: Some(base.clone()),
+            ..model.card.clone()
+        };
+        weights::write_file(&draft.join(CARD), &json(&card))?;
+        Ok(card)
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::file(path, error))
+}
+
+/// A folder's card.
+///
+/// # Errors
+/// Where the folder is no model.
+pub fn read_card(folder: &Path) -> Result<ModelCard> {
+    let path = folder.join(CARD);
+    serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))
+}
+
+/// Loads a base model. Its table stays in the file.
+///
+/// # Errors
+/// Where a file is missing or is not what it should be.
+pub fn load(folder: &Path) -> Result<Model> {
+    let card = read_card(folder)?;
+    let path = folder.join(CONFIG);
+    let config: UseMultilingualConfig =
+        serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))?;
+    if config.model_type != UseMultilingualConfig::default().model_type {
+        let reason = format!("model_type {:?} is not supported; use_multilingual is", config.model_type);
+        return Err(Error::model(&path, reason));
+    }
+    let path = folder.join(TOKENIZER);
+    let tokenizer = SentencePiece::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
+    let file = WeightFile::open(&folder.join(WEIGHTS))?;
+    let table = TokenTable::new(file.matrix(TABLE)?);
+    let encoder = UseMultilingual::load(config, table, &file)?;
+    if encoder.table().size().0 < i64::from(tokenizer.pieces()) {
+        return Err(Error::model(folder, "the tokenizer has more pieces than the table has rows"));
+    }
+    Ok(Model { tokenizer: Arc::new(tokenizer), encoder: Box::new(encoder), card })
+}
+
+/// Loads a tuned model over its base, whose table and tokenizer it shares.
+///
+/// # Errors
+/// Where a file is missing or damaged, or `base` is not the model that it was tuned from.
+pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
+    let card = read_card(folder)?;
+    if card.base_fingerprint.as_deref() != Some(base.card.fingerprint.as_str()) {
+        return Err(Error::model(folder, format!("this model was not tuned from {}", base.card.name)));
+    }
+    let file = WeightFile::open(&folder.join(WEIGHTS))?;
+    let mut encoder = base.encoder.shallow_clone();
+    let mut replaced = Vec::new();
+    for (name, tensor) in encoder.variables() {
+        replaced.push(file.floats(&name, &tensor.size())?);
+    }
+    encoder.set_variables(replaced);
+    let ids = file.integers(ROW_IDS)?;
+    let (rows, columns) = encoder.table().size();
+    if ids.iter().any(|id| !(0..rows).contains(id)) {
+        return Err(Error::model(folder, "a tuned row is outside the vocabulary"));
+    }
+    let tuned = file.floats(ROWS, &[ids.len() as i64, columns])?;
+    let table = encoder.table().with_rows(&ids, tuned);
+    encoder.set_table(table);
+    Ok(Model { tokenizer: Arc::clone(&base.tokenizer), encoder, card })
+}

@@ -1,0 +1,302 @@
+//! Universal Sentence Encoder multilingual v3: n-gram convolutions over SentencePiece tokens, a sum
+//! over the text, and a small residual network.
+//!
+//! Yang et al. 2019, "Multilingual Universal Sentence Encoder for Semantic Retrieval" (the CNN
+//! variant). Struct and tensor names are the checkpoint's.
+//!
+//! Shapes: B texts, N tokens of all texts together, E = 512 table columns, H = 256 n-gram columns,
+//! D = 512 dimensions of a text's vector.
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use super::token_table::TokenTable;
+use super::Encoder;
+use super::weights::WeightFile;
+use crate::ml::Result;
+
+/// The table's tensor.
+pub(crate) const TABLE: &str = "EncoderDNN/EmbeddingLookup/embeddings";
+const CNN: &str = "EncoderDNN/CNN_layers";
+const DNN: &str = "EncoderDNN/DNN";
+
+/// An n-gram layer's order, and how many of its n tokens stand left of the token that it is about.
+pub(crate) const NGRAMS: [(i64, i64); 3] = [(2, 0), (3, 1), (5, 2)];
+
+/// Keeps a vector of length zero from dividing by zero.
+const SMALLEST_NORM: f64 = 1e-6;
+
+/// `config.json` of the model's folder. Every key is used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UseMultilingualConfig {
+    /// `use_multilingual`.
+    pub model_type: String,
+    /// Rows of the table, V.
+    pub vocab_size: i64,
+    /// Columns of the table, E.
+    pub embedding_size: i64,
+    /// Columns of an n-gram layer, H.
+    pub ngram_size: i64,
+    /// Columns of the residual network's first two layers.
+    pub hidden_size: i64,
+    /// Dimensions of a text's vector, D.
+    pub dimensions: i64,
+    /// Epsilon of every LayerNorm.
+    pub layer_norm_eps: f64,
+    /// Tokens of a text that are read, `<s>` and `</s>` included; the rest is cut.
+    pub max_seq_length: usize,
+    /// How many shards the published checkpoint keeps the table in: piece `i` is row `i / 17` of
+    /// shard `i % 17`. Keras clips each as a variable of its own.
+    pub table_shards: i64,
+}
+
+impl Default for UseMultilingualConfig {
+    /// The published model's sizes.
+    fn default() -> Self {
+        Self {
+            model_type: "use_multilingual".to_owned(),
+            vocab_size: 128_010,
+            embedding_size: 512,
+            ngram_size: 256,
+            hidden_size: 320,
+            dimensions: 512,
+            layer_norm_eps: 1e-12,
+            max_seq_length: 512,
+            table_shards: 17,
+        }
+    }
+}
+
+/// `kernel` (in, out) and `bias`.
+#[derive(Debug)]
+struct Dense {
+    kernel: Tensor,
+    bias: Tensor,
+}
+
+#[derive(Debug)]
+struct LayerNorm {
+    gamma: Tensor,
+    beta: Tensor,
+}
+
+/// `ngram_order_n`: a projection, then two convolutions over windows of n tokens.
+#[derive(Debug)]
+struct NgramOrder {
+    n: i64,
+    left: i64,
+    input_size_projection: Dense, // (E, H)
+    layer_norm: LayerNorm,        // (H,)
+    conv: Dense,                  // (n * H, H)
+    conv_1: Dense,                // (n * H, H)
+}
+
+/// The encoder. See the module's documentation.
+#[derive(Debug)]
+pub struct UseMultilingual {
+    config: UseMultilingualConfig,
+    table: TokenTable,
+    ngram_orders: Vec<NgramOrder>,
+    layer_norm: LayerNorm,        // (E + 3H,)
+    dense: Dense,                 // (E + 3H, D)
+    residual_hidden_0: Tensor,    // (D, hidden)
+    residual_hidden_1: [Tensor; 2], // AdjustDepth/projection (D, hidden), dense (hidden, hidden)
+    residual_hidden_2: Tensor,    // (hidden, D)
+    residual_hidden_3: [Tensor; 2], // AdjustDepth/projection (hidden, D), dense (D, D)
+}
+
+/// Every tensor but the table, with its shape, in the order of the forward pass.
+pub(crate) fn shapes(config: &UseMultilingualConfig) -> Vec<(String, Vec<i64>)> {
+    let UseMultilingualConfig { embedding_size, ngram_size, hidden_size, dimensions, .. } = *config;
+    let mut shapes = Vec::new();
+    for (n, _) in NGRAMS {
+        let order = format!("{CNN}/ngram_order_{n}");
+        shapes.extend([
+            (format!("{order}/input_size_projection/dense/kernel"), vec![embedding_size, ngram_size]),
+            (format!("{order}/input_size_projection/dense/bias"), vec![ngram_size]),
+            (format!("{order}/LayerNorm/gamma"), vec![ngram_size]),
+            (format!("{order}/LayerNorm/beta"), vec![ngram_size]),
+        ]);
+        for conv in ["Conv", "Conv_1"] {
+            shapes.push((format!("{order}/Ngram-{n}-{conv}/weights"), vec![n * ngram_size, ngram_size]));
+            shapes.push((format!("{order}/Ngram-{n}-{conv}/bias"), vec![1, ngram_size]));
+        }
+    }
+    let joint = embedding_size + 3 * ngram_size;
+    shapes.extend([
+        (format!("{CNN}/LayerNorm/gamma"), vec![joint]),
+        (format!("{CNN}/LayerNorm/beta"), vec![joint]),
+        (format!("{CNN}/dense/kernel"), vec![joint, dimensions]),
+        (format!("{CNN}/dense/bias"), vec![dimensions]),
+        (format!("{DNN}/ResidualHidden_0/dense/kernel"), vec![dimensions, hidden_size]),
+        (format!("{DNN}/ResidualHidden_1/AdjustDepth/projection/kernel"), vec![dimensions, hidden_size]),
+        (format!("{DNN}/ResidualHidden_1/dense/kernel"), vec![hidden_size, hidden_size]),
+        (format!("{DNN}/ResidualHidden_2/dense/kernel"), vec![hidden_size, dimensions]),
+        (format!("{DNN}/ResidualHidden_3/AdjustDepth/projection/kernel"), vec![hidden_size, dimensions]),
+        (format!("{DNN}/ResidualHidden_3/dense/kernel"), vec![dimensions, dimensions]),
+    ]);
+    shapes
+}
+
+impl UseMultilingual {
+    /// Reads every tensor but the table from `file`.
+    pub(crate) fn load(config: UseMultilingualConfig, table: TokenTable, file: &WeightFile) -> Result<Self> {
+        let mut tensors = Vec::new();
+        for (name, shape) in shapes(&config) {
+            tensors.push(file.floats(&name, &shape)?);
+        }
+        Ok(Self::assemble(config, table, tensors))
+    }
+
+    /// Takes the tensors in the order of [`shapes`].
+    fn assemble(config: UseMultilingualConfig, table: TokenTable, tensors: Vec<Tensor>) -> Self {
+        let mut tensors = tensors.into_iter();
+        let mut next = || tensors.next().expect("shapes() names every tensor");
+        let ngram_orders = NGRAMS
+            .map(|(n, left)| NgramOrder {
+                n,
+                left,
+                input_size_projection: Dense { kernel: next(), bias: next() },
+                layer_norm: LayerNorm { gamma: next(), beta: next() },
+                conv: Dense { kernel: next(), bias: next() },
+                conv_1: Dense { kernel: next(), bias: next() },
+            })
+            .into();
+        Self {
+            config,
+            table,
+            ngram_orders,
+            layer_norm: LayerNorm { gamma: next(), beta: next() },
+            dense: Dense { kernel: next(), bias: next() },
+            residual_hidden_0: next(),
+            residual_hidden_1: [next(), next()],
+            residual_hidden_2: next(),
+            residual_hidden_3: [next(), next()],
+        }
+    }
+
+    fn tensors(&self) -> Vec<&Tensor> {
+        let mut tensors = Vec::new();
+        for order in &self.ngram_orders {
+            tensors.extend([&order.input_size_projection.kernel, &order.input_size_projection.bias]);
+            tensors.extend([&order.layer_norm.gamma, &order.layer_norm.beta]);
+            tensors.extend([&order.conv.kernel, &order.conv.bias, &order.conv_1.kernel, &order.conv_1.bias]);
+        }
+        tensors.extend([&self.layer_norm.gamma, &self.layer_norm.beta, &self.dense.kernel, &self.dense.bias]);
+        tensors.push(&self.residual_hidden_0);
+        tensors.extend(&self.residual_hidden_1);
+        tensors.push(&self.residual_hidden_2);
+        tensors.extend(&self.residual_hidden_3);
+        tensors
+    }
+
+    fn layer_norm(&self, x: &Tensor, layer: &LayerNorm) -> Tensor {
+        let size = layer.gamma.size();
+        x.layer_norm(size, Some(&layer.gamma), Some(&layer.beta), self.config.layer_norm_eps, false)
+    }
+
+    /// One n-gram layer over all texts at once: `(N, E)` to `(N, H)`.
+    fn ngram_order(&self, order: &NgramOrder, tokens: &Tensor, lengths: &[i64]) -> Tensor {
+        let Dense { kernel, bias } = &order.input_size_projection;
+        let x = self.layer_norm(&bias.addmm(tokens, kernel), &order.layer_norm); // (N, H)
+        let neighbours = neighbours(lengths, order.n, order.left);
+        let conv = |x: &Tensor, conv: &Dense| {
+            let windows = window(x, &neighbours, order.n); // (N, n * H)
+            conv.bias.addmm(&windows, &conv.kernel).relu() + x // (N, H)
+        };
+        conv(&conv(&x, &order.conv), &order.conv_1)
+    }
+}
+
+/// For each token the places of the n tokens of its window in the batch; a place outside the text
+/// is N, where [`window`] keeps a row of zeros. `(N * n,)`
+fn neighbours(lengths: &[i64], n: i64, left: i64) -> Tensor {
+    let outside: i64 = lengths.iter().sum();
+    let mut places = Vec::with_capacity((outside * n) as usize);
+    let mut start = 0;
+    for length in lengths {
+        let end = start + length;
+        for token in start..end {
+            for place in token - left..token - left + n {
+                places.push(if (start..end).contains(&place) { place } else { outside });
+            }
+        }
+        start = end;
+    }
+    Tensor::from_slice(&places)
+}
+
+/// The n rows of each token's window side by side: `(N, H)` to `(N, n * H)`.
+fn window(x: &Tensor, neighbours: &Tensor, n: i64) -> Tensor {
+    let (rows, columns) = (x.size()[0], x.size()[1]);
+    let zeros = Tensor::zeros([1, columns], (x.kind(), x.device()));
+    Tensor::cat(&[x, &zeros], 0).index_select(0, &neighbours.to_device(x.device())).reshape([rows, n * columns])
+}
+
+/// The sum of each text's rows: `(N, F)` and `(B,)` to `(B, F)`.
+fn sum_over_texts(x: &Tensor, lengths: &[i64]) -> Tensor {
+    let texts: Vec<i64> = (0..).zip(lengths).flat_map(|(text, length)| vec![text; *length as usize]).collect();
+    let sums = Tensor::zeros([lengths.len() as i64, x.size()[1]], (x.kind(), x.device()));
+    sums.index_add(0, &Tensor::from_slice(&texts).to_device(x.device()), x)
+}
+
+impl Encoder for UseMultilingual {
+    fn dimensions(&self) -> i64 {
+        self.config.dimensions
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.config.max_seq_length
+    }
+
+    fn table(&self) -> &TokenTable {
+        &self.table
+    }
+
+    fn set_table(&mut self, table: TokenTable) {
+        self.table = table;
+    }
+
+    fn table_shards(&self) -> i64 {
+        self.config.table_shards
+    }
+
+    fn variables(&self) -> Vec<(String, Tensor)> {
+        let names = shapes(&self.config).into_iter().map(|(name, _)| name);
+        names.zip(self.tensors()).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+    }
+
+    fn set_variables(&mut self, tensors: Vec<Tensor>) {
+        *self = Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors);
+    }
+
+    /// `(N, E)` and `(B,)` to `(B, D)`.
+    fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor {
+        let mut joint = vec![tokens.shallow_clone()];
+        for order in &self.ngram_orders {
+            joint.push(self.ngram_order(order, tokens, lengths));
+        }
+        let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
+
+        // The checkpoint projects each token, then sums. A projection is linear, so the sum may come
+        // first: B rows are projected and not N. Its bias is then added once for each token.
+        let length = Tensor::from_slice(lengths).to_device(f.device()).to_kind(Kind::Float).unsqueeze(1); // (B, 1)
+        let projected = sum_over_texts(&f, lengths).matmul(&self.dense.kernel) + &length * &self.dense.bias;
+        let m = projected / length.sqrt(); // (B, D)
+
+        let y0 = m.matmul(&self.residual_hidden_0).relu(); // (B, hidden)
+        let [projection, dense] = &self.residual_hidden_1;
+        let y1 = (m.matmul(projection) + y0.matmul(dense)).relu(); // (B, hidden)
+        let y2 = y1.matmul(&self.residual_hidden_2).relu(); // (B, D)
+        let [projection, dense] = &self.residual_hidden_3;
+        let z = (y1.matmul(projection) + y2.matmul(dense)).tanh(); // (B, D)
+        let norm = z.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt();
+        z / norm.clamp_min(SMALLEST_NORM)
+    }
+
+    fn shallow_clone(&self) -> Box<dyn Encoder> {
+        let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
+        Box::new(Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors))
+    }
+}

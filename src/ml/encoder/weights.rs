@@ -1,0 +1,137 @@
+//! Named tensors in safetensors files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
+use tch::{Kind, Tensor};
+
+use super::mapped::{self, MappedMatrix};
+use crate::ml::{Error, Result};
+
+/// A safetensors file, opened and checked: header, ranges, sizes.
+pub(crate) struct WeightFile {
+    path: PathBuf,
+    map: Arc<Mmap>,
+    metadata: Metadata,
+    /// Where the tensors' bytes begin.
+    data: usize,
+}
+
+impl WeightFile {
+    /// Opens a file and checks its header against its length.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::file(path, error))?;
+        let map = mapped::map(&file).map_err(|error| Error::file(path, error))?;
+        let (length, metadata) = safetensors::SafeTensors::read_metadata(&map)
+            .map_err(|error| Error::model(path, format!("not a whole safetensors file: {error}")))?;
+        Ok(Self { path: path.to_owned(), map: Arc::new(map), metadata, data: length + 8 })
+    }
+
+    fn info(&self, name: &str, dtype: Dtype, dimensions: usize) -> Result<&TensorInfo> {
+        let info = self
+            .metadata
+            .info(name)
+            .ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))?;
+        if info.dtype != dtype || info.shape.len() != dimensions {
+            let found = format!("{:?} {:?}", info.dtype, info.shape);
+            return Err(Error::model(&self.path, format!("the tensor {name:?} is {found}, not {dtype:?}")));
+        }
+        Ok(info)
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> &[u8] {
+        &self.map[self.data + info.data_offsets.0..self.data + info.data_offsets.1]
+    }
+
+    /// A float32 tensor of the expected shape, copied into memory of its own.
+    pub(crate) fn floats(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        let info = self.info(name, Dtype::F32, shape.len())?;
+        let found: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
+        if found != shape {
+            return Err(Error::model(&self.path, format!("the tensor {name:?} is {found:?}, not {shape:?}")));
+        }
+        Ok(Tensor::f_from_data_size(self.bytes(info), shape, Kind::Float)?)
+    }
+
+    /// A one-dimensional int64 tensor's numbers.
+    pub(crate) fn integers(&self, name: &str) -> Result<Vec<i64>> {
+        let info = self.info(name, Dtype::I64, 1)?;
+        Ok(self.bytes(info).as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
+    }
+
+    /// A float32 matrix, left where it is in the file.
+    pub(crate) fn matrix(&self, name: &str) -> Result<MappedMatrix> {
+        let info = self.info(name, Dtype::F32, 2)?;
+        let range = self.data + info.data_offsets.0..self.data + info.data_offsets.1;
+        MappedMatrix::new(Arc::clone(&self.map), range, info.shape[0] as i64, info.shape[1] as i64)
+            .ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is not aligned")))
+    }
+}
+
+/// A tensor on its way into a safetensors file, as little-endian bytes.
+pub(crate) struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// Float32 numbers in row-major order.
+    pub(crate) fn floats(shape: &[usize], numbers: impl IntoIterator<Item = f32>) -> Self {
+        let mut bytes = Vec::with_capacity(shape.iter().product::<usize>() * 4);
+        for number in numbers {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        Self { dtype: Dtype::F32, shape: shape.to_vec(), bytes }
+    }
+
+    /// A one-dimensional int64 tensor.
+    pub(crate) fn integers(numbers: &[i64]) -> Self {
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self { dtype: Dtype::I64, shape: vec![numbers.len()], bytes }
+    }
+
+    /// A float32 tensor of libtorch's.
+    pub(crate) fn tensor(tensor: &Tensor) -> Result<Self> {
+        let shape: Vec<usize> = tensor.size().iter().map(|&size| size as usize).collect();
+        let numbers = Vec::<f32>::try_from(tensor.detach().to_kind(Kind::Float).reshape(-1))?;
+        Ok(Self::floats(&shape, numbers))
+    }
+}
+
+impl View for &Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        (&self.bytes).into()
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Writes tensors to a new file and sees it onto the disk.
+pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, Stored>) -> Result<()> {
+    let bytes = safetensors::serialize(tensors, None)
+        .map_err(|error| Error::model(path, format!("cannot be written: {error}")))?;
+    write_file(path, &bytes)
+}
+
+/// Writes a new file and sees it onto the disk.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        let mut file = File::create_new(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error| Error::file(path, error))
+}

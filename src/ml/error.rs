@@ -1,0 +1,72 @@
+//! What can go wrong in the core, in words that a user understands.
+
+use std::path::{Path, PathBuf};
+
+use crate::ml::dataset::Problems;
+
+/// The core's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in the core.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model file is not what its kind says it is.
+    #[error("{path}: {reason}")]
+    Model {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A table of pairs cannot be used as it is.
+    #[error("{0}")]
+    Dataset(#[from] Problems),
+    /// A training setting has no meaning.
+    #[error("{field}: {reason}")]
+    Config {
+        /// The setting.
+        field: &'static str,
+        /// Why it cannot be used, and what can.
+        reason: String,
+    },
+    /// The loss stopped being a number.
+    #[error(
+        "training stopped at epoch {epoch}, step {step}: the loss became {loss}. The learning rate is {learning_rate}; try a smaller one"
+    )]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Step over the whole run, from 1.
+        step: usize,
+        /// The loss, NaN or infinite.
+        loss: f64,
+        /// The learning rate of the run.
+        learning_rate: f64,
+    },
+    /// The observer asked for the end of the run.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// libtorch refused an operation.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl Error {
+    /// A file error, with its path.
+    pub fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), source }
+    }
+
+    /// A model error, with its path.
+    pub fn model(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Model { path: path.to_owned(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,13 @@
+//! The core: texts in, tensors and numbers out.
+//!
+//! Knows neither HTTP, SQL nor async, never prints and never reads the environment. It reports
+//! through return values and an [`train::Observer`].
+
+pub mod dataset;
+pub mod encoder;
+pub mod error;
+pub mod eval;
+pub mod similarity;
+pub mod train;
+
+pub use error::{Error, Result};

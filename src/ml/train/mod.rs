@@ -1,0 +1,137 @@
+//! Fine-tuning: a siamese network is one encoder read twice.
+
+mod config;
+mod early_stopping;
+mod loss;
+mod observer;
+mod optimizer;
+mod split;
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+pub use config::{ClipTable, EarlyStoppingConfig, EpsilonMode, Recipe, TrainConfig};
+pub use loss::{angular_mse, angular_similarity};
+pub use observer::{EpochRecord, Observer, Step};
+pub use split::training_rows;
+
+use crate::ml::encoder::{Encoder, RaggedBatch};
+use crate::ml::eval::{PairErrors, pair_errors};
+use crate::ml::{Error, Result};
+use early_stopping::EarlyStopping;
+use optimizer::Optimizer;
+
+/// A pair whose texts are tokens already: once, not once an epoch.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    /// The left text's ids.
+    pub left: Vec<u32>,
+    /// The right text's ids.
+    pub right: Vec<u32>,
+    /// The angular similarity to reach, 0 to 1.
+    pub score: f64,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// All epochs were done.
+    MaxEpochs,
+    /// The training loss no longer fell.
+    EarlyStopping,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainReport {
+    /// Each epoch.
+    pub epochs: Vec<EpochRecord>,
+    /// Why it ended.
+    pub stopped: Stopped,
+}
+
+/// Fine-tunes `encoder` in place, so that the angular similarity of each pair approaches its score.
+///
+/// `training` and `validation` come from [`training_rows`]. Gradients reach every variable and the
+/// rows of the vocabulary's table that the training texts use.
+///
+/// # Errors
+/// [`Error::Diverged`] where the loss is no longer a number, and what the observer returns.
+pub fn train(
+    encoder: &mut dyn Encoder,
+    training: &[TokenPair],
+    validation: &[TokenPair],
+    config: &TrainConfig,
+    observer: &mut dyn Observer,
+) -> Result<TrainReport> {
+    config.check()?;
+    let ids = training.iter().flat_map(|pair| pair.left.iter().chain(&pair.right)).map(|&id| i64::from(id));
+    let mut optimizer = Optimizer::new(encoder, ids.collect(), config);
+    let mut early_stopping = EarlyStopping::new(config.early_stopping);
+    let mut report = TrainReport { epochs: Vec::new(), stopped: Stopped::MaxEpochs };
+    let total_steps = config.epochs * training.len().div_ceil(config.batch_size);
+    let mut step = 0;
+
+    for epoch in 1..=config.epochs {
+        let started = Instant::now();
+        let order = split::order(training.len(), config.shuffle, config.seed, epoch);
+        let mut loss_of_rows = 0.0;
+        for rows in order.chunks(config.batch_size) {
+            // Forward: the same encoder for the left and the right texts, all in one ragged batch.
+            let pairs: Vec<&TokenPair> = rows.iter().map(|&row| &training[row]).collect();
+            let (batch, scores) = collate(&pairs);
+            let gathered = optimizer.gather(&batch.ids);
+            let vectors = encoder.forward(&gathered.tokens, &batch.lengths); // (2B, D)
+            let columns = vectors.chunk(2, 0); // (B, D) each
+            let loss = angular_mse(&columns[0], &columns[1], &scores);
+
+            // Backward: clip each variable's gradient, then step.
+            step += 1;
+            let value = finite(&loss, epoch, step, config)?;
+            optimizer.backward_step(&loss, &gathered);
+            loss_of_rows += value * rows.len() as f64;
+            observer.step(Step { epoch, step, total_steps, loss: value })?;
+        }
+
+        let table = optimizer.table(encoder.table());
+        encoder.set_table(table);
+        let PairErrors { mse, mae, mape } = pair_errors(encoder, validation);
+        let loss = loss_of_rows / training.len() as f64;
+        let record = EpochRecord {
+            epoch,
+            loss,
+            val_loss: mse,
+            val_mae: mae,
+            val_mape: mape,
+            learning_rate: config.learning_rate,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        observer.epoch(&record, encoder)?;
+        report.epochs.push(record);
+        if early_stopping.should_stop(loss) {
+            report.stopped = Stopped::EarlyStopping;
+            break;
+        }
+    }
+    Ok(report)
+}
+
+/// All left texts, then all right texts, and the scores `(B,)`.
+fn collate(pairs: &[&TokenPair]) -> (RaggedBatch, Tensor) {
+    let left = pairs.iter().map(|pair| pair.left.as_slice());
+    let right = pairs.iter().map(|pair| pair.right.as_slice());
+    let scores: Vec<f32> = pairs.iter().map(|pair| pair.score as f32).collect();
+    (RaggedBatch::new(left.chain(right)), Tensor::from_slice(&scores))
+}
+
+fn finite(loss: &Tensor, epoch: usize, step: usize, config: &TrainConfig) -> Result<f64> {
+    let loss = loss.double_value(&[]);
+    if loss.is_finite() {
+        Ok(loss)
+    } else {
+        Err(Error::Diverged { epoch, step, loss, learning_rate: config.learning_rate })
+    }
+}

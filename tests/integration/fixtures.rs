@@ -1,0 +1,39 @@
+//! What several tests need: the real model, imported once, and public data where it is present.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use shamisen::ml::dataset::{self, Format, PairDataset, Scores};
+use shamisen::ml::encoder::{self, Model};
+
+/// The base model's folder, imported from the set-up's ONNX file.
+pub(crate) static BASE_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("use-multilingual-v3");
+    if !folder.exists() {
+        let onnx = Path::new(env!("CARGO_MANIFEST_DIR")).join("deps/use-multilingual-v3-onnx/model.onnx");
+        assert!(onnx.exists(), "the base model is not there; run `make deps` first");
+        encoder::import_use_multilingual(&onnx, &folder, "use-multilingual-v3").expect("the model is imported");
+    }
+    folder
+});
+
+/// The base model, loaded anew: each test may change its own.
+pub(crate) fn base() -> Model {
+    encoder::load(&BASE_FOLDER).expect("the base model loads")
+}
+
+/// A file of the public data sets that the project may not ship, from `SHAMISEN_TEST_DATA`. A test
+/// that gets `None` says so and ends.
+pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
+    let path = PathBuf::from(std::env::var_os("SHAMISEN_TEST_DATA")?).join(file);
+    let bytes = std::fs::read(&path).ok();
+    if bytes.is_none() {
+        eprintln!("SKIPPED: {} is not there (SHAMISEN_TEST_DATA)", path.display());
+    }
+    bytes
+}
+
+/// The same as a table.
+pub(crate) fn public_table(file: &str, scores: Scores) -> Option<PairDataset> {
+    Some(dataset::read(&public_data(file)?, Format::Csv, scores).expect("public data is well formed"))
+}

@@ -1,0 +1,78 @@
+//! Training on the real model.
+
+use serde_json::Value;
+use shamisen::ml::Result;
+use shamisen::ml::dataset::Scores;
+use shamisen::ml::encoder::Encoder;
+use shamisen::ml::eval::token_pairs;
+use shamisen::ml::train::{
+    ClipTable, EarlyStoppingConfig, EpochRecord, EpsilonMode, Observer, Step, Stopped, TrainConfig, TrainReport,
+    train, training_rows,
+};
+
+use crate::fixtures::{base, public_data, public_table};
+
+/// Keeps every step's loss.
+#[derive(Default)]
+struct Losses(Vec<f64>);
+
+impl Observer for Losses {
+    fn step(&mut self, step: Step) -> Result<()> {
+        self.0.push(step.loss);
+        Ok(())
+    }
+    fn epoch(&mut self, _record: &EpochRecord, _encoder: &dyn Encoder) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn tutorial(config: &TrainConfig) -> Option<(TrainReport, Losses)> {
+    let table = public_table("data/tutorial/training_data.csv", Scores::Unit)?;
+    let mut model = base();
+    let pairs = token_pairs(&model, &table);
+    let (training, validation) = pairs.split_at(training_rows(pairs.len(), config.validation_split));
+    assert_eq!((training.len(), validation.len()), (78, 20));
+    let mut losses = Losses::default();
+    let report = train(&mut *model.encoder, training, validation, config, &mut losses).unwrap();
+    Some((report, losses))
+}
+
+#[test]
+fn rows_in_file_order_with_torchs_epsilon_give_the_reference_losses_step_by_step() {
+    let config = TrainConfig {
+        epochs: 3,
+        shuffle: false,
+        epsilon_mode: EpsilonMode::Torch,
+        clip_table: ClipTable::Whole,
+        ..TrainConfig::default()
+    };
+    let Some((report, losses)) = tutorial(&config) else { return };
+    let golden: Value = serde_json::from_slice(&public_data("golden/use_m3_training.json").unwrap()).unwrap();
+    let mut steps = losses.0.iter();
+    for (record, epoch) in report.epochs.iter().zip(golden["epochs"].as_array().unwrap()) {
+        for expected in epoch["step_losses"].as_array().unwrap() {
+            let (found, expected) = (steps.next().unwrap(), expected.as_f64().unwrap());
+            assert!((found - expected).abs() < 1e-5, "epoch {}: {found} is not {expected}", record.epoch);
+        }
+        for (found, name, bound) in
+            [(record.val_loss, "val_loss", 1e-5), (record.val_mae, "val_mae", 1e-5), (record.val_mape, "val_mape", 1e-3)]
+        {
+            let expected = epoch[name].as_f64().unwrap();
+            assert!((found - expected).abs() < bound, "epoch {} {name}: {found} is not {expected}", record.epoch);
+        }
+    }
+    assert_eq!(steps.next(), None);
+}
+
+#[test]
+fn the_tutorials_file_gives_the_tutorials_curve_whatever_the_seed() {
+    for seed in [1, 2, 3] {
+        let config = TrainConfig { epochs: 11, early_stopping: None, seed, ..TrainConfig::default() };
+        let Some((report, losses)) = tutorial(&config) else { return };
+        assert_eq!(losses.0.len(), 110);
+        let (first, eleventh) = (report.epochs[0].val_loss * 1e3, report.epochs[10].val_loss * 1e3);
+        println!("seed {seed}: validation MSE x 1000 {first:.3} after epoch 1, {eleventh:.3} after epoch 11");
+        assert!((6.0..6.5).contains(&first), "seed {seed}: {first}");
+        assert!((8.1..8.8).contains(&eleventh), "seed {seed}: {eleventh}");
+    }
+}
