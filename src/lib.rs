@@ -3,3 +3,16 @@
 //! The modules from the core outward; each may use those above it (ARCHITECTURE.md).
 
 pub mod ml;
+
+pub mod store;
+
+pub mod datasets;
+pub mod registry;
+
+pub mod jobs;
+pub mod serving;
+
+pub mod http;
+
+pub mod cli;
+pub mod config;

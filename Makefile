@@ -1,0 +1,43 @@
+# Everything starts here. `make serve` on a fresh machine does all of it; a second time it is ready
+# within seconds.
+
+PORT  ?= 8080
+DATA  ?= data
+# Public data sets that this project may not ship: tests that need them say so and pass over them.
+export SHAMISEN_TEST_DATA ?= $(abspath ../shared)
+
+SHAMISEN = target/release/shamisen
+ONNX     = deps/use-multilingual-v3-onnx/model.onnx
+MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
+
+.PHONY: help serve deps build model test check demo clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+serve: model ## Fetch, build, import, and serve on 127.0.0.1:8080 (PORT=, DATA=)
+	@SHAMISEN_PORT=$(PORT) SHAMISEN_DATA=$(DATA) exec $(SHAMISEN) serve
+
+deps: ## Fetch libtorch and the base model into a cache folder
+	@sh scripts/check.sh
+	@python3 scripts/fetch_deps.py
+
+build: deps ## Build the release binary
+	@cargo build --release --locked
+
+model: build ## Import the base model into the data folder
+	@test -e $(MODEL) || $(SHAMISEN) model import $(ONNX) --data $(DATA)
+
+test: check ## Do what CI does: format, lints, documentation, tests
+	@cargo test --release --locked
+
+check: deps
+	@cargo fmt --check
+	@cargo clippy --release --locked --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+
+demo: ## Post the example pairs to a running server and show nine titles before and after
+	@python3 scripts/demo.py --server http://127.0.0.1:$(PORT)
+
+clean: ## Remove what was built and the links to the cache; keep data
+	@rm -rf target deps

@@ -1,0 +1,23 @@
+//! The commands: each puts the parts together and leaves the work to them.
+
+mod eval;
+mod import;
+mod serve;
+mod train;
+
+use std::process::ExitCode;
+
+use crate::config::{Command, ModelCommand};
+
+/// Runs a command.
+///
+/// # Errors
+/// In words for the person at the terminal.
+pub fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(config) => serve::serve(&config),
+        Command::Train(config) => train::train(&config),
+        Command::Model { command: ModelCommand::Import(config) } => import::import(&config),
+        Command::Eval(config) => eval::eval(&config),
+    }
+}

@@ -1,0 +1,144 @@
+//! Datasets: an id, a file on disk that goes by its hash, a row in the database.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores};
+use crate::store::{self, Dataset, NewDataset, Purpose, Store};
+
+/// Where tables of pairs live.
+#[derive(Clone, Debug)]
+pub struct DatasetShelf {
+    store: Store,
+    folder: PathBuf,
+}
+
+/// Why a table was not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    /// It cannot be used as it is.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The file cannot be written or read.
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+/// A table as it was sent.
+#[derive(Debug)]
+pub struct Upload {
+    /// As the user calls it.
+    pub name: String,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How it is written.
+    pub format: Format,
+    /// Its bytes, kept as they are.
+    pub bytes: Vec<u8>,
+}
+
+/// The scores that a purpose allows.
+pub fn scores(purpose: Purpose) -> Scores {
+    match purpose {
+        Purpose::Training => Scores::Unit,
+        Purpose::Benchmark => Scores::Any,
+    }
+}
+
+/// How a stored dataset is written.
+pub fn format(dataset: &Dataset) -> Format {
+    if dataset.format == "json" { Format::Json } else { Format::Csv }
+}
+
+impl DatasetShelf {
+    /// Over a folder that exists.
+    pub fn new(store: Store, folder: PathBuf) -> Self {
+        Self { store, folder }
+    }
+
+    /// A dataset's file.
+    pub fn file(&self, dataset: &Dataset) -> PathBuf {
+        self.folder.join(&dataset.sha256)
+    }
+
+    /// Reads a table, stores its bytes once, and gives it a row. The flag says whether it is new.
+    ///
+    /// # Errors
+    /// All problems of the table together; then nothing is stored.
+    pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
+        let folder = self.folder.clone();
+        let stored = tokio::task::spawn_blocking(move || {
+            let table = dataset::read(&upload.bytes, upload.format, scores(upload.purpose))?;
+            let sha256: String = Sha256::digest(&upload.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            write_once(&folder, &sha256, &upload.bytes)?;
+            Ok::<_, ShelfError>((upload, table, sha256))
+        });
+        let (upload, table, sha256) = stored.await.map_err(std::io::Error::other)??;
+        let new = NewDataset {
+            name: &upload.name,
+            purpose: upload.purpose,
+            sha256: &sha256,
+            format: if upload.format == Format::Json { "json" } else { "csv" },
+            bytes: upload.bytes.len() as i64,
+            rows: table.pairs.len() as i64,
+            scores: summary(&table),
+            columns: table.columns,
+        };
+        Ok(self.store.insert_dataset(new).await?)
+    }
+
+    /// Some of a dataset's pairs, from `offset`.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, ShelfError> {
+        let (file, format, scores) = (self.file(dataset), format(dataset), scores(dataset.purpose));
+        let read = tokio::task::spawn_blocking(move || {
+            let table = dataset::read(&std::fs::read(file)?, format, scores)?;
+            Ok::<_, ShelfError>(table.pairs.into_iter().skip(offset).take(limit).collect())
+        });
+        read.await.map_err(std::io::Error::other)?
+    }
+
+    /// Removes a dataset that no job uses.
+    ///
+    /// # Errors
+    /// A foreign key violation where a job uses it.
+    pub async fn remove(&self, dataset: &Dataset) -> store::Result<()> {
+        if let Some(sha256) = self.store.delete_dataset(&dataset.dataset_id).await? {
+            // A file that stays behind is found again by its hash.
+            let _ = tokio::fs::remove_file(self.folder.join(sha256)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the file under another name and renames it, unless it is there already.
+fn write_once(folder: &Path, sha256: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let file = folder.join(sha256);
+    if file.exists() {
+        return Ok(());
+    }
+    let draft = folder.join(format!("{}.draft", store::new_id("ds")));
+    std::fs::write(&draft, bytes)?;
+    std::fs::File::open(&draft)?.sync_all()?;
+    std::fs::rename(&draft, &file)?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+fn summary(table: &PairDataset) -> serde_json::Value {
+    let scores: Vec<f64> = table.pairs.iter().map(|pair| pair.score).collect();
+    let distinct: BTreeSet<u64> = scores.iter().map(|score| score.to_bits()).collect();
+    json!({
+        "lowest": scores.iter().copied().fold(f64::INFINITY, f64::min),
+        "highest": scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        "mean": scores.iter().sum::<f64>() / scores.len() as f64,
+        "distinct": distinct.len(),
+    })
+}

@@ -1,0 +1,322 @@
+//! The one error type of the edge: problem details (RFC 9457).
+//!
+//! Every error carries a stable `code`, what happened and why (`detail`), and what to do (`hint`).
+//! Layers below have enums of their own that have never heard of HTTP; each is mapped here once.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::datasets::ShelfError;
+use crate::jobs::{CancelError, FEWEST_PAIRS, QueueError};
+use crate::ml::dataset::{Problem, Problems};
+use crate::serving::{EngineError, PoolError};
+
+/// The edge's result.
+pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// An error as a client sees it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ApiError {
+    r#type: String,
+    title: &'static str,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    hint: String,
+    /// Which part of the request, as a field's name or a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Problem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors_total: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors_shown: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// For the log alone.
+    #[serde(skip)]
+    cause: Option<String>,
+}
+
+fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl ApiError {
+    /// An error with its status, code and title; what happened and what to do.
+    pub(crate) fn new(
+        (status, code, title): (StatusCode, &'static str, &'static str),
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            r#type: format!("urn:shamisen:problem:{code}"),
+            title,
+            status,
+            code,
+            detail: detail.into(),
+            hint: hint.into(),
+            param: None,
+            errors: Vec::new(),
+            errors_total: None,
+            errors_shown: None,
+            retry_after_s: None,
+            request_id: None,
+            cause: None,
+        }
+    }
+
+    /// The same about a part of the request.
+    pub(crate) fn param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// 422: a field's value cannot be used.
+    pub(crate) fn unusable(code: &'static str, param: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new((StatusCode::UNPROCESSABLE_ENTITY, code, "The request cannot be used as it is"), detail, hint).param(param)
+    }
+
+    /// 404: a thing that was asked for is not there.
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new((StatusCode::NOT_FOUND, code, "Not found"), detail, hint)
+    }
+
+    /// 409: the thing's state does not allow it.
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new((StatusCode::CONFLICT, code, "Not possible in this state"), detail, hint)
+    }
+
+    /// 413: too much at once.
+    pub(crate) fn too_large(code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new((StatusCode::PAYLOAD_TOO_LARGE, code, "Too much at once"), detail, hint)
+    }
+
+    /// 415: a body of another kind.
+    pub(crate) fn media_type(found: &str, expected: &str) -> Self {
+        let found = if found.is_empty() { "no Content-Type".to_owned() } else { format!("{found:?}") };
+        Self::new(
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another kind"),
+            format!("The request has {found}; this route reads {expected}."),
+            format!("Send the header Content-Type: {}.", expected.split(" or ").next().unwrap_or(expected)),
+        )
+    }
+
+    /// 500: not the client's fault. The cause goes to the log alone.
+    pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
+        let mut error = Self::new(
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed in the server"),
+            "Something failed in the server; the request was not at fault.",
+            "Try again. If it stays, the server's log has the details under the request_id.",
+        );
+        error.cause = Some(cause.to_string());
+        error
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// The body is written by [`finish`], which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the bodies of errors, and logs each internal one once, inside the request's span.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let response = next.run(request).await;
+    let (parts, body) = response.into_parts();
+    let Some(mut error) = parts.extensions.get::<ApiError>().cloned() else {
+        return Response::from_parts(parts, body);
+    };
+    if let Some(cause) = &error.cause {
+        tracing::error!(request_id = id, cause, "internal error");
+    }
+    error.request_id = id;
+    let retry_after = error.retry_after_s;
+    let mut response = (parts.status, Json(error)).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in &parts.headers {
+        headers.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+impl From<Problems> for ApiError {
+    fn from(problems: Problems) -> Self {
+        let mut error = Self::unusable(problems.code, "file", problems.what, problems.hint);
+        if problems.total > 0 {
+            error.title = "Some rows cannot be used";
+            error.errors_total = Some(problems.total);
+            error.errors_shown = Some(problems.shown.len());
+            error.errors = problems.shown;
+        }
+        error
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<ShelfError> for ApiError {
+    fn from(error: ShelfError) -> Self {
+        match error {
+            ShelfError::Problems(problems) => problems.into(),
+            ShelfError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::new(
+                (StatusCode::INSUFFICIENT_STORAGE, "disk_full", "The disk is full"),
+                "The server's disk is full. Nothing was saved.",
+                "Make room on the disk that holds the server's data folder, then try again.",
+            ),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Unknown(wanted) => model_not_found(&wanted, None),
+            PoolError::Broken { model, reason } => {
+                let mut error = Self::new(
+                    (StatusCode::INTERNAL_SERVER_ERROR, "model_broken", "The model cannot be loaded"),
+                    format!("The model {model} is registered but its files cannot be loaded."),
+                    "Use another model; the server's log has the details under the request_id.",
+                );
+                error.cause = Some(reason);
+                error
+            }
+            PoolError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// 404 for a model, with the nearest name that there is.
+pub(crate) fn model_not_found(wanted: &str, nearest: Option<&str>) -> ApiError {
+    let guess = nearest.map(|name| format!(" Did you mean {name:?}?")).unwrap_or_default();
+    ApiError::not_found(
+        "model_not_found",
+        format!("There is no model, alias or name {wanted:?}.{guess}"),
+        "GET /models lists the models that there are.",
+    )
+    .param("model")
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let unavailable = |code, detail: String, seconds| {
+            let title = "Not now";
+            let mut error = Self::new(
+                (StatusCode::SERVICE_UNAVAILABLE, code, title),
+                detail,
+                format!("Try again in {seconds} s."),
+            );
+            error.retry_after_s = Some(seconds);
+            error
+        };
+        match error {
+            EngineError::Overloaded { waiting } => unavailable("overloaded", format!("{waiting} texts are waiting already."), 2),
+            EngineError::Closed => unavailable("stopping", "The server is stopping.".to_owned(), 5),
+            EngineError::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(error: QueueError) -> Self {
+        let detail = capitalised(&error.to_string());
+        match error {
+            QueueError::Config(crate::ml::Error::Config { field, .. }) => {
+                Self::unusable("config_not_usable", &format!("config.{field}"), detail, "Correct this setting and post the job again.")
+            }
+            QueueError::Config(other) => Self::internal(other),
+            QueueError::NotForTraining(_) => Self::unusable(
+                "dataset_is_benchmark",
+                "dataset_id",
+                detail,
+                "Name a dataset that was uploaded without benchmark=true, and send this one as benchmark_id.",
+            ),
+            QueueError::TooFewPairs { .. } => Self::unusable(
+                "too_few_pairs",
+                "dataset_id",
+                detail,
+                format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable."),
+            ),
+            QueueError::NameTaken(_) => Self::conflict(
+                "name_taken",
+                detail,
+                "Choose another name; to let one name follow the newest model, use an alias.",
+            )
+            .param("name"),
+            QueueError::KeyReused => Self::new(
+                (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key belongs to another request"),
+                detail,
+                "Send a new Idempotency-Key with a new request.",
+            ),
+            QueueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for ApiError {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Unknown => Self::not_found("job_not_found", "There is no such job.", "GET /jobs lists the jobs that there are."),
+            CancelError::Over(status) => {
+                let status = format!("{status:?}").to_lowercase();
+                Self::conflict("job_is_over", format!("The job is over: it is {status}."), "Only a job that is queued or running can be cancelled.")
+            }
+            CancelError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A sentence out of an error's text.
+pub(crate) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    let end = if text.ends_with(['.', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+/// The candidate that is nearest to what was written, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
+    let written = plain(written);
+    let limit = (written.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::osa_distance(&written, &plain(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_is_recognised_and_a_stranger_is_not() {
+        let fields = ["inputs", "model", "normalize"];
+        assert_eq!(nearest("input", fields), Some("inputs"));
+        assert_eq!(nearest("Modle", fields), Some("model"));
+        assert_eq!(nearest("temperature", fields), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! What happened to a job: as a list, or as a stream (server-sent events).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::error::Result;
+use super::extract::{Path, Query};
+use super::{AppState, jobs, rfc3339};
+use crate::jobs::JobQueue;
+use crate::store::Event;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    after: Option<i64>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct EventBody {
+    seq: i64,
+    at: String,
+    r#type: String,
+    data: Value,
+}
+
+impl From<Event> for EventBody {
+    fn from(event: Event) -> Self {
+        Self { seq: event.seq, at: rfc3339(event.at), r#type: event.r#type, data: event.data.0 }
+    }
+}
+
+#[derive(Serialize)]
+struct Events {
+    events: Vec<EventBody>,
+    last_seq: i64,
+}
+
+/// `GET /jobs/{id}/events`: JSON, or a stream where the client accepts `text/event-stream`.
+pub(crate) async fn list_events(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let job = jobs::find(&state, &id).await?;
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let last_seen = text("last-event-id").and_then(|id| id.trim().parse().ok());
+    let after = last_seen.or(query.after).unwrap_or(0);
+    if text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
+        let stop = state.stop.clone();
+        let events = follow(state.queue, job.job_id, after).take_until(stop.cancelled_owned());
+        let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
+        // Proxies that gather answers would hold events back.
+        let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
+        return Ok((headers, Sse::new(events).keep_alive(keep_alive)).into_response());
+    }
+    let limit = query.limit.unwrap_or(500).clamp(1, 1000);
+    let events = state.queue.store.events_after(&job.job_id, after, limit).await?;
+    let last_seq = events.last().map_or(after, |event| event.seq);
+    Ok(axum::Json(Events { events: events.into_iter().map(EventBody::from).collect(), last_seq }).into_response())
+}
+
+struct Following {
+    queue: JobQueue,
+    job_id: String,
+    seen: i64,
+    ready: VecDeque<Event>,
+    happened: watch::Receiver<u64>,
+    over: bool,
+}
+
+/// A job's events after `seen`, and new ones as they happen, until the last. The table is the truth:
+/// a client that comes back with the last id that it saw misses nothing.
+fn follow(queue: JobQueue, job_id: String, seen: i64) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    let happened = queue.subscribe();
+    let following = Following { queue, job_id, seen, ready: VecDeque::new(), happened, over: false };
+    stream::unfold(following, |mut following| async move {
+        loop {
+            if let Some(event) = following.ready.pop_front() {
+                following.seen = event.seq;
+                following.over = matches!(event.r#type.as_str(), "succeeded" | "failed" | "cancelled");
+                return Some((Ok(sse_event(event)), following));
+            }
+            if following.over {
+                return None;
+            }
+            // Seen *before* reading the table, so that an event in between wakes the wait below.
+            following.happened.mark_unchanged();
+            match following.queue.store.events_after(&following.job_id, following.seen, 500).await {
+                Ok(events) if events.is_empty() => {
+                    // A job that was over before the client's last event sends no further one.
+                    let job = following.queue.store.job(&following.job_id).await.ok().flatten();
+                    if job.is_none_or(|job| job.status.is_terminal()) {
+                        return None;
+                    }
+                    following.happened.changed().await.ok()?;
+                }
+                Ok(events) => following.ready = events.into(),
+                Err(error) => {
+                    tracing::error!(job = following.job_id, %error, "events cannot be read");
+                    return None;
+                }
+            }
+        }
+    })
+}
+
+fn sse_event(event: Event) -> sse::Event {
+    let (seq, kind) = (event.seq, event.r#type.clone());
+    let data = serde_json::to_string(&EventBody::from(event)).expect("events are plain structs");
+    sse::Event::default().id(seq.to_string()).event(kind).data(data)
+}

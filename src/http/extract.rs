@@ -1,0 +1,170 @@
+//! Extractors whose rejections are problem details.
+
+use axum::body::Bytes;
+use axum::extract::multipart::MultipartError;
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::error::{ApiError, Result, capitalised, nearest};
+
+/// A JSON body. Unknown fields are told with the nearest known one.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let kind = content_type(request.headers());
+        if kind != "application/json" && !kind.ends_with("+json") {
+            return Err(ApiError::media_type(&kind, "application/json"));
+        }
+        Ok(Self(parse(&body(request, state).await?)?))
+    }
+}
+
+/// The path's parameters. All of ours are text, so the route has matched them already.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
+            ApiError::new(
+                (StatusCode::BAD_REQUEST, "path_not_readable", "The path cannot be read"),
+                capitalised(&error.body_text()),
+                "Write the path in UTF-8, percent-encoded.",
+            )
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// The query's parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state).await.map_err(|error| {
+            let text = error.body_text();
+            let reason = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, reason)| reason);
+            data_error(reason, "the query")
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// The media type without its parameters, in lower case; empty where there is none.
+pub(crate) fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_lowercase()
+}
+
+/// The whole body, within the route's limit.
+pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    Bytes::from_request(request, state).await.map_err(|error| {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
+    })
+}
+
+fn body_too_large() -> ApiError {
+    ApiError::too_large("body_too_large", "The body is larger than this route reads.", "Send less at once; README.md lists the limits.")
+}
+
+fn body_broken(reason: &str) -> ApiError {
+    ApiError::new(
+        (StatusCode::BAD_REQUEST, "body_not_readable", "The body cannot be read"),
+        capitalised(reason),
+        "Send the request again, whole.",
+    )
+}
+
+/// A form's parts, each read whole. A part with a file name gives it.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) file_name: Option<String>,
+    pub(crate) bytes: Bytes,
+}
+
+impl Part {
+    /// The part as text.
+    pub(crate) fn text(&self) -> Result<String> {
+        String::from_utf8(self.bytes.to_vec())
+            .map_err(|_| ApiError::unusable("not_utf8", &self.name, format!("The part {:?} is not UTF-8 text.", self.name), "Send it as UTF-8."))
+    }
+
+    /// The part as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        parse(&self.bytes).map_err(|error| error.param(&self.name))
+    }
+}
+
+/// All parts of a form.
+pub(crate) async fn form<S: Send + Sync>(request: Request, state: &S) -> Result<Vec<Part>> {
+    let broken = |error: &MultipartError| {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
+    };
+    let mut form =
+        Multipart::from_request(request, state).await.map_err(|error| body_broken(&error.body_text()))?;
+    let mut parts = Vec::new();
+    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let file_name = field.file_name().map(str::to_owned);
+        let bytes = field.bytes().await.map_err(|error| broken(&error))?;
+        parts.push(Part { name, file_name, bytes });
+    }
+    Ok(parts)
+}
+
+/// Reads JSON, or says where it is none and which field is not as it should be.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer);
+    let value = value.map_err(|error| {
+        let path = error.path().to_string();
+        json_error(error.inner(), &path)
+    })?;
+    deserializer.end().map_err(|error| json_error(&error, "."))?;
+    Ok(value)
+}
+
+fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or(&text);
+    match error.classify() {
+        Category::Data => {
+            let place = if path == "." { "the body".to_owned() } else { path.to_owned() };
+            data_error(reason, &place)
+        }
+        _ => ApiError::new(
+            (StatusCode::BAD_REQUEST, "not_json", "The body is not JSON"),
+            format!("The body is not JSON: line {}, column {}: {reason}.", error.line(), error.column()),
+            "Check the quotes, commas and brackets there.",
+        ),
+    }
+}
+
+/// A well-formed value that is not what a field takes. `reason` is serde's.
+pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
+    let names: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
+    let listed = |names: &[&str]| names.join(", ");
+    if let (true, Some((unknown, known))) = (reason.starts_with("unknown field"), names.split_first()) {
+        let guess = nearest(unknown, known.iter().copied());
+        let guess = guess.map(|known| format!("; did you mean {known:?}?")).unwrap_or_else(|| ".".to_owned());
+        return ApiError::unusable("unknown_field", unknown, format!("Unknown field {unknown:?}{guess}"), format!("Known fields: {}.", listed(known)));
+    }
+    if let (true, Some((unknown, known))) = (reason.starts_with("unknown variant"), names.split_first()) {
+        let guess = nearest(unknown, known.iter().copied());
+        let guess = guess.map(|known| format!("; did you mean {known:?}?")).unwrap_or_else(|| ".".to_owned());
+        return ApiError::unusable("unknown_value", place, format!("{place} cannot be {unknown:?}{guess}"), format!("Possible: {}.", listed(known)));
+    }
+    if let (true, Some(missing)) = (reason.starts_with("missing field"), names.first()) {
+        return ApiError::unusable("missing_field", missing, format!("The field {missing:?} is missing."), "Add it.");
+    }
+    ApiError::unusable("wrong_type", place, format!("{}: {reason}.", capitalised(place).trim_end_matches('.')), "Send a value of the expected type.")
+}

@@ -1,0 +1,341 @@
+//! Training jobs.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::error::{ApiError, Result};
+use super::extract::{self, Path, Query, content_type};
+use super::models::resolve;
+use super::{AppState, datasets, events, names, rfc3339};
+use crate::datasets::Upload;
+use crate::jobs::JobRequest;
+use crate::ml::dataset::Format;
+use crate::ml::eval::TITLES;
+use crate::ml::train::{Recipe, TrainConfig};
+use crate::registry::DEFAULT_ALIAS;
+use crate::store::{Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
+
+pub(crate) fn router(max_upload: usize) -> Router<AppState> {
+    Router::new()
+        .route("/jobs", post(create_job).layer(DefaultBodyLimit::max(max_upload)))
+        .route("/jobs", get(list_jobs))
+        .route("/jobs/{id}", get(find_job))
+        .route("/jobs/{id}/cancel", post(cancel_job))
+        .route("/jobs/{id}/events", get(events::list_events))
+}
+
+/// What a client asks for. A form has the same fields as parts, and the table as the part `file`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateBody {
+    #[serde(alias = "dataset")]
+    dataset_id: Option<String>,
+    pairs: Option<Vec<Value>>,
+    #[serde(alias = "base_model")]
+    model: Option<String>,
+    name: Option<String>,
+    recipe: Option<Recipe>,
+    config: Option<Value>,
+    #[serde(alias = "benchmark")]
+    benchmark_id: Option<String>,
+    titles: Option<Vec<String>>,
+    alias: Option<String>,
+}
+
+/// The names of the form's parts.
+const PARTS: [&str; 9] = ["file", "dataset_id", "model", "name", "recipe", "config", "benchmark_id", "titles", "alias"];
+
+/// A job as clients see it.
+#[derive(Serialize)]
+struct JobBody {
+    id: String,
+    status: Status,
+    phase: Option<Phase>,
+    is_terminal: bool,
+    name: String,
+    base_model: String,
+    dataset_id: String,
+    dataset_name: Option<String>,
+    benchmark_id: Option<String>,
+    recipe: String,
+    config: TrainConfig,
+    alias: Option<String>,
+    created_at: String,
+    started_at: Option<String>,
+    finished_at: Option<String>,
+    cancel_requested_at: Option<String>,
+    queue_position: Option<usize>,
+    attempt: i64,
+    progress: Option<Progress>,
+    estimated_finish: Option<String>,
+    error: Option<JobError>,
+    model: Option<String>,
+    report: Option<Value>,
+}
+
+impl JobBody {
+    async fn new(state: &AppState, job: Job) -> Result<Self> {
+        let store = &state.queue.store;
+        let queue_position = match job.status {
+            Status::Queued => store.queued_jobs().await?.iter().position(|id| *id == job.job_id).map(|place| place + 1),
+            _ => None,
+        };
+        let dataset = store.dataset(&job.dataset_id).await?;
+        let progress = job.progress.map(|progress| progress.0);
+        let seconds = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
+        Ok(Self {
+            model: (job.status == Status::Succeeded).then(|| job.job_id.replacen("job_", "ft_", 1)),
+            is_terminal: job.status.is_terminal(),
+            id: job.job_id,
+            status: job.status,
+            phase: job.phase,
+            name: job.name,
+            base_model: job.base_model,
+            dataset_id: job.dataset_id,
+            dataset_name: dataset.map(|dataset| dataset.name),
+            benchmark_id: job.benchmark_id,
+            recipe: job.recipe,
+            config: job.config.0,
+            alias: job.alias,
+            created_at: rfc3339(job.created_at),
+            started_at: job.started_at.map(rfc3339),
+            finished_at: job.finished_at.map(rfc3339),
+            cancel_requested_at: job.cancel_requested_at.map(rfc3339),
+            queue_position,
+            attempt: job.attempt,
+            progress,
+            estimated_finish: seconds.map(|left| rfc3339(now() + left)),
+            error: job.error.map(|error| error.0),
+            report: job.report.map(|report| report.0),
+        })
+    }
+}
+
+/// `POST /jobs`: 202 and where to watch. With an `Idempotency-Key` a repeated request gives the same
+/// job, as 200.
+async fn create_job(State(state): State<AppState>, request: Request) -> Result<Response> {
+    let key = idempotency_key(request.headers())?;
+    let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
+        "application/json" => {
+            let bytes = extract::body(request, &state).await?;
+            (extract::parse(&bytes)?, None, sha256([&bytes[..]]))
+        }
+        "multipart/form-data" => {
+            let parts = extract::form(request, &state).await?;
+            let hash = sha256(parts.iter().flat_map(|part| [part.name.as_bytes(), &part.bytes[..]]));
+            let (body, file) = from_form(parts)?;
+            (body, file, hash)
+        }
+        other => return Err(ApiError::media_type(other, "application/json or multipart/form-data")),
+    };
+    let request = resolve_request(&state, body, file, key.map(|key| (key, request_sha256))).await?;
+    let (job, new) = state.queue.enqueue(request).await?;
+    let location = [(header::LOCATION, format!("/jobs/{}", job.job_id))];
+    let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, location, axum::Json(JobBody::new(&state, job).await?)).into_response())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        ApiError::unusable("idempotency_key_not_usable", "Idempotency-Key", "The Idempotency-Key cannot be used.", "Send 1 to 255 ASCII characters.")
+    })
+}
+
+fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::Part>)> {
+    let (mut body, mut file) = (CreateBody::default(), None);
+    for part in parts {
+        match part.name.as_str() {
+            "file" => file = Some(part),
+            "dataset_id" => body.dataset_id = Some(part.text()?),
+            "model" => body.model = Some(part.text()?),
+            "name" => body.name = Some(part.text()?),
+            "recipe" => {
+                let quoted = Value::from(part.text()?).to_string();
+                body.recipe = Some(extract::parse(quoted.as_bytes()).map_err(|error: ApiError| error.param("recipe"))?);
+            }
+            "config" => body.config = Some(part.json()?),
+            "benchmark_id" => body.benchmark_id = Some(part.text()?),
+            "titles" => body.titles = Some(part.json()?),
+            "alias" => body.alias = Some(part.text()?),
+            other => return Err(datasets::unknown_part(other, &PARTS)),
+        }
+    }
+    // A browser's form sends fields that were left empty.
+    for field in [&mut body.dataset_id, &mut body.model, &mut body.name, &mut body.benchmark_id, &mut body.alias] {
+        field.take_if(|text| text.trim().is_empty());
+    }
+    Ok((body, file))
+}
+
+/// Finds what a request names, and stores the table that it brings.
+async fn resolve_request(
+    state: &AppState,
+    body: CreateBody,
+    file: Option<extract::Part>,
+    idempotency: Option<(String, String)>,
+) -> Result<JobRequest> {
+    for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
+        if let Some(name) = name {
+            names::check(name, param)?;
+        }
+    }
+    let recipe = body.recipe.unwrap_or_default();
+    let config = config(recipe, body.config)?;
+    let titles = titles(body.titles)?;
+    let model = resolve(state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
+        Some(id) => Some(datasets::find(state, id, "benchmark_id").await?),
+        None => None,
+    };
+    let dataset = dataset(state, body.dataset_id, body.pairs, file).await?;
+    Ok(JobRequest { model, dataset, benchmark, name: body.name, recipe, config, titles, alias: body.alias, idempotency })
+}
+
+/// The recipe's settings with the request's in their place.
+fn config(recipe: Recipe, overrides: Option<Value>) -> Result<TrainConfig> {
+    let mut settings = serde_json::to_value(recipe.config()).map_err(ApiError::internal)?;
+    match overrides {
+        None => {}
+        Some(Value::Object(overrides)) => {
+            for (name, value) in overrides {
+                match (settings.get_mut(&name), value) {
+                    (Some(Value::Object(inner)), Value::Object(value)) => inner.extend(value),
+                    (Some(place), value) => *place = value,
+                    (None, value) => settings[name] = value,
+                }
+            }
+        }
+        Some(_) => return Err(ApiError::unusable("wrong_type", "config", "\"config\" is no object.", "Send {\"epochs\": 20, ..}.")),
+    }
+    let bytes = settings.to_string();
+    extract::parse(bytes.as_bytes())
+}
+
+/// The heatmap's texts.
+fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
+    let Some(titles) = titles else { return Ok(TITLES.map(str::to_owned).to_vec()) };
+    if !(2..=50).contains(&titles.len()) || titles.iter().any(|title| title.trim().is_empty() || title.len() > 1000) {
+        return Err(ApiError::unusable(
+            "titles_not_usable",
+            "titles",
+            format!("{} titles were sent.", titles.len()),
+            "Send 2 to 50 texts for the heatmap, none of them empty or longer than 1000 bytes.",
+        ));
+    }
+    Ok(titles)
+}
+
+async fn dataset(state: &AppState, id: Option<String>, pairs: Option<Vec<Value>>, file: Option<extract::Part>) -> Result<Dataset> {
+    let upload = |name: Option<String>, format, bytes| Upload {
+        name: names::label(name, "pairs"),
+        purpose: Purpose::Training,
+        format,
+        bytes,
+    };
+    let upload = match (id, pairs, file) {
+        (Some(id), None, None) => return datasets::find(state, &id, "dataset_id").await,
+        (None, Some(pairs), None) => upload(None, Format::Json, datasets::pairs_file(&pairs)),
+        (None, None, Some(file)) => upload(file.file_name.clone(), Format::Csv, file.bytes.to_vec()),
+        (None, None, None) => {
+            return Err(ApiError::unusable(
+                "missing_field",
+                "dataset_id",
+                "There is nothing to learn.",
+                "Send \"dataset_id\", \"pairs\", or a form with the CSV as the part \"file\".",
+            ));
+        }
+        _ => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "dataset_id",
+                "More than one of a dataset, pairs and a file are given.",
+                "Send one of them.",
+            ));
+        }
+    };
+    Ok(state.queue.datasets.add(upload).await?.0)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    status: Option<Status>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Jobs {
+    jobs: Vec<JobBody>,
+}
+
+/// `GET /jobs`: the newest first, at most 1000; without their reports.
+async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<axum::Json<Jobs>> {
+    let mut jobs = Vec::new();
+    for mut job in state.queue.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await? {
+        job.report = None;
+        jobs.push(JobBody::new(&state, job).await?);
+    }
+    Ok(axum::Json(Jobs { jobs }))
+}
+
+/// A job by its id.
+pub(crate) async fn find(state: &AppState, id: &str) -> Result<Job> {
+    state.queue.store.job(id).await?.ok_or_else(|| {
+        ApiError::not_found("job_not_found", format!("There is no job {id:?}."), "GET /jobs lists the jobs that there are.")
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FindQuery {
+    /// Seconds to wait for the job's end.
+    wait: Option<u64>,
+}
+
+/// The longest that `?wait=` waits, in seconds.
+const LONGEST_WAIT: u64 = 60;
+
+/// `GET /jobs/{id}`: at once, or with `?wait=30` when the job is over, at the latest after 30 s.
+async fn find_job(State(state): State<AppState>, Path(id): Path<String>, Query(query): Query<FindQuery>) -> Result<axum::Json<JobBody>> {
+    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT));
+    let until = tokio::time::Instant::now() + wait;
+    // Register interest *before* reading the table, so that its end in between is not missed.
+    let mut happened = state.queue.subscribe();
+    loop {
+        let job = find(&state, &id).await?;
+        let more = tokio::select! {
+            biased;
+            () = async {}, if job.status.is_terminal() || wait.is_zero() => false,
+            () = state.stop.cancelled() => false,
+            woken = tokio::time::timeout_at(until, happened.changed()) => matches!(woken, Ok(Ok(()))),
+        };
+        if !more {
+            return Ok(axum::Json(JobBody::new(&state, job).await?));
+        }
+    }
+}
+
+/// `POST /jobs/{id}/cancel`: a queued job is cancelled at once, a running one within seconds.
+async fn cancel_job(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
+    let job = state.queue.cancel(&id).await?;
+    Ok((StatusCode::ACCEPTED, axum::Json(JobBody::new(&state, job).await?)).into_response())
+}

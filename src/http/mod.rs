@@ -1,0 +1,158 @@
+//! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
+
+mod datasets;
+mod embed;
+mod error;
+mod events;
+mod extract;
+mod guard;
+mod health;
+mod jobs;
+mod models;
+mod names;
+mod pages;
+mod similarity;
+mod texts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::jobs::JobQueue;
+use crate::serving::{Engine, ModelPool};
+use crate::store;
+use error::{ApiError, nearest};
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct AppState {
+    /// Jobs, datasets, models.
+    pub queue: JobQueue,
+    /// The models in memory.
+    pub pool: Arc<ModelPool>,
+    /// The inference threads.
+    pub engine: Arc<Engine>,
+    /// What requests may ask for.
+    pub limits: Arc<Limits>,
+    /// Ends streams and waits when the server stops.
+    pub stop: CancellationToken,
+}
+
+/// What requests may ask for.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Texts in one request.
+    pub max_texts: usize,
+    /// Bytes of an uploaded table.
+    pub max_upload: usize,
+    /// Bytes of any other body.
+    pub max_body: usize,
+    /// Only requests to this machine's own name are answered.
+    pub this_machine_only: bool,
+    /// The dataset that measures general ability where a job names none.
+    pub default_benchmark: Option<String>,
+}
+
+/// Only the server's own files, no inline code.
+const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// All routes.
+pub fn router(state: AppState) -> Router {
+    let header = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let request_id = HeaderName::from_static("x-request-id");
+    let max_upload = state.limits.max_upload;
+    Router::new()
+        .merge(embed::router())
+        .merge(similarity::router())
+        .merge(models::router())
+        .merge(health::router())
+        .merge(pages::router())
+        .layer(DefaultBodyLimit::max(state.limits.max_body))
+        .merge(datasets::router(max_upload))
+        .merge(jobs::router(max_upload))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(error::finish))
+        .layer(CompressionLayer::new())
+        .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(PropagateRequestIdLayer::new(request_id.clone()))
+        .layer(TraceLayer::new_for_http())
+        .layer(SetRequestIdLayer::new(request_id, NewRequestId))
+        .with_state(state)
+}
+
+/// Answers requests until `stop`, then lets those in flight finish, at most [`DRAIN`].
+///
+/// # Errors
+/// What the system says of the listener.
+pub async fn serve(listener: TcpListener, state: AppState) -> std::io::Result<()> {
+    let stop = state.stop.clone();
+    let drained = axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        result = drained => result,
+        () = async { stop.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+    }
+}
+
+/// How long requests in flight may take when the server stops.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// `req_..`: stands in the reply's header, in errors and in the log.
+#[derive(Clone, Copy)]
+struct NewRequestId;
+
+impl MakeRequestId for NewRequestId {
+    fn make_request_id<B>(&mut self, _request: &axum::http::Request<B>) -> Option<RequestId> {
+        HeaderValue::from_str(&store::new_id("req")).ok().map(RequestId::new)
+    }
+}
+
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("no message"))).into_response()
+}
+
+/// The routes that a wrong path may have meant.
+const ROUTES: [&str; 9] =
+    ["/embed", "/similarity", "/datasets", "/jobs", "/models", "/aliases", "/health", "/health/live", "/health/ready"];
+
+async fn no_such_route(request: Request) -> ApiError {
+    let path = request.uri().path();
+    let guess = nearest(path, ROUTES).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
+    ApiError::not_found("route_not_found", format!("There is nothing at {path}.{guess}"), format!("Routes: {}.", ROUTES.join(", ")))
+}
+
+async fn no_such_method(State(_): State<AppState>, request: Request) -> ApiError {
+    let detail = format!("{} is not possible at {}.", request.method(), request.uri().path());
+    ApiError::new(
+        (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not possible here"),
+        detail,
+        "The Allow header lists the methods that are.",
+    )
+}
+
+/// Milliseconds as clients read them: `2026-01-31T12:00:00.123Z`.
+fn rfc3339(milliseconds: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
+    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! Models and aliases.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, put};
+use serde::{Deserialize, Serialize};
+
+use super::error::{ApiError, Result, model_not_found, nearest};
+use super::extract::{Json, Path};
+use super::{AppState, names, rfc3339};
+use crate::store::{Kind, ModelRow};
+
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/models", get(list_models))
+        .route("/models/{model}", get(find_model))
+        .route("/aliases/{name}", put(set_alias))
+}
+
+#[derive(Serialize)]
+struct ModelBody {
+    id: String,
+    name: String,
+    kind: Kind,
+    base_model: Option<String>,
+    job_id: Option<String>,
+    dimensions: i64,
+    max_tokens: i64,
+    fingerprint: String,
+    bytes: i64,
+    aliases: Vec<String>,
+    created_at: String,
+}
+
+impl ModelBody {
+    fn new(row: ModelRow, aliases: &[(String, String)]) -> Self {
+        let of_this = aliases.iter().filter(|(_, model)| *model == row.model_id);
+        Self {
+            aliases: of_this.map(|(alias, _)| alias.clone()).collect(),
+            id: row.model_id,
+            name: row.name,
+            kind: row.kind,
+            base_model: row.base_model,
+            job_id: row.job_id,
+            dimensions: row.dimensions,
+            max_tokens: row.max_tokens,
+            fingerprint: row.fingerprint,
+            bytes: row.bytes,
+            created_at: rfc3339(row.created_at),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Models {
+    models: Vec<ModelBody>,
+}
+
+/// `GET /models`: all models, the newest first.
+async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
+    let aliases = state.queue.store.aliases().await?;
+    let models = state.queue.store.models().await?;
+    let models = models.into_iter().map(|row| ModelBody::new(row, &aliases)).collect();
+    Ok(axum::Json(Models { models }))
+}
+
+/// `GET /models/{id, alias or name}`
+async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
+    let row = resolve(&state, &wanted).await?;
+    let aliases = state.queue.store.aliases().await?;
+    Ok(axum::Json(ModelBody::new(row, &aliases)))
+}
+
+/// A model by its id, alias or name, or an error that names the nearest one.
+pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> {
+    if let Some(row) = state.queue.models.find(wanted).await? {
+        return Ok(row);
+    }
+    let models = state.queue.store.models().await?;
+    let aliases = state.queue.store.aliases().await?;
+    let known = models.iter().flat_map(|row| [row.model_id.as_str(), row.name.as_str()]);
+    Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AliasRequest {
+    model: String,
+}
+
+#[derive(Serialize)]
+struct AliasBody {
+    alias: String,
+    model: String,
+}
+
+/// `PUT /aliases/{name}`: from now on, requests for the alias are answered by this model.
+async fn set_alias(
+    State(state): State<AppState>,
+    Path(alias): Path<String>,
+    Json(request): Json<AliasRequest>,
+) -> Result<axum::Json<AliasBody>> {
+    names::check(&alias, "alias")?;
+    let row = resolve(&state, &request.model).await?;
+    if state.queue.store.model_name_taken(&alias).await? {
+        return Err(ApiError::conflict("name_taken", format!("{alias:?} is the name of a model."), "Choose another alias."));
+    }
+    state.queue.store.set_alias(&alias, &row.model_id).await?;
+    Ok(axum::Json(AliasBody { alias, model: row.model_id }))
+}

@@ -1,0 +1,169 @@
+//! How alike texts are.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::AppState;
+use super::error::{ApiError, Result};
+use super::extract::Json;
+use super::texts::{self, Direction, Reading, Truncated, Vectors};
+use crate::ml::similarity::Similarity;
+
+pub(crate) fn router() -> Router<AppState> {
+    Router::new().route("/similarity", post(similarity))
+}
+
+/// One of four forms: `pairs`; `queries` and `documents`; `source_sentence` and `sentences`; and
+/// text-embeddings-inference's, where the last two stand in `inputs` and a bare array is answered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SimilarityRequest {
+    pairs: Option<Vec<Value>>,
+    queries: Option<Value>,
+    documents: Option<Value>,
+    source_sentence: Option<String>,
+    sentences: Option<Value>,
+    inputs: Option<SourceAndSentences>,
+    parameters: Option<Parameters>,
+    model: Option<String>,
+    measure: Option<Similarity>,
+    truncate: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceAndSentences {
+    source_sentence: String,
+    sentences: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    truncate: Option<bool>,
+    truncation_direction: Option<Direction>,
+    prompt_name: Option<String>,
+}
+
+/// Which texts are compared with which. Places count in the request's list of texts.
+enum Form {
+    /// Text `2 i` with text `2 i + 1`.
+    Pairs,
+    /// Each of the first `queries` texts with each of the others.
+    Matrix { queries: usize },
+    /// The first text with each of the others.
+    OneToMany,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Scores {
+    Row(Vec<f64>),
+    Matrix(Vec<Vec<f64>>),
+}
+
+#[derive(Serialize)]
+struct SimilarityBody<'a> {
+    model: &'a str,
+    fingerprint: &'a str,
+    measure: Similarity,
+    scores: Scores,
+    truncated: &'a [Truncated],
+}
+
+/// `POST /similarity`
+async fn similarity(State(state): State<AppState>, Json(request): Json<SimilarityRequest>) -> Result<Response> {
+    let parameters = request.parameters.as_ref();
+    if let Some(prompt) = parameters.and_then(|parameters| parameters.prompt_name.as_ref()) {
+        return Err(ApiError::unusable("prompt_not_found", "prompt_name", format!("The model has no prompt {prompt:?}."), "Leave prompt_name out."));
+    }
+    let (form, texts) = form(&request)?;
+    let reading = Reading {
+        truncate: request.truncate.or(parameters.and_then(|parameters| parameters.truncate)),
+        direction: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default(),
+    };
+    let result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
+    let measure = request.measure.unwrap_or_default();
+    let scores = scores(&form, measure, &result);
+    let headers = result.headers();
+    if request.inputs.is_some() {
+        return Ok((headers, axum::Json(scores)).into_response());
+    }
+    let body = SimilarityBody {
+        model: &result.model.row.model_id,
+        fingerprint: &result.model.row.fingerprint,
+        measure,
+        scores,
+        truncated: &result.truncated,
+    };
+    Ok((headers, axum::Json(body)).into_response())
+}
+
+fn form(request: &SimilarityRequest) -> Result<(Form, Vec<String>)> {
+    let one_to_many = |source: &str, sentences: &Value| {
+        let mut all = texts::texts(&Value::from(source), "source_sentence")?;
+        all.extend(texts::texts(sentences, "sentences")?);
+        Ok((Form::OneToMany, all))
+    };
+    let SimilarityRequest { pairs, queries, documents, source_sentence, sentences, inputs, .. } = request;
+    let query_form = queries.is_some() || documents.is_some();
+    let source_form = source_sentence.is_some() || sentences.is_some();
+    let forms = [pairs.is_some(), query_form, source_form, inputs.is_some()];
+    match (pairs, (queries, documents), (source_sentence, sentences), inputs) {
+        _ if forms.iter().filter(|given| **given).count() > 1 => Err(unclear("More than one form is given.")),
+        (Some(pairs), ..) => Ok((Form::Pairs, pair_texts(pairs)?)),
+        (_, (Some(queries), Some(documents)), ..) => {
+            let mut all = texts::texts(queries, "queries")?;
+            let queries = all.len();
+            all.extend(texts::texts(documents, "documents")?);
+            Ok((Form::Matrix { queries }, all))
+        }
+        (_, _, (Some(source), Some(sentences)), _) => one_to_many(source, sentences),
+        (_, _, _, Some(inputs)) => one_to_many(&inputs.source_sentence, &inputs.sentences),
+        _ => Err(unclear("There is nothing to compare.")),
+    }
+}
+
+fn unclear(detail: &str) -> ApiError {
+    ApiError::unusable(
+        "form_unclear",
+        "pairs",
+        detail,
+        "Send one of: \"pairs\": [[text, text], ..]; \"queries\" and \"documents\"; \"source_sentence\" and \"sentences\".",
+    )
+}
+
+fn pair_texts(pairs: &[Value]) -> Result<Vec<String>> {
+    if pairs.is_empty() {
+        return Err(ApiError::unusable("no_inputs", "pairs", "\"pairs\" is empty.", "Send at least one pair."));
+    }
+    let mut all = Vec::with_capacity(pairs.len() * 2);
+    for (index, pair) in pairs.iter().enumerate() {
+        let param = format!("pairs/{index}");
+        match pair {
+            Value::Array(pair) if pair.len() == 2 => all.extend(texts::texts(&Value::from(pair.clone()), &param)?),
+            _ => {
+                let detail = format!("Pair {index} (counted from 0) is not a list of two texts.");
+                return Err(ApiError::unusable("wrong_type", &format!("/{param}"), detail, "Send [text, text]."));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn scores(form: &Form, measure: Similarity, result: &Vectors) -> Scores {
+    let vectors = &result.vectors;
+    let against = |a: &Vec<f32>, many: &[Vec<f32>]| many.iter().map(|b| measure.between(a, b)).collect::<Vec<f64>>();
+    match *form {
+        Form::Pairs => Scores::Row(vectors.as_chunks::<2>().0.iter().map(|[a, b]| measure.between(a, b)).collect()),
+        Form::OneToMany => Scores::Row(against(&vectors[0], &vectors[1..])),
+        Form::Matrix { queries } => {
+            let (queries, documents) = vectors.split_at(queries);
+            Scores::Matrix(queries.iter().map(|query| against(query, documents)).collect())
+        }
+    }
+}

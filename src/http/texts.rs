@@ -1,0 +1,144 @@
+//! What `/embed` and `/similarity` share: texts in, vectors out.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::AppState;
+use super::error::{ApiError, Result};
+use super::models::resolve;
+use crate::ml::encoder::Cut;
+use crate::registry::DEFAULT_ALIAS;
+use crate::serving::ServedModel;
+
+/// TEI's `truncation_direction`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) enum Direction {
+    /// The end of a long text is cut.
+    #[default]
+    #[serde(alias = "right")]
+    Right,
+    /// Its beginning.
+    #[serde(alias = "left")]
+    Left,
+}
+
+/// How texts are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    /// `false`: a text that is too long is an error.
+    pub(crate) truncate: Option<bool>,
+    pub(crate) direction: Direction,
+}
+
+/// A text that was longer than the model reads.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Truncated {
+    /// Which of the request's texts, from 0.
+    pub(crate) index: usize,
+    /// How many tokens it has.
+    pub(crate) tokens: usize,
+    /// How many of them were not read.
+    pub(crate) tokens_dropped: usize,
+}
+
+/// The vectors of a request's texts.
+pub(crate) struct Vectors {
+    pub(crate) model: Arc<ServedModel>,
+    pub(crate) vectors: Vec<Vec<f32>>,
+    /// Tokens of each text that were read.
+    pub(crate) tokens: Vec<usize>,
+    pub(crate) truncated: Vec<Truncated>,
+}
+
+/// A text or a list of texts, each with something in it. `param` is the field's name.
+pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
+    let values = match value {
+        Value::Array(values) => values.as_slice(),
+        value => std::slice::from_ref(value),
+    };
+    if values.is_empty() {
+        return Err(ApiError::unusable("no_inputs", param, format!("{param:?} is empty."), "Send at least one text."));
+    }
+    let text = |(index, value): (usize, &Value)| match value {
+        Value::String(text) if text.trim().is_empty() => Err(ApiError::unusable(
+            "empty_text",
+            &format!("/{param}/{index}"),
+            format!("Text {index} of {param:?} (counted from 0) is empty."),
+            "Leave empty texts out.",
+        )),
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
+            "token_ids_not_supported",
+            &format!("/{param}/{index}"),
+            "This server needs text, it got numbers or lists.",
+            "Send strings. In LangChain's OpenAIEmbeddings set check_embedding_ctx_length=False.",
+        )),
+        _ => Err(ApiError::unusable(
+            "wrong_type",
+            &format!("/{param}/{index}"),
+            format!("Text {index} of {param:?} (counted from 0) is no string."),
+            "Send strings.",
+        )),
+    };
+    values.iter().enumerate().map(text).collect()
+}
+
+/// Embeds texts with the model of an id, alias or name.
+pub(crate) async fn embed(state: &AppState, model: Option<&str>, texts: Vec<String>, reading: Reading) -> Result<Vectors> {
+    let most = state.limits.max_texts;
+    if texts.len() > most {
+        let requests = texts.len().div_ceil(most);
+        return Err(ApiError::too_large(
+            "too_many_inputs",
+            format!("{} texts; {most} are allowed in one request.", texts.len()),
+            format!("Split them into {requests} requests."),
+        ));
+    }
+    let row = resolve(state, model.unwrap_or(DEFAULT_ALIAS)).await?;
+    let model = state.pool.get(&row.model_id).await?;
+    let tokenizer = Arc::clone(&model);
+    let cut = match reading.direction {
+        Direction::Right => Cut::Right,
+        Direction::Left => Cut::Left,
+    };
+    let tokens = tokio::task::spawn_blocking(move || texts.iter().map(|text| tokenizer.tokenize(text, cut)).collect::<Vec<_>>());
+    let tokens = tokens.await.map_err(ApiError::internal)?;
+    let truncated: Vec<Truncated> = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, text)| text.dropped > 0)
+        .map(|(index, text)| Truncated { index, tokens: text.ids.len() + text.dropped, tokens_dropped: text.dropped })
+        .collect();
+    if let (Some(false), Some(long)) = (reading.truncate, truncated.first()) {
+        return Err(ApiError::unusable(
+            "text_too_long",
+            &long.index.to_string(),
+            format!("Text {} (counted from 0) has {} tokens; the model reads {}.", long.index, long.tokens, model.row.max_tokens),
+            "Shorten it, or leave out \"truncate\": false to have it cut.",
+        ));
+    }
+    let counts = tokens.iter().map(|text| text.ids.len()).collect();
+    let ids = tokens.into_iter().map(|text| text.ids).collect();
+    let vectors = state.engine.encode(&model, ids).await?;
+    Ok(Vectors { model, vectors, tokens: counts, truncated })
+}
+
+impl Vectors {
+    /// Which model answered, and which texts were cut: for replies whose body has no room for it.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        let cut: Vec<String> = self.truncated.iter().map(|text| text.index.to_string()).collect();
+        let values = [
+            ("x-model", self.model.row.model_id.clone()),
+            ("x-model-fingerprint", self.model.row.fingerprint.clone()),
+            ("x-truncated-inputs", cut.join(",")),
+        ];
+        let value = |value: String| HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty());
+        values
+            .into_iter()
+            .filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?)))
+            .collect()
+    }
+}

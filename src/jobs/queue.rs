@@ -1,0 +1,196 @@
+//! The queue as others see it: enqueue, cancel, wait for what happens.
+
+use tokio::sync::watch;
+
+use crate::datasets::DatasetShelf;
+use crate::ml::train::{Recipe, TrainConfig, training_rows};
+use crate::registry::ModelRegistry;
+use crate::store::{self, Dataset, Job, ModelRow, NewJob, Purpose, Status, Store};
+
+/// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
+pub const FEWEST_PAIRS: usize = 10;
+
+/// A job as it is asked for, its parts found already.
+#[derive(Debug)]
+pub struct JobRequest {
+    /// The model that is tuned.
+    pub model: ModelRow,
+    /// The pairs to learn.
+    pub dataset: Dataset,
+    /// The table that measures general ability.
+    pub benchmark: Option<Dataset>,
+    /// The tuned model's name; its id where there is none.
+    pub name: Option<String>,
+    /// The name of the settings.
+    pub recipe: Recipe,
+    /// All settings.
+    pub config: TrainConfig,
+    /// The texts of the heatmap.
+    pub titles: Vec<String>,
+    /// Points at the tuned model in the end.
+    pub alias: Option<String>,
+    /// The client's key for this request, and the request's SHA-256.
+    pub idempotency: Option<(String, String)>,
+}
+
+/// Why a job was not queued.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// A setting has no meaning.
+    #[error(transparent)]
+    Config(#[from] crate::ml::Error),
+    /// The dataset is a benchmark.
+    #[error("the dataset {0:?} is a benchmark: it measures and is not trained on")]
+    NotForTraining(String),
+    /// The dataset is too small.
+    #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
+    TooFewPairs {
+        /// How many it has.
+        pairs: usize,
+    },
+    /// A model has this name, or a job will give it to one.
+    #[error("the name {0:?} is taken by another model, alias or unfinished job")]
+    NameTaken(String),
+    /// The idempotency key belongs to another request.
+    #[error("this Idempotency-Key was used with another request")]
+    KeyReused,
+    /// The database cannot be written.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+/// Why a job was not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// There is no such job.
+    #[error("no such job")]
+    Unknown,
+    /// It is over.
+    #[error("the job is {0:?} already")]
+    Over(Status),
+    /// The database cannot be written.
+    #[error(transparent)]
+    Store(#[from] sqlx::Error),
+}
+
+/// The queue.
+#[derive(Clone, Debug)]
+pub struct JobQueue {
+    /// Jobs and events.
+    pub store: Store,
+    /// The pairs that jobs learn.
+    pub datasets: DatasetShelf,
+    /// The models that jobs read and make.
+    pub models: ModelRegistry,
+    /// Counts what happened to any job; the table is the truth, this only wakes who waits for it.
+    happened: watch::Sender<u64>,
+}
+
+impl JobQueue {
+    /// Over an open store.
+    pub fn new(store: Store, datasets: DatasetShelf, models: ModelRegistry) -> Self {
+        Self { store, datasets, models, happened: watch::Sender::new(0) }
+    }
+
+    /// Wakes at whatever happens to any job. Subscribe *before* reading the table, so that nothing
+    /// that happens in between is missed.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.happened.subscribe()
+    }
+
+    pub(super) fn wake(&self) {
+        self.happened.send_modify(|count| *count += 1);
+    }
+
+    /// Queues a job. The same idempotency key and request give the same job again; the flag says
+    /// whether it is new.
+    ///
+    /// # Errors
+    /// Where the job could not be done, as far as that can be known now.
+    pub async fn enqueue(&self, request: JobRequest) -> Result<(Job, bool), QueueError> {
+        if let Some((key, sha256)) = &request.idempotency
+            && let Some(job) = self.store.job_of_key(key).await?
+        {
+            return if job.request_sha256.as_ref() == Some(sha256) { Ok((job, false)) } else { Err(QueueError::KeyReused) };
+        }
+        self.check(&request).await?;
+        let job_id = store::new_id("job");
+        let name = request.name.clone().unwrap_or_else(|| model_id(&job_id));
+        let recipe = serde_json::to_value(request.recipe).ok();
+        let inserted = self
+            .store
+            .insert_job(NewJob {
+                job_id: &job_id,
+                name: &name,
+                base_model: &request.model,
+                dataset: &request.dataset,
+                benchmark: request.benchmark.as_ref(),
+                recipe: recipe.as_ref().and_then(|recipe| recipe.as_str()).unwrap_or_default(),
+                config: &request.config,
+                titles: &request.titles,
+                alias: request.alias.as_deref(),
+                idempotency: request.idempotency.as_ref().map(|(key, sha256)| (key.as_str(), sha256.as_str())),
+            })
+            .await;
+        match inserted {
+            // Another request with the same key was quicker.
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                let (key, _) = request.idempotency.as_ref().ok_or(QueueError::KeyReused)?;
+                let job = self.store.job_of_key(key).await?.ok_or(QueueError::KeyReused)?;
+                Ok((job, false))
+            }
+            Err(error) => Err(error.into()),
+            Ok(()) => {
+                self.wake();
+                let job = self.store.job(&job_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+                Ok((job, true))
+            }
+        }
+    }
+
+    async fn check(&self, request: &JobRequest) -> Result<(), QueueError> {
+        request.config.check()?;
+        if request.dataset.purpose == Purpose::Benchmark {
+            return Err(QueueError::NotForTraining(request.dataset.dataset_id.clone()));
+        }
+        let pairs = request.dataset.rows as usize;
+        let training = training_rows(pairs, request.config.validation_split);
+        if pairs < FEWEST_PAIRS || training == 0 || training == pairs {
+            return Err(QueueError::TooFewPairs { pairs });
+        }
+        if let Some(name) = &request.name
+            && (self.store.model_name_taken(name).await? || self.store.alias_exists(name).await?)
+        {
+            return Err(QueueError::NameTaken(name.clone()));
+        }
+        if let Some(alias) = &request.alias
+            && (self.store.model_name_taken(alias).await? || request.name.as_ref() == Some(alias))
+        {
+            return Err(QueueError::NameTaken(alias.clone()));
+        }
+        Ok(())
+    }
+
+    /// Asks for the end of a job.
+    ///
+    /// # Errors
+    /// Where there is none or it is over.
+    pub async fn cancel(&self, id: &str) -> Result<Job, CancelError> {
+        let before = self.store.job(id).await?.ok_or(CancelError::Unknown)?;
+        if before.status.is_terminal() {
+            return Err(CancelError::Over(before.status));
+        }
+        let job = self.store.cancel_job(id).await?.ok_or(CancelError::Unknown)?;
+        self.wake();
+        match job.status {
+            Status::Succeeded | Status::Failed => Err(CancelError::Over(job.status)),
+            _ => Ok(job),
+        }
+    }
+}
+
+/// The id of the model that a job makes: the job's own, with a model's prefix. However often the
+/// job is run, it makes this one model.
+pub(super) fn model_id(job_id: &str) -> String {
+    job_id.replacen("job_", "ft_", 1)
+}

@@ -1,0 +1,311 @@
+//! Claims jobs and runs each in a child process of the same binary.
+//!
+//! A crash or an out-of-memory kill there never touches serving, cancelling is a signal, and memory
+//! comes back. The child lives no longer than its standard input: when the server is gone, however
+//! it went, the child ends itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+use super::message::Message;
+use super::queue::{JobQueue, model_id};
+use super::run::{RunSpec, Table};
+use crate::datasets;
+use crate::registry::{ModelRegistry, folder_size};
+use crate::store::{Dataset, Job, JobError, NewModel, Phase, Release, Status};
+
+/// Trainers that may die under a job before it is given up.
+const MOST_CRASHES: i64 = 3;
+/// Between the polite signal and the last one.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Where and with what jobs are run.
+#[derive(Clone, Debug)]
+pub struct SupervisorConfig {
+    /// This program.
+    pub program: PathBuf,
+    /// The folder of the runs.
+    pub runs: PathBuf,
+}
+
+/// Runs one job at a time.
+#[derive(Debug)]
+pub struct Supervisor {
+    queue: JobQueue,
+    config: SupervisorConfig,
+}
+
+/// How a child ended.
+enum Outcome {
+    Done(Box<Message>),
+    Failed(JobError),
+    Died(String),
+    Cancelled,
+    Stopping,
+    /// Another claim has taken over.
+    LeaseLost,
+}
+
+impl Supervisor {
+    /// Over a queue that no other supervisor works on.
+    pub fn new(queue: JobQueue, config: SupervisorConfig) -> Self {
+        Self { queue, config }
+    }
+
+    /// Puts back what an earlier server left running, then works until `stop`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read at the start.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        for job in self.queue.store.recover_jobs().await? {
+            tracing::info!(job, "the job was left running by an earlier server; it is queued again");
+        }
+        let mut happened = self.queue.subscribe();
+        while !stop.is_cancelled() {
+            match self.queue.store.claim_job().await {
+                Ok(Some(job)) => self.work(&job, &stop).await,
+                Ok(None) => {
+                    tokio::select! {
+                        _ = happened.changed() => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the next job cannot be claimed");
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn work(&self, job: &Job, stop: &CancellationToken) {
+        tracing::info!(job = job.job_id, attempt = job.attempt, "job started");
+        self.queue.wake();
+        let folder = self.config.runs.join(&job.job_id).join(format!("t{}", job.lease_token));
+        let outcome = match self.prepare(job, &folder).await {
+            Ok(()) => self.supervise(job, &folder, stop).await,
+            Err(error) => Err(error),
+        };
+        let outcome = outcome.unwrap_or_else(|error| Outcome::Died(format!("the trainer could not be started: {error:#}")));
+        if let Err(error) = self.conclude(job, &folder, outcome).await {
+            // The job stays "running" in the database and is found again at the next start.
+            tracing::error!(job = job.job_id, %error, "the job's end cannot be recorded");
+        }
+        // The run's folder holds nothing that is needed now; what stays costs only space.
+        let _ = tokio::fs::remove_dir_all(&folder).await;
+        let _ = tokio::fs::remove_dir(self.config.runs.join(&job.job_id)).await;
+        self.queue.wake();
+    }
+
+    /// Makes the run's folder.
+    async fn prepare(&self, job: &Job, folder: &Path) -> anyhow::Result<()> {
+        let store = &self.queue.store;
+        let found = |dataset: Option<Dataset>| dataset.ok_or_else(|| anyhow::anyhow!("its dataset is gone"));
+        let table = |dataset: Dataset| Table {
+            file: self.queue.datasets.file(&dataset),
+            format: datasets::format(&dataset),
+            name: dataset.name,
+        };
+        let dataset = table(found(store.dataset(&job.dataset_id).await?)?);
+        let benchmark = match &job.benchmark_id {
+            Some(id) => Some(table(found(store.dataset(id).await?)?)),
+            None => None,
+        };
+        let model = store.model(&job.base_model).await?.ok_or_else(|| anyhow::anyhow!("its base model is gone"))?;
+        let models = &self.queue.models;
+        let spec = RunSpec {
+            name: job.name.clone(),
+            model: models.folder(&model.model_id),
+            root: models.folder(ModelRegistry::root(&model)),
+            dataset,
+            benchmark,
+            titles: job.titles.0.clone(),
+            config: job.config.0.clone(),
+        };
+        tokio::fs::create_dir_all(folder).await?;
+        spec.write(folder)?;
+        Ok(())
+    }
+
+    /// Starts the trainer and listens until it ends, is cancelled, or the server stops.
+    async fn supervise(&self, job: &Job, folder: &Path, stop: &CancellationToken) -> anyhow::Result<Outcome> {
+        let mut child = Command::new(&self.config.program)
+            .arg("train")
+            .arg("--run")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or_else(|| anyhow::anyhow!("no standard output"))?;
+        let stderr = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
+        // Held open: its end is the trainer's sign that the server is gone.
+        let stdin = child.stdin.take();
+        let complaints = tokio::spawn(tail(stderr));
+
+        // Register interest *before* looking for a cancellation, so that none is missed.
+        let mut happened = self.queue.subscribe();
+        let mut lines = BufReader::new(stdout).lines();
+        let mut last = None;
+        let outcome = loop {
+            happened.mark_unchanged();
+            if self.queue.store.job(&job.job_id).await?.is_some_and(|job| job.cancel_requested_at.is_some()) {
+                break Some(Outcome::Cancelled);
+            }
+            tokio::select! {
+                line = lines.next_line() => match line? {
+                    Some(line) => match self.listen(job, &line).await? {
+                        Heard::Recorded => {}
+                        Heard::LeaseLost => break Some(Outcome::LeaseLost),
+                        Heard::Last(message) => last = Some(message),
+                    },
+                    None => break None,
+                },
+                _ = happened.changed() => {}
+                () = stop.cancelled() => break Some(Outcome::Stopping),
+            }
+        };
+        if let Some(outcome) = outcome {
+            end(&mut child).await;
+            return Ok(outcome);
+        }
+        let status = child.wait().await?;
+        drop(stdin);
+        let complaints = complaints.await.unwrap_or_default();
+        if !complaints.is_empty() {
+            tracing::debug!(job = job.job_id, complaints, "the trainer's standard error");
+        }
+        Ok(match last {
+            Some(Message::Failed(error)) => Outcome::Failed(error),
+            Some(message) => Outcome::Done(Box::new(message)),
+            None => {
+                tracing::warn!(job = job.job_id, %status, complaints, "the trainer died");
+                Outcome::Died(format!("the trainer ended early ({status})"))
+            }
+        })
+    }
+
+    /// Records a line of the trainer's.
+    async fn listen(&self, job: &Job, line: &str) -> anyhow::Result<Heard> {
+        let message: Message = match serde_json::from_str(line) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::warn!(job = job.job_id, %error, "a line of the trainer's cannot be read");
+                return Ok(Heard::Recorded);
+            }
+        };
+        let (phase, progress) = match &message {
+            Message::Done { .. } | Message::Failed(_) => return Ok(Heard::Last(message)),
+            Message::Phase { phase } => (Some(*phase), None),
+            Message::Progress(progress) => (Some(Phase::Training), Some(*progress)),
+            _ => (None, None),
+        };
+        let (kind, data) = message.event();
+        let held = self.queue.store.record_event(job, &kind, &data, phase, progress).await?;
+        self.queue.wake();
+        Ok(if held { Heard::Recorded } else { Heard::LeaseLost })
+    }
+
+    /// Records how a job ended.
+    async fn conclude(&self, job: &Job, folder: &Path, outcome: Outcome) -> anyhow::Result<()> {
+        let store = &self.queue.store;
+        let error;
+        let release = match outcome {
+            Outcome::Done(message) => return self.publish(job, folder, *message).await,
+            Outcome::LeaseLost => return Ok(()),
+            // A cancelled job is released like an interrupted one; the store sees the request.
+            Outcome::Cancelled => Release::Interrupted { reason: "cancelled" },
+            Outcome::Stopping => Release::Interrupted { reason: "the server stopped" },
+            Outcome::Failed(failed) => {
+                error = failed;
+                Release::Failed(&error)
+            }
+            Outcome::Died(reason) if job.crashes + 1 >= MOST_CRASHES => {
+                error = JobError {
+                    code: "crash_loop".to_owned(),
+                    message: format!("Training was tried {MOST_CRASHES} times, and each time {reason}."),
+                    hint: "The machine may be short of memory: post the job again with a smaller batch_size, and look into the server's log.".to_owned(),
+                };
+                Release::Failed(&error)
+            }
+            Outcome::Died(reason) => {
+                store.release_job(job, Release::Crashed { reason: &reason }).await?;
+                return Ok(());
+            }
+        };
+        let status = store.release_job(job, release).await?;
+        tracing::info!(job = job.job_id, ?status, "job ended");
+        Ok(())
+    }
+
+    /// Moves the model to its place and registers it. The row is what counts: a folder without one
+    /// is removed here or at the next start.
+    async fn publish(&self, job: &Job, folder: &Path, done: Message) -> anyhow::Result<()> {
+        let Message::Done { card, report } = done else { anyhow::bail!("the trainer's last word is no model") };
+        let models = &self.queue.models;
+        let model_id = model_id(&job.job_id);
+        let base = self.queue.store.model(&job.base_model).await?;
+        let base = base.ok_or_else(|| anyhow::anyhow!("its base model is gone"))?;
+        let finished = RunSpec::finished(folder);
+        let bytes = folder_size(&finished)?;
+        models.publish(&finished, &model_id)?;
+        let model = NewModel {
+            model_id: &model_id,
+            root_model: ModelRegistry::root(&base),
+            fingerprint: &card.fingerprint,
+            dimensions: card.dimensions,
+            max_tokens: card.max_tokens as i64,
+            bytes,
+        };
+        let registered = self.queue.store.finish_job(job, &model, &serde_json::to_value(&report)?).await?;
+        if registered {
+            tracing::info!(job = job.job_id, model = model_id, seconds = report.seconds, "job succeeded");
+        } else {
+            models.discard(&model_id)?;
+            let status: Option<Status> =
+                self.queue.store.release_job(job, Release::Interrupted { reason: "cancelled" }).await?;
+            tracing::info!(job = job.job_id, ?status, "job ended without its model");
+        }
+        Ok(())
+    }
+}
+
+/// What a line of the trainer's came to.
+enum Heard {
+    Recorded,
+    LeaseLost,
+    Last(Message),
+}
+
+/// Asks the trainer to end, and insists after a while.
+async fn end(child: &mut Child) {
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+        // It may have ended by itself meanwhile.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        let _ = child.kill().await;
+    }
+}
+
+/// The last 4 KiB of what the trainer complains about.
+async fn tail(mut stderr: tokio::process::ChildStderr) -> String {
+    let mut tail = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(read @ 1..) = stderr.read(&mut chunk).await {
+        tail.extend_from_slice(&chunk[..read]);
+        tail.drain(..tail.len().saturating_sub(4096));
+    }
+    String::from_utf8_lossy(&tail).trim().to_owned()
+}

@@ -1,0 +1,163 @@
+//! Models: an id, a folder on disk, a row in the database.
+
+use std::path::{Path, PathBuf};
+
+use crate::ml::encoder::{self, Model, ModelCard};
+use crate::ml::{Error, Result};
+use crate::store::{self, Kind, ModelRow, Store};
+
+/// The alias that requests without a model use.
+pub const DEFAULT_ALIAS: &str = "default";
+
+/// Where models live.
+#[derive(Clone, Debug)]
+pub struct ModelRegistry {
+    store: Store,
+    folder: PathBuf,
+}
+
+impl ModelRegistry {
+    /// Over a folder that exists.
+    pub fn new(store: Store, folder: PathBuf) -> Self {
+        Self { store, folder }
+    }
+
+    /// A model by its id, alias or name.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn find(&self, wanted: &str) -> store::Result<Option<ModelRow>> {
+        self.store.model(wanted).await
+    }
+
+    /// A model's folder. Folders go by id, never by a name that a user chose.
+    pub fn folder(&self, model_id: &str) -> PathBuf {
+        self.folder.join(model_id)
+    }
+
+    /// The id of the full model that a model is, or is a delta of.
+    pub fn root(model: &ModelRow) -> &str {
+        model.base_model.as_deref().unwrap_or(&model.model_id)
+    }
+
+    /// Gives every base model in the folder a row, points the default alias at the first one where
+    /// it points nowhere yet, and removes what an interrupted job left behind.
+    ///
+    /// # Errors
+    /// Where the folder or the database cannot be read.
+    pub async fn take_stock(&self) -> anyhow::Result<()> {
+        let rows = self.store.models().await?;
+        let mut folders: Vec<PathBuf> =
+            std::fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        folders.sort();
+        for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+            let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if id.ends_with(".draft") || (id.starts_with("ft_") && !rows.iter().any(|row| row.model_id == id)) {
+                tracing::info!(model = id, "removing the folder of an unfinished model");
+                std::fs::remove_dir_all(&folder)?;
+            } else if !id.starts_with("ft_") {
+                self.adopt(&id, &folder).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn adopt(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
+        let card = encoder::read_card(folder)?;
+        let row = ModelRow {
+            model_id: id.to_owned(),
+            name: id.to_owned(),
+            kind: Kind::Base,
+            base_model: None,
+            job_id: None,
+            fingerprint: card.fingerprint,
+            dimensions: card.dimensions,
+            max_tokens: card.max_tokens as i64,
+            bytes: folder_size(folder)?,
+            created_at: store::now(),
+        };
+        self.store.upsert_base_model(&row).await?;
+        self.store.set_first_alias(DEFAULT_ALIAS, id).await?;
+        Ok(())
+    }
+
+    /// Moves a finished model's folder to its place. What an earlier try left there goes.
+    ///
+    /// # Errors
+    /// Where the folder cannot be moved.
+    pub fn publish(&self, finished: &Path, model_id: &str) -> std::io::Result<()> {
+        self.discard(model_id)?;
+        std::fs::rename(finished, self.folder(model_id))?;
+        std::fs::File::open(&self.folder)?.sync_all()
+    }
+
+    /// Removes the folder of a model that has no row.
+    ///
+    /// # Errors
+    /// Where the folder cannot be removed.
+    pub fn discard(&self, model_id: &str) -> std::io::Result<()> {
+        let folder = self.folder(model_id);
+        if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) }
+    }
+
+    /// Loads a model; a tuned one over its base, which `base` gives. Reads files: not for an async
+    /// thread.
+    ///
+    /// # Errors
+    /// Where the folder is missing or damaged, or is not the model that the row describes.
+    pub fn load(&self, row: &ModelRow, base: Option<&Model>) -> Result<Model> {
+        let folder = self.folder(&row.model_id);
+        let model = match base {
+            Some(base) => encoder::load_tuned(&folder, base)?,
+            None => encoder::load(&folder)?,
+        };
+        if model.card.fingerprint != row.fingerprint {
+            return Err(Error::Model { path: folder, reason: "the folder holds another model than was registered".to_owned() });
+        }
+        Ok(model)
+    }
+}
+
+/// Loads a model from its folder, over its base's folder where it is a delta.
+///
+/// # Errors
+/// Where a folder is missing or damaged.
+pub fn load_from(folder: &Path, root_folder: &Path) -> Result<Model> {
+    let root = encoder::load(root_folder)?;
+    if folder == root_folder { Ok(root) } else { encoder::load_tuned(folder, &root) }
+}
+
+/// Loads a model by its id from a folder of models, a tuned one over its base there.
+///
+/// # Errors
+/// Where the model or its base is missing or damaged.
+pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
+    let folder = models.join(id);
+    let Some(base) = encoder::read_card(&folder)?.base_fingerprint else { return encoder::load(&folder) };
+    let entries = std::fs::read_dir(models).map_err(|error| Error::file(models, error))?;
+    let is_base = |folder: &PathBuf| encoder::read_card(folder).is_ok_and(|card| card.fingerprint == base);
+    let root = entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_base);
+    let root = root.ok_or_else(|| Error::Model { path: folder.clone(), reason: "the base that it was tuned from is not there".to_owned() })?;
+    load_from(&folder, &root)
+}
+
+/// The size of a model folder's files in bytes.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn folder_size(folder: &Path) -> std::io::Result<i64> {
+    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len() as i64)).sum()
+}
+
+/// Imports the set-up's ONNX file as a base model, unless that is done already.
+///
+/// # Errors
+/// Where the file is not that model or the folder cannot be written.
+pub fn import(file: &Path, models: &Path, name: &str) -> Result<ModelCard> {
+    let target = models.join(name);
+    if target.exists() {
+        return encoder::read_card(&target);
+    }
+    std::fs::create_dir_all(models).map_err(|error| Error::file(models, error))?;
+    encoder::import_use_multilingual(file, &target, name)
+}

@@ -1,0 +1,8 @@
+//! Texts become vectors: a small pool of inference threads runs every model.
+
+mod batcher;
+mod engine;
+mod pool;
+
+pub use engine::{Engine, EngineError};
+pub use pool::{ModelPool, PoolError, ServedModel};

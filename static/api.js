@@ -1,0 +1,121 @@
+// Requests to the server, and its problems as something to look at.
+
+import { h, tx } from "./dom.js";
+import { has, lang, t } from "./i18n.js";
+
+/** The server answered with a problem. */
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body.detail ?? body.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** The server did not answer. */
+export class NoContact extends Error {}
+
+/** The page itself found something; the message is already in words. `words` follows the language. */
+export class Notice extends Error {
+  constructor(words) {
+    super(words());
+    this.words = words;
+  }
+}
+
+export async function api(path, { method = "GET", json, form } = {}) {
+  const headers = { accept: "application/json" };
+  if (json) headers["content-type"] = "application/json";
+  let response;
+  let text;
+  try {
+    response = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form });
+    text = await response.text();
+  } catch {
+    throw new NoContact();
+  }
+  let body = null;
+  try {
+    body = text ? JSON.parse(text) : null;
+  } catch { /* a proxy's page; its status says enough */ }
+  if (response.ok) return body;
+  if (!body && response.status >= 502 && response.status <= 504) throw new NoContact();
+  throw new Problem(response.status, body ?? { title: `HTTP ${response.status} ${response.statusText}` });
+}
+
+export const part = encodeURIComponent;
+
+/** A name for each model's id; where two models share one, the id tells them apart. */
+export function modelNames(models) {
+  const twice = (name) => models.filter((model) => model.name === name).length > 1;
+  return new Map(models.map(({ id, name }) => [id, twice(name) && name !== id ? `${name} (${id})` : name]));
+}
+
+/** An error with what happened, what to do and, for a table, where. `name` is the table's file. */
+export function problemView(error, { name, retry } = {}) {
+  const box = h("div", { class: "problem", role: "alert", tabindex: "-1" });
+  const title = (words) => box.append(h("h3", null, words));
+  if (error instanceof Problem) {
+    const body = error.body;
+    title(name ? tx("problem.table", { name }) : tx("problem.title"));
+    box.append(...sentences(body));
+    if (body.errors?.length) box.append(rowTable(body));
+    if (body.request_id) box.append(h("p", { class: "quiet" }, tx("problem.request", { id: body.request_id })));
+  } else if (error instanceof NoContact) {
+    title(tx("problem.title"));
+    box.append(h("p", null, tx("problem.contact")));
+  } else if (error instanceof Notice) {
+    box.append(h("p", null, error.words));
+  } else {
+    console.error(error);
+    title(tx("problem.title"));
+    box.append(h("p", null, tx("problem.page", { message: error.message })));
+  }
+  if (retry) box.append(h("p", null, h("button", { type: "button", onclick: retry }, tx("retry"))));
+  return box;
+}
+
+/** What happened and what to do. The server writes English; a known code is told in Japanese, with the original below. */
+export function sentences({ code, detail, message, title, hint, errors_total: n }) {
+  const known = () => lang() !== "en" && has(`error.${code}`);
+  const said = detail ?? message ?? title;
+  return [
+    h("p", { lang: () => (known() ? null : "en") }, () => (known() ? t(`error.${code}`, { n }) : said)),
+    hint && h("p", { class: "hint", lang: () => (known() ? null : "en") }, () => (known() ? t(`hint.${code}`) : hint)),
+    h("p", { class: "quiet", lang: "en", hidden: () => !known() }, [said, hint].filter(Boolean).join(" ")),
+  ].filter(Boolean);
+}
+
+function rowTable(body) {
+  const { errors } = body;
+  const total = body.errors_total ?? errors.length;
+  const head = (key, hint) => h("th", { scope: "col", title: hint ? tx(hint) : null }, tx(key));
+  const cell = (key, props, ...children) => h("td", { "data-label": tx(key), ...props }, h("span", null, ...children));
+  const column = (error) => {
+    if (error.column_name) return error.column_name;
+    return error.column ? tx("problem.column.number", { n: error.column }) : tx("none");
+  };
+  const inWords = (error, suffix, original) => () => {
+    const key = `row.${error.code}${suffix}`;
+    return lang() !== "en" || !original ? (has(key) ? t(key) : original ?? t("none")) : original;
+  };
+  const hint = (error) => {
+    const words = inWords(error, ".hint", null);
+    const suggest = error.suggestion && !words().includes(error.suggestion);
+    return [words, suggest && [h("br"), tx("problem.suggest", { value: error.suggestion })]];
+  };
+  const table = h("table", { class: "stack rows" },
+    h("thead", null, h("tr", null,
+      head("problem.row", "problem.row.hint"), head("problem.line", "problem.line.hint"), head("problem.column"),
+      head("problem.value"), head("problem.message"), head("problem.hint"))),
+    h("tbody", null, errors.map((error) => h("tr", null,
+      cell("problem.row", { class: "number" }, String(error.row)),
+      cell("problem.line", { class: "number" }, String(error.line ?? "–")),
+      cell("problem.column", null, column(error)),
+      cell("problem.value", { class: "value" }, error.value ? h("code", null, error.value) : tx("problem.empty")),
+      cell("problem.message", null, inWords(error, "", error.message)),
+      cell("problem.hint", null, hint(error))))));
+  return h("div", null,
+    total > errors.length && h("p", null, tx("problem.shown", { shown: errors.length, total })),
+    h("div", { class: "scroll" }, table));
+}

@@ -1,0 +1,119 @@
+// The jobs and the models.
+
+import { NoContact, api, part, problemView } from "./api.js";
+import { announce, contact, copyable, date, h, tx } from "./dom.js";
+import { t } from "./i18n.js";
+
+/** A list that fetches itself, again while something runs. */
+function list(heading, lead, fetch, draw, again) {
+  let timer = null;
+  let gone = false;
+  let shown = "";
+  const body = h("div", null, h("p", { class: "quiet" }, tx("loading")));
+  const element = h("section", null, h("h1", { tabindex: "-1" }, tx(heading)), lead && h("p", { class: "lead" }, tx(lead)), body);
+
+  async function load() {
+    try {
+      const items = await fetch();
+      if (gone) return;
+      contact("list", true);
+      const text = JSON.stringify(items);
+      if (text !== shown) {
+        const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+        body.replaceChildren(...draw(items, load));
+        if (focused) body.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
+      }
+      shown = text;
+      if (again?.(items)) timer = setTimeout(load, 4000);
+    } catch (error) {
+      if (gone) return;
+      if (error instanceof NoContact && shown) {
+        contact("list", false);
+        timer = setTimeout(load, 4000);
+      } else {
+        body.replaceChildren(problemView(error, { retry: load }));
+      }
+    }
+  }
+
+  load();
+  return {
+    element,
+    dispose() {
+      gone = true;
+      clearTimeout(timer);
+      contact("list", true);
+    },
+  };
+}
+
+const cell = (key, ...children) => h("td", { "data-label": tx(key) }, h("span", null, ...children));
+const heads = (...keys) => h("thead", null, h("tr", null, keys.map((key) => h("th", { scope: "col" }, tx(key)))));
+const nothing = (key) => h("div", { class: "empty" }, h("p", null, tx(key)), h("a", { class: "button main", href: "#/" }, tx("jobs.empty.go")));
+
+export function jobsView() {
+  const draw = (jobs) => {
+    if (!jobs.length) return [nothing("jobs.empty")];
+    return [h("table", { class: "stack list" },
+      heads("jobs.name", "jobs.status", "jobs.dataset", "jobs.created"),
+      h("tbody", null, jobs.map((job) => h("tr", null,
+        h("th", { scope: "row" }, h("a", { href: `#/jobs/${part(job.id)}` }, job.name || job.id)),
+        cell("jobs.status", h("span", { class: `badge ${job.status}` }, tx(`status.${job.status}`)),
+          job.status === "running" && job.progress && h("span", { class: "quiet" }, ` ${Math.round(job.progress.fraction * 100)} %`)),
+        cell("jobs.dataset", job.dataset_name ?? job.dataset_id),
+        cell("jobs.created", () => date(job.created_at))))))];
+  };
+  return list("jobs.title", null, async () => (await api("jobs")).jobs, draw, (jobs) => jobs.some((job) => !job.is_terminal));
+}
+
+export function modelsView() {
+  const told = h("p", { role: "status", class: "told" });
+  const draw = (models, load) => [
+    told,
+    h("table", { class: "stack list" },
+      heads("models.name", "models.aliases", "models.id", "jobs.created", "models.actions"),
+      h("tbody", null, models.map((model) => row(model, models, load)))),
+    !models.some((model) => model.kind === "tuned") && nothing("models.empty"),
+  ].filter(Boolean);
+
+  function row(model, models, load) {
+    const base = models.find((one) => one.id === model.base_model);
+    const standard = model.aliases.includes("default");
+    const facts = model.kind === "base"
+      ? tx("models.kind.base")
+      : () => t("models.from", { model: base?.name ?? model.base_model });
+    const change = async (event) => {
+      await makeDefault(model.id, model.name, told, load, models.find((one) => one.aliases.includes("default")));
+      event.target.isConnected || told.querySelector("button")?.focus();
+    };
+    return h("tr", null,
+      h("th", { scope: "row" }, model.name, h("span", { class: "quiet" }, facts)),
+      cell("models.aliases", model.aliases.length ? model.aliases.map((alias) => h("span", { class: "alias" }, alias)) : tx("none")),
+      cell("models.id", copyable(model.id)),
+      cell("jobs.created", () => date(model.created_at)),
+      cell("models.actions", h("span", { class: "buttons" },
+        standard
+          ? h("span", { class: "quiet" }, tx("models.default.is"))
+          : h("button", { type: "button", class: "small", "aria-label": tx("models.default.of", { name: model.name }), onclick: change }, tx("models.default")),
+        h("a", { href: `#/try?${model.base_model ? `a=${part(model.base_model)}&` : ""}b=${part(model.id)}` }, tx("models.try")),
+        model.job_id && h("a", { href: `#/jobs/${part(model.job_id)}` }, tx("models.job")))));
+  }
+
+  return list("models.title", "models.lead", async () => (await api("models")).models, draw);
+}
+
+/** Points the alias `default` to a model and says so, with a way back. */
+export async function makeDefault(id, name, told, done, before) {
+  try {
+    before ??= await api("models/default").catch(() => null);
+    await api("aliases/default", { method: "PUT", json: { model: id } });
+    const back = before && before.id !== id && h("button", {
+      type: "button", class: "small", onclick: () => makeDefault(before.id, before.name, told, done, { id, name }),
+    }, tx("models.undo"));
+    told.replaceChildren(h("span", null, tx("models.default.done", { name: name || id })), " ", back || "");
+    announce(t("models.default.done", { name: name || id }));
+    await done?.();
+  } catch (error) {
+    told.replaceChildren(problemView(error));
+  }
+}

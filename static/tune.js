@@ -1,0 +1,131 @@
+// The first page: a table in, a job out.
+
+import { Notice, api, modelNames, problemView } from "./api.js";
+import { announce, composing, h, newId, tx } from "./dom.js";
+import { downloadTemplate, fileField } from "./file.js";
+import { t } from "./i18n.js";
+
+export function tuneView() {
+  const problem = h("div", { class: "problems" });
+  const forget = () => problem.replaceChildren();
+  const table = fileField({ label: "tune.table", prompt: "tune.drop", hint: "tune.drop.hint", onchange: forget });
+  const benchmark = fileField({
+    label: "tune.benchmark", prompt: "tune.benchmark.drop", hint: "tune.benchmark.hint", optional: true, small: true, onchange: forget,
+  });
+  const name = h("input", { type: "text", maxlength: 100, autocomplete: "off", placeholder: tx("tune.name.hint") });
+  const start = h("select", null, h("option", { value: "default" }, tx("tune.start.default")));
+  const epochs = h("input", { type: "number", min: 1, max: 1000, step: 1, inputmode: "numeric" });
+  const titles = h("textarea", { rows: 5 });
+  const label = h("span", null, tx("tune.go"));
+  const go = h("button", { type: "submit", class: "main" }, label);
+  let busy = false;
+
+  const form = h("form", {
+    class: "panel", novalidate: true,
+    onsubmit: (event) => {
+      event.preventDefault();
+      if (!busy) tune();
+    },
+    onkeydown: (event) => {
+      if (event.key === "Enter" && composing(event)) event.preventDefault();
+    },
+  },
+    table.element,
+    h("div", { class: "pair" }, field("tune.name", name, null, true), field("tune.start", start)),
+    benchmark.element,
+    h("details", null, h("summary", null, tx("tune.more")),
+      field("tune.epochs", epochs, "tune.epochs.hint", true), field("tune.titles", titles, "tune.titles.hint", true)),
+    problem,
+    h("p", { class: "actions" }, go));
+
+  const element = h("section", { class: "tune" },
+    h("div", { class: "intro" }, h("h1", { tabindex: "-1" }, tx("tune.title")), h("p", { class: "lead" }, tx("tune.lead"))),
+    form,
+    h("aside", { class: "sample" },
+      h("h2", null, tx("tune.how")),
+      sample(),
+      h("p", null, tx("tune.how.score")),
+      h("p", null, tx("tune.how.held")),
+      h("p", null, h("button", { type: "button", onclick: downloadTemplate }, tx("tune.template")))));
+
+  function working(key) {
+    busy = Boolean(key);
+    go.setAttribute("aria-disabled", String(busy));
+    label.replaceChildren(h("span", null, tx(key ?? "tune.go")));
+    if (key) announce(t(key));
+  }
+
+  async function upload(source, query) {
+    const { name: file, blob } = await source.read();
+    const form = new FormData();
+    form.append("file", blob, file);
+    return api(`datasets${query}`, { method: "POST", form });
+  }
+
+  async function tune() {
+    forget();
+    let about = null;
+    try {
+      if (!table.file) {
+        table.input.focus();
+        throw new Notice(tx("tune.nofile"));
+      }
+      working("tune.checking");
+      about = table.file.name;
+      const request = { dataset_id: (await upload(table, "")).id, model: start.value };
+      if (benchmark.file) {
+        about = benchmark.file.name;
+        request.benchmark_id = (await upload(benchmark, "?benchmark=true")).id;
+      }
+      about = null;
+      working("tune.creating");
+      const lines = titles.value.split("\n").map((line) => line.trim()).filter(Boolean);
+      if (name.value.trim()) request.name = name.value.trim();
+      if (epochs.value) request.config = { epochs: Number(epochs.value) };
+      if (lines.length) request.titles = lines;
+      const job = await api("jobs", { method: "POST", json: request });
+      location.hash = `#/jobs/${job.id}`;
+    } catch (error) {
+      const view = problemView(error, { name: about });
+      problem.replaceChildren(view);
+      if (table.file) view.focus();
+    } finally {
+      working(null);
+    }
+  }
+
+  /** The models to start from; without contact the default one stays. */
+  async function show() {
+    const { models } = await api("models").catch(() => ({ models: [] }));
+    if (!models.length) return;
+    const before = start.value;
+    const names = modelNames(models);
+    const standard = models.find((model) => model.aliases.includes("default"));
+    const rest = models.filter((model) => model !== standard);
+    start.replaceChildren(
+      h("option", { value: "default" }, () => (standard ? `${names.get(standard.id)} [default]` : t("tune.start.default"))),
+      ...rest.map((model) => h("option", { value: model.id }, names.get(model.id))));
+    start.value = before;
+    if (start.selectedIndex < 0) start.selectedIndex = 0;
+  }
+
+  return { element, show };
+}
+
+export function field(key, control, hint, optional) {
+  const id = newId("field");
+  control.id = id;
+  if (hint) control.setAttribute("aria-describedby", `${id}-hint`);
+  return h("div", { class: "field" },
+    h("label", { for: id }, typeof key === "string" ? tx(key) : key, optional && h("span", { class: "quiet" }, " ", tx("optional"))),
+    control,
+    hint && h("p", { class: "quiet", id: `${id}-hint` }, tx(hint)));
+}
+
+function sample() {
+  const rows = [["Data Engineer", "Analytics Engineer", "0.75"], ["Registered Nurse", "看護師", "1.0"], ["Marketing Strategist", "Electrician", "0.5"]];
+  return h("table", { class: "sheet" },
+    h("thead", null, h("tr", null, ["base", "ref", "similarity"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", null, rows.map(([left, right, score]) =>
+      h("tr", null, h("td", null, left), h("td", null, right), h("td", { class: "number" }, score)))));
+}
