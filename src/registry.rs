@@ -112,7 +112,10 @@ impl ModelRegistry {
             None => encoder::load(&folder)?,
         };
         if model.card.fingerprint != row.fingerprint {
-            return Err(Error::Model { path: folder, reason: "the folder holds another model than was registered".to_owned() });
+            return Err(Error::Model {
+                path: folder,
+                reason: "the folder holds another model than was registered".to_owned(),
+            });
         }
         Ok(model)
     }
@@ -137,7 +140,10 @@ pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
     let entries = std::fs::read_dir(models).map_err(|error| Error::file(models, error))?;
     let is_base = |folder: &PathBuf| encoder::read_card(folder).is_ok_and(|card| card.fingerprint == base);
     let root = entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_base);
-    let root = root.ok_or_else(|| Error::Model { path: folder.clone(), reason: "the base that it was tuned from is not there".to_owned() })?;
+    let root = root.ok_or_else(|| Error::Model {
+        path: folder.clone(),
+        reason: "the base that it was tuned from is not there".to_owned(),
+    })?;
     load_from(&folder, &root)
 }
 

@@ -23,7 +23,8 @@ use crate::serving::{Engine, ModelPool};
 use crate::store::{Purpose, Store};
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("SHAMISEN_LOG {:?} cannot be read", config.log))?;
+    let filter =
+        EnvFilter::try_new(&config.log).with_context(|| format!("SHAMISEN_LOG {:?} cannot be read", config.log))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     if !config.host.is_loopback() && !config.allow_anyone {
         bail!(
@@ -46,7 +47,10 @@ fn own(data: &Path) -> anyhow::Result<File> {
     }
     let lock = File::create(data.join("LOCK"))?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!("another server works in {}. Stop it, or give this one a folder of its own with SHAMISEN_DATA", data.display());
+        bail!(
+            "another server works in {}. Stop it, or give this one a folder of its own with SHAMISEN_DATA",
+            data.display()
+        );
     }
     Ok(lock)
 }
@@ -57,7 +61,10 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let models = ModelRegistry::new(store.clone(), data.join("models"));
     models.take_stock().await.context("the models cannot be read")?;
     if models.find(DEFAULT_ALIAS).await?.is_none() {
-        bail!("there is no model in {}. Run `make deps` and `shamisen model import FILE` first; `make serve` does both", data.join("models").display());
+        bail!(
+            "there is no model in {}. Run `make deps` and `shamisen model import FILE` first; `make serve` does both",
+            data.join("models").display()
+        );
     }
     let datasets = DatasetShelf::new(store.clone(), data.join("datasets"));
     let default_benchmark = match &config.sts {
@@ -80,7 +87,9 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         stop: stop.clone(),
     };
     let address = SocketAddr::new(config.host, config.port);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
     let address = listener.local_addr()?;
     state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
     // A run that an earlier server left unfinished starts anew.
@@ -111,7 +120,8 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
 }
 
 async fn stop_on_signal(stop: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         tracing::error!("signals cannot be received; the server will not stop politely");
         return;
     };

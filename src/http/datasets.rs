@@ -68,7 +68,11 @@ struct CreateBody {
 }
 
 /// `POST /datasets`: a CSV as the body, a form with the part `file`, or JSON pairs.
-async fn create_dataset(State(state): State<AppState>, Query(query): Query<CreateQuery>, request: Request) -> Result<Response> {
+async fn create_dataset(
+    State(state): State<AppState>,
+    Query(query): Query<CreateQuery>,
+    request: Request,
+) -> Result<Response> {
     let upload = match content_type(request.headers()).as_str() {
         "text/csv" | "application/csv" | "text/tab-separated-values" | "text/plain" => {
             let bytes = extract::body(request, &state).await?.to_vec();
@@ -135,7 +139,8 @@ async fn list_datasets(State(state): State<AppState>) -> Result<axum::Json<Datas
 pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Dataset> {
     state.queue.store.dataset(id).await?.ok_or_else(|| {
         let detail = format!("There is no dataset {id:?}.");
-        ApiError::not_found("dataset_not_found", detail, "GET /datasets lists the datasets that there are.").param(param)
+        ApiError::not_found("dataset_not_found", detail, "GET /datasets lists the datasets that there are.")
+            .param(param)
     })
 }
 
@@ -167,11 +172,16 @@ struct Rows {
 }
 
 /// `GET /datasets/{id}/rows`: at most 1000 at once.
-async fn list_rows(State(state): State<AppState>, Path(id): Path<String>, Query(query): Query<RowsQuery>) -> Result<axum::Json<Rows>> {
+async fn list_rows(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<RowsQuery>,
+) -> Result<axum::Json<Rows>> {
     let dataset = find(&state, &id, "id").await?;
     let limit = query.limit.unwrap_or(100).min(1000);
     let pairs = state.queue.datasets.pairs(&dataset, query.offset, limit).await?;
-    let rows = pairs.into_iter().map(|pair| RowBody { row: pair.row, left: pair.left, right: pair.right, score: pair.score });
+    let rows =
+        pairs.into_iter().map(|pair| RowBody { row: pair.row, left: pair.left, right: pair.right, score: pair.score });
     Ok(axum::Json(Rows { rows: rows.collect(), total: dataset.rows }))
 }
 

@@ -45,18 +45,37 @@ async fn embed(State(state): State<AppState>, Json(request): Json<EmbedRequest>)
     let (texts, ours) = match (&request.texts, &request.inputs) {
         (Some(value), None) => (texts::texts(value, "texts")?, true),
         (None, Some(value)) => (texts::texts(value, "inputs")?, false),
-        (None, None) => return Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..].")),
-        _ => return Err(ApiError::unusable("form_unclear", "texts", "Both \"texts\" and \"inputs\" are given.", "Send one of them.")),
+        (None, None) => {
+            return Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..]."));
+        }
+        _ => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "texts",
+                "Both \"texts\" and \"inputs\" are given.",
+                "Send one of them.",
+            ));
+        }
     };
     if let Some(prompt) = &request.prompt_name {
-        return Err(ApiError::unusable("prompt_not_found", "prompt_name", format!("The model has no prompt {prompt:?}."), "Leave prompt_name out."));
+        return Err(ApiError::unusable(
+            "prompt_not_found",
+            "prompt_name",
+            format!("The model has no prompt {prompt:?}."),
+            "Leave prompt_name out.",
+        ));
     }
     let reading = Reading { truncate: request.truncate, direction: request.truncation_direction.unwrap_or_default() };
     let mut result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
     if let Some(dimensions) = request.dimensions {
         let all = result.model.row.dimensions as usize;
         if !(1..=all).contains(&dimensions) {
-            return Err(ApiError::unusable("dimensions_out_of_range", "dimensions", format!("{dimensions} dimensions; the model has {all}."), format!("Ask for 1 to {all}.")));
+            return Err(ApiError::unusable(
+                "dimensions_out_of_range",
+                "dimensions",
+                format!("{dimensions} dimensions; the model has {all}."),
+                format!("Ask for 1 to {all}."),
+            ));
         }
         for vector in &mut result.vectors {
             shorten(vector, dimensions, request.normalize.unwrap_or(true));
@@ -71,7 +90,11 @@ async fn embed(State(state): State<AppState>, Json(request): Json<EmbedRequest>)
         tokens: &result.tokens,
         truncated: &result.truncated,
     };
-    Ok(if ours { (headers, axum::Json(body)).into_response() } else { (headers, axum::Json(body.embeddings)).into_response() })
+    Ok(if ours {
+        (headers, axum::Json(body)).into_response()
+    } else {
+        (headers, axum::Json(body.embeddings)).into_response()
+    })
 }
 
 /// Keeps a vector's first dimensions; a whole vector has length 1 already. A zero vector stays zero.

@@ -81,8 +81,14 @@ impl ApiError {
     }
 
     /// 422: a field's value cannot be used.
-    pub(crate) fn unusable(code: &'static str, param: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new((StatusCode::UNPROCESSABLE_ENTITY, code, "The request cannot be used as it is"), detail, hint).param(param)
+    pub(crate) fn unusable(
+        code: &'static str,
+        param: &str,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::new((StatusCode::UNPROCESSABLE_ENTITY, code, "The request cannot be used as it is"), detail, hint)
+            .param(param)
     }
 
     /// 404: a thing that was asked for is not there.
@@ -222,16 +228,15 @@ impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let unavailable = |code, detail: String, seconds| {
             let title = "Not now";
-            let mut error = Self::new(
-                (StatusCode::SERVICE_UNAVAILABLE, code, title),
-                detail,
-                format!("Try again in {seconds} s."),
-            );
+            let mut error =
+                Self::new((StatusCode::SERVICE_UNAVAILABLE, code, title), detail, format!("Try again in {seconds} s."));
             error.retry_after_s = Some(seconds);
             error
         };
         match error {
-            EngineError::Overloaded { waiting } => unavailable("overloaded", format!("{waiting} texts are waiting already."), 2),
+            EngineError::Overloaded { waiting } => {
+                unavailable("overloaded", format!("{waiting} texts are waiting already."), 2)
+            }
             EngineError::Closed => unavailable("stopping", "The server is stopping.".to_owned(), 5),
             EngineError::Failed(cause) => Self::internal(cause),
         }
@@ -242,9 +247,12 @@ impl From<QueueError> for ApiError {
     fn from(error: QueueError) -> Self {
         let detail = capitalised(&error.to_string());
         match error {
-            QueueError::Config(crate::ml::Error::Config { field, .. }) => {
-                Self::unusable("config_not_usable", &format!("config.{field}"), detail, "Correct this setting and post the job again.")
-            }
+            QueueError::Config(crate::ml::Error::Config { field, .. }) => Self::unusable(
+                "config_not_usable",
+                &format!("config.{field}"),
+                detail,
+                "Correct this setting and post the job again.",
+            ),
             QueueError::Config(other) => Self::internal(other),
             QueueError::NotForTraining(_) => Self::unusable(
                 "dataset_is_benchmark",
@@ -277,10 +285,16 @@ impl From<QueueError> for ApiError {
 impl From<CancelError> for ApiError {
     fn from(error: CancelError) -> Self {
         match error {
-            CancelError::Unknown => Self::not_found("job_not_found", "There is no such job.", "GET /jobs lists the jobs that there are."),
+            CancelError::Unknown => {
+                Self::not_found("job_not_found", "There is no such job.", "GET /jobs lists the jobs that there are.")
+            }
             CancelError::Over(status) => {
                 let status = format!("{status:?}").to_lowercase();
-                Self::conflict("job_is_over", format!("The job is over: it is {status}."), "Only a job that is queued or running can be cancelled.")
+                Self::conflict(
+                    "job_is_over",
+                    format!("The job is over: it is {status}."),
+                    "Only a job that is queued or running can be cancelled.",
+                )
             }
             CancelError::Store(error) => error.into(),
         }

@@ -32,13 +32,14 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
-            ApiError::new(
-                (StatusCode::BAD_REQUEST, "path_not_readable", "The path cannot be read"),
-                capitalised(&error.body_text()),
-                "Write the path in UTF-8, percent-encoded.",
-            )
-        })?;
+        let axum::extract::Path(value) =
+            axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
+                ApiError::new(
+                    (StatusCode::BAD_REQUEST, "path_not_readable", "The path cannot be read"),
+                    capitalised(&error.body_text()),
+                    "Write the path in UTF-8, percent-encoded.",
+                )
+            })?;
         Ok(Self(value))
     }
 }
@@ -50,11 +51,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state).await.map_err(|error| {
-            let text = error.body_text();
-            let reason = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, reason)| reason);
-            data_error(reason, "the query")
-        })?;
+        let axum::extract::Query(value) =
+            axum::extract::Query::from_request_parts(parts, state).await.map_err(|error| {
+                let text = error.body_text();
+                let reason = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, reason)| reason);
+                data_error(reason, "the query")
+            })?;
         Ok(Self(value))
     }
 }
@@ -73,7 +75,11 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
 }
 
 fn body_too_large() -> ApiError {
-    ApiError::too_large("body_too_large", "The body is larger than this route reads.", "Send less at once; README.md lists the limits.")
+    ApiError::too_large(
+        "body_too_large",
+        "The body is larger than this route reads.",
+        "Send less at once; README.md lists the limits.",
+    )
 }
 
 fn body_broken(reason: &str) -> ApiError {
@@ -94,8 +100,14 @@ pub(crate) struct Part {
 impl Part {
     /// The part as text.
     pub(crate) fn text(&self) -> Result<String> {
-        String::from_utf8(self.bytes.to_vec())
-            .map_err(|_| ApiError::unusable("not_utf8", &self.name, format!("The part {:?} is not UTF-8 text.", self.name), "Send it as UTF-8."))
+        String::from_utf8(self.bytes.to_vec()).map_err(|_| {
+            ApiError::unusable(
+                "not_utf8",
+                &self.name,
+                format!("The part {:?} is not UTF-8 text.", self.name),
+                "Send it as UTF-8.",
+            )
+        })
     }
 
     /// The part as JSON.
@@ -109,8 +121,7 @@ pub(crate) async fn form<S: Send + Sync>(request: Request, state: &S) -> Result<
     let broken = |error: &MultipartError| {
         if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
     };
-    let mut form =
-        Multipart::from_request(request, state).await.map_err(|error| body_broken(&error.body_text()))?;
+    let mut form = Multipart::from_request(request, state).await.map_err(|error| body_broken(&error.body_text()))?;
     let mut parts = Vec::new();
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -156,15 +167,30 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     if let (true, Some((unknown, known))) = (reason.starts_with("unknown field"), names.split_first()) {
         let guess = nearest(unknown, known.iter().copied());
         let guess = guess.map(|known| format!("; did you mean {known:?}?")).unwrap_or_else(|| ".".to_owned());
-        return ApiError::unusable("unknown_field", unknown, format!("Unknown field {unknown:?}{guess}"), format!("Known fields: {}.", listed(known)));
+        return ApiError::unusable(
+            "unknown_field",
+            unknown,
+            format!("Unknown field {unknown:?}{guess}"),
+            format!("Known fields: {}.", listed(known)),
+        );
     }
     if let (true, Some((unknown, known))) = (reason.starts_with("unknown variant"), names.split_first()) {
         let guess = nearest(unknown, known.iter().copied());
         let guess = guess.map(|known| format!("; did you mean {known:?}?")).unwrap_or_else(|| ".".to_owned());
-        return ApiError::unusable("unknown_value", place, format!("{place} cannot be {unknown:?}{guess}"), format!("Possible: {}.", listed(known)));
+        return ApiError::unusable(
+            "unknown_value",
+            place,
+            format!("{place} cannot be {unknown:?}{guess}"),
+            format!("Possible: {}.", listed(known)),
+        );
     }
     if let (true, Some(missing)) = (reason.starts_with("missing field"), names.first()) {
         return ApiError::unusable("missing_field", missing, format!("The field {missing:?} is missing."), "Add it.");
     }
-    ApiError::unusable("wrong_type", place, format!("{}: {reason}.", capitalised(place).trim_end_matches('.')), "Send a value of the expected type.")
+    ApiError::unusable(
+        "wrong_type",
+        place,
+        format!("{}: {reason}.", capitalised(place).trim_end_matches('.')),
+        "Send a value of the expected type.",
+    )
 }

@@ -23,7 +23,11 @@ pub(crate) async fn guard(State(state): State<AppState>, request: Request, next:
 }
 
 fn refuse(code: &'static str, detail: &str) -> ApiError {
-    ApiError::new((StatusCode::FORBIDDEN, code, "Not allowed"), detail, "Call the server as localhost or 127.0.0.1, from its own page or a program.")
+    ApiError::new(
+        (StatusCode::FORBIDDEN, code, "Not allowed"),
+        detail,
+        "Call the server as localhost or 127.0.0.1, from its own page or a program.",
+    )
 }
 
 fn host_is_local(request: &Request) -> bool {

@@ -89,7 +89,7 @@ impl JobBody {
             _ => None,
         };
         let dataset = store.dataset(&job.dataset_id).await?;
-        let progress = job.progress.map(|progress| progress.0);
+        let progress = job.progress.filter(|_| job.status == Status::Running).map(|progress| progress.0);
         let seconds = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
         Ok(Self {
             model: (job.status == Status::Succeeded).then(|| job.job_id.replacen("job_", "ft_", 1)),
@@ -147,7 +147,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        ApiError::unusable("idempotency_key_not_usable", "Idempotency-Key", "The Idempotency-Key cannot be used.", "Send 1 to 255 ASCII characters.")
+        ApiError::unusable(
+            "idempotency_key_not_usable",
+            "Idempotency-Key",
+            "The Idempotency-Key cannot be used.",
+            "Send 1 to 255 ASCII characters.",
+        )
     })
 }
 
@@ -207,7 +212,17 @@ async fn resolve_request(
         None => None,
     };
     let dataset = dataset(state, body.dataset_id, body.pairs, file).await?;
-    Ok(JobRequest { model, dataset, benchmark, name: body.name, recipe, config, titles, alias: body.alias, idempotency })
+    Ok(JobRequest {
+        model,
+        dataset,
+        benchmark,
+        name: body.name,
+        recipe,
+        config,
+        titles,
+        alias: body.alias,
+        idempotency,
+    })
 }
 
 /// The recipe's settings with the request's in their place.
@@ -224,7 +239,14 @@ fn config(recipe: Recipe, overrides: Option<Value>) -> Result<TrainConfig> {
                 }
             }
         }
-        Some(_) => return Err(ApiError::unusable("wrong_type", "config", "\"config\" is no object.", "Send {\"epochs\": 20, ..}.")),
+        Some(_) => {
+            return Err(ApiError::unusable(
+                "wrong_type",
+                "config",
+                "\"config\" is no object.",
+                "Send {\"epochs\": 20, ..}.",
+            ));
+        }
     }
     let bytes = settings.to_string();
     extract::parse(bytes.as_bytes())
@@ -244,7 +266,12 @@ fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
     Ok(titles)
 }
 
-async fn dataset(state: &AppState, id: Option<String>, pairs: Option<Vec<Value>>, file: Option<extract::Part>) -> Result<Dataset> {
+async fn dataset(
+    state: &AppState,
+    id: Option<String>,
+    pairs: Option<Vec<Value>>,
+    file: Option<extract::Part>,
+) -> Result<Dataset> {
     let upload = |name: Option<String>, format, bytes| Upload {
         name: names::label(name, "pairs"),
         purpose: Purpose::Training,
@@ -300,7 +327,11 @@ async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>
 /// A job by its id.
 pub(crate) async fn find(state: &AppState, id: &str) -> Result<Job> {
     state.queue.store.job(id).await?.ok_or_else(|| {
-        ApiError::not_found("job_not_found", format!("There is no job {id:?}."), "GET /jobs lists the jobs that there are.")
+        ApiError::not_found(
+            "job_not_found",
+            format!("There is no job {id:?}."),
+            "GET /jobs lists the jobs that there are.",
+        )
     })
 }
 
@@ -315,7 +346,11 @@ struct FindQuery {
 const LONGEST_WAIT: u64 = 60;
 
 /// `GET /jobs/{id}`: at once, or with `?wait=30` when the job is over, at the latest after 30 s.
-async fn find_job(State(state): State<AppState>, Path(id): Path<String>, Query(query): Query<FindQuery>) -> Result<axum::Json<JobBody>> {
+async fn find_job(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<FindQuery>,
+) -> Result<axum::Json<JobBody>> {
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT));
     let until = tokio::time::Instant::now() + wait;
     // Register interest *before* reading the table, so that its end in between is not missed.

@@ -73,7 +73,9 @@ const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-s
 
 /// All routes.
 pub fn router(state: AppState) -> Router {
-    let header = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let header = |name: HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    };
     let request_id = HeaderName::from_static("x-request-id");
     let max_upload = state.limits.max_upload;
     Router::new()
@@ -139,7 +141,11 @@ const ROUTES: [&str; 9] =
 async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();
     let guess = nearest(path, ROUTES).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
-    ApiError::not_found("route_not_found", format!("There is nothing at {path}.{guess}"), format!("Routes: {}.", ROUTES.join(", ")))
+    ApiError::not_found(
+        "route_not_found",
+        format!("There is nothing at {path}.{guess}"),
+        format!("Routes: {}.", ROUTES.join(", ")),
+    )
 }
 
 async fn no_such_method(State(_): State<AppState>, request: Request) -> ApiError {

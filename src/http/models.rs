@@ -103,7 +103,11 @@ async fn set_alias(
     names::check(&alias, "alias")?;
     let row = resolve(&state, &request.model).await?;
     if state.queue.store.model_name_taken(&alias).await? {
-        return Err(ApiError::conflict("name_taken", format!("{alias:?} is the name of a model."), "Choose another alias."));
+        return Err(ApiError::conflict(
+            "name_taken",
+            format!("{alias:?} is the name of a model."),
+            "Choose another alias.",
+        ));
     }
     state.queue.store.set_alias(&alias, &row.model_id).await?;
     Ok(axum::Json(AliasBody { alias, model: row.model_id }))

@@ -9,12 +9,15 @@ const LONGEST: usize = 64;
 pub(crate) fn check(name: &str, param: &str) -> Result<()> {
     let fine = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
     let reserved = ["ft_", "job_", "ds_"].iter().any(|prefix| name.starts_with(prefix));
-    if name.is_empty() || name.chars().count() > LONGEST || !name.chars().all(fine) || name.starts_with('.') || reserved {
+    if name.is_empty() || name.chars().count() > LONGEST || !name.chars().all(fine) || name.starts_with('.') || reserved
+    {
         return Err(ApiError::unusable(
             "name_not_usable",
             param,
             format!("The {param} {:?} cannot be used.", name.chars().take(80).collect::<String>()),
-            format!("Use letters, digits, \".\", \"_\" and \"-\", at most {LONGEST}, not beginning with \".\", \"ft_\", \"job_\" or \"ds_\"."),
+            format!(
+                "Use letters, digits, \".\", \"_\" and \"-\", at most {LONGEST}, not beginning with \".\", \"ft_\", \"job_\" or \"ds_\"."
+            ),
         ));
     }
     Ok(())

@@ -79,7 +79,12 @@ struct SimilarityBody<'a> {
 async fn similarity(State(state): State<AppState>, Json(request): Json<SimilarityRequest>) -> Result<Response> {
     let parameters = request.parameters.as_ref();
     if let Some(prompt) = parameters.and_then(|parameters| parameters.prompt_name.as_ref()) {
-        return Err(ApiError::unusable("prompt_not_found", "prompt_name", format!("The model has no prompt {prompt:?}."), "Leave prompt_name out."));
+        return Err(ApiError::unusable(
+            "prompt_not_found",
+            "prompt_name",
+            format!("The model has no prompt {prompt:?}."),
+            "Leave prompt_name out.",
+        ));
     }
     let (form, texts) = form(&request)?;
     let reading = Reading {

@@ -87,7 +87,12 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
 }
 
 /// Embeds texts with the model of an id, alias or name.
-pub(crate) async fn embed(state: &AppState, model: Option<&str>, texts: Vec<String>, reading: Reading) -> Result<Vectors> {
+pub(crate) async fn embed(
+    state: &AppState,
+    model: Option<&str>,
+    texts: Vec<String>,
+    reading: Reading,
+) -> Result<Vectors> {
     let most = state.limits.max_texts;
     if texts.len() > most {
         let requests = texts.len().div_ceil(most);
@@ -104,7 +109,8 @@ pub(crate) async fn embed(state: &AppState, model: Option<&str>, texts: Vec<Stri
         Direction::Right => Cut::Right,
         Direction::Left => Cut::Left,
     };
-    let tokens = tokio::task::spawn_blocking(move || texts.iter().map(|text| tokenizer.tokenize(text, cut)).collect::<Vec<_>>());
+    let tokens =
+        tokio::task::spawn_blocking(move || texts.iter().map(|text| tokenizer.tokenize(text, cut)).collect::<Vec<_>>());
     let tokens = tokens.await.map_err(ApiError::internal)?;
     let truncated: Vec<Truncated> = tokens
         .iter()
@@ -116,7 +122,10 @@ pub(crate) async fn embed(state: &AppState, model: Option<&str>, texts: Vec<Stri
         return Err(ApiError::unusable(
             "text_too_long",
             &long.index.to_string(),
-            format!("Text {} (counted from 0) has {} tokens; the model reads {}.", long.index, long.tokens, model.row.max_tokens),
+            format!(
+                "Text {} (counted from 0) has {} tokens; the model reads {}.",
+                long.index, long.tokens, model.row.max_tokens
+            ),
             "Shorten it, or leave out \"truncate\": false to have it cut.",
         ));
     }
@@ -136,9 +145,6 @@ impl Vectors {
             ("x-truncated-inputs", cut.join(",")),
         ];
         let value = |value: String| HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty());
-        values
-            .into_iter()
-            .filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?)))
-            .collect()
+        values.into_iter().filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?))).collect()
     }
 }

@@ -111,7 +111,11 @@ impl JobQueue {
         if let Some((key, sha256)) = &request.idempotency
             && let Some(job) = self.store.job_of_key(key).await?
         {
-            return if job.request_sha256.as_ref() == Some(sha256) { Ok((job, false)) } else { Err(QueueError::KeyReused) };
+            return if job.request_sha256.as_ref() == Some(sha256) {
+                Ok((job, false))
+            } else {
+                Err(QueueError::KeyReused)
+            };
         }
         self.check(&request).await?;
         let job_id = store::new_id("job");

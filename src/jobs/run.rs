@@ -274,7 +274,9 @@ fn explain(error: &Error) -> JobError {
     let (code, hint) = match error {
         Error::Diverged { .. } => ("loss_not_finite", "Run the job again with a smaller learning_rate, such as 1e-5."),
         Error::Config { .. } => ("config_not_usable", "Correct this setting and post the job again."),
-        Error::Dataset(_) => ("dataset_not_usable", "Correct the table, upload it again, and post the job with the new dataset."),
+        Error::Dataset(_) => {
+            ("dataset_not_usable", "Correct the table, upload it again, and post the job with the new dataset.")
+        }
         Error::Cancelled => ("interrupted", "The job goes on by itself when the server is back."),
         Error::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             ("disk_full", "Make room on the disk that holds the data folder and post the job again.")
@@ -282,7 +284,9 @@ fn explain(error: &Error) -> JobError {
         Error::File { .. } | Error::Model { .. } => {
             ("file_not_readable", "Check the server's data folder; its log has the details.")
         }
-        Error::Torch(_) => ("training_failed", "Post the job again with a smaller batch_size; the server's log has the details."),
+        Error::Torch(_) => {
+            ("training_failed", "Post the job again with a smaller batch_size; the server's log has the details.")
+        }
     };
     JobError { code: code.to_owned(), message: error.to_string(), hint: hint.to_owned() }
 }

@@ -96,7 +96,8 @@ impl Supervisor {
             Ok(()) => self.supervise(job, &folder, stop).await,
             Err(error) => Err(error),
         };
-        let outcome = outcome.unwrap_or_else(|error| Outcome::Died(format!("the trainer could not be started: {error:#}")));
+        let outcome =
+            outcome.unwrap_or_else(|error| Outcome::Died(format!("the trainer could not be started: {error:#}")));
         if let Err(error) = self.conclude(job, &folder, outcome).await {
             // The job stays "running" in the database and is found again at the next start.
             tracing::error!(job = job.job_id, %error, "the job's end cannot be recorded");

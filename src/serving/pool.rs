@@ -120,8 +120,7 @@ impl ModelPool {
     /// The model's slot, its time of use renewed; the oldest tuned models beyond the limit lose theirs.
     fn slot(&self, row: &ModelRow) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let (slot, used) =
-            slots.entry(row.model_id.clone()).or_insert_with(|| (Slot::default(), Instant::now()));
+        let (slot, used) = slots.entry(row.model_id.clone()).or_insert_with(|| (Slot::default(), Instant::now()));
         *used = Instant::now();
         let slot = Arc::clone(slot);
         let tuned = |slot: &Slot| slot.get().is_some_and(|model| model.row.kind == Kind::Tuned);

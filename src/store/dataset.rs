@@ -120,11 +120,10 @@ impl Store {
     /// What the database says.
     pub async fn delete_dataset(&self, id: &str) -> Result<Option<String>> {
         let mut tx = self.begin().await?;
-        let sha256: Option<String> =
-            sqlx::query_scalar("delete from dataset where dataset_id = ? returning sha256")
-                .bind(id)
-                .fetch_optional(&mut *tx)
-                .await?;
+        let sha256: Option<String> = sqlx::query_scalar("delete from dataset where dataset_id = ? returning sha256")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
         let shared: i64 = sqlx::query_scalar("select count(*) from dataset where sha256 = ?")
             .bind(&sha256)
             .fetch_one(&mut *tx)

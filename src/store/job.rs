@@ -409,7 +409,9 @@ impl Store {
         let (kind, data) = match (status, release) {
             (None, _) => return Ok(None),
             (Some(Status::Cancelled), _) => ("cancelled", json!({})),
-            (_, Release::Interrupted { reason } | Release::Crashed { reason }) => ("requeued", json!({ "reason": reason })),
+            (_, Release::Interrupted { reason } | Release::Crashed { reason }) => {
+                ("requeued", json!({ "reason": reason }))
+            }
             (_, Release::Failed(error)) => ("failed", json!(error)),
         };
         append(&mut tx, &claim.job_id, kind, &data).await?;
@@ -461,7 +463,9 @@ impl Store {
             sqlx::query_as("select * from job where status = 'running'").fetch_all(&self.reader).await?;
         let mut recovered = Vec::new();
         for job in running {
-            if self.release_job(&job, Release::Interrupted { reason: "the server stopped" }).await? == Some(Status::Queued) {
+            if self.release_job(&job, Release::Interrupted { reason: "the server stopped" }).await?
+                == Some(Status::Queued)
+            {
                 recovered.push(job.job_id);
             }
         }
@@ -473,14 +477,12 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn events_after(&self, job_id: &str, seq: i64, limit: i64) -> Result<Vec<Event>> {
-        sqlx::query_as(
-            "select seq, at, type, data from job_event where job_id = ? and seq > ? order by seq limit ?",
-        )
-        .bind(job_id)
-        .bind(seq)
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await
+        sqlx::query_as("select seq, at, type, data from job_event where job_id = ? and seq > ? order by seq limit ?")
+            .bind(job_id)
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await
     }
 }
 

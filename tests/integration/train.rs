@@ -6,8 +6,8 @@ use shamisen::ml::dataset::Scores;
 use shamisen::ml::encoder::Encoder;
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::train::{
-    ClipTable, EarlyStoppingConfig, EpochRecord, EpsilonMode, Observer, Step, Stopped, TrainConfig, TrainReport,
-    train, training_rows,
+    ClipTable, EarlyStoppingConfig, EpochRecord, EpsilonMode, Observer, Step, Stopped, TrainConfig, TrainReport, train,
+    training_rows,
 };
 
 use crate::fixtures::{base, public_data, public_table};
@@ -54,9 +54,11 @@ fn rows_in_file_order_with_torchs_epsilon_give_the_reference_losses_step_by_step
             let (found, expected) = (steps.next().unwrap(), expected.as_f64().unwrap());
             assert!((found - expected).abs() < 1e-5, "epoch {}: {found} is not {expected}", record.epoch);
         }
-        for (found, name, bound) in
-            [(record.val_loss, "val_loss", 1e-5), (record.val_mae, "val_mae", 1e-5), (record.val_mape, "val_mape", 1e-3)]
-        {
+        for (found, name, bound) in [
+            (record.val_loss, "val_loss", 1e-5),
+            (record.val_mae, "val_mae", 1e-5),
+            (record.val_mape, "val_mape", 1e-3),
+        ] {
             let expected = epoch[name].as_f64().unwrap();
             assert!((found - expected).abs() < bound, "epoch {} {name}: {found} is not {expected}", record.epoch);
         }

@@ -139,8 +139,7 @@ fn decode(bytes: &[u8]) -> Result<String, Problems> {
 fn delimiter(text: &str) -> u8 {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let makes_three = |delimiter: u8| {
-        let mut reader =
-            ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(first.as_bytes());
+        let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(first.as_bytes());
         reader.records().next().is_some_and(|record| record.is_ok_and(|record| record.len() >= 3))
     };
     [b',', b'\t', b';'].into_iter().find(|&delimiter| makes_three(delimiter)).unwrap_or(b',')
@@ -155,7 +154,11 @@ fn open_quote(place: Place) -> Problems {
 }
 
 fn unreadable(error: &csv::Error) -> Problems {
-    Problems::table("unreadable", format!("The table cannot be read: {error}."), "Save it as CSV UTF-8 and send it again.")
+    Problems::table(
+        "unreadable",
+        format!("The table cannot be read: {error}."),
+        "Save it as CSV UTF-8 and send it again.",
+    )
 }
 
 #[cfg(test)]

@@ -61,8 +61,7 @@ fn cells(value: &Value) -> Option<Cells> {
         Value::Object(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
             let places = find_columns(&names)?;
-            let cells: Option<Vec<String>> =
-                places.iter().map(|&place| written(fields.get(names[place])?)).collect();
+            let cells: Option<Vec<String>> = places.iter().map(|&place| written(fields.get(names[place])?)).collect();
             Some((Some(places.map(|place| names[place].to_owned())), cells?.try_into().ok()?))
         }
         _ => None,
@@ -85,9 +84,6 @@ mod tests {
     fn problems_name_the_row() {
         let problems = read(br#"[["a","b",0.1],["a","",2],{"x":1},["a","b",null]]"#, Scores::Unit).unwrap_err();
         let told: Vec<_> = problems.shown.iter().map(|problem| (problem.row, problem.code)).collect();
-        assert_eq!(
-            told,
-            [(2, "text_missing"), (2, "score_out_of_range"), (3, "not_a_pair"), (4, "score_missing")]
-        );
+        assert_eq!(told, [(2, "text_missing"), (2, "score_out_of_range"), (3, "not_a_pair"), (4, "score_missing")]);
     }
 }

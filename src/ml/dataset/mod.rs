@@ -99,12 +99,7 @@ struct Place {
 }
 
 /// Checks one row's cells and makes a pair of them, or notes what is wrong.
-fn pair(
-    place: Place,
-    cells: [(&str, usize, &str); 3],
-    scores: Scores,
-    problems: &mut Problems,
-) -> Option<Pair> {
+fn pair(place: Place, cells: [(&str, usize, &str); 3], scores: Scores, problems: &mut Problems) -> Option<Pair> {
     let mut fine = true;
     let mut problem = |cell: &(&str, usize, &str), code, message: String| {
         fine = false;

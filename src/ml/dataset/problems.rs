@@ -67,7 +67,9 @@ impl Problems {
         let highest = beyond.filter_map(|problem| problem.value.trim().parse::<f64>().ok()).fold(1.0, f64::max);
         self.hint = if highest > 1.0 {
             let scale = [5.0, 10.0, 100.0].into_iter().find(|scale| highest <= *scale).unwrap_or(highest);
-            format!("Scores must lie between 0 and 1. If yours run from 0 to {scale}, divide them by {scale}, then send the table again.")
+            format!(
+                "Scores must lie between 0 and 1. If yours run from 0 to {scale}, divide them by {scale}, then send the table again."
+            )
         } else {
             "Correct the rows below and send the table again.".to_owned()
         };

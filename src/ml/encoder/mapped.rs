@@ -44,9 +44,8 @@ impl MappedMatrix {
         // SAFETY: the pointer is aligned and good for rows x columns floats, as was just checked; it
         // outlives the tensor, since `map` stands beside it here and in every shallow clone; and
         // nothing writes through it: the tensor leaves this type only as freshly gathered rows.
-        let matrix = unsafe {
-            Tensor::from_blob(bytes.as_ptr(), &[rows, columns], &[columns, 1], Kind::Float, Device::Cpu)
-        };
+        let matrix =
+            unsafe { Tensor::from_blob(bytes.as_ptr(), &[rows, columns], &[columns, 1], Kind::Float, Device::Cpu) };
         Some(Self { matrix, map })
     }
 

@@ -35,10 +35,11 @@ struct TensorProto<'a> {
 pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result<folder::ModelCard> {
     let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
     let wrong = |reason: &str| Error::model(file, reason);
-    let (initializers, sentencepiece) =
-        read_graph(&bytes).ok_or_else(|| wrong("this is not a whole ONNX file"))?;
+    let (initializers, sentencepiece) = read_graph(&bytes).ok_or_else(|| wrong("this is not a whole ONNX file"))?;
     let sentencepiece = sentencepiece.ok_or_else(|| {
-        wrong("the graph has no SentencePiece tokenizer; only Universal Sentence Encoder multilingual v3 can be imported")
+        wrong(
+            "the graph has no SentencePiece tokenizer; only Universal Sentence Encoder multilingual v3 can be imported",
+        )
     })?;
     let config = UseMultilingualConfig::default();
     let tokenizer = SentencePiece::parse(sentencepiece).map_err(|reason| Error::model(file, reason))?;
@@ -126,12 +127,9 @@ fn little_endian(bytes: &[u8]) -> impl Iterator<Item = f32> {
 }
 
 /// A tensor's numbers: float32 as they stand, or `(q - zero_point) * scale`.
-fn floats(
-    initializers: &HashMap<&str, TensorProto<'_>>,
-    name: &str,
-    shape: &[i64],
-) -> Result<Vec<f32>, String> {
-    let missing = || format!("the tensor {name:?} is missing; only Universal Sentence Encoder multilingual v3 can be imported");
+fn floats(initializers: &HashMap<&str, TensorProto<'_>>, name: &str, shape: &[i64]) -> Result<Vec<f32>, String> {
+    let missing =
+        || format!("the tensor {name:?} is missing; only Universal Sentence Encoder multilingual v3 can be imported");
     let numbers: Vec<f32> = if let Some(tensor) = initializers.get(name).filter(|tensor| tensor.data_type == FLOAT) {
         if tensor.raw_data.is_empty() { tensor.float_data.clone() } else { little_endian(tensor.raw_data).collect() }
     } else {

@@ -94,14 +94,9 @@ mod tests {
     #[test]
     fn a_message_is_read_field_by_field() {
         // field 1 varint 150, field 2 "testing", field 3 packed [3, 270], field 4 float 1.0
-        let bytes = [
-            &[0x08, 0x96, 0x01][..],
-            &[0x12, 7],
-            b"testing",
-            &[0x1a, 3, 3, 0x8e, 2],
-            &[0x25, 0, 0, 0x80, 0x3f],
-        ]
-        .concat();
+        let bytes =
+            [&[0x08, 0x96, 0x01][..], &[0x12, 7], b"testing", &[0x1a, 3, 3, 0x8e, 2], &[0x25, 0, 0, 0x80, 0x3f]]
+                .concat();
         let fields = fields(&bytes).unwrap();
         assert_eq!(fields[0].1.varint(), Some(150));
         assert_eq!(fields[1].1.text(), Some("testing"));

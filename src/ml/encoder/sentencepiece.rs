@@ -276,14 +276,7 @@ impl Normalizer {
         for pieces in user_defined.values_mut() {
             pieces.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
         }
-        Some(Self {
-            trie,
-            replacements,
-            user_defined,
-            add_dummy_prefix,
-            remove_extra_whitespaces,
-            escape_whitespaces,
-        })
+        Some(Self { trie, replacements, user_defined, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces })
     }
 
     fn normalize(&self, mut text: &str) -> String {

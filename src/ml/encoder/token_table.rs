@@ -42,8 +42,7 @@ impl TokenTable {
     /// The ids of the rows that training changed, ascending; with [`TokenTable::lookup`] this is
     /// what a tuned model stores of its table.
     pub fn tuned_ids(&self) -> Vec<i64> {
-        let mut ids: Vec<i64> =
-            self.tuned.iter().flat_map(|tuned| tuned.places.keys().copied()).collect();
+        let mut ids: Vec<i64> = self.tuned.iter().flat_map(|tuned| tuned.places.keys().copied()).collect();
         ids.sort_unstable();
         ids
     }

@@ -10,8 +10,8 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::token_table::TokenTable;
 use super::Encoder;
+use super::token_table::TokenTable;
 use super::weights::WeightFile;
 use crate::ml::Result;
 
@@ -98,11 +98,11 @@ pub struct UseMultilingual {
     config: UseMultilingualConfig,
     table: TokenTable,
     ngram_orders: Vec<NgramOrder>,
-    layer_norm: LayerNorm,        // (E + 3H,)
-    dense: Dense,                 // (E + 3H, D)
-    residual_hidden_0: Tensor,    // (D, hidden)
+    layer_norm: LayerNorm,          // (E + 3H,)
+    dense: Dense,                   // (E + 3H, D)
+    residual_hidden_0: Tensor,      // (D, hidden)
     residual_hidden_1: [Tensor; 2], // AdjustDepth/projection (D, hidden), dense (hidden, hidden)
-    residual_hidden_2: Tensor,    // (hidden, D)
+    residual_hidden_2: Tensor,      // (hidden, D)
     residual_hidden_3: [Tensor; 2], // AdjustDepth/projection (hidden, D), dense (D, D)
 }
 

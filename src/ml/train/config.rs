@@ -123,15 +123,31 @@ impl TrainConfig {
         };
         check((1..=10_000).contains(&self.epochs), "epochs", "must lie between 1 and 10000")?;
         check((1..=4096).contains(&self.batch_size), "batch_size", "must lie between 1 and 4096")?;
-        check(self.learning_rate > 0.0 && self.learning_rate <= 1.0, "learning_rate", "must lie above 0 and not above 1")?;
+        check(
+            self.learning_rate > 0.0 && self.learning_rate <= 1.0,
+            "learning_rate",
+            "must lie above 0 and not above 1",
+        )?;
         check((0.0..1.0).contains(&self.beta_1), "beta_1", "must lie between 0 and 1, 1 excluded")?;
         check((0.0..1.0).contains(&self.beta_2), "beta_2", "must lie between 0 and 1, 1 excluded")?;
         check(self.epsilon > 0.0 && self.epsilon <= 1.0, "epsilon", "must lie above 0 and not above 1")?;
-        check(self.clipnorm.is_none_or(|norm| norm > 0.0 && norm.is_finite()), "clipnorm", "must be a positive number, or null for no clipping")?;
-        check(self.validation_split > 0.0 && self.validation_split < 1.0, "validation_split", "must lie between 0 and 1, both excluded")?;
+        check(
+            self.clipnorm.is_none_or(|norm| norm > 0.0 && norm.is_finite()),
+            "clipnorm",
+            "must be a positive number, or null for no clipping",
+        )?;
+        check(
+            self.validation_split > 0.0 && self.validation_split < 1.0,
+            "validation_split",
+            "must lie between 0 and 1, both excluded",
+        )?;
         if let Some(early) = &self.early_stopping {
             check(early.patience >= 1, "early_stopping.patience", "must be at least 1")?;
-            check(early.min_delta >= 0.0 && early.min_delta.is_finite(), "early_stopping.min_delta", "must not be negative")?;
+            check(
+                early.min_delta >= 0.0 && early.min_delta.is_finite(),
+                "early_stopping.min_delta",
+                "must not be negative",
+            )?;
         }
         Ok(())
     }

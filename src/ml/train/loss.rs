@@ -32,7 +32,8 @@ mod tests {
 
     #[test]
     fn angular_similarity_of_known_cosines() {
-        let expected = [(-1.0, 0.001424), (-0.5, 0.333333), (0.0, 0.5), (0.5, 0.666667), (0.7, 0.746817), (1.0, 0.998576)];
+        let expected =
+            [(-1.0, 0.001424), (-0.5, 0.333333), (0.0, 0.5), (0.5, 0.666667), (0.7, 0.746817), (1.0, 0.998576)];
         for (cosine, similarity) in expected {
             let (u, v) = pair(cosine);
             assert!((angular_similarity(&u, &v).double_value(&[0]) - similarity).abs() < 1e-6, "{cosine}");

@@ -202,8 +202,7 @@ impl Rows {
         // Ascending by the step that a row is current with: the rows that owe step s are a prefix.
         behind.sort_unstable();
         let index = Tensor::from_slice(&behind.iter().map(|&(_, place)| place).collect::<Vec<_>>());
-        let [weights, mut m, mut v] =
-            [&self.weights, &self.m, &self.v].map(|tensor| tensor.index_select(0, &index));
+        let [weights, mut m, mut v] = [&self.weights, &self.m, &self.v].map(|tensor| tensor.index_select(0, &index));
 
         let lasts = adam.momentum_lasts();
         for s in behind[0].0 + 1..=step {
