@@ -67,7 +67,7 @@ export function reduce(state, event) {
   state.log.push(event);
   if (type === "phase") state.phase = data.phase;
   else if (type === "epoch") state.epochs = [...state.epochs.filter((epoch) => epoch.epoch < data.epoch), data];
-  else if (type === "warning") state.warnings.push(data.message);
+  else if (type === "warning") state.warnings.push(data);
   else if (type === "evaluation") state[data.when === "before" ? "before" : "after"] = data;
   else if (type === "heatmap") {
     state.heat = data.when === "before"
@@ -84,13 +84,17 @@ export function fromReport(state, report) {
   if (report.heatmap) state.heat = { ...report.heatmap, epoch: null };
 }
 
+/** A note in the page's language where its code is known, in the server's words where not. */
+const note = ({ code, message }) => (has(`note.${code}`) ? t(`note.${code}`) : message);
+export const noteWords = (data) => () => note(data);
+
 function words({ type, data }) {
   switch (type) {
     case "phase": return has(`phase.${data.phase}`) ? t(`phase.${data.phase}`) : data.phase;
     case "epoch": return t("event.epoch", { epoch: data.epoch, loss: loss(data.loss), val: loss(data.val_loss) });
     case "evaluation": return t(`event.evaluation.${data.when === "before" ? "before" : "after"}`);
     case "heatmap": return t("event.heatmap", { epoch: data.epoch ?? 0 });
-    case "warning": return data.message;
+    case "warning": return note(data);
     default: return has(`event.${type}`) ? t(`event.${type}`, data) : `${type} ${JSON.stringify(data)}`;
   }
 }

@@ -100,6 +100,9 @@ const STRINGS = {
   "hint.unreadable": ["Save it as CSV UTF-8 and send it again.", "「CSV UTF-8」で保存し直して、もう一度送信してください。"],
   "hint.loss_not_finite": ["Try a smaller learning rate.", "学習率を小さくして、もう一度お試しください。"],
 
+  "note.no_benchmark": ["General ability was not measured with a benchmark, because none was given. The everyday sentences built into Shamisen are the only hint of it.", "ベンチマークの表が指定されていないため、一般的な能力はベンチマークで測定していません。Shamisen に内蔵された日常文の組だけが目安になります。"],
+  "note.one_validation_score": ["All rows held back for validation have the same score: a correlation cannot be measured, and the validation loss says little. The last rows of the table are held back; mix the rows to change that.", "検証用に残した行のスコアがすべて同じです。相関は測定できず、検証の損失もあまり参考になりません。表の最後の行が検証用になるので、行の順序を混ぜると改善します。"],
+
   "status.queued": ["Waiting", "待機中"],
   "status.running": ["Running", "実行中"],
   "status.succeeded": ["Done", "完了"],

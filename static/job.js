@@ -3,7 +3,7 @@
 import { NoContact, api, part, problemView, sentences } from "./api.js";
 import { lossChart } from "./chart.js";
 import { announce, contact, copyable, date, duration, fixed, h, timeLeft, tx } from "./dom.js";
-import { blank, fromReport, listen, logLine, reduce } from "./events.js";
+import { blank, fromReport, listen, logLine, noteWords, reduce } from "./events.js";
 import { heatmaps } from "./heatmap.js";
 import { lang, t } from "./i18n.js";
 import { makeDefault } from "./lists.js";
@@ -117,7 +117,7 @@ export function jobView(id) {
     outcome.replaceChildren(...ending(job));
     if (job.report?.notes?.length) {
       notes.append(h("section", { class: "block" }, h("h2", null, tx("job.notes")),
-        h("ul", { lang: "en" }, job.report.notes.map((note) => h("li", null, note)))));
+        h("ul", null, job.report.notes.map((note) => h("li", null, noteWords(note))))));
     }
     if (state.watched) announce(t(`status.${job.status}`));
   }
@@ -142,7 +142,7 @@ export function jobView(id) {
     }
     const warnings = state.warnings.slice(warned);
     warned = state.warnings.length;
-    notices.prepend(...warnings.map((warning) => h("p", { class: "note", lang: "en" }, warning)));
+    notices.prepend(...warnings.map((note) => h("p", { class: "note" }, noteWords(note))));
     for (; logged < state.log.length; logged += 1) lines.append(logLine(state.log[logged]));
     const percent = !job.is_terminal && state.progress ? `${Math.round(state.progress.fraction * 100)} % – ` : "";
     document.title = `${percent}${job.name || job.id} – Shamisen`;

@@ -41,10 +41,7 @@ pub enum Message {
     /// An epoch is over.
     Epoch(EpochRecord),
     /// The user should know this.
-    Warning {
-        /// What.
-        message: String,
-    },
+    Warning(Note),
     /// The model is saved in the run's folder.
     Done {
         /// Its card.
@@ -94,7 +91,16 @@ pub struct Report {
     /// The titles' cosines.
     pub heatmap: Heatmaps,
     /// What the user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+}
+
+/// Something that the user should know about the numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// For programs, and for the page's languages.
+    pub code: String,
+    /// For people.
+    pub message: String,
 }
 
 /// How many rows trained and validated.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Evaluation, Heatmaps, Message, Report, Rows};
+use super::message::{Evaluation, Heatmaps, Message, Note, Report, Rows};
 use crate::ml::dataset::{self, Format, Scores};
 use crate::ml::encoder::{self, Encoder, Model};
 use crate::ml::eval::{self, RETENTION_NAME, token_pairs};
@@ -119,7 +119,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
     let (training, validation) = pairs.split_at(training_rows(pairs.len(), spec.config.validation_split));
     let notes = notes(&spec, validation);
     for note in &notes {
-        told.say(&Message::Warning { message: note.clone() });
+        told.say(&Message::Warning(note.clone()));
     }
 
     // 2. Measure the base.
@@ -167,19 +167,22 @@ fn read(table: &Table, scores: Scores) -> Result<dataset::PairDataset> {
 }
 
 /// What the user should know about the numbers that follow.
-fn notes(spec: &RunSpec, validation: &[TokenPair]) -> Vec<String> {
+fn notes(spec: &RunSpec, validation: &[TokenPair]) -> Vec<Note> {
+    let note = |code: &str, message| Note { code: code.to_owned(), message };
     let mut notes = Vec::new();
     if spec.benchmark.is_none() {
-        notes.push(format!(
+        let message = format!(
             "General ability was not measured with a benchmark: none was given. {RETENTION_NAME}, a small built-in set, is the only hint of it."
-        ));
+        );
+        notes.push(note("no_benchmark", message));
     }
     if validation.iter().all(|pair| pair.score == validation[0].score) {
-        notes.push(format!(
+        let message = format!(
             "All {} validation rows have the score {}: a correlation cannot be measured, and the validation loss says little. This recipe keeps the last rows of the file for validation; mix the rows of the file to change that.",
             validation.len(),
             validation[0].score
-        ));
+        );
+        notes.push(note("one_validation_score", message));
     }
     notes
 }

@@ -1,5 +1,16 @@
 //! The tests, in one binary: every binary loads libtorch anew.
 
-mod encoder;
+mod app;
 mod fixtures;
+
+mod datasets;
+mod encoder;
+mod errors;
+mod jobs;
+mod layers;
+mod page;
+mod readme;
+mod recovery;
+mod serving;
+mod tokenizer;
 mod train;

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 use shamisen::ml::Result;
-use shamisen::ml::dataset::Scores;
-use shamisen::ml::encoder::Encoder;
+use shamisen::ml::dataset::{self, Format, Scores};
+use shamisen::ml::encoder::{Encoder, RaggedBatch, encode};
 use shamisen::ml::eval::token_pairs;
+use shamisen::ml::similarity::cosine;
 use shamisen::ml::train::{
-    ClipTable, EarlyStoppingConfig, EpochRecord, EpsilonMode, Observer, Step, Stopped, TrainConfig, TrainReport, train,
-    training_rows,
+    ClipTable, EpochRecord, EpsilonMode, Observer, Step, TokenPair, TrainConfig, TrainReport, train, training_rows,
 };
 
 use crate::fixtures::{base, public_data, public_table};
@@ -77,4 +77,66 @@ fn the_tutorials_file_gives_the_tutorials_curve_whatever_the_seed() {
         assert!((6.0..6.5).contains(&first), "seed {seed}: {first}");
         assert!((8.1..8.8).contains(&eleventh), "seed {seed}: {eleventh}");
     }
+}
+
+/// An independent dense implementation on the first example pairs: `scripts/reference_training.py`.
+#[test]
+fn training_equals_an_independent_dense_implementation_in_both_epsilon_modes() {
+    let fixture: Value = serde_json::from_str(include_str!("../fixtures/training.json")).unwrap();
+    let ids = |value: &Value| -> Vec<u32> { serde_json::from_value(value.clone()).unwrap() };
+    let pairs = fixture["pairs"].as_array().unwrap().iter().map(|pair| TokenPair {
+        left: ids(&pair["left"]),
+        right: ids(&pair["right"]),
+        score: pair["score"].as_f64().unwrap(),
+    });
+    let pairs: Vec<TokenPair> = pairs.collect();
+    for (name, epsilon_mode, clip_table) in
+        [("keras", EpsilonMode::Keras, ClipTable::Shards), ("torch", EpsilonMode::Torch, ClipTable::Whole)]
+    {
+        let config = TrainConfig {
+            epochs: 3,
+            shuffle: false,
+            learning_rate: 1e-4,
+            clipnorm: Some(0.02),
+            epsilon_mode,
+            clip_table,
+            early_stopping: None,
+            ..TrainConfig::default()
+        };
+        let mut model = base();
+        let (training, validation) = pairs.split_at(training_rows(pairs.len(), 0.2));
+        let mut losses = Losses::default();
+        let report = train(&mut *model.encoder, training, validation, &config, &mut losses).unwrap();
+        let mut steps = losses.0.iter();
+        for (record, epoch) in report.epochs.iter().zip(fixture[name]["epochs"].as_array().unwrap()) {
+            for expected in epoch["step_losses"].as_array().unwrap() {
+                let (found, expected) = (steps.next().unwrap(), expected.as_f64().unwrap());
+                assert!((found - expected).abs() < 1e-5, "{name}, epoch {}: {found} is not {expected}", record.epoch);
+            }
+            let expected = epoch["val_loss"].as_f64().unwrap();
+            assert!((record.val_loss - expected).abs() < 1e-5, "{name}: {} is not {expected}", record.val_loss);
+        }
+        for (row, expected) in [0, 33, 39].into_iter().zip(fixture[name]["vectors_after"].as_array().unwrap()) {
+            let batch = RaggedBatch::new([pairs[row].left.as_slice()]);
+            let vector: Vec<Vec<f32>> = encode(&*model.encoder, &batch).try_into().unwrap();
+            let expected: Vec<f32> = serde_json::from_value(expected.clone()).unwrap();
+            assert!(cosine(&vector[0], &expected) > 0.99999, "{name}, row {row}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_seed_another() {
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let run = |seed| {
+        let mut model = base();
+        let pairs = token_pairs(&model, &table);
+        let config = TrainConfig { epochs: 2, seed, ..TrainConfig::default() };
+        let mut losses = Losses::default();
+        train(&mut *model.encoder, &pairs[..24], &pairs[24..30], &config, &mut losses).unwrap();
+        losses.0
+    };
+    let first = run(1);
+    assert_eq!(first, run(1));
+    assert_ne!(first, run(2));
 }

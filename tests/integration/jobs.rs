@@ -1,0 +1,194 @@
+//! `/jobs`: a table becomes a model.
+
+use serde_json::{Value, json};
+use shamisen::ml::dataset::Scores;
+
+use crate::app::{App, example, few};
+use crate::fixtures::{public_data, public_table};
+
+const SHORT: (&str, &str) = ("config", r#"{"epochs": 2}"#);
+
+#[tokio::test]
+async fn a_table_becomes_a_model_that_answers() {
+    let app = App::start();
+    let posted = app.post_job(few(40), &[("name", "職種"), ("alias", "prod"), SHORT]).await;
+    assert_eq!(posted.status, 202, "{}", posted.body);
+    let id = posted.text("id");
+    assert_eq!(posted.header("location"), format!("/jobs/{id}"));
+    assert_eq!(posted.body["config"]["epochs"], 2);
+    assert_eq!(posted.body["config"]["early_stopping"], json!({ "patience": 3, "min_delta": 0.001 }));
+
+    // Serving goes on while the job runs.
+    let base = app.post("/similarity", json!({ "pairs": [["data scientist", "data analyst"]] })).await;
+    let job = app.finished(&id).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    let model = job["model"].as_str().unwrap();
+    assert_eq!((&job["progress"], &job["error"]), (&Value::Null, &Value::Null));
+
+    let report = &job["report"];
+    assert_eq!(report["rows"], json!({ "training": 32, "validation": 8 }));
+    assert_eq!(report["epochs"].as_array().unwrap().len(), 2);
+    assert_eq!(report["stopped"], "max_epochs");
+    assert_eq!(report["before"]["benchmark"], Value::Null);
+    assert_eq!(report["notes"][0]["code"], "no_benchmark");
+    assert!(report["before"]["retention"]["pearson"].as_f64().unwrap() > 0.5);
+    assert_eq!(report["before"]["retention"]["name"], "shamisen-retention");
+    assert_eq!(report["heatmap"]["titles"].as_array().unwrap().len(), 9);
+    assert!(report["heatmap"]["after"][0][0].as_f64().unwrap() > 0.9999);
+
+    let tuned = |model: &str| json!({ "pairs": [["data scientist", "data analyst"]], "model": model });
+    let by_id = app.post("/similarity", tuned(model)).await;
+    assert_eq!((by_id.status, by_id.text("model").as_str()), (200, model));
+    assert_ne!(by_id.body["scores"], base.body["scores"]);
+    assert_ne!(by_id.body["fingerprint"], base.body["fingerprint"]);
+    for name in ["職種", "prod"] {
+        assert_eq!(app.post("/similarity", tuned(name)).await.body, by_id.body);
+    }
+    let found = app.get(&format!("/models/{model}")).await.body;
+    assert_eq!(
+        (&found["kind"], &found["base_model"], &found["job_id"]),
+        (&json!("tuned"), &json!("use-multilingual-v3"), &json!(id))
+    );
+    assert_eq!(found["aliases"], json!(["prod"]));
+
+    // The name now belongs to a model.
+    let again = app.post_job(few(40), &[("name", "職種")]).await;
+    assert_eq!((again.status, again.text("code").as_str()), (409, "name_taken"));
+    // A dataset of a job stays.
+    let dataset = job["dataset_id"].as_str().unwrap();
+    let kept = app.send(app.request("DELETE", &format!("/datasets/{dataset}"))).await;
+    assert_eq!((kept.status, kept.text("code").as_str()), (409, "dataset_in_use"));
+}
+
+#[tokio::test]
+async fn a_tuned_model_survives_a_restart_and_can_be_tuned_again() {
+    let app = App::start();
+    let dataset = app.post_csv("/datasets", few(20)).await.text("id");
+    let request = json!({ "dataset_id": dataset, "name": "first", "config": { "epochs": 1, "learning_rate": 1e-4 } });
+    let first = app.post("/jobs", request).await.text("id");
+    assert_eq!(app.finished(&first).await["status"], "succeeded");
+    let question = |model: &str| json!({ "texts": ["nurse"], "model": model });
+    let before = app.post("/embed", question("first")).await.body;
+
+    let (data, status) = app.stop();
+    assert!(status.success());
+    let app = App::over(data, &[]);
+    assert_eq!(app.post("/embed", question("first")).await.body["embeddings"], before["embeddings"]);
+
+    let other = few(60).split_off(few(40).len());
+    let other = [b"base,ref,similarity\n".as_slice(), &other].concat();
+    let again = app.post_job(other, &[("model", "first"), ("name", "second"), ("config", r#"{"epochs": 1}"#)]).await;
+    let job = app.finished(&again.text("id")).await;
+    assert_eq!(job["status"], "succeeded", "{job}");
+    assert_eq!(job["base_model"].as_str().unwrap().replace("ft_", "job_"), first);
+    assert_eq!(app.get("/models/second").await.body["base_model"], "use-multilingual-v3");
+    let after = app.post("/embed", question("second")).await.body;
+    assert_ne!(after["embeddings"], before["embeddings"]);
+}
+
+#[tokio::test]
+async fn events_are_told_as_a_list_and_as_a_stream_that_goes_on_where_it_broke() {
+    let app = App::start();
+    let id = app.post_job(few(20), &[SHORT, ("titles", r#"["nurse", "doctor"]"#)]).await.text("id");
+    let all = app.follow(&id, None, |_| false).await;
+    let kinds: Vec<&str> = all.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds.first(), Some(&"queued"));
+    assert_eq!(kinds.last(), Some(&"succeeded"));
+    for kind in ["started", "phase", "warning", "evaluation", "heatmap", "progress", "epoch"] {
+        assert!(kinds.contains(&kind), "no {kind} in {kinds:?}");
+    }
+    assert!(all.iter().map(|event| event["seq"].as_i64().unwrap()).eq(1..=all.len() as i64));
+    let phases: Vec<&Value> =
+        all.iter().filter(|event| event["type"] == "phase").map(|event| &event["data"]["phase"]).collect();
+    assert_eq!(phases, ["loading", "base_eval", "training", "evaluating", "saving"]);
+
+    let rest = app.follow(&id, Some(3), |_| false).await;
+    assert_eq!(rest, all[3..]);
+    assert!(app.follow(&id, Some(all.len() as i64), |_| false).await.is_empty());
+    let list = app.get(&format!("/jobs/{id}/events?after=2&limit=4")).await.body;
+    assert_eq!((list["events"].as_array().unwrap().as_slice(), &list["last_seq"]), (&all[2..6], &json!(6)));
+}
+
+#[tokio::test]
+async fn a_running_job_and_a_waiting_one_are_cancelled() {
+    let app = App::start();
+    let running = app.post_job(example(), &[]).await.text("id");
+    let waiting = app.post_job(few(20), &[]).await;
+    assert_eq!(
+        waiting.body["queue_position"].as_u64().unwrap(),
+        app.get(&format!("/jobs/{}", waiting.text("id"))).await.body["queue_position"].as_u64().unwrap()
+    );
+    let waiting = waiting.text("id");
+    assert_eq!(app.post(&format!("/jobs/{waiting}/cancel"), json!({})).await.text("status"), "cancelled");
+
+    app.follow(&running, None, |event| event["type"] == "epoch").await;
+    let asked = app.send(app.request("POST", &format!("/jobs/{running}/cancel"))).await;
+    assert_eq!(asked.status, 202);
+    let job = app.finished(&running).await;
+    assert_eq!((&job["status"], &job["model"], &job["phase"]), (&json!("cancelled"), &Value::Null, &Value::Null));
+    let again = app.post(&format!("/jobs/{running}/cancel"), json!({})).await;
+    assert_eq!((again.status, again.text("code").as_str()), (409, "job_is_over"));
+    assert_eq!(app.get("/models").await.body["models"].as_array().unwrap().len(), 1);
+    assert_eq!(app.get("/jobs?status=cancelled").await.body["jobs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_key_and_request_are_one_job() {
+    let app = App::start();
+    let dataset = app.post_csv("/datasets", few(20)).await.text("id");
+    let post = |key: &'static str, epochs: usize| {
+        let body = json!({ "dataset_id": dataset, "config": { "epochs": epochs } });
+        app.send(app.request("POST", "/jobs").header("idempotency-key", key).json(&body))
+    };
+    let replies = futures_util::future::join_all((0..8).map(|_| post("k1", 1))).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 202).count(), 1);
+    assert!(replies.iter().all(|reply| reply.text("id") == replies[0].text("id")));
+    assert_eq!(post("k1", 2).await.text("code"), "idempotency_key_reused");
+    assert_eq!(post("k2", 1).await.status, 202);
+    assert_eq!(app.get("/jobs").await.body["jobs"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_loss_that_is_no_number_fails_the_job_in_words() {
+    let app = App::start();
+    let config =
+        ("config", r#"{"learning_rate": 1.0, "clipnorm": null, "epsilon": 1e-30, "beta_2": 0.0, "beta_1": 0.0}"#);
+    let id = app.post_job(few(20), &[config]).await.text("id");
+    let job = app.finished(&id).await;
+    assert_eq!(job["status"], "failed", "{job}");
+    assert_eq!(job["error"]["code"], "loss_not_finite");
+    assert!(job["error"]["message"].as_str().unwrap().contains("epoch"), "{job}");
+    assert!(job["error"]["hint"].as_str().unwrap().contains("learning_rate"));
+}
+
+/// The tutorial's own file with its recipe, and the STS benchmark before and after.
+#[tokio::test]
+async fn the_tutorials_file_and_the_sts_benchmark_give_the_tutorials_numbers() {
+    let (Some(pairs), Some(sts)) =
+        (public_data("data/tutorial/training_data.csv"), public_data("data/sts/stsb-en-dev.csv"))
+    else {
+        return;
+    };
+    assert_eq!(public_table("data/sts/stsb-en-dev.csv", Scores::Any).unwrap().pairs.len(), 1500);
+    let app = App::start();
+    let benchmark = app.post_csv("/datasets?name=STS-B%20dev&benchmark=true", sts).await.text("id");
+    let started = std::time::Instant::now();
+    let id = app.post_job(pairs, &[("recipe", "tutorial"), ("benchmark_id", &benchmark)]).await.text("id");
+    let job = app.finished(&id).await;
+    let seconds = started.elapsed().as_secs_f64();
+    let report = &job["report"];
+    assert_eq!(report["rows"], json!({ "training": 78, "validation": 20 }), "{job}");
+    let pearson = |when: &str| report[when]["benchmark"]["pearson"].as_f64().unwrap();
+    println!(
+        "the tutorial's job: {} epochs, STS-B dev {:.4} before, {:.4} after, {seconds:.1} s from POST to succeeded",
+        report["epochs"].as_array().unwrap().len(),
+        pearson("before"),
+        pearson("after")
+    );
+    assert!((pearson("before") - 0.8346).abs() < 0.0005);
+    assert!((0.832..0.842).contains(&pearson("after")));
+    assert_eq!(report["after"]["validation"]["pearson"], Value::Null);
+    assert!(report["notes"].as_array().unwrap().iter().any(|note| note["code"] == "one_validation_score"));
+    let first = report["epochs"][0]["val_loss"].as_f64().unwrap() * 1e3;
+    assert!((6.0..6.5).contains(&first), "{first}");
+}

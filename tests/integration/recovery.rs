@@ -1,0 +1,102 @@
+//! Nothing is lost when the server or the trainer dies.
+
+use serde_json::json;
+
+use crate::app::{App, example, few};
+
+#[tokio::test]
+async fn a_job_whose_server_was_killed_finishes_after_the_restart_with_one_model() {
+    let app = App::start();
+    let running = app.post_job(example(), &[("name", "survivor"), ("config", r#"{"epochs": 3}"#)]).await.text("id");
+    let waiting = app.post_job(few(20), &[("config", r#"{"epochs": 1}"#)]).await.text("id");
+    let seen = app.follow(&running, None, |event| event["type"] == "epoch").await;
+    let data = app.kill();
+
+    let app = App::over(data, &[]);
+    let job = app.finished(&running).await;
+    assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(2)), "{job}");
+    assert_eq!(app.finished(&waiting).await["status"], "succeeded");
+    let models = app.get("/models").await.body;
+    let tuned: Vec<_> = models["models"].as_array().unwrap().iter().filter(|model| model["kind"] == "tuned").collect();
+    assert_eq!(tuned.len(), 2);
+    assert_eq!(tuned.iter().filter(|model| model["job_id"] == running.as_str()).count(), 1);
+
+    // What a client saw before is still there, and it can go on from there.
+    let all = app.follow(&running, None, |_| false).await;
+    assert_eq!(all[..seen.len()], seen);
+    assert!(all.iter().any(|event| event["type"] == "requeued"));
+    assert_eq!(all.iter().filter(|event| event["type"] == "succeeded").count(), 1);
+    assert_eq!(std::fs::read_dir(app.data.path().join("runs")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_stopped_server_puts_its_job_back_and_leaves_politely() {
+    let app = App::start();
+    let id = app.post_job(example(), &[("config", r#"{"epochs": 2}"#)]).await.text("id");
+    app.follow(&id, None, |event| event["type"] == "progress").await;
+    let (data, status) = app.stop();
+    assert!(status.success());
+    let app = App::over(data, &[]);
+    let job = app.finished(&id).await;
+    assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(2)));
+}
+
+/// The process ids of the trainers that this server started.
+fn trainers(app: &App) -> Vec<rustix::process::Pid> {
+    let data = app.data.path().to_string_lossy().into_owned();
+    let runs = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let command = String::from_utf8(std::fs::read(path.join("cmdline")).ok()?).ok()?;
+        let trains = command.contains("\0train\0--run\0") && command.contains(&data);
+        trains.then(|| path.file_name()?.to_str()?.parse().ok())?
+    });
+    runs.filter_map(rustix::process::Pid::from_raw).collect()
+}
+
+#[tokio::test]
+async fn a_trainer_that_dies_is_started_again_and_given_up_after_three_times() {
+    let app = App::start();
+    let id = app.post_job(example(), &[]).await.text("id");
+    let mut seen = 0;
+    for _ in 0..3 {
+        let events = app.follow(&id, Some(seen), |event| event["type"] == "progress").await;
+        seen = events.last().unwrap()["seq"].as_i64().unwrap();
+        for trainer in trainers(&app) {
+            rustix::process::kill_process(trainer, rustix::process::Signal::KILL).unwrap();
+        }
+        let events =
+            app.follow(&id, Some(seen), |event| event["type"] == "requeued" || event["type"] == "failed").await;
+        seen = events.last().unwrap()["seq"].as_i64().unwrap();
+        // The server itself never notices.
+        assert_eq!(app.post("/embed", json!({ "inputs": "x" })).await.status, 200);
+    }
+    let job = app.finished(&id).await;
+    assert_eq!((&job["status"], &job["error"]["code"]), (&json!("failed"), &json!("crash_loop")), "{job}");
+    assert!(job["error"]["message"].as_str().unwrap().contains("signal: 9"), "{job}");
+    // The next job has its turn.
+    let next = app.post_job(few(20), &[("config", r#"{"epochs": 1}"#)]).await.text("id");
+    assert_eq!(app.finished(&next).await["status"], "succeeded");
+}
+
+#[test]
+fn two_servers_do_not_share_a_folder() {
+    let app = App::start();
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_shamisen"))
+        .args(["serve", "--port", "0", "--data"])
+        .arg(app.data.path())
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another server works in"));
+}
+
+#[test]
+fn a_server_without_keys_does_not_listen_to_other_machines() {
+    let refused = std::process::Command::new(env!("CARGO_BIN_EXE_shamisen"))
+        .args(["serve", "--host", "0.0.0.0", "--port", "0", "--data"])
+        .arg(tempfile::TempDir::new().unwrap().path())
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("SHAMISEN_ALLOW_ANYONE"));
+}

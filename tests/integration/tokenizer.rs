@@ -1,0 +1,104 @@
+//! The SentencePiece encoder against SentencePiece itself, on texts that nobody chose.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::fixtures::{BASE_FOLDER, base};
+
+const VERSION: &str = "0.2.1";
+
+/// A Python with the reference library, in a virtual environment of its own, or `None` where it
+/// cannot be had here.
+fn reference() -> Option<PathBuf> {
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sentencepiece-{VERSION}"));
+    let python = venv.join("bin/python");
+    let has_it = |python: &Path| {
+        Command::new(python).args(["-c", "import sentencepiece"]).output().is_ok_and(|run| run.status.success())
+    };
+    if !has_it(&python) {
+        Command::new("python3").args(["-m", "venv"]).arg(&venv).output().ok()?;
+        let package = format!("sentencepiece=={VERSION}");
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", &package])
+            .output()
+            .ok()?;
+    }
+    has_it(&python).then_some(python)
+}
+
+/// Random texts: characters of many scripts, combining marks, odd spaces, runs of digits, whole
+/// words of the example table taken apart.
+fn texts(count: usize) -> Vec<String> {
+    const BLOCKS: [(u32, u32); 18] = [
+        (0x20, 0x7e),
+        (0x20, 0x7e),
+        (0xa0, 0x17f),
+        (0x300, 0x36f),
+        (0x370, 0x3ff),
+        (0x400, 0x4ff),
+        (0x5d0, 0x5ea),
+        (0x621, 0x64a),
+        (0x900, 0x97f),
+        (0xe00, 0xe4e),
+        (0x1100, 0x11ff),
+        (0x2000, 0x206f),
+        (0x2150, 0x218f),
+        (0x3040, 0x30ff),
+        (0x4e00, 0x9fff),
+        (0xac00, 0xd7a3),
+        (0xff00, 0xffef),
+        (0x1f300, 0x1f64f),
+    ];
+    let example = include_str!("../../examples/occupations.csv");
+    let words: Vec<&str> = example.split([',', ' ', '\n']).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(20_260_101);
+    let mut draw = move |bound: usize| (rng.next_u64() % bound as u64) as usize;
+    let mut text = move || {
+        let mut text = String::new();
+        for _ in 0..1 + draw(24) {
+            match draw(8) {
+                0 => text.push_str(words[draw(words.len())]),
+                1 => text.push_str([" ", "  ", "\u{3000}", "\t", "\u{a0}", "\u{200b}", "\n", "\u{2581}"][draw(8)]),
+                2 => text.push_str(&"0123456789"[draw(9)..].repeat(1 + draw(3))),
+                3 => text.extend(char::from_u32(draw(0x11_0000) as u32).filter(|&c| c != '\0')),
+                _ => {
+                    let (from, to) = BLOCKS[draw(BLOCKS.len())];
+                    text.extend(char::from_u32(from + draw((to - from) as usize) as u32));
+                }
+            }
+        }
+        text
+    };
+    (0..count).map(|_| text()).collect()
+}
+
+#[test]
+fn ids_equal_sentencepieces_on_random_unicode() {
+    let Some(python) = reference() else {
+        eprintln!("SKIPPED: the Python package sentencepiece {VERSION} cannot be installed here");
+        return;
+    };
+    let texts = texts(20_000);
+    let script = "import json, sys, sentencepiece\n\
+                  sp = sentencepiece.SentencePieceProcessor(model_file=sys.argv[1])\n\
+                  json.dump(sp.encode(json.load(sys.stdin)), sys.stdout)";
+    let folder = tempfile::TempDir::new().unwrap();
+    let input = folder.path().join("texts.json");
+    std::fs::write(&input, serde_json::to_vec(&texts).unwrap()).unwrap();
+    let run = Command::new(python)
+        .args(["-c", script])
+        .arg(BASE_FOLDER.join("sentencepiece.model"))
+        .stdin(std::fs::File::open(input).unwrap())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let expected: Vec<Vec<u32>> = serde_json::from_slice(&run.stdout).unwrap();
+    let model = base();
+    for (text, expected) in texts.iter().zip(expected) {
+        let ids = model.tokenizer.encode(text);
+        assert_eq!(ids[1..ids.len() - 1], expected, "{text:?}");
+    }
+}
