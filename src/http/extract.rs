@@ -55,7 +55,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             axum::extract::Query::from_request_parts(parts, state).await.map_err(|error| {
                 let text = error.body_text();
                 let reason = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, reason)| reason);
-                data_error(reason, "the query")
+                // "limit: invalid digit found in string"
+                let (place, reason) = reason.split_once(": ").unwrap_or(("the query", reason));
+                data_error(reason, place)
             })?;
         Ok(Self(value))
     }

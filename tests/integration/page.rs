@@ -42,14 +42,21 @@ fn the_page_needs_nothing_from_elsewhere() {
 #[test]
 fn both_languages_have_every_string() {
     let (_, strings) = page_files().into_iter().find(|(name, _)| name == "i18n.js").unwrap();
+    // Each entry is `"key": ["English", "日本語"],`, on one line or on several.
+    let (_, table) = strings.split_once("STRINGS = {").expect("the table begins");
+    let (table, _) = table.split_once("\n};").expect("the table ends");
+    let entries = table.split("\n  \"").skip(1).map(|entry| {
+        let (key, values) = entry.split_once("\": [").unwrap_or_else(|| panic!("{entry}"));
+        let values = values[..values.rfind(']').unwrap()].trim().trim_end_matches(',');
+        let values = format!("[{values}]");
+        let values: Vec<String> = serde_json::from_str(&values).unwrap_or_else(|error| panic!("{entry}: {error}"));
+        (key.to_owned(), values)
+    });
     let mut keys = BTreeSet::new();
-    for line in strings.lines().filter(|line| line.trim_start().starts_with('"') && line.contains("\": [")) {
-        let (key, values) = line.trim().split_once(": ").unwrap();
-        let values: Vec<String> =
-            serde_json::from_str(values.trim_end_matches(',')).unwrap_or_else(|error| panic!("{line}: {error}"));
+    for (key, values) in entries {
         assert_eq!(values.len(), 2, "{key}");
-        assert!(values.iter().all(|value| !value.is_empty()), "{key}");
-        assert!(keys.insert(key.to_owned()), "{key} is there twice");
+        assert!(values.iter().all(|value| !value.trim().is_empty()), "{key}");
+        assert!(keys.insert(key.clone()), "{key} is there twice");
     }
     assert!(keys.len() > 100);
 }

@@ -8,7 +8,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::fixtures::{BASE_FOLDER, base};
 
-const VERSION: &str = "0.2.1";
+const VERSION: &str = "0.2.3";
 
 /// A Python with the reference library, in a virtual environment of its own, or `None` where it
 /// cannot be had here.

@@ -97,7 +97,7 @@ fn training_equals_an_independent_dense_implementation_in_both_epsilon_modes() {
             epochs: 3,
             shuffle: false,
             learning_rate: 1e-4,
-            clipnorm: Some(0.02),
+            clipnorm: Some(0.002),
             epsilon_mode,
             clip_table,
             early_stopping: None,

@@ -33,7 +33,8 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
         let place = Place { row: line - breaks_in_cells, line };
         breaks_in_cells += breaks;
         if record.iter().any(|cell| cell.contains(END)) {
-            return Err(open_quote(place));
+            // Nothing ended this record, so its last line is the present one, not the one before.
+            return Err(open_quote(Place { row: place.row + 1, line: place.line + 1 }));
         }
         let Some(table) = &table else {
             let header = Table::of(&record)?;

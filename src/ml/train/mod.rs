@@ -90,7 +90,7 @@ pub fn train(
 
             // Backward: clip each variable's gradient, then step.
             step += 1;
-            let value = finite(&loss, epoch, step, config)?;
+            let value = finite(loss.double_value(&[]), epoch, step, config)?;
             optimizer.backward_step(&loss, &gathered);
             loss_of_rows += value * rows.len() as f64;
             observer.step(Step { epoch, step, total_steps, loss: value })?;
@@ -99,6 +99,7 @@ pub fn train(
         let table = optimizer.table(encoder.table());
         encoder.set_table(table);
         let PairErrors { mse, mae, mape } = pair_errors(encoder, validation);
+        finite(mse, epoch, step, config)?;
         let loss = loss_of_rows / training.len() as f64;
         let record = EpochRecord {
             epoch,
@@ -127,8 +128,7 @@ fn collate(pairs: &[&TokenPair]) -> (RaggedBatch, Tensor) {
     (RaggedBatch::new(left.chain(right)), Tensor::from_slice(&scores))
 }
 
-fn finite(loss: &Tensor, epoch: usize, step: usize, config: &TrainConfig) -> Result<f64> {
-    let loss = loss.double_value(&[]);
+fn finite(loss: f64, epoch: usize, step: usize, config: &TrainConfig) -> Result<f64> {
     if loss.is_finite() {
         Ok(loss)
     } else {
