@@ -3,6 +3,7 @@
 
 PORT  ?= 8080
 DATA  ?= data
+PREFIX ?= /opt/shamisen
 # Public data sets that this project may not ship: tests that need them say so and pass over them.
 export SHAMISEN_TEST_DATA ?= $(abspath ../shared)
 
@@ -10,7 +11,7 @@ SHAMISEN = target/release/shamisen
 ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 
-.PHONY: help serve deps build model test check demo clean
+.PHONY: help serve deps build model install test check demo bench clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +29,13 @@ build: deps ## Build the release binary
 model: build ## Import the base model into the data folder
 	@test -e $(MODEL) || $(SHAMISEN) model import $(ONNX) --data $(DATA)
 
+install: build ## Put the binary and libtorch below PREFIX (bin/, lib/): needs nothing of the checkout
+	@install -D $(SHAMISEN) $(PREFIX)/bin/shamisen
+	@mkdir -p $(PREFIX)/lib/torch
+	@cp -RL deps/libtorch/lib $(PREFIX)/lib/torch/
+	@if test -d deps/libtorch/../nvidia; then cp -RL deps/libtorch/../nvidia $(PREFIX)/lib/; fi
+	@if test -d deps/libtorch/../torch.libs; then cp -RL deps/libtorch/../torch.libs $(PREFIX)/lib/; fi
+
 test: check ## Do what CI does: format, lints, documentation, tests
 	@cargo test --release --locked
 
@@ -38,6 +46,10 @@ check: deps
 
 demo: ## Post the example pairs to a running server and show nine titles before and after
 	@python3 scripts/demo.py --server http://127.0.0.1:$(PORT)
+
+bench: model ## Measure, and print ratios taken in one run
+	@python3 benches/serving_while_training.py
+	@python3 benches/tutorial_job.py
 
 clean: ## Remove what was built and the links to the cache; keep data
 	@rm -rf target deps

@@ -19,8 +19,11 @@ use crate::serving::{EngineError, PoolError};
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// An error as a client sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError(Box<Details>);
+
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct ApiError {
+struct Details {
     r#type: String,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
@@ -57,7 +60,7 @@ impl ApiError {
         detail: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self {
+        Self(Box::new(Details {
             r#type: format!("urn:shamisen:problem:{code}"),
             title,
             status,
@@ -71,12 +74,12 @@ impl ApiError {
             retry_after_s: None,
             request_id: None,
             cause: None,
-        }
+        }))
     }
 
     /// The same about a part of the request.
     pub(crate) fn param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.0.param = Some(param.into());
         self
     }
 
@@ -123,7 +126,7 @@ impl ApiError {
             "Something failed in the server; the request was not at fault.",
             "Try again. If it stays, the server's log has the details under the request_id.",
         );
-        error.cause = Some(cause.to_string());
+        error.0.cause = Some(cause.to_string());
         error
     }
 }
@@ -131,7 +134,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     /// The body is written by [`finish`], which knows the request's id.
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -145,12 +148,12 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let Some(mut error) = parts.extensions.get::<ApiError>().cloned() else {
         return Response::from_parts(parts, body);
     };
-    if let Some(cause) = &error.cause {
+    if let Some(cause) = &error.0.cause {
         tracing::error!(request_id = id, cause, "internal error");
     }
-    error.request_id = id;
-    let retry_after = error.retry_after_s;
-    let mut response = (parts.status, Json(error)).into_response();
+    error.0.request_id = id;
+    let retry_after = error.0.retry_after_s;
+    let mut response = (parts.status, Json(error.0)).into_response();
     let headers = response.headers_mut();
     for (name, value) in &parts.headers {
         headers.entry(name.clone()).or_insert_with(|| value.clone());
@@ -166,10 +169,10 @@ impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
         let mut error = Self::unusable(problems.code, "file", problems.what, problems.hint);
         if problems.total > 0 {
-            error.title = "Some rows cannot be used";
-            error.errors_total = Some(problems.total);
-            error.errors_shown = Some(problems.shown.len());
-            error.errors = problems.shown;
+            error.0.title = "Some rows cannot be used";
+            error.0.errors_total = Some(problems.total);
+            error.0.errors_shown = Some(problems.shown.len());
+            error.0.errors = problems.shown;
         }
         error
     }
@@ -205,7 +208,7 @@ impl From<PoolError> for ApiError {
                     format!("The model {model} is registered but its files cannot be loaded."),
                     "Use another model; the server's log has the details under the request_id.",
                 );
-                error.cause = Some(reason);
+                error.0.cause = Some(reason);
                 error
             }
             PoolError::Store(error) => error.into(),
@@ -230,7 +233,7 @@ impl From<EngineError> for ApiError {
             let title = "Not now";
             let mut error =
                 Self::new((StatusCode::SERVICE_UNAVAILABLE, code, title), detail, format!("Try again in {seconds} s."));
-            error.retry_after_s = Some(seconds);
+            error.0.retry_after_s = Some(seconds);
             error
         };
         match error {

@@ -102,7 +102,7 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// Answers requests until `stop`, then lets those in flight finish, at most [`DRAIN`].
+/// Answers requests until `stop`, then lets those in flight finish, for 20 seconds at most.
 ///
 /// # Errors
 /// What the system says of the listener.
@@ -128,6 +128,7 @@ impl MakeRequestId for NewRequestId {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());

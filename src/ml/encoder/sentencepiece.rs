@@ -79,7 +79,7 @@ impl SentencePiece {
         let lowest = normal().fold(f32::INFINITY, f32::min);
         let highest = normal().fold(f32::NEG_INFINITY, f32::max);
 
-        let mut sorted: Vec<(&[u8], Option<(u32, f32)>)> = Vec::with_capacity(pieces.len());
+        let mut sorted = Vec::with_capacity(pieces.len());
         for (id, (text, score, kind)) in (0..).zip(pieces) {
             // Control and unknown pieces never match text.
             let entry = match *kind {

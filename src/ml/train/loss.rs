@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn angular_mse_and_its_slope_are_the_formulas() {
-        for (cosine, score, loss, slope) in [(0.0, 1.0, 0.25, -0.3183098862), (0.5, 0.5, 0.0277777778, 0.1225175323)] {
+        for (cosine, score, loss, slope) in
+            [(0.0, 1.0, 0.25, -std::f64::consts::FRAC_1_PI), (0.5, 0.5, 0.0277777778, 0.1225175323)]
+        {
             let (u, v) = pair(cosine);
             let value = angular_mse(&u, &v, &Tensor::from_slice(&[score]));
             value.backward();
