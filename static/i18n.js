@@ -135,7 +135,7 @@ const STRINGS = {
   "job.done": ["The model is ready", "モデルの準備ができました"],
   "job.done.error": ["On {n|pair|pairs} held back from training, the mean error (MAE) went from {before} to {after}.", "学習に使わなかった {n} 組での平均誤差（MAE）は、{before} から {after} になりました。"],
   "job.done.all": ["All {n|epoch|epochs} were run, in {time}.", "全 {n} エポックを {time}で終えました。"],
-  "job.done.early": ["Stopped early after {n|epoch|epochs} ({time}): the validation loss no longer improved.", "検証の損失が改善しなくなったため、{n} エポック（{time}）で早めに終了しました。"],
+  "job.done.early": ["Stopped early after {n|epoch|epochs} ({time}): the training loss no longer improved.", "学習の損失が改善しなくなったため、{n} エポック（{time}）で早めに終了しました。"],
   "job.done.best": ["Epoch {n} had the lowest validation loss.", "検証の損失が最も低かったのはエポック {n} です。"],
   "job.facts": ["{dataset} · starts from {model} · {date}", "{dataset}・元のモデル {model}・{date}"],
   "job.model": ["Model", "モデル"],
