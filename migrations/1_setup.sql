@@ -70,6 +70,9 @@ create table job (
     check (phase is null or status = 'running')
 ) strict;
 
+-- Two unfinished jobs never promise one name; the model's own constraint holds for those that are over.
+create unique index job_name on job (name) where status in ('queued', 'running');
+
 create index job_by_status on job (status, created_at, job_id);
 
 create table job_event (

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 
 use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores};
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
@@ -14,6 +16,8 @@ use crate::store::{self, Dataset, NewDataset, Purpose, Store};
 pub struct DatasetShelf {
     store: Store,
     folder: PathBuf,
+    /// Held while a file and its row come or go together.
+    changing: Arc<Mutex<()>>,
 }
 
 /// Why a table was not stored.
@@ -59,7 +63,7 @@ pub fn format(dataset: &Dataset) -> Format {
 impl DatasetShelf {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
-        Self { store, folder }
+        Self { store, folder, changing: Arc::default() }
     }
 
     /// A dataset's file.
@@ -73,6 +77,7 @@ impl DatasetShelf {
     /// All problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
         let folder = self.folder.clone();
+        let _changing = self.changing.lock().await;
         let stored = tokio::task::spawn_blocking(move || {
             let table = dataset::read(&upload.bytes, upload.format, scores(upload.purpose))?;
             let sha256: String = Sha256::digest(&upload.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -111,6 +116,7 @@ impl DatasetShelf {
     /// # Errors
     /// A foreign key violation where a job uses it.
     pub async fn remove(&self, dataset: &Dataset) -> store::Result<()> {
+        let _changing = self.changing.lock().await;
         if let Some(sha256) = self.store.delete_dataset(&dataset.dataset_id).await? {
             // A file that stays behind is found again by its hash.
             let _ = tokio::fs::remove_file(self.folder.join(sha256)).await;

@@ -263,6 +263,9 @@ impl From<QueueError> for ApiError {
                 detail,
                 "Name a dataset that was uploaded without benchmark=true, and send this one as benchmark_id.",
             ),
+            QueueError::DatasetGone(_) => {
+                Self::not_found("dataset_not_found", detail, "Upload it again.").param("dataset_id")
+            }
             QueueError::TooFewPairs { .. } => Self::unusable(
                 "too_few_pairs",
                 "dataset_id",

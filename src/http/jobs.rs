@@ -16,7 +16,7 @@ use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
 use super::{AppState, datasets, events, names, rfc3339};
 use crate::datasets::Upload;
-use crate::jobs::JobRequest;
+use crate::jobs::{JobRequest, model_id};
 use crate::ml::dataset::Format;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, TrainConfig};
@@ -92,7 +92,7 @@ impl JobBody {
         let progress = job.progress.filter(|_| job.status == Status::Running).map(|progress| progress.0);
         let seconds = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
         Ok(Self {
-            model: (job.status == Status::Succeeded).then(|| job.job_id.replacen("job_", "ft_", 1)),
+            model: (job.status == Status::Succeeded).then(|| model_id(&job.job_id)),
             is_terminal: job.status.is_terminal(),
             id: job.job_id,
             status: job.status,

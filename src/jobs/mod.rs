@@ -7,6 +7,6 @@ mod run;
 mod supervisor;
 
 pub use message::{Evaluation, Message, Report};
-pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, JobRequest, QueueError};
+pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, JobRequest, QueueError, model_id};
 pub use run::{RunSpec, run};
 pub use supervisor::{Supervisor, SupervisorConfig};

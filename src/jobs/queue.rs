@@ -42,6 +42,9 @@ pub enum QueueError {
     /// The dataset is a benchmark.
     #[error("the dataset {0:?} is a benchmark: it measures and is not trained on")]
     NotForTraining(String),
+    /// The dataset was removed meanwhile.
+    #[error("the dataset {0:?} is no longer there")]
+    DatasetGone(String),
     /// The dataset is too small.
     #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
     TooFewPairs {
@@ -137,11 +140,16 @@ impl JobQueue {
             })
             .await;
         match inserted {
-            // Another request with the same key was quicker.
+            // Another request was quicker: with the same key, or with the same name.
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                let (key, _) = request.idempotency.as_ref().ok_or(QueueError::KeyReused)?;
-                let job = self.store.job_of_key(key).await?.ok_or(QueueError::KeyReused)?;
-                Ok((job, false))
+                let key = request.idempotency.as_ref().map(|(key, _)| key.as_str()).unwrap_or_default();
+                match self.store.job_of_key(key).await? {
+                    Some(job) => Ok((job, false)),
+                    None => Err(QueueError::NameTaken(name)),
+                }
+            }
+            Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
+                Err(QueueError::DatasetGone(request.dataset.dataset_id))
             }
             Err(error) => Err(error.into()),
             Ok(()) => {
@@ -195,6 +203,6 @@ impl JobQueue {
 
 /// The id of the model that a job makes: the job's own, with a model's prefix. However often the
 /// job is run, it makes this one model.
-pub(super) fn model_id(job_id: &str) -> String {
+pub fn model_id(job_id: &str) -> String {
     job_id.replacen("job_", "ft_", 1)
 }

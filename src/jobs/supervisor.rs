@@ -99,8 +99,12 @@ impl Supervisor {
         let outcome =
             outcome.unwrap_or_else(|error| Outcome::Died(format!("the trainer could not be started: {error:#}")));
         if let Err(error) = self.conclude(job, &folder, outcome).await {
-            // The job stays "running" in the database and is found again at the next start.
             tracing::error!(job = job.job_id, %error, "the job's end cannot be recorded");
+            let died = Outcome::Died("its model could not be stored".to_owned());
+            if let Err(error) = self.conclude(job, &folder, died).await {
+                // The database is out of reach. The job stays "running" there and is found at the next start.
+                tracing::error!(job = job.job_id, %error, "the job cannot be released");
+            }
         }
         // The run's folder holds nothing that is needed now; what stays costs only space.
         let _ = tokio::fs::remove_dir_all(&folder).await;

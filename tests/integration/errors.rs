@@ -86,7 +86,12 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "unknown_field",
             "\"name\"?",
         ),
-        (app.send(app.request("POST", "/jobs").multipart(Form::new().text("name", "x"))).await, 422, "missing_field", "nothing to learn"),
+        (
+            app.send(app.request("POST", "/jobs").multipart(Form::new().text("name", "x"))).await,
+            422,
+            "missing_field",
+            "nothing to learn",
+        ),
     ];
     for (reply, status, code, said) in &cases {
         is_problem(reply, *status, code);

@@ -56,7 +56,9 @@ fn fingerprint<'a>(parts: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Stri
 
 /// Makes the folder `target` with `fill` under another name and renames it into place.
 fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let draft = target.with_extension("draft");
+    let mut draft = target.as_os_str().to_owned();
+    draft.push(".draft");
+    let draft = std::path::PathBuf::from(draft);
     let io = |path: &Path| {
         let path = path.to_owned();
         move |error| Error::file(&path, error)
