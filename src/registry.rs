@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ml::encoder::{self, Model, ModelCard};
 use crate::ml::{Error, Result};
-use crate::store::{self, Kind, ModelRow, Store};
+use crate::store::{self, Kind, ModelRow, Status, Store};
 
 /// The alias that requests without a model use.
 pub const DEFAULT_ALIAS: &str = "default";
@@ -41,7 +41,8 @@ impl ModelRegistry {
     }
 
     /// Gives every base model in the folder a row, points the default alias at the first one where
-    /// it points nowhere yet, and removes what an interrupted job left behind.
+    /// it points nowhere yet, and removes what an interrupted job left behind. A folder that is
+    /// neither stays where it is, with a word in the log.
     ///
     /// # Errors
     /// Where the folder or the database cannot be read.
@@ -52,12 +53,28 @@ impl ModelRegistry {
         folders.sort();
         for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
             let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if id.ends_with(".draft") || (id.starts_with("ft_") && !rows.iter().any(|row| row.model_id == id)) {
-                tracing::info!(model = id, "removing the folder of an unfinished model");
+            if id.ends_with(".draft") {
                 std::fs::remove_dir_all(&folder)?;
-            } else if !id.starts_with("ft_") {
-                self.adopt(&id, &folder).await?;
+            } else if id.starts_with("ft_") {
+                if !rows.iter().any(|row| row.model_id == id) {
+                    self.tidy(&id, &folder).await?;
+                }
+            } else if let Err(error) = self.adopt(&id, &folder).await {
+                tracing::warn!(model = id, "this folder is not served: {error:#}");
             }
+        }
+        Ok(())
+    }
+
+    /// A tuned model without a row: its job was interrupted and will make it again, or the database
+    /// was lost, and then the model is all that is left.
+    async fn tidy(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
+        let job = self.store.job(&id.replacen("ft_", "job_", 1)).await?;
+        if job.is_some_and(|job| job.status != Status::Succeeded) {
+            tracing::info!(model = id, "removing the folder of an unfinished model");
+            std::fs::remove_dir_all(folder)?;
+        } else {
+            tracing::warn!(model = id, "this tuned model is not in the database; its folder stays");
         }
         Ok(())
     }
@@ -76,7 +93,12 @@ impl ModelRegistry {
             bytes: folder_size(folder)?,
             created_at: store::now(),
         };
-        self.store.upsert_base_model(&row).await?;
+        match self.store.upsert_base_model(&row).await {
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                anyhow::bail!("a tuned model has its name; rename the folder")
+            }
+            other => other?,
+        }
         self.store.set_first_alias(DEFAULT_ALIAS, id).await?;
         Ok(())
     }

@@ -67,7 +67,10 @@ export function reduce(state, event) {
   state.log.push(event);
   if (type === "phase") state.phase = data.phase;
   else if (type === "epoch") state.epochs = [...state.epochs.filter((epoch) => epoch.epoch < data.epoch), data];
-  else if (type === "warning") state.warnings.push(data);
+  else if (type === "warning") {
+    // A job that was queued again tells its warnings again.
+    if (!state.warnings.some(({ code }) => code === data.code)) state.warnings.push(data);
+  }
   else if (type === "evaluation") state[data.when === "before" ? "before" : "after"] = data;
   else if (type === "heatmap") {
     state.heat = data.when === "before"

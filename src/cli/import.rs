@@ -13,6 +13,7 @@ pub(super) fn import(config: &Import) -> anyhow::Result<ExitCode> {
     if config.name.is_empty()
         || config.name.starts_with('.')
         || config.name.starts_with("ft_")
+        || config.name.ends_with(".draft")
         || !config.name.chars().all(fine)
     {
         bail!(

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -67,7 +68,9 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         );
     }
     let datasets = DatasetShelf::new(store.clone(), data.join("datasets"));
-    let default_benchmark = match &config.sts {
+    datasets.take_stock().await.context("the datasets cannot be read")?;
+    // An empty variable is one that is not set.
+    let default_benchmark = match config.sts.as_deref().filter(|file| !file.is_empty()).map(Path::new) {
         Some(file) => Some(benchmark(&datasets, file).await?),
         None => None,
     };
@@ -77,6 +80,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         queue: JobQueue::new(store.clone(), datasets, models.clone()),
         pool: Arc::new(ModelPool::new(models, config.max_models)),
         engine: Arc::new(Engine::start(threads, config.max_waiting)?),
+        tokenizing: Arc::new(Semaphore::new(threads)),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_upload: config.max_upload,
@@ -97,7 +101,13 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let _ = std::fs::remove_dir_all(&runs);
     std::fs::create_dir_all(&runs)?;
     let supervisor = Supervisor::new(state.queue.clone(), SupervisorConfig { program: std::env::current_exe()?, runs });
-    let supervisor = tokio::spawn(supervisor.run(stop.clone()));
+    let supervised = supervisor.run(stop.clone());
+    // A server whose queue has stopped, for whatever reason, stops too, and is seen to.
+    let ended = stop.clone().drop_guard();
+    let supervisor = tokio::spawn(async move {
+        let _ended = ended;
+        supervised.await
+    });
     tokio::spawn(stop_on_signal(stop.clone()));
 
     tracing::info!(%address, "listening");

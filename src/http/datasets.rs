@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
 use super::{AppState, names, rfc3339};
-use crate::datasets::Upload;
+use crate::datasets::{ShelfError, Upload};
 use crate::ml::dataset::Format;
 use crate::store::{Dataset, Purpose};
 
@@ -64,6 +64,7 @@ struct CreateQuery {
 struct CreateBody {
     name: Option<String>,
     benchmark: Option<bool>,
+    #[serde(deserialize_with = "extract::pairs")]
     pairs: Vec<Value>,
 }
 
@@ -79,7 +80,7 @@ async fn create_dataset(
             upload(query.name, query.benchmark, Format::Csv, bytes)
         }
         "application/json" => {
-            let body: CreateBody = extract::parse(&extract::body(request, &state).await?)?;
+            let body: CreateBody = extract::large_object(extract::body(request, &state).await?).await?;
             upload(body.name.or(query.name), body.benchmark.or(query.benchmark), Format::Json, pairs_file(&body.pairs))
         }
         "multipart/form-data" => from_form(extract::form(request, &state).await?, query)?,
@@ -103,7 +104,7 @@ pub(crate) fn pairs_file(pairs: &[Value]) -> Vec<u8> {
 
 fn from_form(parts: Vec<extract::Part>, query: CreateQuery) -> Result<Upload> {
     let (mut name, mut benchmark, mut file) = (query.name, query.benchmark, None);
-    for part in parts {
+    for part in extract::once_each(parts)? {
         match part.name.as_str() {
             "name" => name = Some(part.text()?),
             "benchmark" => benchmark = Some(part.json()?),
@@ -188,13 +189,22 @@ async fn list_rows(
 /// `DELETE /datasets/{id}`
 async fn delete_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
     let dataset = find(&state, &id, "id").await?;
+    if state.limits.default_benchmark.as_ref() == Some(&dataset.dataset_id) {
+        return Err(ApiError::conflict(
+            "dataset_in_use",
+            "The server was started with this benchmark, and every job is measured with it.",
+            "Start the server without SHAMISEN_STS first.",
+        ));
+    }
     match state.queue.datasets.remove(&dataset).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
-        Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => Err(ApiError::conflict(
-            "dataset_in_use",
-            "A job uses this dataset, and its numbers refer to it.",
-            "Keep it; datasets of jobs cannot be removed.",
-        )),
+        Err(ShelfError::Store(sqlx::Error::Database(error))) if error.is_foreign_key_violation() => {
+            Err(ApiError::conflict(
+                "dataset_in_use",
+                "A job uses this dataset, and its numbers refer to it.",
+                "Keep it; datasets of jobs cannot be removed.",
+            ))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -83,6 +83,12 @@ impl ApiError {
         self
     }
 
+    /// The same about a field inside a part of the request.
+    pub(crate) fn within(mut self, part: &str) -> Self {
+        self.0.param = Some(self.0.param.map_or_else(|| part.to_owned(), |param| format!("{part}.{param}")));
+        self
+    }
+
     /// 422: a field's value cannot be used.
     pub(crate) fn unusable(
         code: &'static str,
@@ -221,7 +227,7 @@ pub(crate) fn model_not_found(wanted: &str, nearest: Option<&str>) -> ApiError {
     let guess = nearest.map(|name| format!(" Did you mean {name:?}?")).unwrap_or_default();
     ApiError::not_found(
         "model_not_found",
-        format!("There is no model, alias or name {wanted:?}.{guess}"),
+        format!("There is no model, alias or name {:?}.{guess}", shown(wanted)),
         "GET /models lists the models that there are.",
     )
     .param("model")
@@ -262,6 +268,12 @@ impl From<QueueError> for ApiError {
                 "dataset_id",
                 detail,
                 "Name a dataset that was uploaded without benchmark=true, and send this one as benchmark_id.",
+            ),
+            QueueError::NotABenchmark(_) => Self::unusable(
+                "dataset_is_no_benchmark",
+                "benchmark_id",
+                detail,
+                "Upload the table with benchmark=true; what a model learned from says nothing about what it knew before.",
             ),
             QueueError::DatasetGone(_) => {
                 Self::not_found("dataset_not_found", detail, "Upload it again.").param("dataset_id")
@@ -315,8 +327,17 @@ pub(crate) fn capitalised(text: &str) -> String {
     format!("{first}{}{end}", characters.as_str())
 }
 
+/// What a client wrote, cut to a length that fits an error.
+pub(crate) fn shown(written: &str) -> &str {
+    written.char_indices().nth(80).map_or(written, |(end, _)| &written[..end])
+}
+
 /// The candidate that is nearest to what was written, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nothing that long is a slip of the finger.
+    if written.len() > 200 {
+        return None;
+    }
     let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
     let written = plain(written);
     let limit = (written.chars().count() / 3).max(1);

@@ -97,11 +97,12 @@ fn follow(queue: JobQueue, job_id: String, seen: i64) -> impl Stream<Item = Resu
             }
             // Seen *before* reading the table, so that an event in between wakes the wait below.
             following.happened.mark_unchanged();
+            // The job *before* its events: one that was over then has told all that it will.
+            let job = following.queue.store.job(&following.job_id).await.ok().flatten();
+            let was_over = job.is_none_or(|job| job.status.is_terminal());
             match following.queue.store.events_after(&following.job_id, following.seen, 500).await {
                 Ok(events) if events.is_empty() => {
-                    // A job that was over before the client's last event sends no further one.
-                    let job = following.queue.store.job(&following.job_id).await.ok().flatten();
-                    if job.is_none_or(|job| job.status.is_terminal()) {
+                    if was_over {
                         return None;
                     }
                     following.happened.changed().await.ok()?;

@@ -5,10 +5,13 @@ use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::Deserializer;
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::error::Category;
 
-use super::error::{ApiError, Result, capitalised, nearest};
+use super::error::{ApiError, Result, capitalised, nearest, shown};
+use crate::ml::dataset::MOST_ROWS;
 
 /// A JSON body. Unknown fields are told with the nearest known one.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -21,7 +24,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if kind != "application/json" && !kind.ends_with("+json") {
             return Err(ApiError::media_type(&kind, "application/json"));
         }
-        Ok(Self(parse(&body(request, state).await?)?))
+        Ok(Self(object(&body(request, state).await?)?))
     }
 }
 
@@ -134,6 +137,17 @@ pub(crate) async fn form<S: Send + Sync>(request: Request, state: &S) -> Result<
     Ok(parts)
 }
 
+/// The parts, where none is there twice.
+pub(crate) fn once_each(parts: Vec<Part>) -> Result<Vec<Part>> {
+    for (place, part) in parts.iter().enumerate() {
+        if parts[..place].iter().any(|earlier| earlier.name == part.name) {
+            let detail = format!("The part {:?} is there twice.", shown(&part.name));
+            return Err(ApiError::unusable("part_repeated", &part.name, detail, "Send it once."));
+        }
+    }
+    Ok(parts)
+}
+
 /// Reads JSON, or says where it is none and which field is not as it should be.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -144,6 +158,51 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     })?;
     deserializer.end().map_err(|error| json_error(&error, "."))?;
     Ok(value)
+}
+
+/// Reads a JSON object. Structs would be read from arrays too; a body is none.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let detail = "The body is a list; this route reads an object.";
+        return Err(ApiError::unusable("wrong_type", "the body", detail, "Send {\"field\": value, ..}."));
+    }
+    parse(bytes)
+}
+
+/// Reads a JSON object that may be large, beside the async threads.
+pub(crate) async fn large_object<T: DeserializeOwned + Send + 'static>(bytes: Bytes) -> Result<T> {
+    tokio::task::spawn_blocking(move || object(&bytes)).await.map_err(ApiError::internal)?
+}
+
+/// A list of pairs, refused as soon as it is longer than a table may be.
+pub(crate) fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Value>, D::Error> {
+    struct Pairs;
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<Value>;
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list of pairs")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = seq.next_element()? {
+                if pairs.len() == MOST_ROWS {
+                    return Err(A::Error::custom(format!(
+                        "more than {MOST_ROWS} pairs, the most that a table may have"
+                    )));
+                }
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+    deserializer.deserialize_seq(Pairs)
+}
+
+/// The same where the field may be missing.
+pub(crate) fn some_pairs<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Vec<Value>>, D::Error> {
+    pairs(deserializer).map(Some)
 }
 
 fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
@@ -165,26 +224,27 @@ fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
 /// A well-formed value that is not what a field takes. `reason` is serde's.
 pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     let names: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
-    let listed = |names: &[&str]| names.join(", ");
-    if let (true, Some((unknown, known))) = (reason.starts_with("unknown field"), names.split_first()) {
+    let place = shown(place);
+    // "unknown field `foo`, expected one of `a`, `b`"
+    let unknown = |code, param: Option<&str>, what: &dyn Fn(&str) -> String| {
+        let (unknown, known) = names.split_first()?;
+        let unknown = shown(unknown);
+        // A name with a backtick in it leaves nothing to choose from.
+        let known: Vec<&str> = known.iter().copied().filter(|name| known_name(name)).collect();
         let guess = nearest(unknown, known.iter().copied());
-        let guess = guess.map(|known| format!("; did you mean {known:?}?")).unwrap_or_else(|| ".".to_owned());
-        return ApiError::unusable(
-            "unknown_field",
-            unknown,
-            format!("Unknown field {unknown:?}{guess}"),
-            format!("Known fields: {}.", listed(known)),
-        );
-    }
-    if let (true, Some((unknown, known))) = (reason.starts_with("unknown variant"), names.split_first()) {
-        let guess = nearest(unknown, known.iter().copied());
-        let guess = guess.map(|known| format!("; did you mean {known:?}?")).unwrap_or_else(|| ".".to_owned());
-        return ApiError::unusable(
-            "unknown_value",
-            place,
-            format!("{place} cannot be {unknown:?}{guess}"),
-            format!("Possible: {}.", listed(known)),
-        );
+        let guess = guess.map_or_else(|| ".".to_owned(), |known| format!("; did you mean {known:?}?"));
+        let hint = format!("Possible: {}.", known.join(", "));
+        Some(ApiError::unusable(code, param.unwrap_or(unknown), what(unknown) + &guess, hint))
+    };
+    let told = if reason.starts_with("unknown field") {
+        unknown("unknown_field", None, &|unknown| format!("Unknown field {unknown:?}"))
+    } else if reason.starts_with("unknown variant") {
+        unknown("unknown_value", Some(place), &|unknown| format!("{place} cannot be {unknown:?}"))
+    } else {
+        None
+    };
+    if let Some(told) = told {
+        return told;
     }
     if let (true, Some(missing)) = (reason.starts_with("missing field"), names.first()) {
         return ApiError::unusable("missing_field", missing, format!("The field {missing:?} is missing."), "Add it.");
@@ -192,7 +252,30 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     ApiError::unusable(
         "wrong_type",
         place,
-        format!("{}: {reason}.", capitalised(place).trim_end_matches('.')),
+        format!("{}: {}.", capitalised(place).trim_end_matches('.'), plain(reason)),
         "Send a value of the expected type.",
     )
+}
+
+fn known_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Serde's reason without Rust's names for things.
+fn plain(reason: &str) -> String {
+    let Some((found, expected)) = reason.split_once(", expected ") else { return shown(reason).to_owned() };
+    let expected = match expected {
+        "usize" | "u64" | "i64" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    };
+    let found = found
+        .replace("sequence", "list")
+        .replace("map", "object")
+        .replace("floating point", "number")
+        .replace("integer", "number");
+    format!("{}, expected {expected}", shown(&found))
 }

@@ -1,5 +1,6 @@
 //! Training jobs.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Router;
@@ -38,6 +39,7 @@ pub(crate) fn router(max_upload: usize) -> Router<AppState> {
 struct CreateBody {
     #[serde(alias = "dataset")]
     dataset_id: Option<String>,
+    #[serde(default, deserialize_with = "extract::some_pairs")]
     pairs: Option<Vec<Value>>,
     #[serde(alias = "base_model")]
     model: Option<String>,
@@ -81,17 +83,33 @@ struct JobBody {
     report: Option<Value>,
 }
 
-impl JobBody {
-    async fn new(state: &AppState, job: Job) -> Result<Self> {
+/// What the bodies of jobs tell beside their rows, read once for all of them.
+struct Beside {
+    dataset_names: HashMap<String, String>,
+    /// Job ids in the order of their turns.
+    queue: Vec<String>,
+}
+
+impl Beside {
+    async fn read(state: &AppState) -> Result<Self> {
         let store = &state.queue.store;
+        Ok(Self { dataset_names: store.dataset_names().await?, queue: store.queued_jobs().await? })
+    }
+}
+
+impl JobBody {
+    async fn one(state: &AppState, job: Job) -> Result<Self> {
+        Ok(Self::new(job, &Beside::read(state).await?))
+    }
+
+    fn new(job: Job, beside: &Beside) -> Self {
         let queue_position = match job.status {
-            Status::Queued => store.queued_jobs().await?.iter().position(|id| *id == job.job_id).map(|place| place + 1),
+            Status::Queued => beside.queue.iter().position(|id| *id == job.job_id).map(|place| place + 1),
             _ => None,
         };
-        let dataset = store.dataset(&job.dataset_id).await?;
         let progress = job.progress.filter(|_| job.status == Status::Running).map(|progress| progress.0);
         let seconds = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
-        Ok(Self {
+        Self {
             model: (job.status == Status::Succeeded).then(|| model_id(&job.job_id)),
             is_terminal: job.status.is_terminal(),
             id: job.job_id,
@@ -99,8 +117,8 @@ impl JobBody {
             phase: job.phase,
             name: job.name,
             base_model: job.base_model,
+            dataset_name: beside.dataset_names.get(&job.dataset_id).cloned(),
             dataset_id: job.dataset_id,
-            dataset_name: dataset.map(|dataset| dataset.name),
             benchmark_id: job.benchmark_id,
             recipe: job.recipe,
             config: job.config.0,
@@ -115,7 +133,7 @@ impl JobBody {
             estimated_finish: seconds.map(|left| rfc3339(now() + left)),
             error: job.error.map(|error| error.0),
             report: job.report.map(|report| report.0),
-        })
+        }
     }
 }
 
@@ -126,7 +144,8 @@ async fn create_job(State(state): State<AppState>, request: Request) -> Result<R
     let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
         "application/json" => {
             let bytes = extract::body(request, &state).await?;
-            (extract::parse(&bytes)?, None, sha256([&bytes[..]]))
+            let hash = sha256([&bytes[..]]);
+            (extract::large_object(bytes).await?, None, hash)
         }
         "multipart/form-data" => {
             let parts = extract::form(request, &state).await?;
@@ -140,7 +159,7 @@ async fn create_job(State(state): State<AppState>, request: Request) -> Result<R
     let (job, new) = state.queue.enqueue(request).await?;
     let location = [(header::LOCATION, format!("/jobs/{}", job.job_id))];
     let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok((status, location, axum::Json(JobBody::new(&state, job).await?)).into_response())
+    Ok((status, location, axum::Json(JobBody::one(&state, job).await?)).into_response())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
@@ -167,7 +186,7 @@ fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 
 fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::Part>)> {
     let (mut body, mut file) = (CreateBody::default(), None);
-    for part in parts {
+    for part in extract::once_each(parts)? {
         match part.name.as_str() {
             "file" => file = Some(part),
             "dataset_id" => body.dataset_id = Some(part.text()?),
@@ -249,7 +268,7 @@ fn config(recipe: Recipe, overrides: Option<Value>) -> Result<TrainConfig> {
         }
     }
     let bytes = settings.to_string();
-    extract::parse(bytes.as_bytes())
+    extract::parse(bytes.as_bytes()).map_err(|error: ApiError| error.within("config"))
 }
 
 /// The heatmap's texts.
@@ -316,11 +335,9 @@ struct Jobs {
 
 /// `GET /jobs`: the newest first, at most 1000; without their reports.
 async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<axum::Json<Jobs>> {
-    let mut jobs = Vec::new();
-    for mut job in state.queue.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await? {
-        job.report = None;
-        jobs.push(JobBody::new(&state, job).await?);
-    }
+    let rows = state.queue.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
+    let beside = Beside::read(&state).await?;
+    let jobs = rows.into_iter().map(|job| JobBody::new(Job { report: None, ..job }, &beside)).collect();
     Ok(axum::Json(Jobs { jobs }))
 }
 
@@ -364,7 +381,7 @@ async fn find_job(
             woken = tokio::time::timeout_at(until, happened.changed()) => matches!(woken, Ok(Ok(()))),
         };
         if !more {
-            return Ok(axum::Json(JobBody::new(&state, job).await?));
+            return Ok(axum::Json(JobBody::one(&state, job).await?));
         }
     }
 }
@@ -372,5 +389,5 @@ async fn find_job(
 /// `POST /jobs/{id}/cancel`: a queued job is cancelled at once, a running one within seconds.
 async fn cancel_job(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let job = state.queue.cancel(&id).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(JobBody::new(&state, job).await?)).into_response())
+    Ok((StatusCode::ACCEPTED, axum::Json(JobBody::one(&state, job).await?)).into_response())
 }

@@ -26,6 +26,7 @@ use axum::response::{IntoResponse, Response};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -46,6 +47,8 @@ pub struct AppState {
     pub pool: Arc<ModelPool>,
     /// The inference threads.
     pub engine: Arc<Engine>,
+    /// A permit for each text list that may be tokenized at once.
+    pub tokenizing: Arc<Semaphore>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Ends streams and waits when the server stops.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::AppState;
 use super::error::{ApiError, Result};
 use super::extract::Json;
-use super::texts::{self, Direction, Reading, Truncated, Vectors};
+use super::texts::{self, Direction, Reading, Truncated};
 use crate::ml::similarity::Similarity;
 
 pub(crate) fn router() -> Router<AppState> {
@@ -91,10 +91,13 @@ async fn similarity(State(state): State<AppState>, Json(request): Json<Similarit
         truncate: request.truncate.or(parameters.and_then(|parameters| parameters.truncate)),
         direction: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default(),
     };
-    let result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
+    let mut result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
     let measure = request.measure.unwrap_or_default();
-    let scores = scores(&form, measure, &result);
     let headers = result.headers();
+    let vectors = std::mem::take(&mut result.vectors);
+    // A thousand texts against a thousand take a while: not on an async thread.
+    let scores = tokio::task::spawn_blocking(move || scores(&form, measure, &vectors));
+    let scores = scores.await.map_err(ApiError::internal)?;
     if request.inputs.is_some() {
         return Ok((headers, axum::Json(scores)).into_response());
     }
@@ -160,8 +163,7 @@ fn pair_texts(pairs: &[Value]) -> Result<Vec<String>> {
     Ok(all)
 }
 
-fn scores(form: &Form, measure: Similarity, result: &Vectors) -> Scores {
-    let vectors = &result.vectors;
+fn scores(form: &Form, measure: Similarity, vectors: &[Vec<f32>]) -> Scores {
     let against = |a: &Vec<f32>, many: &[Vec<f32>]| many.iter().map(|b| measure.between(a, b)).collect::<Vec<f64>>();
     match *form {
         Form::Pairs => Scores::Row(vectors.as_chunks::<2>().0.iter().map(|[a, b]| measure.between(a, b)).collect()),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::AppState;
 use super::error::{ApiError, Result};
 use super::models::resolve;
+use crate::ml::dataset::LONGEST_TEXT;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::ServedModel;
@@ -69,6 +70,12 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
             format!("Text {index} of {param:?} (counted from 0) is empty."),
             "Leave empty texts out.",
         )),
+        Value::String(text) if text.len() > LONGEST_TEXT => Err(ApiError::too_large(
+            "text_too_large",
+            format!("Text {index} of {param:?} (counted from 0) has {} bytes; {LONGEST_TEXT} are allowed.", text.len()),
+            "Send the part that matters; a model reads some hundred tokens.",
+        )
+        .param(format!("/{param}/{index}"))),
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
             "token_ids_not_supported",
@@ -109,9 +116,12 @@ pub(crate) async fn embed(
         Direction::Right => Cut::Right,
         Direction::Left => Cut::Left,
     };
+    // As many lists are tokenized at a time as there are processors to do it.
+    let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
     let tokens =
         tokio::task::spawn_blocking(move || texts.iter().map(|text| tokenizer.tokenize(text, cut)).collect::<Vec<_>>());
     let tokens = tokens.await.map_err(ApiError::internal)?;
+    drop(permit);
     let truncated: Vec<Truncated> = tokens
         .iter()
         .enumerate()

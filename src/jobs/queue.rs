@@ -42,8 +42,11 @@ pub enum QueueError {
     /// The dataset is a benchmark.
     #[error("the dataset {0:?} is a benchmark: it measures and is not trained on")]
     NotForTraining(String),
+    /// The benchmark is a table to train on.
+    #[error("the dataset {0:?} was not uploaded as a benchmark")]
+    NotABenchmark(String),
     /// The dataset was removed meanwhile.
-    #[error("the dataset {0:?} is no longer there")]
+    #[error("the dataset {0:?}, or the benchmark, is no longer there")]
     DatasetGone(String),
     /// The dataset is too small.
     #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
@@ -111,14 +114,8 @@ impl JobQueue {
     /// # Errors
     /// Where the job could not be done, as far as that can be known now.
     pub async fn enqueue(&self, request: JobRequest) -> Result<(Job, bool), QueueError> {
-        if let Some((key, sha256)) = &request.idempotency
-            && let Some(job) = self.store.job_of_key(key).await?
-        {
-            return if job.request_sha256.as_ref() == Some(sha256) {
-                Ok((job, false))
-            } else {
-                Err(QueueError::KeyReused)
-            };
+        if let Some(job) = self.earlier(&request).await? {
+            return Ok((job, false));
         }
         self.check(&request).await?;
         let job_id = store::new_id("job");
@@ -142,11 +139,7 @@ impl JobQueue {
         match inserted {
             // Another request was quicker: with the same key, or with the same name.
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                let key = request.idempotency.as_ref().map(|(key, _)| key.as_str()).unwrap_or_default();
-                match self.store.job_of_key(key).await? {
-                    Some(job) => Ok((job, false)),
-                    None => Err(QueueError::NameTaken(name)),
-                }
+                self.earlier(&request).await?.map(|job| (job, false)).ok_or(QueueError::NameTaken(name))
             }
             Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
                 Err(QueueError::DatasetGone(request.dataset.dataset_id))
@@ -160,10 +153,22 @@ impl JobQueue {
         }
     }
 
+    /// The job that the same request with the same key has made already.
+    async fn earlier(&self, request: &JobRequest) -> Result<Option<Job>, QueueError> {
+        let Some((key, sha256)) = &request.idempotency else { return Ok(None) };
+        match self.store.job_of_key(key).await? {
+            Some(job) if job.request_sha256.as_ref() != Some(sha256) => Err(QueueError::KeyReused),
+            job => Ok(job),
+        }
+    }
+
     async fn check(&self, request: &JobRequest) -> Result<(), QueueError> {
         request.config.check()?;
         if request.dataset.purpose == Purpose::Benchmark {
             return Err(QueueError::NotForTraining(request.dataset.dataset_id.clone()));
+        }
+        if let Some(table) = request.benchmark.as_ref().filter(|table| table.purpose == Purpose::Training) {
+            return Err(QueueError::NotABenchmark(table.dataset_id.clone()));
         }
         let pairs = request.dataset.rows as usize;
         let training = training_rows(pairs, request.config.validation_split);

@@ -78,7 +78,10 @@ pub fn run(folder: &Path, out: &mut dyn Write) -> std::io::Result<bool> {
     let outcome = train_and_save(folder, &mut told);
     let last = match outcome {
         Ok(done) => done,
-        Err(error) => Message::Failed(explain(&error)),
+        Err(error) => {
+            eprintln!("{error}");
+            Message::Failed(explain(&error))
+        }
     };
     told.say(&last);
     let succeeded = matches!(last, Message::Done { .. });
@@ -220,7 +223,7 @@ struct Teller<'t, 'o, 'm> {
     told: &'t mut Told<'o>,
     titles: Vec<String>,
     epochs: usize,
-    tokenizer: &'m Model,
+    model: &'m Model,
     /// The evaluation at the end takes about as long as the one at the start.
     measuring: Duration,
     started: Instant,
@@ -233,7 +236,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
             told,
             titles: spec.titles.clone(),
             epochs: spec.config.epochs,
-            tokenizer: model,
+            model,
             measuring,
             started: Instant::now(),
             last: None,
@@ -266,30 +269,58 @@ impl Observer for Teller<'_, '_, '_> {
 
     fn epoch(&mut self, record: &EpochRecord, encoder: &dyn Encoder) -> Result<()> {
         self.told.say(&Message::Epoch(record.clone()));
-        let cosine = eval::heatmap(self.tokenizer, encoder, &self.titles);
-        self.told.say(&heatmap("epoch", record.epoch, &self.titles, &cosine));
+        // Each is kept as an event; a hundred show how the titles move.
+        if record.epoch <= 100 {
+            let cosine = eval::heatmap(self.model, encoder, &self.titles);
+            self.told.say(&heatmap("epoch", record.epoch, &self.titles, &cosine));
+        }
         self.listened()
     }
 }
 
-/// An error in the user's words: a code, what happened, what to do.
+/// An error in the user's words: a code, what happened, what to do. Paths and libtorch's own words go
+/// to the log alone.
 fn explain(error: &Error) -> JobError {
-    let (code, hint) = match error {
-        Error::Diverged { .. } => ("loss_not_finite", "Run the job again with a smaller learning_rate, such as 1e-5."),
-        Error::Config { .. } => ("config_not_usable", "Correct this setting and post the job again."),
-        Error::Dataset(_) => {
-            ("dataset_not_usable", "Correct the table, upload it again, and post the job with the new dataset.")
+    let failed =
+        |code: &str, message: String, hint: &str| JobError { code: code.to_owned(), message, hint: hint.to_owned() };
+    match error {
+        Error::Diverged { .. } => {
+            let hint = "Run the job again with a smaller learning_rate, such as 1e-5.";
+            failed("loss_not_finite", capitalised(&error.to_string()), hint)
         }
-        Error::Cancelled => ("interrupted", "The job goes on by itself when the server is back."),
-        Error::File { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-            ("disk_full", "Make room on the disk that holds the data folder and post the job again.")
+        Error::Config { .. } => {
+            failed("config_not_usable", capitalised(&error.to_string()), "Correct this setting and post the job again.")
         }
-        Error::File { .. } | Error::Model { .. } => {
-            ("file_not_readable", "Check the server's data folder; its log has the details.")
-        }
-        Error::Torch(_) => {
-            ("training_failed", "Post the job again with a smaller batch_size; the server's log has the details.")
-        }
-    };
-    JobError { code: code.to_owned(), message: error.to_string(), hint: hint.to_owned() }
+        Error::Dataset(_) => failed(
+            "dataset_not_usable",
+            capitalised(&error.to_string()),
+            "Correct the table, upload it again, and post the job with the new dataset.",
+        ),
+        Error::Cancelled => failed(
+            "interrupted",
+            "The server stopped listening to the trainer.".to_owned(),
+            "The job goes on by itself when the server is back.",
+        ),
+        Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => failed(
+            "disk_full",
+            "The server's disk is full.".to_owned(),
+            "Make room on the disk that holds the data folder and post the job again.",
+        ),
+        Error::File { .. } | Error::Model { .. } => failed(
+            "file_not_readable",
+            "A file that the job needs cannot be read or written.".to_owned(),
+            "The server's log names the file; check the server's data folder.",
+        ),
+        Error::Torch(_) => failed(
+            "training_failed",
+            "libtorch could not do a step of the training.".to_owned(),
+            "Post the job again with a smaller batch_size; the server's log has the details.",
+        ),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
 }

@@ -155,6 +155,8 @@ impl Supervisor {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A signal to the server's group (Ctrl-C in a terminal) is the server's to pass on.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| anyhow::anyhow!("no standard output"))?;
@@ -193,7 +195,10 @@ impl Supervisor {
         drop(stdin);
         let complaints = complaints.await.unwrap_or_default();
         if !complaints.is_empty() {
-            tracing::debug!(job = job.job_id, complaints, "the trainer's standard error");
+            tracing::warn!(job = job.job_id, complaints, "the trainer's standard error");
+        }
+        if last.is_none() && stop.is_cancelled() {
+            return Ok(Outcome::Stopping);
         }
         Ok(match last {
             Some(last) => match *last {
@@ -279,8 +284,11 @@ impl Supervisor {
             max_tokens: card.max_tokens as i64,
             bytes,
         };
-        let registered = self.queue.store.finish_job(job, &model, &serde_json::to_value(&report)?).await?;
-        if registered {
+        let registered = self.queue.store.finish_job(job, &model, &serde_json::to_value(&report)?).await;
+        if registered.is_err() {
+            models.discard(&model_id)?;
+        }
+        if registered? {
             tracing::info!(job = job.job_id, model = model_id, seconds = report.seconds, "job succeeded");
         } else {
             models.discard(&model_id)?;

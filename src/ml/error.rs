@@ -11,12 +11,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not named `source`: the text tells it already.
+        cause: std::io::Error,
     },
     /// A model file is not what its kind says it is.
     #[error("{path}: {reason}")]
@@ -61,8 +61,8 @@ pub enum Error {
 
 impl Error {
     /// A file error, with its path.
-    pub fn file(path: &Path, source: std::io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
+    pub fn file(path: &Path, cause: std::io::Error) -> Self {
+        Self::File { path: path.to_owned(), cause }
     }
 
     /// A model error, with its path.

@@ -1,5 +1,7 @@
 //! Datasets.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
@@ -111,6 +113,24 @@ impl Store {
     /// What the database says.
     pub async fn datasets(&self) -> Result<Vec<Dataset>> {
         sqlx::query_as("select * from dataset order by dataset_id desc limit 1000").fetch_all(&self.reader).await
+    }
+
+    /// The hashes of all datasets' files.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn dataset_files(&self) -> Result<Vec<String>> {
+        sqlx::query_scalar("select distinct sha256 from dataset").fetch_all(&self.reader).await
+    }
+
+    /// The names of all datasets by their ids.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn dataset_names(&self) -> Result<HashMap<String, String>> {
+        let names: Vec<(String, String)> =
+            sqlx::query_as("select dataset_id, name from dataset").fetch_all(&self.reader).await?;
+        Ok(names.into_iter().collect())
     }
 
     /// Removes a dataset that no job uses. The file's hash is returned where no other dataset

@@ -1,7 +1,5 @@
-//! The queue: jobs and their events.
-//!
-//! Every write about a running job carries the lease token of the claim that it belongs to. A writer
-//! whose claim was superseded changes nothing and is told so.
+//! The queue: jobs and their events, as everyone may read and ask for them. What the supervisor
+//! writes about a job that it works on is in `claim.rs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -156,23 +154,6 @@ pub struct NewJob<'a> {
     pub idempotency: Option<(&'a str, &'a str)>,
 }
 
-/// The model that a job made.
-#[derive(Debug)]
-pub struct NewModel<'a> {
-    /// `ft_..`
-    pub model_id: &'a str,
-    /// The full model that it is a delta of.
-    pub root_model: &'a str,
-    /// Equal fingerprints give equal vectors.
-    pub fingerprint: &'a str,
-    /// Dimensions of a text's vector.
-    pub dimensions: i64,
-    /// Tokens of a text that are read.
-    pub max_tokens: i64,
-    /// The folder's size.
-    pub bytes: i64,
-}
-
 /// Something that happened to a job.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Event {
@@ -186,7 +167,12 @@ pub struct Event {
     pub data: Json<Value>,
 }
 
-async fn append(tx: &mut Transaction<'static, Sqlite>, job_id: &str, kind: &str, data: &Value) -> Result<()> {
+pub(super) async fn append(
+    tx: &mut Transaction<'static, Sqlite>,
+    job_id: &str,
+    kind: &str,
+    data: &Value,
+) -> Result<()> {
     sqlx::query(
         "insert into job_event (job_id, seq, at, type, data)
          values (?1, (select coalesce(max(seq), 0) + 1 from job_event where job_id = ?1), ?2, ?3, ?4)",
@@ -268,157 +254,6 @@ impl Store {
             .await
     }
 
-    /// Takes the next queued job, with a new lease token.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn claim_job(&self) -> Result<Option<Job>> {
-        let mut tx = self.begin().await?;
-        let job: Option<Job> = sqlx::query_as(
-            "update job
-                set status = 'running', phase = 'loading', started_at = coalesce(started_at, ?1),
-                    lease_token = lease_token + 1, attempt = attempt + 1, progress = null
-              where job_id = (select job_id from job where status = 'queued' order by created_at, job_id limit 1)
-                and status = 'queued'
-             returning *",
-        )
-        .bind(now())
-        .fetch_optional(&mut *tx)
-        .await?;
-        if let Some(job) = &job {
-            append(&mut tx, &job.job_id, "started", &json!({ "attempt": job.attempt })).await?;
-        }
-        tx.commit().await?;
-        Ok(job)
-    }
-
-    /// Adds an event to a running job, with the phase or progress that it brings. `false`: the
-    /// claim was superseded and nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn record_event(
-        &self,
-        claim: &Job,
-        kind: &str,
-        data: &Value,
-        phase: Option<Phase>,
-        progress: Option<Progress>,
-    ) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let held = sqlx::query(
-            "update job set phase = coalesce(?3, phase), progress = coalesce(?4, progress)
-              where job_id = ?1 and lease_token = ?2 and status = 'running'",
-        )
-        .bind(&claim.job_id)
-        .bind(claim.lease_token)
-        .bind(phase)
-        .bind(progress.map(Json))
-        .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if held {
-            append(&mut tx, &claim.job_id, kind, data).await?;
-        }
-        tx.commit().await?;
-        Ok(held)
-    }
-
-    /// Registers the model that a job made, points the job's alias at it, and ends the job, all or
-    /// nothing. `false`: the claim was superseded or the job is to be cancelled; nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn finish_job(&self, claim: &Job, model: &NewModel<'_>, report: &Value) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let finished = sqlx::query(
-            "update job set status = 'succeeded', phase = null, finished_at = ?3, report = ?4
-              where job_id = ?1 and lease_token = ?2 and status = 'running' and cancel_requested_at is null",
-        )
-        .bind(&claim.job_id)
-        .bind(claim.lease_token)
-        .bind(now())
-        .bind(Json(report))
-        .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if !finished {
-            return Ok(false);
-        }
-        sqlx::query(
-            "insert into model (model_id, name, kind, base_model, job_id, fingerprint, dimensions, max_tokens, bytes, created_at)
-             values (?, ?, 'tuned', ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(model.model_id)
-        .bind(&claim.name)
-        .bind(model.root_model)
-        .bind(&claim.job_id)
-        .bind(model.fingerprint)
-        .bind(model.dimensions)
-        .bind(model.max_tokens)
-        .bind(model.bytes)
-        .bind(now())
-        .execute(&mut *tx)
-        .await?;
-        if let Some(alias) = &claim.alias {
-            sqlx::query(
-                "insert into alias (name, model_id, updated_at) values (?, ?, ?)
-                 on conflict (name) do update set model_id = excluded.model_id, updated_at = excluded.updated_at",
-            )
-            .bind(alias)
-            .bind(model.model_id)
-            .bind(now())
-            .execute(&mut *tx)
-            .await?;
-        }
-        append(&mut tx, &claim.job_id, "succeeded", &json!({ "model": model.model_id })).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// Ends a claim without a model: back to the queue, failed, or cancelled where that was asked
-    /// for. `None`: the claim was superseded and nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn release_job(&self, claim: &Job, release: Release<'_>) -> Result<Option<Status>> {
-        let mut tx = self.begin().await?;
-        let (status, crash, error) = match release {
-            Release::Interrupted { .. } => (Status::Queued, 0, None),
-            Release::Crashed { .. } => (Status::Queued, 1, None),
-            Release::Failed(error) => (Status::Failed, 0, Some(error)),
-        };
-        let status: Option<Status> = sqlx::query_scalar(
-            "update job
-                set status = case when cancel_requested_at is not null then 'cancelled' else ?3 end,
-                    finished_at = case when cancel_requested_at is not null or ?3 = 'failed' then ?4 end,
-                    phase = null, progress = null, crashes = crashes + ?5, error = ?6
-              where job_id = ?1 and lease_token = ?2 and status = 'running'
-             returning status",
-        )
-        .bind(&claim.job_id)
-        .bind(claim.lease_token)
-        .bind(status)
-        .bind(now())
-        .bind(crash)
-        .bind(error.map(Json))
-        .fetch_optional(&mut *tx)
-        .await?;
-        let (kind, data) = match (status, release) {
-            (None, _) => return Ok(None),
-            (Some(Status::Cancelled), _) => ("cancelled", json!({})),
-            (_, Release::Interrupted { reason } | Release::Crashed { reason }) => {
-                ("requeued", json!({ "reason": reason }))
-            }
-            (_, Release::Failed(error)) => ("failed", json!(error)),
-        };
-        append(&mut tx, &claim.job_id, kind, &data).await?;
-        tx.commit().await?;
-        Ok(status)
-    }
-
     /// Asks for the end of a job: a queued one is cancelled at once, a running one is marked. The
     /// job as it then is, or `None` where there is no such job.
     ///
@@ -452,26 +287,6 @@ impl Store {
         Ok(job)
     }
 
-    /// Puts jobs that a stopped server left running back into the queue. Their ids.
-    ///
-    /// Only the server that holds the data folder's lock may call this, before it claims a job.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn recover_jobs(&self) -> Result<Vec<String>> {
-        let running: Vec<Job> =
-            sqlx::query_as("select * from job where status = 'running'").fetch_all(&self.reader).await?;
-        let mut recovered = Vec::new();
-        for job in running {
-            if self.release_job(&job, Release::Interrupted { reason: "the server stopped" }).await?
-                == Some(Status::Queued)
-            {
-                recovered.push(job.job_id);
-            }
-        }
-        Ok(recovered)
-    }
-
     /// A job's events after a sequence number, the oldest first.
     ///
     /// # Errors
@@ -484,21 +299,4 @@ impl Store {
             .fetch_all(&self.reader)
             .await
     }
-}
-
-/// How a claim ends without a model.
-#[derive(Clone, Copy, Debug)]
-pub enum Release<'a> {
-    /// Through no fault of the job's: back into the queue.
-    Interrupted {
-        /// For the job's events.
-        reason: &'a str,
-    },
-    /// The trainer died: back into the queue, and counted.
-    Crashed {
-        /// For the job's events.
-        reason: &'a str,
-    },
-    /// The job cannot be done.
-    Failed(&'a JobError),
 }

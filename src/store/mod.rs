@@ -4,6 +4,7 @@
 //! (a deferred one that upgrades fails at once with "busy"), is short, and holds no lock while a
 //! model computes.
 
+mod claim;
 mod dataset;
 mod job;
 mod model;
@@ -14,8 +15,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
+pub use claim::{NewModel, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
-pub use job::{Event, Job, JobError, NewJob, NewModel, Phase, Progress, Release, Status};
+pub use job::{Event, Job, JobError, NewJob, Phase, Progress, Status};
 pub use model::{Kind, ModelRow};
 
 /// The store's result.

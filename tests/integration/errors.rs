@@ -66,6 +66,22 @@ async fn wrong_requests_are_told_what_is_wrong() {
         (app.post("/jobs", json!({ "pairs": [], "name": "../x" })).await, 422, "name_not_usable", "../x"),
         (app.post("/jobs", json!({ "pairs": [], "titles": ["one"] })).await, 422, "titles_not_usable", "1 titles"),
         (app.post("/jobs", json!({ "pairs": [], "model": "bert" })).await, 404, "model_not_found", "bert"),
+        (
+            app.post("/jobs", json!({ "pairs": [], "config": { "epochs": "5" } })).await,
+            422,
+            "wrong_type",
+            "a whole number",
+        ),
+        (embed(json!([["hello"], null, null])).await, 422, "wrong_type", "reads an object"),
+        (embed(json!({ "texts": ["x".repeat(100_001)] })).await, 413, "text_too_large", "100001 bytes"),
+        (embed(json!({ "texts": ["x"], "model": "y".repeat(100_000) })).await, 404, "model_not_found", "yyy"),
+        (embed(json!({ "te`xts": ["x"] })).await, 422, "unknown_field", "te"),
+        (
+            app.send(app.request("POST", "/datasets").multipart(Form::new().text("file", "x").text("file", "y"))).await,
+            422,
+            "part_repeated",
+            "file",
+        ),
         (app.get("/jobs/job_0").await, 404, "job_not_found", "job_0"),
         (app.get("/jobs/job_0/events").await, 404, "job_not_found", "job_0"),
         (app.get("/jobs?stauts=queued").await, 422, "unknown_field", "\"status\"?"),
@@ -95,6 +111,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
     ];
     for (reply, status, code, said) in &cases {
         is_problem(reply, *status, code);
+        assert!(reply.body.to_string().len() < 4000, "{code}: a long error");
         assert!(reply.text("detail").contains(said), "{code}: {:?} does not say {said:?}", reply.text("detail"));
     }
     // Nothing was stored or queued by any of them but the one good table of a single pair.

@@ -149,6 +149,33 @@ async fn the_same_key_and_request_are_one_job() {
 }
 
 #[tokio::test]
+async fn of_many_jobs_with_one_name_or_one_key_only_one_is_made() {
+    let app = App::start();
+    let dataset = app.post_csv("/datasets", few(20)).await.text("id");
+    let body = |seed: usize| json!({ "dataset_id": dataset, "name": "one", "config": { "epochs": 1, "seed": seed } });
+    let replies = futures_util::future::join_all((0..8).map(|seed| app.post("/jobs", body(seed)))).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 202).count(), 1);
+    assert!(replies.iter().all(|reply| reply.status == 202 || reply.text("code") == "name_taken"));
+
+    let body = |seed: usize| json!({ "dataset_id": dataset, "config": { "epochs": 1, "seed": seed } });
+    let post = |seed| app.send(app.request("POST", "/jobs").header("idempotency-key", "k").json(&body(seed)));
+    let replies = futures_util::future::join_all((0..8).map(post)).await;
+    assert_eq!(replies.iter().filter(|reply| reply.status == 202).count(), 1);
+    assert!(replies.iter().all(|reply| reply.status == 202 || reply.text("code") == "idempotency_key_reused"));
+}
+
+#[tokio::test]
+async fn what_a_model_learns_from_is_no_benchmark_and_a_benchmark_is_not_learnt_from() {
+    let app = App::start();
+    let training = app.post_csv("/datasets", few(20)).await.text("id");
+    let benchmark = app.post_csv("/datasets?benchmark=true", few(20)).await.text("id");
+    let refused = app.post("/jobs", json!({ "dataset_id": training, "benchmark_id": training })).await;
+    assert_eq!((refused.status, refused.text("code").as_str()), (422, "dataset_is_no_benchmark"));
+    let refused = app.post("/jobs", json!({ "dataset_id": benchmark })).await;
+    assert_eq!((refused.status, refused.text("code").as_str()), (422, "dataset_is_benchmark"));
+}
+
+#[tokio::test]
 async fn a_loss_that_is_no_number_fails_the_job_in_words() {
     let app = App::start();
     // Momentum over a vanishing second moment: the weights leave the range of numbers.

@@ -78,6 +78,23 @@ async fn a_trainer_that_dies_is_started_again_and_given_up_after_three_times() {
     assert_eq!(app.finished(&next).await["status"], "succeeded");
 }
 
+#[tokio::test]
+async fn models_outlive_a_lost_database_and_stray_folders_do_no_harm() {
+    let app = App::start();
+    let id = app.post_job(few(20), &[("config", r#"{"epochs": 1}"#)]).await.text("id");
+    let model = app.finished(&id).await["model"].as_str().unwrap().to_owned();
+    let (data, _) = app.stop();
+    for file in ["shamisen.db", "shamisen.db-wal", "shamisen.db-shm"] {
+        let _ = std::fs::remove_file(data.path().join(file));
+    }
+    std::fs::create_dir(data.path().join("models/stray")).unwrap();
+    std::fs::write(data.path().join("datasets/left.draft"), "x").unwrap();
+    let app = App::over(data, &[]);
+    assert!(app.data.path().join("models").join(model).join("model.safetensors").exists());
+    assert!(!app.data.path().join("datasets/left.draft").exists());
+    assert_eq!(app.post("/embed", json!({ "inputs": "x" })).await.status, 200);
+}
+
 #[test]
 fn two_servers_do_not_share_a_folder() {
     let app = App::start();

@@ -2,7 +2,7 @@
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::{PairDataset, Place, Problem, Problems, Scores, find_columns, pair};
+use super::{MOST_ROWS, PairDataset, Place, Problem, Problems, Scores, find_columns, pair, too_many_rows};
 
 /// Stands after the last record, so that a quote left open is seen to have swallowed it.
 const END: &str = "\u{1}end of table\u{1}";
@@ -10,9 +10,13 @@ const END: &str = "\u{1}end of table\u{1}";
 /// Cells that a record may have; more is not a table of pairs.
 const MOST_COLUMNS: usize = 1000;
 
+/// Bytes that a line may have. The parser itself knows no bound.
+const LONGEST_LINE: usize = 1 << 20;
+
 pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems> {
     let text = decode(bytes)?;
-    let delimiter = delimiter(&text);
+    check_lines(&text)?;
+    let (text, delimiter) = delimiter(text);
     let text = format!("{text}\n{END}\n");
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
@@ -36,22 +40,27 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
             // Nothing ended this record, so its last line is the present one, not the one before.
             return Err(open_quote(Place { row: place.row + 1, line: place.line + 1 }));
         }
+        // Blank rows, of blank cells too, are no pairs, before the header or after it.
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
+        rows += 1;
+        if rows > MOST_ROWS + 1 {
+            return Err(too_many_rows());
+        }
         let Some(table) = &table else {
             let header = Table::of(&record)?;
             if header.columns.is_none() {
-                rows += 1;
                 pairs.extend(header.pair(&record, place, scores, &mut problems));
             }
             table = Some(header);
             continue;
         };
-        if record.iter().any(|cell| !cell.trim().is_empty()) {
-            rows += 1;
-            pairs.extend(table.pair(&record, place, scores, &mut problems));
-        }
+        pairs.extend(table.pair(&record, place, scores, &mut problems));
     }
     debug_assert!(closed, "the end mark is the last record");
-    problems.into_result(rows)?;
+    let header = table.as_ref().is_some_and(|table| table.columns.is_some());
+    problems.into_result(rows - usize::from(header))?;
     if pairs.is_empty() {
         return Err(Problems::table(
             "no_rows",
@@ -136,14 +145,38 @@ fn decode(bytes: &[u8]) -> Result<String, Problems> {
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
-/// The separator that makes at least three cells of the first line that is not blank.
-fn delimiter(text: &str) -> u8 {
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+/// Refuses what the parser would read into memory without an end, and what stands for the end itself.
+fn check_lines(text: &str) -> Result<(), Problems> {
+    for (line, content) in (1..).zip(text.lines()) {
+        if content.len() > LONGEST_LINE {
+            let what = format!("Line {line} has {} bytes; {LONGEST_LINE} are allowed.", content.len());
+            return Err(Problems::table("line_too_long", what, "Check that each row stands on a line of its own."));
+        }
+        if content.contains(END) {
+            let what = format!("Line {line} holds control characters.");
+            return Err(Problems::table("unreadable", what, "Remove them and send the table again."));
+        }
+    }
+    Ok(())
+}
+
+/// The text and its separator: the one that makes at least three cells of the first line that is not
+/// blank, or the one that a spreadsheet names in a first line `sep=;`, which is blanked.
+fn delimiter(text: String) -> (String, u8) {
+    if let Some(named) = text.strip_prefix("sep=").and_then(|rest| rest.split('\n').next())
+        && let [named @ (b',' | b';' | b'\t')] = named.as_bytes()
+    {
+        let named = *named;
+        return (text[5..].to_owned(), named);
+    }
+    let blank = |line: &&str| line.chars().all(|c| c.is_whitespace() || matches!(c, ',' | ';'));
+    let first = text.lines().find(|line| !blank(line)).unwrap_or_default();
     let makes_three = |delimiter: u8| {
         let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(first.as_bytes());
         reader.records().next().is_some_and(|record| record.is_ok_and(|record| record.len() >= 3))
     };
-    [b',', b'\t', b';'].into_iter().find(|&delimiter| makes_three(delimiter)).unwrap_or(b',')
+    let delimiter = [b',', b'\t', b';'].into_iter().find(|&delimiter| makes_three(delimiter)).unwrap_or(b',');
+    (text, delimiter)
 }
 
 fn open_quote(place: Place) -> Problems {
@@ -206,6 +239,26 @@ mod tests {
         assert_eq!(problems.shown[1].code, "uneven_row");
         assert_eq!(problems.shown[2].code, "score_out_of_range");
         assert!(problems.hint.contains("divide them by 10"), "{}", problems.hint);
+    }
+
+    #[test]
+    fn blank_rows_and_a_named_separator_before_the_header_do_no_harm() {
+        for before in ["\n", " \n", ",,\n", "sep=,\n"] {
+            let table = unit(&format!("{before}base,ref,similarity\na,b,0.5\n")).unwrap();
+            assert_eq!((table.pairs.len(), table.pairs[0].row), (1, 3), "{before:?}");
+        }
+        assert_eq!(unit("sep=;\nbase;ref;similarity\na;b;0.5\n").unwrap().pairs.len(), 1);
+    }
+
+    #[test]
+    fn a_table_without_measure_is_refused() {
+        let code = |text: &str| unit(text).unwrap_err().code;
+        assert_eq!(code(&",".repeat(2 << 20)), "line_too_long");
+        assert_eq!(code(&",".repeat(2000)), "no_rows");
+        assert_eq!(code(&format!("x{}", ",x".repeat(2000))), "too_many_columns");
+        let rows = "a,b,1\n".repeat(MOST_ROWS + 1);
+        assert_eq!(code(&format!("base,ref,similarity\n{rows}")), "too_many_rows");
+        assert_eq!(code(&format!("base,ref,similarity\na,b,1\n{END}\nc,d,1\n")), "unreadable");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{PairDataset, Place, Problem, Problems, Scores, find_columns, pair};
+use super::{MOST_ROWS, PairDataset, Place, Problem, Problems, Scores, find_columns, pair, too_many_rows};
 
 pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems> {
     let unreadable = |error: String| {
@@ -15,6 +15,9 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
     let rows: Vec<Value> = serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
     if rows.is_empty() {
         return Err(Problems::table("no_rows", "There are no pairs.", "Send at least one pair."));
+    }
+    if rows.len() > MOST_ROWS {
+        return Err(too_many_rows());
     }
     let mut problems = Problems::default();
     let mut columns = None;

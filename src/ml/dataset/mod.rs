@@ -63,6 +63,9 @@ impl Scores {
 /// A cell may hold this many bytes; more is not a sentence.
 pub const LONGEST_TEXT: usize = 100_000;
 
+/// Pairs that a table may have. A job on more would take days here.
+pub const MOST_ROWS: usize = 200_000;
+
 /// Reads a table.
 ///
 /// # Errors
@@ -83,6 +86,14 @@ const NAMES: [[&str; 3]; 6] = [
     ["left", "right", "score"],
     ["sentence1", "sentence2", "similarity"],
 ];
+
+fn too_many_rows() -> Problems {
+    Problems::table(
+        "too_many_rows",
+        format!("The table has more than {MOST_ROWS} rows."),
+        "Send a part of it: a sample of some thousand pairs teaches nearly as much.",
+    )
+}
 
 /// Finds the three columns by their names, whatever their order and case.
 fn find_columns(header: &[&str]) -> Option<[usize; 3]> {

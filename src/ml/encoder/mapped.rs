@@ -18,8 +18,8 @@ use tch::{Device, Kind, Tensor};
 /// What the system says.
 pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the bytes may not change while they are mapped. Model files are written once under
-    // another name, renamed into place and never written again; removing one leaves the mapping
-    // its own copy. A foreign process that truncates a model file ends this one, as it would any
+    // another name, renamed into place and never written again; the bytes of one that is removed
+    // stay until the mapping ends. A foreign process that truncates a model file ends this one, as it would any
     // program that maps its files.
     unsafe { Mmap::map(file) }
 }
