@@ -76,13 +76,13 @@ def main():
     before, after = report["before"], report["after"]
     epochs = f"{len(report['epochs'])} epochs, {report['stopped'].replace('_', ' ')}"
     print(f"{job['model']} is ready after {report['seconds']:.0f} s ({epochs})\n")
-    print(f"{'':<44}before     after")
+    print(f"{'':<52}before     after")
     for name, pick in [
         ("validation error (MSE of angular similarity)", lambda e: e["validation"]["mse"]),
         ("validation correlation (Pearson)", lambda e: e["validation"]["pearson"]),
         (f"general ability ({before['retention']['name']}, Pearson)", lambda e: e["retention"]["pearson"]),
     ]:
-        print(f"{name:<44}{told(pick(before)):<10} {told(pick(after))}")
+        print(f"{name:<52}{told(pick(before)):<10} {told(pick(after))}")
     titles = report["heatmap"]["titles"]
     for when in ("before", "after"):
         print(f"\nCosine of each title with each, {when}:")

@@ -4,7 +4,7 @@ import { h, loss, s, tx } from "./dom.js";
 import { t } from "./i18n.js";
 
 const HEIGHT = 280;
-const EDGE = { top: 12, right: 14, bottom: 42, left: 62 };
+const EDGE = { top: 12, right: 14, bottom: 42, left: 74 };
 
 export function lossChart() {
   let epochs = [];

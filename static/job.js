@@ -116,6 +116,8 @@ export function jobView(id) {
     element.append(result, notes, heat.element, chart.element, settings, log);
     outcome.replaceChildren(...ending(job));
     if (job.report?.notes?.length) {
+      // The warnings of the run stand in the notes now.
+      notices.replaceChildren();
       notes.append(h("section", { class: "block" }, h("h2", null, tx("job.notes")),
         h("ul", null, job.report.notes.map((note) => h("li", null, noteWords(note))))));
     }
@@ -142,7 +144,7 @@ export function jobView(id) {
     }
     const warnings = state.warnings.slice(warned);
     warned = state.warnings.length;
-    notices.prepend(...warnings.map((note) => h("p", { class: "note" }, noteWords(note))));
+    if (!job.is_terminal) notices.prepend(...warnings.map((note) => h("p", { class: "note" }, noteWords(note))));
     for (; logged < state.log.length; logged += 1) lines.append(logLine(state.log[logged]));
     const percent = !job.is_terminal && state.progress ? `${Math.round(state.progress.fraction * 100)} % – ` : "";
     document.title = `${percent}${job.name || job.id} – Shamisen`;

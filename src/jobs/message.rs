@@ -39,7 +39,13 @@ pub enum Message {
         cosine: Vec<Vec<f64>>,
     },
     /// An epoch is over.
-    Epoch(EpochRecord),
+    Epoch {
+        /// What it came to.
+        #[serde(flatten)]
+        record: EpochRecord,
+        /// Each step's loss, before its update.
+        step_losses: Vec<f64>,
+    },
     /// The user should know this.
     Warning(Note),
     /// The model is saved in the run's folder.

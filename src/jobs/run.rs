@@ -228,6 +228,8 @@ struct Teller<'t, 'o, 'm> {
     measuring: Duration,
     started: Instant,
     last: Option<Instant>,
+    /// Of the present epoch.
+    step_losses: Vec<f64>,
 }
 
 impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
@@ -240,6 +242,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
             measuring,
             started: Instant::now(),
             last: None,
+            step_losses: Vec::new(),
         }
     }
 
@@ -250,6 +253,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
 
 impl Observer for Teller<'_, '_, '_> {
     fn step(&mut self, Step { epoch, step, total_steps, loss }: Step) -> Result<()> {
+        self.step_losses.push(loss);
         let due = self.last.is_none_or(|last| last.elapsed() >= Duration::from_millis(500));
         if due || step == total_steps {
             self.last = Some(Instant::now());
@@ -268,7 +272,8 @@ impl Observer for Teller<'_, '_, '_> {
     }
 
     fn epoch(&mut self, record: &EpochRecord, encoder: &dyn Encoder) -> Result<()> {
-        self.told.say(&Message::Epoch(record.clone()));
+        let step_losses = std::mem::take(&mut self.step_losses);
+        self.told.say(&Message::Epoch { record: record.clone(), step_losses });
         // Each is kept as an event; a hundred show how the titles move.
         if record.epoch <= 100 {
             let cosine = eval::heatmap(self.model, encoder, &self.titles);

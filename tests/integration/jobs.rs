@@ -113,11 +113,9 @@ async fn events_are_told_as_a_list_and_as_a_stream_that_goes_on_where_it_broke()
 async fn a_running_job_and_a_waiting_one_are_cancelled() {
     let app = App::start();
     let running = app.post_job(example(), &[]).await.text("id");
+    app.follow(&running, None, |event| event["type"] == "started").await;
     let waiting = app.post_job(few(20), &[]).await;
-    assert_eq!(
-        waiting.body["queue_position"].as_u64().unwrap(),
-        app.get(&format!("/jobs/{}", waiting.text("id"))).await.body["queue_position"].as_u64().unwrap()
-    );
+    assert_eq!(waiting.body["queue_position"], 1);
     let waiting = waiting.text("id");
     assert_eq!(app.post(&format!("/jobs/{waiting}/cancel"), json!({})).await.text("status"), "cancelled");
 
@@ -218,4 +216,31 @@ async fn the_tutorials_file_and_the_sts_benchmark_give_the_tutorials_numbers() {
     assert!(report["notes"].as_array().unwrap().iter().any(|note| note["code"] == "one_validation_score"));
     let first = report["epochs"][0]["val_loss"].as_f64().unwrap() * 1e3;
     assert!((6.0..6.5).contains(&first), "{first}");
+}
+
+/// The reference figures of a dense implementation, through the service.
+#[tokio::test]
+async fn a_job_in_file_order_with_torchs_epsilon_gives_the_reference_losses_step_by_step() {
+    let (Some(pairs), Some(golden)) =
+        (public_data("data/tutorial/training_data.csv"), public_data("golden/use_m3_training.json"))
+    else {
+        return;
+    };
+    let golden: Value = serde_json::from_slice(&golden).unwrap();
+    let app = App::start();
+    let config = r#"{"epochs": 3, "shuffle": false, "epsilon_mode": "torch", "clip_table": "whole"}"#;
+    let id = app.post_job(pairs, &[("config", config)]).await.text("id");
+    let events = app.follow(&id, None, |_| false).await;
+    let epochs: Vec<&Value> =
+        events.iter().filter(|event| event["type"] == "epoch").map(|event| &event["data"]).collect();
+    assert_eq!(epochs.len(), 3);
+    for (found, expected) in epochs.iter().zip(golden["epochs"].as_array().unwrap()) {
+        let losses = |value: &Value| -> Vec<f64> { serde_json::from_value(value["step_losses"].clone()).unwrap() };
+        assert_eq!(losses(found).len(), 10);
+        for (found, expected) in losses(found).into_iter().zip(losses(expected)) {
+            assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+        }
+        let difference = found["val_loss"].as_f64().unwrap() - expected["val_loss"].as_f64().unwrap();
+        assert!(difference.abs() < 1e-5);
+    }
 }
