@@ -8,6 +8,7 @@ mod extract;
 mod guard;
 mod health;
 mod jobs;
+mod losses;
 mod models;
 mod names;
 mod pages;
@@ -84,6 +85,7 @@ pub fn router(state: AppState) -> Router {
         .merge(embed::router())
         .merge(similarity::router())
         .merge(models::router())
+        .merge(losses::router())
         .merge(health::router())
         .merge(pages::router())
         .layer(DefaultBodyLimit::max(state.limits.max_body))
@@ -137,8 +139,18 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The routes that a wrong path may have meant.
-const ROUTES: [&str; 9] =
-    ["/embed", "/similarity", "/datasets", "/jobs", "/models", "/aliases", "/health", "/health/live", "/health/ready"];
+const ROUTES: [&str; 10] = [
+    "/embed",
+    "/similarity",
+    "/datasets",
+    "/jobs",
+    "/models",
+    "/losses",
+    "/aliases",
+    "/health",
+    "/health/live",
+    "/health/ready",
+];
 
 async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();

@@ -170,6 +170,11 @@ impl JobQueue {
         if let Some(table) = request.benchmark.as_ref().filter(|table| table.purpose == Purpose::Training) {
             return Err(QueueError::NotABenchmark(table.dataset_id.clone()));
         }
+        let number = |name: &str| request.dataset.scores[name].as_f64().unwrap_or_default();
+        let (lowest, highest, distinct) = (number("lowest"), number("highest"), number("distinct"));
+        if let Some(reason) = request.config.loss.objection(lowest, highest, distinct as usize) {
+            return Err(crate::ml::Error::Config { field: "loss", reason }.into());
+        }
         let pairs = request.dataset.rows as usize;
         let training = training_rows(pairs, request.config.validation_split);
         if pairs < FEWEST_PAIRS || training == 0 || training == pairs {

@@ -13,7 +13,7 @@ use super::message::{Evaluation, Heatmaps, Message, Note, Report, Rows};
 use crate::ml::dataset::{self, Format, Scores};
 use crate::ml::encoder::{self, Encoder, Model};
 use crate::ml::eval::{self, RETENTION_NAME, token_pairs};
-use crate::ml::train::{EpochRecord, Observer, Step, TokenPair, TrainConfig, train, training_rows};
+use crate::ml::train::{EpochRecord, Loss, Observer, Step, TokenPair, TrainConfig, train, training_rows};
 use crate::ml::{Error, Result};
 use crate::registry;
 use crate::store::{JobError, Phase, Progress};
@@ -118,6 +118,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
     let spec: RunSpec = serde_json::from_slice(&spec).map_err(|error| Error::model(&path, error.to_string()))?;
     let mut model = registry::load_from(&spec.model, &spec.root)?;
     let pairs = token_pairs(&model, &read(&spec.dataset, Scores::Unit)?);
+    let loss = Loss::new(spec.config.loss, spec.config.scale, spec.config.margin);
     let exams = Exams::read(&model, &spec)?;
     let (training, validation) = pairs.split_at(training_rows(pairs.len(), spec.config.validation_split));
     let notes = notes(&spec, validation);
@@ -128,7 +129,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
     // 2. Measure the base.
     told.phase(Phase::BaseEval);
     let measured = Instant::now();
-    let before = exams.take(&*model.encoder, validation);
+    let before = exams.take(&*model.encoder, validation, &loss);
     told.say(&Message::Evaluation { when: "before".to_owned(), evaluation: before.clone() });
     let heatmap_before = eval::heatmap(&model, &*model.encoder, &spec.titles);
     told.say(&heatmap("before", 0, &spec.titles, &heatmap_before));
@@ -143,7 +144,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
 
     // 4. Measure the tuned model.
     told.phase(Phase::Evaluating);
-    let after = exams.take(&*model.encoder, validation);
+    let after = exams.take(&*model.encoder, validation, &loss);
     told.say(&Message::Evaluation { when: "after".to_owned(), evaluation: after.clone() });
     let heatmap_after = eval::heatmap(&model, &*model.encoder, &spec.titles);
     told.say(&heatmap("after", trained.epochs.len(), &spec.titles, &heatmap_after));
@@ -205,9 +206,9 @@ impl Exams {
         Ok(Self { benchmark, retention: token_pairs(model, &eval::retention_pairs()) })
     }
 
-    fn take(&self, encoder: &dyn Encoder, validation: &[TokenPair]) -> Evaluation {
+    fn take(&self, encoder: &dyn Encoder, validation: &[TokenPair], loss: &Loss) -> Evaluation {
         Evaluation {
-            validation: eval::validate(encoder, validation),
+            validation: eval::validate(encoder, validation, loss),
             benchmark: self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark(encoder, name, pairs)),
             retention: eval::benchmark(encoder, RETENTION_NAME, &self.retention),
         }

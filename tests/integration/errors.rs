@@ -19,6 +19,8 @@ async fn wrong_requests_are_told_what_is_wrong() {
     let app = App::start();
     let embed = |body: Value| app.post("/embed", body);
     let many = vec!["x"; 1025];
+    let graded: Vec<Value> = (0..10).map(|i| json!(["a", format!("b{i}"), f64::from(i) / 10.0])).collect();
+    let same: Vec<Value> = (0..10).map(|i| json!(["a", format!("b{i}"), 0.5])).collect();
     let cases = [
         (embed(json!({ "input": "x" })).await, 422, "unknown_field", "did you mean \"inputs\"?"),
         (embed(json!({ "texts": [] })).await, 422, "no_inputs", "empty"),
@@ -71,6 +73,30 @@ async fn wrong_requests_are_told_what_is_wrong() {
             422,
             "wrong_type",
             "a whole number",
+        ),
+        (
+            app.post("/jobs", json!({ "pairs": graded, "config": { "loss": "contrastive" } })).await,
+            422,
+            "config_not_usable",
+            "needs the scores 0 and 1",
+        ),
+        (
+            app.post("/jobs", json!({ "pairs": same, "config": { "loss": "cosent" } })).await,
+            422,
+            "config_not_usable",
+            "are the same",
+        ),
+        (
+            app.post("/jobs", json!({ "pairs": graded, "config": { "scale": 20 } })).await,
+            422,
+            "config_not_usable",
+            "no meaning for this loss",
+        ),
+        (
+            app.post("/jobs", json!({ "pairs": graded, "config": { "loss": "cosnet" } })).await,
+            422,
+            "unknown_value",
+            "\"cosent\"?",
         ),
         (embed(json!([["hello"], null, null])).await, 422, "wrong_type", "reads an object"),
         (embed(json!({ "texts": ["x".repeat(100_001)] })).await, 413, "text_too_large", "100001 bytes"),

@@ -244,3 +244,17 @@ async fn a_job_in_file_order_with_torchs_epsilon_gives_the_reference_losses_step
         assert!(difference.abs() < 1e-5);
     }
 }
+
+#[tokio::test]
+async fn a_job_with_another_loss_measures_on_that_losss_scale() {
+    let app = App::start();
+    let config = r#"{"epochs": 1, "loss": "cosent", "scale": 10}"#;
+    let id = app.post_job(few(40), &[("config", config)]).await.text("id");
+    let job = app.finished(&id).await;
+    assert_eq!((&job["status"], &job["config"]["loss"]), (&json!("succeeded"), &json!("cosent")), "{job}");
+    assert_eq!(job["report"]["before"]["validation"]["measure"], "cosine");
+    let losses = app.get("/losses").await.body;
+    let names: Vec<&str> =
+        losses["losses"].as_array().unwrap().iter().map(|loss| loss["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["angular_mse", "cosine_mse", "cosent", "angle", "contrastive", "online_contrastive"]);
+}

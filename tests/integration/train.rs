@@ -7,7 +7,8 @@ use shamisen::ml::encoder::{Encoder, RaggedBatch, encode};
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::similarity::cosine;
 use shamisen::ml::train::{
-    ClipTable, EpochRecord, EpsilonMode, Observer, Step, TokenPair, TrainConfig, TrainReport, train, training_rows,
+    ClipTable, EpochRecord, EpsilonMode, LOSSES, Observer, Step, TokenPair, TrainConfig, TrainReport, train,
+    training_rows,
 };
 
 use crate::fixtures::{base, public_data, public_table};
@@ -139,4 +140,40 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     let first = run(1);
     assert_eq!(first, run(1));
     assert_ne!(first, run(2));
+}
+
+/// Each loss learns from scores that suit it, and each setting of a loss has an effect.
+#[test]
+fn every_loss_falls_and_its_constants_have_an_effect() {
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let run = |config: TrainConfig| {
+        let mut model = base();
+        let mut pairs = token_pairs(&model, &table);
+        pairs.truncate(40);
+        if config.loss.info().margin.is_some() {
+            pairs.iter_mut().for_each(|pair| pair.score = f64::from(u8::from(pair.score > 0.7)));
+        }
+        let config = TrainConfig {
+            epochs: 3,
+            learning_rate: 1e-4,
+            batch_size: 32,
+            shuffle: false,
+            early_stopping: None,
+            ..config
+        };
+        let mut losses = Losses::default();
+        train(&mut *model.encoder, &pairs[..32], &pairs[32..], &config, &mut losses).unwrap();
+        losses.0
+    };
+    for info in &LOSSES {
+        let config = TrainConfig { loss: info.name, ..TrainConfig::default() };
+        let losses = run(config.clone());
+        assert!(losses[2] < losses[0] * 0.95, "{:?} does not fall: {losses:?}", info.name);
+        if info.scale.is_some() {
+            assert_ne!(run(TrainConfig { scale: Some(10.0), ..config.clone() }), losses, "{:?}: scale", info.name);
+        }
+        if info.margin.is_some() {
+            assert_ne!(run(TrainConfig { margin: Some(0.8), ..config }), losses, "{:?}: margin", info.name);
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub use correlation::{pearson, spearman};
 use crate::ml::dataset::{self, Format, PairDataset, Scores};
 use crate::ml::encoder::{Cut, Encoder, Model, encode_all, tokenize};
 use crate::ml::similarity::Similarity;
-use crate::ml::train::{TokenPair, angular_similarity};
+use crate::ml::train::{Loss, LossKind, TokenPair, angular_similarity, cosine};
 
 /// Shamisen's own sentence pairs, so that a fresh machine can tell whether general ability holds.
 const RETENTION_PAIRS: &[u8] = include_bytes!("retention_pairs.csv");
@@ -30,9 +30,11 @@ pub const TITLES: [&str; 9] = [
     "Product Marketing Manager",
 ];
 
-/// Keras' metrics of the angular similarity against the scores.
+/// The loss, and Keras' metrics of the similarity against the scores on the loss's own measure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairErrors {
+    /// The loss over all pairs at once.
+    pub loss: f64,
     /// Mean squared error.
     pub mse: f64,
     /// Mean absolute error.
@@ -46,7 +48,9 @@ pub struct PairErrors {
 pub struct Validation {
     /// How many pairs.
     pub pairs: usize,
-    /// Mean squared error of the angular similarity.
+    /// The measure that the loss and the errors are on.
+    pub measure: Similarity,
+    /// Mean squared error of the similarity.
     pub mse: f64,
     /// Mean absolute error.
     pub mae: f64,
@@ -92,32 +96,41 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.to_kind(tch::Kind::Double)).expect("a one-dimensional tensor")
 }
 
-fn errors(similarities: &[f64], pairs: &[TokenPair]) -> PairErrors {
+/// The pairs' similarities on the loss's measure, and how far they are from the scores.
+fn measure(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> (Vec<f64>, PairErrors) {
+    let (left, right) = vectors(encoder, pairs);
+    let similarities = numbers(&match loss.kind.measure() {
+        Similarity::Angular => angular_similarity(&left, &right),
+        Similarity::Cosine => cosine(&left, &right),
+    });
     let mean = |of: &dyn Fn(f64, f64) -> f64| {
         let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, pair.score));
         each.sum::<f64>() / pairs.len() as f64
     };
-    PairErrors {
-        mse: mean(&|similarity, score| (similarity - score).powi(2)),
-        mae: mean(&|similarity, score| (similarity - score).abs()),
-        mape: mean(&|similarity, score| 100.0 * (similarity - score).abs() / score.abs().max(1e-7)),
-    }
+    let mse = mean(&|similarity, score| (similarity - score).powi(2));
+    let loss = match loss.kind {
+        LossKind::AngularMse | LossKind::CosineMse => mse,
+        _ => {
+            let scores: Vec<f32> = pairs.iter().map(|pair| pair.score as f32).collect();
+            loss.compute(&left, &right, &Tensor::from_slice(&scores)).double_value(&[])
+        }
+    };
+    let mae = mean(&|similarity, score| (similarity - score).abs());
+    let mape = mean(&|similarity, score| 100.0 * (similarity - score).abs() / score.abs().max(1e-7));
+    (similarities, PairErrors { loss, mse, mae, mape })
 }
 
-/// The errors of the angular similarity on pairs.
-pub fn pair_errors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> PairErrors {
-    let (left, right) = vectors(encoder, pairs);
-    errors(&numbers(&angular_similarity(&left, &right)), pairs)
+/// The loss and the errors on pairs.
+pub fn pair_errors(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> PairErrors {
+    measure(encoder, pairs, loss).1
 }
 
 /// Errors and correlations on validation pairs.
-pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair]) -> Validation {
-    let (left, right) = vectors(encoder, pairs);
-    let similarities = numbers(&angular_similarity(&left, &right));
+pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> Validation {
+    let (similarities, PairErrors { mse, mae, mape, .. }) = measure(encoder, pairs, loss);
     let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
-    let PairErrors { mse, mae, mape } = errors(&similarities, pairs);
     let (pearson, spearman) = (pearson(&similarities, &scores), spearman(&similarities, &scores));
-    Validation { pairs: pairs.len(), mse, mae, mape, pearson, spearman }
+    Validation { pairs: pairs.len(), measure: loss.kind.measure(), mse, mae, mape, pearson, spearman }
 }
 
 /// Correlation of the pairs' cosine with their scores, whatever the scores' scale.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::loss::LossKind;
 use crate::ml::{Error, Result};
 
 /// A named set of settings.
@@ -26,6 +27,14 @@ impl Recipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
+    /// What training makes small. `angular_mse`: the tutorial's.
+    pub loss: LossKind,
+    /// Multiplies the similarities of an ordering loss; `null` for the loss's own (20). Only for losses
+    /// that have it.
+    pub scale: Option<f64>,
+    /// How far apart a contrastive loss puts different pairs; `null` for the loss's own (0.5). Only for
+    /// losses that have it.
+    pub margin: Option<f64>,
     /// At most this many passes over the training rows. 20: the tutorial's.
     pub epochs: usize,
     /// Pairs in a step; the last step of an epoch takes what is left. 8: the tutorial's.
@@ -89,6 +98,9 @@ pub enum ClipTable {
 impl Default for TrainConfig {
     fn default() -> Self {
         Self {
+            loss: LossKind::AngularMse,
+            scale: None,
+            margin: None,
             epochs: 20,
             batch_size: 8,
             learning_rate: 1e-5,
@@ -121,6 +133,19 @@ impl TrainConfig {
         let check = |fine: bool, field, reason: &str| {
             if fine { Ok(()) } else { Err(Error::Config { field, reason: reason.to_owned() }) }
         };
+        let info = self.loss.info();
+        check(self.scale.is_none() || info.scale.is_some(), "scale", "has no meaning for this loss; leave it out")?;
+        check(self.margin.is_none() || info.margin.is_some(), "margin", "has no meaning for this loss; leave it out")?;
+        check(
+            self.scale.is_none_or(|scale| scale > 0.0 && scale <= 1000.0),
+            "scale",
+            "must lie above 0 and not above 1000",
+        )?;
+        check(
+            self.margin.is_none_or(|margin| margin > 0.0 && margin <= 2.0),
+            "margin",
+            "must lie above 0 and not above 2",
+        )?;
         check((1..=10_000).contains(&self.epochs), "epochs", "must lie between 1 and 10000")?;
         check((1..=4096).contains(&self.batch_size), "batch_size", "must lie between 1 and 4096")?;
         check(

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 pub use config::{ClipTable, EarlyStoppingConfig, EpsilonMode, Recipe, TrainConfig};
-pub use loss::{angular_mse, angular_similarity};
+pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
 pub use observer::{EpochRecord, Observer, Step};
 pub use split::training_rows;
 
@@ -30,7 +30,7 @@ pub struct TokenPair {
     pub left: Vec<u32>,
     /// The right text's ids.
     pub right: Vec<u32>,
-    /// The angular similarity to reach, 0 to 1.
+    /// How alike they are, 0 to 1, on the measure of the loss.
     pub score: f64,
 }
 
@@ -53,12 +53,13 @@ pub struct TrainReport {
     pub stopped: Stopped,
 }
 
-/// Fine-tunes `encoder` in place, so that the angular similarity of each pair approaches its score.
+/// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
 ///
 /// `training` and `validation` come from [`training_rows`]. Gradients reach every variable and the
 /// rows of the vocabulary's table that the training texts use.
 ///
 /// # Errors
+/// [`Error::Config`] where a setting has no meaning or the scores teach nothing under the loss,
 /// [`Error::Diverged`] where the loss is no longer a number, and what the observer returns.
 pub fn train(
     encoder: &mut dyn Encoder,
@@ -68,6 +69,8 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<TrainReport> {
     config.check()?;
+    check_signal(config, training)?;
+    let objective = Loss::new(config.loss, config.scale, config.margin);
     let ids = training.iter().flat_map(|pair| pair.left.iter().chain(&pair.right)).map(|&id| i64::from(id));
     let mut optimizer = Optimizer::new(encoder, ids.collect(), config);
     let mut early_stopping = EarlyStopping::new(config.early_stopping);
@@ -86,7 +89,7 @@ pub fn train(
             let gathered = optimizer.gather(&batch.ids);
             let vectors = encoder.forward(&gathered.tokens, &batch.lengths); // (2B, D)
             let columns = vectors.chunk(2, 0); // (B, D) each
-            let loss = angular_mse(&columns[0], &columns[1], &scores);
+            let loss = objective.compute(&columns[0], &columns[1], &scores);
 
             // Backward: clip each variable's gradient, then step.
             step += 1;
@@ -98,13 +101,13 @@ pub fn train(
 
         let table = optimizer.table(encoder.table());
         encoder.set_table(table);
-        let PairErrors { mse, mae, mape } = pair_errors(encoder, validation);
-        finite(mse, epoch, step, config)?;
+        let PairErrors { loss: val_loss, mae, mape, .. } = pair_errors(encoder, validation, &objective);
+        finite(val_loss, epoch, step, config)?;
         let loss = loss_of_rows / training.len() as f64;
         let record = EpochRecord {
             epoch,
             loss,
-            val_loss: mse,
+            val_loss,
             val_mae: mae,
             val_mape: mape,
             learning_rate: config.learning_rate,
@@ -118,6 +121,17 @@ pub fn train(
         }
     }
     Ok(report)
+}
+
+/// Refuses training scores that teach nothing under the loss.
+fn check_signal(config: &TrainConfig, training: &[TokenPair]) -> Result<()> {
+    let scores = || training.iter().map(|pair| pair.score);
+    let distinct: std::collections::BTreeSet<u64> = scores().map(f64::to_bits).collect();
+    let (lowest, highest) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
+    match config.loss.objection(lowest, highest, distinct.len()) {
+        Some(reason) => Err(Error::Config { field: "loss", reason }),
+        None => Ok(()),
+    }
 }
 
 /// All left texts, then all right texts, and the scores `(B,)`.

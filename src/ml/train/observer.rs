@@ -11,7 +11,7 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Mean training loss over the epoch's rows while they were trained on, as Keras reports it.
     pub loss: f64,
-    /// Validation mean squared error of the angular similarity.
+    /// The loss over all validation pairs; the mean squared error, for a loss that is one.
     pub val_loss: f64,
     /// Validation mean absolute error.
     pub val_mae: f64,
