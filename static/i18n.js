@@ -103,6 +103,8 @@ const STRINGS = {
   "note.no_benchmark": ["General ability was not measured with a benchmark, because none was given. The everyday sentences built into Shamisen are the only hint of it.", "ベンチマークの表が指定されていないため、一般的な能力はベンチマークで測定していません。Shamisen に内蔵された日常文の組だけが目安になります。"],
   "note.one_validation_score": ["All rows held back for validation have the same score: a correlation cannot be measured, and the validation loss says little. The last rows of the table are held back; mix the rows to change that.", "検証用に残した行のスコアがすべて同じです。相関は測定できず、検証の損失もあまり参考になりません。表の最後の行が検証用になるので、行の順序を混ぜると改善します。"],
 
+  "note.validation_leaks": ["Some of the rows held back for validation share a text with the rows that were trained on, so the numbers on them look better than they are. The setting “split”: “grouped” keeps such rows on one side, as far as the table allows.", "検証用の行の一部に、学習に使った行と同じ文が含まれているため、検証の数値は実際より良く見えます。設定の split を grouped にすると、そうした行を可能な範囲で同じ側にまとめます。"],
+
   "status.queued": ["Waiting", "待機中"],
   "status.running": ["Running", "実行中"],
   "status.succeeded": ["Done", "完了"],

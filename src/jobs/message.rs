@@ -116,6 +116,8 @@ pub struct Rows {
     pub training: usize,
     /// Rows that validated.
     pub validation: usize,
+    /// Validation rows of which at least one text was trained on too.
+    pub leaking: usize,
 }
 
 /// The titles' cosines before and after.

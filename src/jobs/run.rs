@@ -13,7 +13,7 @@ use super::message::{Evaluation, Heatmaps, Message, Note, Report, Rows};
 use crate::ml::dataset::{self, Format, Scores};
 use crate::ml::encoder::{self, Encoder, Model};
 use crate::ml::eval::{self, RETENTION_NAME, token_pairs};
-use crate::ml::train::{EpochRecord, Loss, Observer, Step, TokenPair, TrainConfig, train, training_rows};
+use crate::ml::train::{EpochRecord, Loss, Observer, Split, Step, TokenPair, TrainConfig, split, train};
 use crate::ml::{Error, Result};
 use crate::registry;
 use crate::store::{JobError, Phase, Progress};
@@ -120,8 +120,9 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
     let pairs = token_pairs(&model, &read(&spec.dataset, Scores::Unit)?);
     let loss = Loss::new(spec.config.loss, spec.config.scale, spec.config.margin);
     let exams = Exams::read(&model, &spec)?;
-    let (training, validation) = pairs.split_at(training_rows(pairs.len(), spec.config.validation_split));
-    let notes = notes(&spec, validation);
+    let split = split(pairs, &spec.config)?;
+    let (training, validation) = (split.training.as_slice(), split.validation.as_slice());
+    let notes = notes(&spec, &split);
     for note in &notes {
         told.say(&Message::Warning(note.clone()));
     }
@@ -153,7 +154,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
     told.phase(Phase::Saving);
     let card = encoder::save_tuned(&RunSpec::finished(folder), &spec.name, &model)?;
     let report = Report {
-        rows: Rows { training: training.len(), validation: validation.len() },
+        rows: Rows { training: training.len(), validation: validation.len(), leaking: split.leaking },
         epochs: trained.epochs,
         stopped: trained.stopped,
         seconds: started.elapsed().as_secs_f64(),
@@ -171,7 +172,8 @@ fn read(table: &Table, scores: Scores) -> Result<dataset::PairDataset> {
 }
 
 /// What the user should know about the numbers that follow.
-fn notes(spec: &RunSpec, validation: &[TokenPair]) -> Vec<Note> {
+fn notes(spec: &RunSpec, split: &Split) -> Vec<Note> {
+    let validation = &split.validation;
     let note = |code: &str, message| Note { code: code.to_owned(), message };
     let mut notes = Vec::new();
     if spec.benchmark.is_none() {
@@ -182,11 +184,24 @@ fn notes(spec: &RunSpec, validation: &[TokenPair]) -> Vec<Note> {
     }
     if validation.iter().all(|pair| pair.score == validation[0].score) {
         let message = format!(
-            "All {} validation rows have the score {}: a correlation cannot be measured, and the validation loss says little. This recipe keeps the last rows of the file for validation; mix the rows of the file to change that.",
+            "All {} validation rows have the score {}: a correlation cannot be measured, and the validation loss says little. The last rows of the file validate; set \"split\" to \"random\" or \"grouped\" to change that.",
             validation.len(),
             validation[0].score
         );
         notes.push(note("one_validation_score", message));
+    }
+    if split.leaking > 0 {
+        let message = format!(
+            "{} of {} validation rows share a text with the training rows: the numbers on them flatter the model.{}",
+            split.leaking,
+            validation.len(),
+            match split.hubs {
+                0 => " Set \"split\" to \"grouped\" to keep such rows together.".to_owned(),
+                1 => " One text is in so many rows that it stands on both sides.".to_owned(),
+                hubs => format!(" {hubs} texts are in so many rows that they stand on both sides."),
+            }
+        );
+        notes.push(note("validation_leaks", message));
     }
     notes
 }

@@ -25,10 +25,10 @@ pub(crate) fn base() -> Model {
 /// A file of the public data sets that the project may not ship, from `SHAMISEN_TEST_DATA`. A test
 /// that gets `None` says so and ends.
 pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
-    let path = PathBuf::from(std::env::var_os("SHAMISEN_TEST_DATA")?).join(file);
-    let bytes = std::fs::read(&path).ok();
+    let folder = std::env::var_os("SHAMISEN_TEST_DATA").map(PathBuf::from);
+    let bytes = folder.and_then(|folder| std::fs::read(folder.join(file)).ok());
     if bytes.is_none() {
-        eprintln!("SKIPPED: {} is not there (SHAMISEN_TEST_DATA)", path.display());
+        eprintln!("SKIPPED: {file} is not there (SHAMISEN_TEST_DATA names its folder)");
     }
     bytes
 }

@@ -26,7 +26,7 @@ async fn a_table_becomes_a_model_that_answers() {
     assert_eq!((&job["progress"], &job["error"]), (&Value::Null, &Value::Null));
 
     let report = &job["report"];
-    assert_eq!(report["rows"], json!({ "training": 32, "validation": 8 }));
+    assert_eq!((&report["rows"]["training"], &report["rows"]["validation"]), (&json!(32), &json!(8)));
     assert_eq!(report["epochs"].as_array().unwrap().len(), 2);
     assert_eq!(report["stopped"], "max_epochs");
     assert_eq!(report["before"]["benchmark"], Value::Null);
@@ -202,7 +202,7 @@ async fn the_tutorials_file_and_the_sts_benchmark_give_the_tutorials_numbers() {
     let job = app.finished(&id).await;
     let seconds = started.elapsed().as_secs_f64();
     let report = &job["report"];
-    assert_eq!(report["rows"], json!({ "training": 78, "validation": 20 }), "{job}");
+    assert_eq!(report["rows"], json!({ "training": 78, "validation": 20, "leaking": 11 }), "{job}");
     let pearson = |when: &str| report[when]["benchmark"]["pearson"].as_f64().unwrap();
     println!(
         "the tutorial's job: {} epochs, STS-B dev {:.4} before, {:.4} after, {seconds:.1} s from POST to succeeded",
@@ -257,4 +257,25 @@ async fn a_job_with_another_loss_measures_on_that_losss_scale() {
     let names: Vec<&str> =
         losses["losses"].as_array().unwrap().iter().map(|loss| loss["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["angular_mse", "cosine_mse", "cosent", "angle", "contrastive", "online_contrastive"]);
+}
+
+#[tokio::test]
+async fn a_grouped_split_tells_how_much_leaks_and_leaks_less() {
+    let app = App::start();
+    let leaking = async |split: &str| {
+        let config = format!(r#"{{"epochs": 1, "split": "{split}"}}"#);
+        let id = app.post_job(example(), &[("config", &config)]).await.text("id");
+        let job = app.finished(&id).await;
+        assert_eq!(job["status"], "succeeded", "{job}");
+        let rows = &job["report"]["rows"];
+        assert_eq!(rows["training"].as_u64().unwrap() + rows["validation"].as_u64().unwrap(), 374);
+        assert!(rows["validation"].as_u64().unwrap() >= 60, "{rows}");
+        let noted = job["report"]["notes"].as_array().unwrap().iter().any(|note| note["code"] == "validation_leaks");
+        let leaking = rows["leaking"].as_u64().unwrap();
+        assert_eq!(noted, leaking > 0);
+        leaking
+    };
+    let (random, grouped) = (leaking("random").await, leaking("grouped").await);
+    println!("of the example's validation rows share a text with training: random {random}, grouped {grouped}");
+    assert!(grouped * 4 < random, "random {random}, grouped {grouped}");
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::loss::LossKind;
+use super::split::SplitKind;
 use crate::ml::{Error, Result};
 
 /// A named set of settings.
@@ -54,9 +55,11 @@ pub struct TrainConfig {
     pub clipnorm: Option<f64>,
     /// What counts as a variable in the vocabulary's table. `shards`: the checkpoint keeps 17.
     pub clip_table: ClipTable,
-    /// The last part of the rows, in the order of the file, is kept for validation:
-    /// `floor(rows * (1 - validation_split))` rows train. 0.2: the tutorial's, Keras' meaning.
+    /// The part of the rows that validates: `floor(rows * (1 - validation_split))` rows train. 0.2: the
+    /// tutorial's, Keras' meaning. A grouped split comes as near to it as whole groups allow.
     pub validation_split: f64,
+    /// Which rows validate. `tail`: the last, as in the tutorial.
+    pub split: SplitKind,
     /// A new order of the training rows in each epoch. `true`: Keras' default.
     pub shuffle: bool,
     /// Every draw of chance is a function of the seed and the place in the run. 42.
@@ -111,6 +114,7 @@ impl Default for TrainConfig {
             clipnorm: Some(1.0),
             clip_table: ClipTable::Shards,
             validation_split: 0.2,
+            split: SplitKind::Tail,
             shuffle: true,
             seed: 42,
             early_stopping: Some(EarlyStoppingConfig::default()),

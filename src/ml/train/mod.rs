@@ -15,16 +15,17 @@ use tch::Tensor;
 pub use config::{ClipTable, EarlyStoppingConfig, EpsilonMode, Recipe, TrainConfig};
 pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
 pub use observer::{EpochRecord, Observer, Step};
-pub use split::training_rows;
+pub use split::{Split, SplitKind, split, training_rows};
 
 use crate::ml::encoder::{Encoder, RaggedBatch};
 use crate::ml::eval::{PairErrors, pair_errors};
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
 use optimizer::Optimizer;
+use split::order;
 
 /// A pair whose texts are tokens already: once, not once an epoch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenPair {
     /// The left text's ids.
     pub left: Vec<u32>,
@@ -55,7 +56,7 @@ pub struct TrainReport {
 
 /// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
 ///
-/// `training` and `validation` come from [`training_rows`]. Gradients reach every variable and the
+/// `training` and `validation` come from [`split()`]. Gradients reach every variable and the
 /// rows of the vocabulary's table that the training texts use.
 ///
 /// # Errors
@@ -80,9 +81,9 @@ pub fn train(
 
     for epoch in 1..=config.epochs {
         let started = Instant::now();
-        let order = split::order(training.len(), config.shuffle, config.seed, epoch);
+        let rows_in_order = order(training.len(), config.shuffle, config.seed, epoch);
         let mut loss_of_rows = 0.0;
-        for rows in order.chunks(config.batch_size) {
+        for rows in rows_in_order.chunks(config.batch_size) {
             // Forward: the same encoder for the left and the right texts, all in one ragged batch.
             let pairs: Vec<&TokenPair> = rows.iter().map(|&row| &training[row]).collect();
             let (batch, scores) = collate(&pairs);

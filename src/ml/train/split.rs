@@ -1,38 +1,211 @@
 //! Which rows train, which validate, and in what order.
+//!
+//! A validation row whose text was trained on measures memory. [`SplitKind::Grouped`] keeps all rows
+//! that share a text, directly or through others, on one side.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+
+use super::{TokenPair, TrainConfig};
+use crate::ml::{Error, Result};
+
+/// How rows are split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitKind {
+    /// The last rows of the file validate, as with Keras' `validation_split`.
+    #[default]
+    Tail,
+    /// Rows drawn by the seed validate, each score in its share.
+    Random,
+    /// The same, and rows that share a text stay together.
+    Grouped,
+}
+
+/// A table split in two. Rows keep the order of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// The rows that train.
+    pub training: Vec<TokenPair>,
+    /// The rows that validate.
+    pub validation: Vec<TokenPair>,
+    /// Validation rows of which at least one text is trained on too.
+    pub leaking: usize,
+    /// Texts in so many rows that they would tie most of the table into one group. A grouped split
+    /// lets them stand on both sides.
+    pub hubs: usize,
+}
 
 /// Keras' `validation_split`: the first `floor(rows * (1 - split))` rows train, the rest validate.
-/// Rows are not shuffled before.
 pub fn training_rows(rows: usize, validation_split: f64) -> usize {
     (rows as f64 * (1.0 - validation_split)).floor() as usize
 }
 
-/// The order of `rows` rows in an epoch: a function of the seed and the epoch alone (Fisher-Yates
-/// over ChaCha8, one stream for each epoch).
-pub(crate) fn order(rows: usize, shuffle: bool, seed: u64, epoch: usize) -> Vec<usize> {
+/// Splits a table as the settings say.
+///
+/// # Errors
+/// Where one side would be empty.
+pub fn split(pairs: Vec<TokenPair>, config: &TrainConfig) -> Result<Split> {
+    let rows = pairs.len();
+    let wanted = rows - training_rows(rows, config.validation_split);
+    let (validates, hubs) = match config.split {
+        SplitKind::Tail => ((rows - wanted..rows).collect(), 0),
+        SplitKind::Random => (draw(&pairs, (0..rows).map(|row| vec![row]).collect(), wanted, config.seed), 0),
+        SplitKind::Grouped => {
+            let (groups, hubs) = groups(&pairs);
+            (draw(&pairs, groups, wanted, config.seed), hubs)
+        }
+    };
+    if validates.is_empty() || validates.len() == rows {
+        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows".to_owned();
+        return Err(Error::Config { field: "split", reason });
+    }
+    let (mut training, mut validation) = (Vec::new(), Vec::new());
+    for (row, pair) in pairs.into_iter().enumerate() {
+        if validates.contains(&row) { validation.push(pair) } else { training.push(pair) }
+    }
+    let trained: HashSet<&[u32]> = training.iter().flat_map(texts).collect();
+    let leaking = validation.iter().filter(|pair| texts(pair).iter().any(|text| trained.contains(text))).count();
+    drop(trained);
+    Ok(Split { training, validation, leaking, hubs })
+}
+
+/// A pair's two texts as the model reads them: texts that become the same tokens are the same.
+fn texts(pair: &TokenPair) -> [&[u32]; 2] {
+    [&pair.left, &pair.right]
+}
+
+/// Draws about `wanted` rows, whole groups, so that each score has its share.
+fn draw(pairs: &[TokenPair], mut groups: Vec<Vec<usize>>, wanted: usize, seed: u64) -> HashSet<usize> {
+    let stratum = strata(pairs);
+    let mut open: BTreeMap<usize, f64> = BTreeMap::new();
+    for &stratum in &stratum {
+        *open.entry(stratum).or_default() += wanted as f64 / pairs.len() as f64;
+    }
+    shuffle(&mut groups, &mut ChaCha8Rng::seed_from_u64(seed));
+    let mut drawn = HashSet::new();
+    // First the groups that fit into what their scores still lack, then the smallest that are left.
+    let mut left = Vec::new();
+    for group in groups {
+        let lack: f64 = group.iter().map(|&row| open[&stratum[row]].clamp(-1.0, 1.0)).sum();
+        if drawn.len() + group.len() <= wanted && lack > 0.5 * group.len() as f64 {
+            group.iter().for_each(|&row| *open.entry(stratum[row]).or_default() -= 1.0);
+            drawn.extend(group);
+        } else {
+            left.push(group);
+        }
+    }
+    left.sort_by_key(Vec::len);
+    for group in left {
+        if drawn.len() + group.len() <= wanted {
+            drawn.extend(group);
+        }
+    }
+    drawn
+}
+
+/// Rows with like scores: each score by itself where there are few, tenths of the range where many.
+fn strata(pairs: &[TokenPair]) -> Vec<usize> {
+    let scores: Vec<u64> = pairs.iter().map(|pair| pair.score.to_bits()).collect();
+    let mut distinct: Vec<u64> = scores.iter().copied().collect::<HashSet<_>>().into_iter().collect();
+    distinct.sort_unstable();
+    if distinct.len() <= 10 {
+        return scores.iter().map(|score| distinct.partition_point(|known| known < score)).collect();
+    }
+    pairs.iter().map(|pair| (pair.score * 10.0).clamp(0.0, 9.0) as usize).collect()
+}
+
+/// Rows that are tied by shared texts, and how many hub texts were left out of account: the texts of
+/// the most rows, one after another, until no group holds more than half of the rows.
+fn groups(pairs: &[TokenPair]) -> (Vec<Vec<usize>>, usize) {
+    let mut rows_of: HashMap<&[u32], Vec<usize>> = HashMap::new();
+    for (row, pair) in pairs.iter().enumerate() {
+        for text in texts(pair) {
+            rows_of.entry(text).or_default().push(row);
+        }
+    }
+    let mut texts: Vec<(&[u32], Vec<usize>)> = rows_of.into_iter().collect();
+    texts.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then(a.0.cmp(b.0)));
+    let mut hubs = 0;
+    loop {
+        let groups = tie(pairs.len(), texts[hubs..].iter().map(|(_, rows)| rows.as_slice()));
+        let largest = groups.iter().map(Vec::len).max().unwrap_or_default();
+        if largest * 2 <= pairs.len() || texts[hubs..].first().is_none_or(|(_, rows)| rows.len() < 3) {
+            return (groups, hubs);
+        }
+        hubs += 1 + hubs / 4;
+        hubs = hubs.min(texts.len());
+    }
+}
+
+/// The connected components of rows, each list of rows being tied (union-find).
+fn tie<'a>(rows: usize, ties: impl Iterator<Item = &'a [usize]>) -> Vec<Vec<usize>> {
+    fn root(parent: &mut [usize], mut row: usize) -> usize {
+        while parent[row] != row {
+            parent[row] = parent[parent[row]];
+            row = parent[row];
+        }
+        row
+    }
+    let mut parent: Vec<usize> = (0..rows).collect();
+    for tied in ties {
+        for pair in tied.windows(2) {
+            let (a, b) = (root(&mut parent, pair[0]), root(&mut parent, pair[1]));
+            parent[a.max(b)] = a.min(b);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for row in 0..rows {
+        groups.entry(root(&mut parent, row)).or_default().push(row);
+    }
+    groups.into_values().collect()
+}
+
+/// The order of `rows` rows in an epoch: a function of the seed and the epoch alone (one stream of
+/// ChaCha8 for each epoch).
+pub(crate) fn order(rows: usize, shuffled: bool, seed: u64, epoch: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rows).collect();
-    if shuffle {
+    if shuffled {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(epoch as u64);
-        for last in (1..rows).rev() {
-            // An even draw from 0..=last but for a bias of 2^-64.
-            let draw = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-            order.swap(last, draw as usize);
-        }
+        shuffle(&mut order, &mut rng);
     }
     order
 }
 
+/// Fisher and Yates' shuffle.
+fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
+    for last in (1..items.len()).rev() {
+        // An even draw from 0..=last but for a bias of 2^-64.
+        let draw = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
+        items.swap(last, draw as usize);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn pair(left: u32, right: u32, score: f64) -> TokenPair {
+        TokenPair { left: vec![left], right: vec![right], score }
+    }
+
+    fn config(kind: SplitKind) -> TrainConfig {
+        TrainConfig { split: kind, ..TrainConfig::default() }
+    }
 
     #[test]
     fn the_tutorials_98_rows_train_on_78() {
         assert_eq!(training_rows(98, 0.2), 78);
         assert_eq!(training_rows(10, 0.2), 8);
+        let pairs: Vec<TokenPair> = (0..98).map(|row| pair(row, row + 1000, 0.5)).collect();
+        let split = split(pairs.clone(), &config(SplitKind::Tail)).unwrap();
+        assert_eq!((split.training.as_slice(), split.validation.as_slice()), pairs.split_at(78));
     }
 
     #[test]
@@ -45,5 +218,45 @@ mod tests {
         assert_ne!(first, order(100, true, 1, 2));
         assert_ne!(first, order(100, true, 2, 1));
         assert_eq!(order(3, false, 1, 1), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_random_split_gives_each_score_its_share() {
+        // Sorted by score, as spreadsheets often are: 60 unrelated, 40 the same.
+        let pairs: Vec<TokenPair> =
+            (0..100).map(|row| pair(row, row + 1000, if row < 60 { 0.5 } else { 1.0 })).collect();
+        for seed in 0..5 {
+            let config = TrainConfig { seed, ..config(SplitKind::Random) };
+            let split = split(pairs.clone(), &config).unwrap();
+            assert_eq!(split.validation.len(), 20);
+            let same = split.validation.iter().filter(|pair| pair.score == 1.0).count();
+            assert!((7..=9).contains(&same), "{same} of 20");
+        }
+    }
+
+    #[test]
+    fn a_text_that_ties_everything_is_told_as_a_hub() {
+        let pairs: Vec<TokenPair> = (0..100).map(|row| pair(7, row + 1000, 0.5)).collect();
+        let split = split(pairs, &config(SplitKind::Grouped)).unwrap();
+        assert_eq!((split.hubs, split.validation.len(), split.leaking), (1, 20, 20));
+    }
+
+    proptest! {
+        /// Whatever the table: no text on both sides but the hubs, no row lost, about a fifth validates.
+        #[test]
+        fn a_grouped_split_leaks_through_hubs_alone(
+            rows in prop::collection::vec((0_u32..60, 60_u32..120, 0_u8..4), 20..80),
+            seed in 0_u64..100,
+        ) {
+            let pairs: Vec<TokenPair> =
+                rows.iter().map(|&(left, right, score)| pair(left, right, f64::from(score) / 3.0)).collect();
+            let config = TrainConfig { seed, ..config(SplitKind::Grouped) };
+            if let Ok(split) = split(pairs.clone(), &config) {
+                prop_assert_eq!(split.training.len() + split.validation.len(), pairs.len());
+                prop_assert!(split.validation.len() <= pairs.len() - training_rows(pairs.len(), 0.2));
+                prop_assert!(split.hubs > 0 || split.leaking == 0);
+                prop_assert_eq!(&split, &super::split(pairs, &config).unwrap());
+            }
+        }
     }
 }
