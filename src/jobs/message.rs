@@ -88,6 +88,8 @@ pub struct Report {
     pub epochs: Vec<EpochRecord>,
     /// Why training ended.
     pub stopped: Stopped,
+    /// The epoch whose weights the tuned model has.
+    pub kept_epoch: usize,
     /// Seconds from the trainer's start to the saved model.
     pub seconds: f64,
     /// The base.

@@ -148,7 +148,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
     let after = exams.take(&*model.encoder, validation, &loss);
     told.say(&Message::Evaluation { when: "after".to_owned(), evaluation: after.clone() });
     let heatmap_after = eval::heatmap(&model, &*model.encoder, &spec.titles);
-    told.say(&heatmap("after", trained.epochs.len(), &spec.titles, &heatmap_after));
+    told.say(&heatmap("after", trained.kept_epoch, &spec.titles, &heatmap_after));
 
     // 5. Save what training changed.
     told.phase(Phase::Saving);
@@ -157,6 +157,7 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
         rows: Rows { training: training.len(), validation: validation.len(), leaking: split.leaking },
         epochs: trained.epochs,
         stopped: trained.stopped,
+        kept_epoch: trained.kept_epoch,
         seconds: started.elapsed().as_secs_f64(),
         before,
         after,

@@ -16,7 +16,10 @@ async fn a_table_becomes_a_model_that_answers() {
     let id = posted.text("id");
     assert_eq!(posted.header("location"), format!("/jobs/{id}"));
     assert_eq!(posted.body["config"]["epochs"], 2);
-    assert_eq!(posted.body["config"]["early_stopping"], json!({ "patience": 3, "min_delta": 0.001 }));
+    assert_eq!(
+        posted.body["config"]["early_stopping"],
+        json!({ "patience": 3, "min_delta": 0.001, "monitor": "loss", "restore_best": false })
+    );
 
     // Serving goes on while the job runs.
     let base = app.post("/similarity", json!({ "pairs": [["data scientist", "data analyst"]] })).await;

@@ -4,11 +4,11 @@ use serde_json::Value;
 use shamisen::ml::Result;
 use shamisen::ml::dataset::{self, Format, Scores};
 use shamisen::ml::encoder::{Encoder, RaggedBatch, encode};
-use shamisen::ml::eval::token_pairs;
+use shamisen::ml::eval::{self, token_pairs};
 use shamisen::ml::similarity::cosine;
 use shamisen::ml::train::{
-    ClipTable, EpochRecord, EpsilonMode, LOSSES, Observer, Step, TokenPair, TrainConfig, TrainReport, train,
-    training_rows,
+    ClipKind, ClipTable, EarlyStoppingConfig, EpochRecord, EpsilonMode, LOSSES, Loss, LossKind, Monitor, Observer,
+    Schedule, SplitKind, Step, Stopped, TokenPair, TrainConfig, TrainReport, split, train, training_rows,
 };
 
 use crate::fixtures::{base, public_data, public_table};
@@ -176,4 +176,76 @@ fn every_loss_falls_and_its_constants_have_an_effect() {
             assert_ne!(run(TrainConfig { margin: Some(0.8), ..config }), losses, "{:?}: margin", info.name);
         }
     }
+}
+
+/// A dead setting is a lie: each one, changed, changes the run.
+#[test]
+fn every_setting_has_an_effect() {
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let run = |config: &TrainConfig| {
+        let mut model = base();
+        let mut pairs = token_pairs(&model, &table);
+        pairs.truncate(40);
+        let parts = split(pairs, config).unwrap();
+        let mut losses = Losses::default();
+        let report = train(&mut *model.encoder, &parts.training, &parts.validation, config, &mut losses).unwrap();
+        let epochs: Vec<_> = report.epochs.into_iter().map(|epoch| (epoch.loss, epoch.val_loss)).collect();
+        (losses.0, epochs, report.kept_epoch)
+    };
+    // A bound and a rate at which clipping, its kinds and epsilon all matter.
+    let start = TrainConfig {
+        epochs: 3,
+        learning_rate: 1e-4,
+        clipnorm: Some(0.002),
+        early_stopping: None,
+        ..TrainConfig::default()
+    };
+    let usual = run(&start);
+    assert_eq!(usual, run(&start), "the same settings give the same run");
+    let stop = EarlyStoppingConfig { patience: 1, min_delta: 10.0, ..EarlyStoppingConfig::default() };
+    let changed = [
+        ("loss", TrainConfig { loss: LossKind::CosineMse, ..start.clone() }),
+        ("epochs", TrainConfig { epochs: 2, ..start.clone() }),
+        ("batch_size", TrainConfig { batch_size: 16, ..start.clone() }),
+        ("learning_rate", TrainConfig { learning_rate: 2e-4, ..start.clone() }),
+        ("schedule: linear", TrainConfig { schedule: Schedule::Linear, ..start.clone() }),
+        ("schedule: cosine", TrainConfig { schedule: Schedule::Cosine, ..start.clone() }),
+        ("warmup", TrainConfig { warmup: 0.3, ..start.clone() }),
+        ("beta_1", TrainConfig { beta_1: 0.8, ..start.clone() }),
+        ("beta_2", TrainConfig { beta_2: 0.99, ..start.clone() }),
+        ("epsilon", TrainConfig { epsilon: 1e-4, ..start.clone() }),
+        ("epsilon_mode", TrainConfig { epsilon_mode: EpsilonMode::Torch, ..start.clone() }),
+        ("clipnorm", TrainConfig { clipnorm: None, ..start.clone() }),
+        ("clip: global", TrainConfig { clip: ClipKind::Global, ..start.clone() }),
+        ("clip: value", TrainConfig { clip: ClipKind::Value, clipnorm: Some(1e-5), ..start.clone() }),
+        ("clip_table", TrainConfig { clip_table: ClipTable::Whole, ..start.clone() }),
+        ("validation_split", TrainConfig { validation_split: 0.3, ..start.clone() }),
+        ("split: random", TrainConfig { split: SplitKind::Random, ..start.clone() }),
+        ("split: grouped", TrainConfig { split: SplitKind::Grouped, ..start.clone() }),
+        ("shuffle", TrainConfig { shuffle: false, ..start.clone() }),
+        ("seed", TrainConfig { seed: 7, ..start.clone() }),
+        ("early_stopping", TrainConfig { early_stopping: Some(stop), ..start.clone() }),
+    ];
+    for (name, config) in changed {
+        assert_ne!(run(&config), usual, "{name} has no effect");
+    }
+}
+
+#[test]
+fn the_best_epochs_weights_are_kept_when_asked_for() {
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let mut model = base();
+    let pairs = token_pairs(&model, &table);
+    // A rate at which validation gets worse after its first epochs.
+    let early_stopping =
+        Some(EarlyStoppingConfig { patience: 2, min_delta: 0.0, monitor: Monitor::ValLoss, restore_best: true });
+    let config = TrainConfig { epochs: 12, learning_rate: 3e-4, early_stopping, ..TrainConfig::default() };
+    let (training, validation) = (&pairs[..32], &pairs[32..64]);
+    let report = train(&mut *model.encoder, training, validation, &config, &mut Losses::default()).unwrap();
+    let best = report.epochs.iter().min_by(|a, b| a.val_loss.total_cmp(&b.val_loss)).unwrap();
+    assert_eq!(report.kept_epoch, best.epoch);
+    assert!(report.kept_epoch < report.epochs.len(), "validation never got worse, so nothing was tested");
+    assert_eq!(report.stopped, Stopped::EarlyStopping);
+    let now = eval::validate(&*model.encoder, validation, &Loss::new(config.loss, None, None));
+    assert!((now.mse - best.val_loss).abs() < 1e-9, "{} is not {}", now.mse, best.val_loss);
 }

@@ -120,16 +120,27 @@ fn measure(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> (Vec<f64>
     (similarities, PairErrors { loss, mse, mae, mape })
 }
 
-/// The loss and the errors on pairs.
-pub fn pair_errors(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> PairErrors {
-    measure(encoder, pairs, loss).1
+/// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Correlations {
+    /// Pearson's.
+    pub pearson: Option<f64>,
+    /// Spearman's.
+    pub spearman: Option<f64>,
+}
+
+/// The loss, the errors and the correlations on pairs.
+pub fn pair_errors(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> (PairErrors, Correlations) {
+    let (similarities, errors) = measure(encoder, pairs, loss);
+    let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
+    let correlations =
+        Correlations { pearson: pearson(&similarities, &scores), spearman: spearman(&similarities, &scores) };
+    (errors, correlations)
 }
 
 /// Errors and correlations on validation pairs.
 pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> Validation {
-    let (similarities, PairErrors { mse, mae, mape, .. }) = measure(encoder, pairs, loss);
-    let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
-    let (pearson, spearman) = (pearson(&similarities, &scores), spearman(&similarities, &scores));
+    let (PairErrors { mse, mae, mape, .. }, Correlations { pearson, spearman }) = pair_errors(encoder, pairs, loss);
     Validation { pairs: pairs.len(), measure: loss.kind.measure(), mse, mae, mape, pearson, spearman }
 }
 

@@ -42,6 +42,10 @@ pub struct TrainConfig {
     pub batch_size: usize,
     /// 1e-5: the tutorial's; at 1e-4 this loss wrecks what the base knew.
     pub learning_rate: f64,
+    /// How the learning rate changes over the run. `constant`: the tutorial's.
+    pub schedule: Schedule,
+    /// The part of all steps in which the learning rate rises from zero. 0: the tutorial's.
+    pub warmup: f64,
     /// Adam's decay of the mean of gradients. 0.9: the tutorial's.
     pub beta_1: f64,
     /// Adam's decay of the mean of squared gradients. 0.9999: the tutorial's.
@@ -50,9 +54,10 @@ pub struct TrainConfig {
     pub epsilon: f64,
     /// Where epsilon stands. `keras`: the tutorial's optimizer.
     pub epsilon_mode: EpsilonMode,
-    /// Each variable's gradient is scaled down to this norm where it is longer; `null` for none.
-    /// 1.0: the tutorial's `clipnorm`.
+    /// The bound that `clip` keeps gradients to; `null` for none. 1.0: the tutorial's `clipnorm`.
     pub clipnorm: Option<f64>,
+    /// What is kept to the bound. `per_variable`: Keras' `clipnorm`, the tutorial's.
+    pub clip: ClipKind,
     /// What counts as a variable in the vocabulary's table. `shards`: the checkpoint keeps 17.
     pub clip_table: ClipTable,
     /// The part of the rows that validates: `floor(rows * (1 - validation_split))` rows train. 0.2: the
@@ -68,14 +73,18 @@ pub struct TrainConfig {
     pub early_stopping: Option<EarlyStoppingConfig>,
 }
 
-/// When a run ends before its last epoch.
+/// When a run ends before its last epoch, and which epoch is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
     /// Epochs without an improvement before the run ends. 3: the tutorial's.
     pub patience: usize,
-    /// A loss is better when it is lower by more than this. 0.001: the tutorial's.
+    /// An epoch is better when the metric is better by more than this. 0.001: the tutorial's.
     pub min_delta: f64,
+    /// What is watched. `loss`: the tutorial's.
+    pub monitor: Monitor,
+    /// Keep the weights of the best epoch and not of the last. `false`: the tutorial's.
+    pub restore_best: bool,
 }
 
 /// Where Adam's epsilon stands.
@@ -86,6 +95,46 @@ pub enum EpsilonMode {
     Keras,
     /// Inside it (the same paper, algorithm 1): PyTorch.
     Torch,
+}
+
+/// How the learning rate changes over a run, after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls to zero in a line.
+    Linear,
+    /// It falls to zero along half a cosine.
+    Cosine,
+}
+
+/// What is kept to the bound `clipnorm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClipKind {
+    /// The norm of each variable's gradient: Keras' `clipnorm`.
+    PerVariable,
+    /// The norm of all gradients together: PyTorch's `clip_grad_norm_`, Keras' `global_clipnorm`.
+    Global,
+    /// Each number of a gradient: Keras' `clipvalue`.
+    Value,
+}
+
+/// The metric of an epoch that early stopping watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The training loss, as in the tutorial.
+    Loss,
+    /// The validation loss.
+    ValLoss,
+    /// The validation mean absolute error.
+    ValMae,
+    /// Pearson's correlation on the validation rows; higher is better.
+    ValPearson,
+    /// Spearman's correlation on the validation rows; higher is better.
+    ValSpearman,
 }
 
 /// What counts as a variable of the vocabulary's table when gradients are clipped.
@@ -107,11 +156,14 @@ impl Default for TrainConfig {
             epochs: 20,
             batch_size: 8,
             learning_rate: 1e-5,
+            schedule: Schedule::Constant,
+            warmup: 0.0,
             beta_1: 0.9,
             beta_2: 0.9999,
             epsilon: 1e-7,
             epsilon_mode: EpsilonMode::Keras,
             clipnorm: Some(1.0),
+            clip: ClipKind::PerVariable,
             clip_table: ClipTable::Shards,
             validation_split: 0.2,
             split: SplitKind::Tail,
@@ -124,7 +176,7 @@ impl Default for TrainConfig {
 
 impl Default for EarlyStoppingConfig {
     fn default() -> Self {
-        Self { patience: 3, min_delta: 0.001 }
+        Self { patience: 3, min_delta: 0.001, monitor: Monitor::Loss, restore_best: false }
     }
 }
 
@@ -157,6 +209,7 @@ impl TrainConfig {
             "learning_rate",
             "must lie above 0 and not above 1",
         )?;
+        check((0.0..1.0).contains(&self.warmup), "warmup", "must lie between 0 and 1, 1 excluded")?;
         check((0.0..1.0).contains(&self.beta_1), "beta_1", "must lie between 0 and 1, 1 excluded")?;
         check((0.0..1.0).contains(&self.beta_2), "beta_2", "must lie between 0 and 1, 1 excluded")?;
         check(self.epsilon > 0.0 && self.epsilon <= 1.0, "epsilon", "must lie above 0 and not above 1")?;

@@ -1,30 +1,53 @@
-//! Keras' `EarlyStopping(monitor="loss", mode="min")`.
+//! Keras' `EarlyStopping`, on any metric of an epoch.
 
-use super::config::EarlyStoppingConfig;
+use super::EpochRecord;
+use super::config::{EarlyStoppingConfig, Monitor};
+use crate::ml::{Error, Result};
 
-/// Counts the epochs since the loss last fell by more than `min_delta`.
+/// Counts the epochs since the metric last got better by more than `min_delta`.
 #[derive(Debug)]
 pub(crate) struct EarlyStopping {
-    config: Option<EarlyStoppingConfig>,
+    config: EarlyStoppingConfig,
     best: f64,
     waited: usize,
 }
 
+/// What an epoch means for the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// It is the best so far.
+    pub(crate) best: bool,
+    /// The run should end.
+    pub(crate) stop: bool,
+}
+
 impl EarlyStopping {
-    pub(crate) fn new(config: Option<EarlyStoppingConfig>) -> Self {
+    pub(crate) fn new(config: EarlyStoppingConfig) -> Self {
         Self { config, best: f64::INFINITY, waited: 0 }
     }
 
-    /// Whether the run should end after an epoch with this loss.
-    pub(crate) fn should_stop(&mut self, loss: f64) -> bool {
-        let Some(config) = self.config else { return false };
-        if loss + config.min_delta < self.best {
-            self.best = loss;
+    /// Judges an epoch that is over.
+    pub(crate) fn judge(&mut self, record: &EpochRecord) -> Result<Judgement> {
+        // Lower is better; a correlation is turned round.
+        let metric = match self.config.monitor {
+            Monitor::Loss => Some(record.loss),
+            Monitor::ValLoss => Some(record.val_loss),
+            Monitor::ValMae => Some(record.val_mae),
+            Monitor::ValPearson => record.val_pearson.map(|pearson| -pearson),
+            Monitor::ValSpearman => record.val_spearman.map(|spearman| -spearman),
+        };
+        let metric = metric.ok_or_else(|| Error::Config {
+            field: "early_stopping.monitor",
+            reason: "a correlation cannot be measured, since all validation scores are the same; watch val_loss, or choose another split".to_owned(),
+        })?;
+        let best = metric + self.config.min_delta < self.best;
+        if best {
+            self.best = metric;
             self.waited = 0;
         } else {
             self.waited += 1;
         }
-        self.waited >= config.patience
+        Ok(Judgement { best, stop: self.waited >= self.config.patience })
     }
 }
 
@@ -32,13 +55,39 @@ impl EarlyStopping {
 mod tests {
     use super::*;
 
+    fn record(value: f64) -> EpochRecord {
+        EpochRecord {
+            epoch: 1,
+            loss: value,
+            val_loss: value,
+            val_mae: value,
+            val_mape: 0.0,
+            val_pearson: None,
+            val_spearman: Some(value),
+            learning_rate: 0.0,
+            seconds: 0.0,
+        }
+    }
+
+    /// The place of the epoch that ends the run, and of the best.
+    fn run(monitor: Monitor, values: &[f64]) -> (Option<usize>, Option<usize>) {
+        let mut stopping = EarlyStopping::new(EarlyStoppingConfig { monitor, ..EarlyStoppingConfig::default() });
+        let judged: Vec<Judgement> = values.iter().map(|&value| stopping.judge(&record(value)).unwrap()).collect();
+        (judged.iter().position(|epoch| epoch.stop), judged.iter().rposition(|epoch| epoch.best))
+    }
+
     #[test]
     fn a_run_stops_after_patience_epochs_without_a_large_enough_fall() {
-        let mut stopping = EarlyStopping::new(Some(EarlyStoppingConfig { patience: 3, min_delta: 0.001 }));
         let losses = [0.01, 0.005, 0.0045, 0.0042, 0.0035, 0.003, 0.0029, 0.0028];
-        let stopped = losses.iter().position(|&loss| stopping.should_stop(loss));
         // 0.0035 is the last that is better than the best (0.005) by more than 0.001.
-        assert_eq!(stopped, Some(7));
-        assert!(!EarlyStopping::new(None).should_stop(1.0));
+        assert_eq!(run(Monitor::Loss, &losses), (Some(7), Some(4)));
+        assert_eq!(run(Monitor::ValLoss, &losses), (Some(7), Some(4)));
+    }
+
+    #[test]
+    fn a_correlation_is_better_when_it_is_higher_and_must_be_there() {
+        assert_eq!(run(Monitor::ValSpearman, &[0.5, 0.6, 0.7, 0.65, 0.7, 0.7]), (Some(5), Some(2)));
+        let config = EarlyStoppingConfig { monitor: Monitor::ValPearson, ..EarlyStoppingConfig::default() };
+        assert!(EarlyStopping::new(config).judge(&record(0.5)).is_err());
     }
 }

@@ -5,6 +5,7 @@ mod early_stopping;
 mod loss;
 mod observer;
 mod optimizer;
+mod schedule;
 mod split;
 
 use std::time::Instant;
@@ -12,16 +13,17 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-pub use config::{ClipTable, EarlyStoppingConfig, EpsilonMode, Recipe, TrainConfig};
+pub use config::{ClipKind, ClipTable, EarlyStoppingConfig, EpsilonMode, Monitor, Recipe, Schedule, TrainConfig};
 pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
 pub use observer::{EpochRecord, Observer, Step};
 pub use split::{Split, SplitKind, split, training_rows};
 
-use crate::ml::encoder::{Encoder, RaggedBatch};
-use crate::ml::eval::{PairErrors, pair_errors};
+use crate::ml::encoder::{Encoder, RaggedBatch, TokenTable};
+use crate::ml::eval::pair_errors;
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
 use optimizer::Optimizer;
+use schedule::LearningRate;
 use split::order;
 
 /// A pair whose texts are tokens already: once, not once an epoch.
@@ -52,6 +54,8 @@ pub struct TrainReport {
     pub epochs: Vec<EpochRecord>,
     /// Why it ended.
     pub stopped: Stopped,
+    /// The epoch whose weights the encoder has now.
+    pub kept_epoch: usize,
 }
 
 /// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
@@ -73,10 +77,12 @@ pub fn train(
     check_signal(config, training)?;
     let objective = Loss::new(config.loss, config.scale, config.margin);
     let ids = training.iter().flat_map(|pair| pair.left.iter().chain(&pair.right)).map(|&id| i64::from(id));
-    let mut optimizer = Optimizer::new(encoder, ids.collect(), config);
-    let mut early_stopping = EarlyStopping::new(config.early_stopping);
-    let mut report = TrainReport { epochs: Vec::new(), stopped: Stopped::MaxEpochs };
     let total_steps = config.epochs * training.len().div_ceil(config.batch_size);
+    let learning_rate = LearningRate::new(config, total_steps);
+    let mut optimizer = Optimizer::new(encoder, ids.collect(), config, learning_rate);
+    let mut early_stopping = config.early_stopping.map(EarlyStopping::new);
+    let mut best: Option<Best> = None;
+    let mut report = TrainReport { epochs: Vec::new(), stopped: Stopped::MaxEpochs, kept_epoch: 0 };
     let mut step = 0;
 
     for epoch in 1..=config.epochs {
@@ -102,26 +108,53 @@ pub fn train(
 
         let table = optimizer.table(encoder.table());
         encoder.set_table(table);
-        let PairErrors { loss: val_loss, mae, mape, .. } = pair_errors(encoder, validation, &objective);
-        finite(val_loss, epoch, step, config)?;
+        let (errors, correlations) = pair_errors(encoder, validation, &objective);
+        finite(errors.loss, epoch, step, config)?;
         let loss = loss_of_rows / training.len() as f64;
         let record = EpochRecord {
             epoch,
             loss,
-            val_loss,
-            val_mae: mae,
-            val_mape: mape,
-            learning_rate: config.learning_rate,
+            val_loss: errors.loss,
+            val_mae: errors.mae,
+            val_mape: errors.mape,
+            val_pearson: correlations.pearson,
+            val_spearman: correlations.spearman,
+            learning_rate: learning_rate.at(step as i32),
             seconds: started.elapsed().as_secs_f64(),
         };
         observer.epoch(&record, encoder)?;
+        let judgement = early_stopping.as_mut().map(|stopping| stopping.judge(&record)).transpose()?;
         report.epochs.push(record);
-        if early_stopping.should_stop(loss) {
+        report.kept_epoch = epoch;
+        if judgement.is_some_and(|epoch| epoch.best) && config.early_stopping.is_some_and(|stop| stop.restore_best) {
+            best = Some(Best::of(encoder, epoch));
+        }
+        if judgement.is_some_and(|epoch| epoch.stop) {
             report.stopped = Stopped::EarlyStopping;
             break;
         }
     }
+    if let Some(best) = best {
+        report.kept_epoch = best.epoch;
+        encoder.set_variables(best.variables);
+        encoder.set_table(best.table);
+    }
     Ok(report)
+}
+
+/// The weights after the best epoch so far.
+struct Best {
+    epoch: usize,
+    variables: Vec<Tensor>,
+    table: TokenTable,
+}
+
+impl Best {
+    fn of(encoder: &dyn Encoder, epoch: usize) -> Self {
+        let variables = encoder.variables().iter().map(|(_, weights)| weights.detach().copy()).collect();
+        // An epoch's table is made anew, so a shallow clone of it stays as it is.
+        Self { epoch, variables, table: encoder.table().shallow_clone() }
+    }
 }
 
 /// Refuses training scores that teach nothing under the loss.

@@ -17,7 +17,11 @@ pub struct EpochRecord {
     pub val_mae: f64,
     /// Validation mean absolute percentage error.
     pub val_mape: f64,
-    /// The learning rate.
+    /// Pearson's correlation on the validation rows; `null` where all their scores are the same.
+    pub val_pearson: Option<f64>,
+    /// Spearman's correlation on the validation rows; `null` likewise.
+    pub val_spearman: Option<f64>,
+    /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Seconds that the epoch took, its validation included.
     pub seconds: f64,

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
-use super::config::{ClipTable, EpsilonMode, TrainConfig};
+use super::config::{ClipKind, ClipTable, EpsilonMode, TrainConfig};
+use super::schedule::LearningRate;
 use crate::ml::encoder::{Encoder, TokenTable};
 
 /// A step's two factors: `w -= rate * m / (sqrt(v) * scale + epsilon)`.
@@ -25,7 +26,7 @@ struct Adam {
     beta_2: f64,
     epsilon: f64,
     epsilon_mode: EpsilonMode,
-    learning_rate: f64,
+    learning_rate: LearningRate,
 }
 
 impl Adam {
@@ -33,11 +34,12 @@ impl Adam {
     fn size(&self, step: i32) -> StepSize {
         let correction_1 = 1.0 - self.beta_1.powi(step);
         let correction_2 = (1.0 - self.beta_2.powi(step)).sqrt();
+        let learning_rate = self.learning_rate.at(step);
         match self.epsilon_mode {
             // lr_t = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t);  w -= lr_t * m / (sqrt(v) + epsilon)
-            EpsilonMode::Keras => StepSize { rate: self.learning_rate * correction_2 / correction_1, scale: 1.0 },
+            EpsilonMode::Keras => StepSize { rate: learning_rate * correction_2 / correction_1, scale: 1.0 },
             // w -= lr / (1 - beta_1^t) * m / (sqrt(v) / sqrt(1 - beta_2^t) + epsilon)
-            EpsilonMode::Torch => StepSize { rate: self.learning_rate / correction_1, scale: 1.0 / correction_2 },
+            EpsilonMode::Torch => StepSize { rate: learning_rate / correction_1, scale: 1.0 / correction_2 },
         }
     }
 
@@ -100,6 +102,7 @@ pub(super) struct Gathered {
 /// Adam over an encoder's variables and the rows of its table that training uses.
 pub(super) struct Optimizer {
     adam: Adam,
+    clip: ClipKind,
     clipnorm: Option<f64>,
     /// How many variables the table counts as when gradients are clipped.
     clip_shards: i64,
@@ -110,7 +113,12 @@ pub(super) struct Optimizer {
 
 impl Optimizer {
     /// Takes over the encoder's variables, which then require gradients, and the rows of `ids`.
-    pub(super) fn new(encoder: &dyn Encoder, mut ids: Vec<i64>, config: &TrainConfig) -> Self {
+    pub(super) fn new(
+        encoder: &dyn Encoder,
+        mut ids: Vec<i64>,
+        config: &TrainConfig,
+        learning_rate: LearningRate,
+    ) -> Self {
         ids.sort_unstable();
         ids.dedup();
         let variables = encoder
@@ -135,10 +143,10 @@ impl Optimizer {
             beta_2: config.beta_2,
             epsilon: config.epsilon,
             epsilon_mode: config.epsilon_mode,
-            learning_rate: config.learning_rate,
+            learning_rate,
         };
         let clip_shards = if config.clip_table == ClipTable::Shards { encoder.table_shards() } else { 1 };
-        Self { adam, clipnorm: config.clipnorm, clip_shards, step: 0, variables, rows }
+        Self { adam, clip: config.clip, clipnorm: config.clipnorm, clip_shards, step: 0, variables, rows }
     }
 
     /// The tokens' rows as the next step's gradient sees them. Every id must be among the training ids.
@@ -155,28 +163,47 @@ impl Optimizer {
         Gathered { places, leaf, tokens }
     }
 
-    /// Differentiates the loss, clips each variable's gradient, and takes one step.
+    /// Differentiates the loss, clips the gradients, and takes one step.
     pub(super) fn backward_step(&mut self, loss: &Tensor, gathered: &Gathered) {
         loss.backward();
         let _guard = tch::no_grad_guard();
         self.step += 1;
+        let mut gradients: Vec<Tensor> = self.variables.iter().map(|variable| variable.weights.grad()).collect();
+        let mut of_rows = gathered.leaf.grad();
+        self.clip(&mut gradients, &mut of_rows, &gathered.places);
         let size = self.adam.size(self.step);
-        for variable in &mut self.variables {
-            let mut gradient = variable.weights.grad();
-            if let Some(clipnorm) = self.clipnorm {
-                clip(&mut gradient, clipnorm);
-            }
-            let Variable { weights, m, v } = variable;
-            self.adam.step(weights, m, v, &gradient, size);
+        for (Variable { weights, m, v }, gradient) in self.variables.iter_mut().zip(&gradients) {
+            self.adam.step(weights, m, v, gradient, size);
             weights.zero_grad();
         }
-        let mut gradient = gathered.leaf.grad();
-        if let Some(clipnorm) = self.clipnorm {
-            let shards: Vec<i64> =
-                gathered.places.iter().map(|&place| self.rows.ids[place as usize] % self.clip_shards).collect();
-            clip_rows(&mut gradient, &shards, self.clip_shards, clipnorm);
+        self.rows.step(&self.adam, &gathered.places, &of_rows, self.step, size);
+    }
+
+    /// Keeps the variables' gradients, and the table's rows `(U, E)` at `places`, to the bound.
+    fn clip(&self, gradients: &mut [Tensor], of_rows: &mut Tensor, places: &[i64]) {
+        let Some(bound) = self.clipnorm else { return };
+        match self.clip {
+            ClipKind::PerVariable => {
+                gradients.iter_mut().for_each(|gradient| clip(gradient, bound));
+                let shards: Vec<i64> =
+                    places.iter().map(|&place| self.rows.ids[place as usize] % self.clip_shards).collect();
+                clip_rows(of_rows, &shards, self.clip_shards, bound);
+            }
+            ClipKind::Global => {
+                let all = || gradients.iter().chain(std::iter::once(&*of_rows));
+                let squares: Vec<Tensor> = all().map(|gradient| gradient.square().sum(Kind::Float)).collect();
+                let norm = Tensor::stack(&squares, 0).sum(Kind::Float).sqrt();
+                let factor = bound / norm.clamp_min(bound);
+                for gradient in gradients.iter_mut().chain(std::iter::once(of_rows)) {
+                    let _ = gradient.g_mul_(&factor);
+                }
+            }
+            ClipKind::Value => {
+                for gradient in gradients.iter_mut().chain(std::iter::once(of_rows)) {
+                    let _ = gradient.clamp_(-bound, bound);
+                }
+            }
         }
-        self.rows.step(&self.adam, &gathered.places, &gradient, self.step, size);
     }
 
     /// The table with the trained rows in it, every update that they owe applied.
@@ -271,10 +298,15 @@ fn clip_rows(gradient: &mut Tensor, shard_of_row: &[i64], shards: i64, clipnorm:
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::config::Schedule;
     use super::*;
 
     fn adam(beta_1: f64, beta_2: f64, epsilon_mode: EpsilonMode) -> Adam {
-        Adam { beta_1, beta_2, epsilon: 1e-7, epsilon_mode, learning_rate: 1e-2 }
+        Adam { beta_1, beta_2, epsilon: 1e-7, epsilon_mode, learning_rate: rate(1e-2, Schedule::Constant) }
+    }
+
+    fn rate(learning_rate: f64, schedule: Schedule) -> LearningRate {
+        LearningRate::new(&TrainConfig { learning_rate, schedule, ..TrainConfig::default() }, 520)
     }
 
     #[test]
@@ -282,7 +314,7 @@ mod tests {
         let keras = [(1e-2, 9.99000999e-6), (1e-4, 9.09090909e-6), (1e-5, 5.0e-6), (1e-6, 9.09090909e-7)];
         let torch = [(1e-2, 9.9999e-6), (1e-4, 9.99001e-6), (1e-5, 9.90099e-6), (1e-6, 9.0909e-6)];
         for (mode, expected) in [(EpsilonMode::Keras, keras), (EpsilonMode::Torch, torch)] {
-            let adam = Adam { learning_rate: 1e-5, ..adam(0.9, 0.9999, mode) };
+            let adam = Adam { learning_rate: rate(1e-5, Schedule::Constant), ..adam(0.9, 0.9999, mode) };
             for (gradient, step) in expected {
                 let zeros = || Tensor::zeros([1], (Kind::Double, tch::Device::Cpu));
                 let (mut weights, mut m, mut v) = (zeros(), zeros(), zeros());
@@ -319,10 +351,11 @@ mod tests {
             batches in prop::collection::vec(prop::collection::btree_set(0_i64..12, 0..4), 1..60),
             pause in 0_i32..400,
             keras in any::<bool>(),
+            schedule in prop::sample::select(vec![Schedule::Constant, Schedule::Linear, Schedule::Cosine]),
             beta_2 in prop::sample::select(vec![0.9, 0.999, 0.9999]),
         ) {
             let mode = if keras { EpsilonMode::Keras } else { EpsilonMode::Torch };
-            let adam = adam(0.9, beta_2, mode);
+            let adam = Adam { learning_rate: rate(1e-2, schedule), ..adam(0.9, beta_2, mode) };
             let start = Tensor::arange(24, (Kind::Float, tch::Device::Cpu)).reshape([12, 2]) * 0.1;
             let (mut weights, mut m, mut v) = (start.copy(), start.zeros_like(), start.zeros_like());
             let mut rows = Rows {
