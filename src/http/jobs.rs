@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
-use super::{AppState, datasets, events, names, rfc3339};
+use super::{AppState, datasets, events, metrics, names, rfc3339};
 use crate::datasets::Upload;
 use crate::jobs::{JobRequest, model_id};
 use crate::ml::dataset::Format;
@@ -31,6 +31,7 @@ pub(crate) fn router(max_upload: usize) -> Router<AppState> {
         .route("/jobs/{id}", get(find_job))
         .route("/jobs/{id}/cancel", post(cancel_job))
         .route("/jobs/{id}/events", get(events::list_events))
+        .route("/jobs/{id}/metrics", get(metrics::list_metrics))
 }
 
 /// What a client asks for. A form has the same fields as parts, and the table as the part `file`.

@@ -9,6 +9,7 @@ mod guard;
 mod health;
 mod jobs;
 mod losses;
+mod metrics;
 mod models;
 mod names;
 mod pages;

@@ -5,6 +5,7 @@ mod message;
 mod queue;
 mod run;
 mod supervisor;
+mod tensorboard;
 
 pub use message::{Evaluation, Message, Report};
 pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, JobRequest, QueueError, model_id};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::message::{Evaluation, Heatmaps, Message, Note, Report, Rows};
+use super::tensorboard::Curves;
 use crate::ml::dataset::{self, Format, Scores};
 use crate::ml::encoder::{self, Encoder, Model};
 use crate::ml::eval::{self, RETENTION_NAME, token_pairs};
@@ -22,6 +23,8 @@ use crate::store::{JobError, Phase, Progress};
 const SPEC: &str = "run.json";
 /// The finished model in the run's folder.
 const MODEL: &str = "model";
+/// TensorBoard's files, in the run's folder and then in the model's.
+const CURVES: &str = "tensorboard";
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -138,7 +141,8 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
 
     // 3. Train.
     told.phase(Phase::Training);
-    let mut observer = Teller::new(told, &spec, &model, measuring);
+    let curves = Curves::create(&folder.join(CURVES)).map_err(|error| Error::file(folder, error))?;
+    let mut observer = Teller::new(told, &spec, &model, measuring, curves);
     let mut tuned = model.encoder.shallow_clone();
     let trained = train(&mut *tuned, training, validation, &spec.config, &mut observer)?;
     model.encoder = tuned;
@@ -152,7 +156,9 @@ fn train_and_save(folder: &Path, told: &mut Told<'_>) -> Result<Message> {
 
     // 5. Save what training changed.
     told.phase(Phase::Saving);
-    let card = encoder::save_tuned(&RunSpec::finished(folder), &spec.name, &model)?;
+    let finished = RunSpec::finished(folder);
+    let card = encoder::save_tuned(&finished, &spec.name, &model)?;
+    std::fs::rename(folder.join(CURVES), finished.join(CURVES)).map_err(|error| Error::file(&finished, error))?;
     let report = Report {
         rows: Rows { training: training.len(), validation: validation.len(), leaking: split.leaking },
         epochs: trained.epochs,
@@ -247,10 +253,11 @@ struct Teller<'t, 'o, 'm> {
     last: Option<Instant>,
     /// Of the present epoch.
     step_losses: Vec<f64>,
+    curves: Curves,
 }
 
 impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
-    fn new(told: &'t mut Told<'o>, spec: &RunSpec, model: &'m Model, measuring: Duration) -> Self {
+    fn new(told: &'t mut Told<'o>, spec: &RunSpec, model: &'m Model, measuring: Duration, curves: Curves) -> Self {
         Self {
             told,
             titles: spec.titles.clone(),
@@ -260,6 +267,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
             started: Instant::now(),
             last: None,
             step_losses: Vec::new(),
+            curves,
         }
     }
 
@@ -271,6 +279,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
 impl Observer for Teller<'_, '_, '_> {
     fn step(&mut self, Step { epoch, step, total_steps, loss }: Step) -> Result<()> {
         self.step_losses.push(loss);
+        self.curves.step(step, loss).map_err(|error| Error::file(Path::new(CURVES), error))?;
         let due = self.last.is_none_or(|last| last.elapsed() >= Duration::from_millis(500));
         if due || step == total_steps {
             self.last = Some(Instant::now());
@@ -289,6 +298,7 @@ impl Observer for Teller<'_, '_, '_> {
     }
 
     fn epoch(&mut self, record: &EpochRecord, encoder: &dyn Encoder) -> Result<()> {
+        self.curves.epoch(record).map_err(|error| Error::file(Path::new(CURVES), error))?;
         let step_losses = std::mem::take(&mut self.step_losses);
         self.told.say(&Message::Epoch { record: record.clone(), step_losses });
         // Each is kept as an event; a hundred show how the titles move.

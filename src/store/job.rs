@@ -287,6 +287,23 @@ impl Store {
         Ok(job)
     }
 
+    /// The events of one type of a job's present attempt, the oldest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn events_of_attempt(&self, job_id: &str, kind: &str) -> Result<Vec<Event>> {
+        sqlx::query_as(
+            "select seq, at, type, data from job_event
+              where job_id = ?1 and type = ?2
+                and seq > (select coalesce(max(seq), 0) from job_event where job_id = ?1 and type = 'started')
+              order by seq",
+        )
+        .bind(job_id)
+        .bind(kind)
+        .fetch_all(&self.reader)
+        .await
+    }
+
     /// A job's events after a sequence number, the oldest first.
     ///
     /// # Errors

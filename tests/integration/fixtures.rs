@@ -1,6 +1,7 @@
 //! What several tests need: the real model, imported once, and public data where it is present.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use shamisen::ml::dataset::{self, Format, PairDataset, Scores};
@@ -36,4 +37,25 @@ pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
 /// The same as a table.
 pub(crate) fn public_table(file: &str, scores: Scores) -> Option<PairDataset> {
     Some(dataset::read(&public_data(file)?, Format::Csv, scores).expect("public data is well formed"))
+}
+
+/// A Python with a reference package, in a virtual environment of its own. A test that gets `None` says
+/// so and ends.
+pub(crate) fn python(package: &str, version: &str) -> Option<PathBuf> {
+    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{package}-{version}"));
+    let python = venv.join("bin/python");
+    let run = |program: &Path, arguments: &[&str]| {
+        Command::new(program).args(arguments).output().is_ok_and(|run| run.status.success())
+    };
+    let import = format!("import {package}");
+    let has_it = || run(&python, &["-c", &import]);
+    if !has_it() {
+        run(Path::new("python3"), &["-m", "venv", &venv.to_string_lossy()]);
+        run(&python, &["-m", "pip", "install", "--quiet", "--prefer-binary", &format!("{package}=={version}")]);
+    }
+    let python = has_it().then(|| python.clone());
+    if python.is_none() {
+        eprintln!("SKIPPED: the Python package {package} {version} cannot be installed here");
+    }
+    python
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shamisen::ml::dataset::Scores;
 
 use crate::app::{App, example, few};
-use crate::fixtures::{public_data, public_table};
+use crate::fixtures::{public_data, public_table, python};
 
 const SHORT: (&str, &str) = ("config", r#"{"epochs": 2}"#);
 
@@ -281,4 +281,52 @@ async fn a_grouped_split_tells_how_much_leaks_and_leaks_less() {
     let (random, grouped) = (leaking("random").await, leaking("grouped").await);
     println!("of the example's validation rows share a text with training: random {random}, grouped {grouped}");
     assert!(grouped * 4 < random, "random {random}, grouped {grouped}");
+}
+
+/// TensorBoard itself reads a job's curves: `python3 -m venv`, `pip install tensorboard`.
+#[tokio::test]
+async fn tensorboard_reads_a_jobs_curves_with_keras_tags() {
+    let Some(python) = python("tensorboard", "2.20.0") else { return };
+    let app = App::start();
+    let id = app.post_job(few(40), &[("config", r#"{"epochs": 3}"#)]).await.text("id");
+    let job = app.finished(&id).await;
+    let folder = app.data.path().join("models").join(job["model"].as_str().unwrap()).join("tensorboard");
+    let script = "import json, sys\n\
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\
+        runs = {}\n\
+        for name in ('train', 'validation'):\n\
+        \x20   run = EventAccumulator(sys.argv[1] + '/' + name)\n\
+        \x20   run.Reload()\n\
+        \x20   runs[name] = {tag: [[e.step, e.value] for e in run.Scalars(tag)] for tag in run.Tags()['scalars']}\n\
+        json.dump(runs, sys.stdout)";
+    let run = std::process::Command::new(python).args(["-c", script]).arg(folder).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let runs: Value = serde_json::from_slice(&run.stdout).unwrap();
+    let near = |point: &Value, step: u64, value: &Value| {
+        assert_eq!(point[0], step);
+        assert!((point[1].as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-6 * value.as_f64().unwrap().abs());
+    };
+    for (at, epoch) in (0..).zip(job["report"]["epochs"].as_array().unwrap()) {
+        near(&runs["train"]["epoch_loss"][at as usize], at, &epoch["loss"]);
+        near(&runs["validation"]["epoch_loss"][at as usize], at, &epoch["val_loss"]);
+        near(&runs["validation"]["epoch_mean_absolute_error"][at as usize], at, &epoch["val_mae"]);
+        near(&runs["validation"]["epoch_mean_absolute_percentage_error"][at as usize], at, &epoch["val_mape"]);
+    }
+    assert_eq!(runs["train"]["batch_loss"].as_array().unwrap().len(), 12);
+}
+
+#[tokio::test]
+async fn a_jobs_curves_are_there_as_series() {
+    let app = App::start();
+    let id = app.post_job(few(40), &[("config", r#"{"epochs": 3, "schedule": "linear"}"#)]).await.text("id");
+    let job = app.finished(&id).await;
+    let series = &app.get(&format!("/jobs/{id}/metrics")).await.body["series"];
+    for (at, epoch) in job["report"]["epochs"].as_array().unwrap().iter().enumerate() {
+        for name in ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "learning_rate"] {
+            assert_eq!(series[name][at], json!([at + 1, epoch[name]]), "{name}");
+        }
+    }
+    assert_eq!(series["step_loss"].as_array().unwrap().len(), 12);
+    assert_eq!(series["step_loss"][11][0], 12);
+    assert_eq!(app.get("/jobs/job_0/metrics").await.text("code"), "job_not_found");
 }

@@ -1,33 +1,11 @@
 //! The SentencePiece encoder against SentencePiece itself, on texts that nobody chose.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::fixtures::{BASE_FOLDER, base};
-
-const VERSION: &str = "0.2.3";
-
-/// A Python with the reference library, in a virtual environment of its own, or `None` where it
-/// cannot be had here.
-fn reference() -> Option<PathBuf> {
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sentencepiece-{VERSION}"));
-    let python = venv.join("bin/python");
-    let has_it = |python: &Path| {
-        Command::new(python).args(["-c", "import sentencepiece"]).output().is_ok_and(|run| run.status.success())
-    };
-    if !has_it(&python) {
-        Command::new("python3").args(["-m", "venv"]).arg(&venv).output().ok()?;
-        let package = format!("sentencepiece=={VERSION}");
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", &package])
-            .output()
-            .ok()?;
-    }
-    has_it(&python).then_some(python)
-}
+use crate::fixtures::{BASE_FOLDER, base, python};
 
 /// Random texts: characters of many scripts, combining marks, odd spaces, runs of digits, whole
 /// words of the example table taken apart.
@@ -77,10 +55,7 @@ fn texts(count: usize) -> Vec<String> {
 
 #[test]
 fn ids_equal_sentencepieces_on_random_unicode() {
-    let Some(python) = reference() else {
-        eprintln!("SKIPPED: the Python package sentencepiece {VERSION} cannot be installed here");
-        return;
-    };
+    let Some(python) = python("sentencepiece", "0.2.3") else { return };
     let texts = texts(20_000);
     let script = "import json, sys, sentencepiece\n\
                   sp = sentencepiece.SentencePieceProcessor(model_file=sys.argv[1])\n\

@@ -1,0 +1,45 @@
+//! A job's curves.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::error::Result;
+use super::extract::Path;
+use super::{AppState, jobs};
+
+/// The epoch's figures that are curves.
+const OF_EPOCHS: [&str; 7] =
+    ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "learning_rate"];
+
+#[derive(Serialize)]
+pub(crate) struct Metrics {
+    /// Name to points `[x, y]`: `step_loss` over steps from 1, the others over epochs from 1.
+    series: BTreeMap<&'static str, Vec<(u64, f64)>>,
+}
+
+/// `GET /jobs/{id}/metrics`: the curves of the job's present attempt, complete or as far as they are.
+pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<Metrics>> {
+    let job = jobs::find(&state, &id).await?;
+    let epochs = state.queue.store.events_of_attempt(&job.job_id, "epoch").await?;
+    let mut series: BTreeMap<&str, Vec<(u64, f64)>> =
+        OF_EPOCHS.into_iter().chain(["step_loss"]).map(|name| (name, Vec::new())).collect();
+    let mut add = |name, x, y: &Value| {
+        // What could not be measured is no point.
+        if let (Some(points), Some(y)) = (series.get_mut(name), y.as_f64()) {
+            points.push((x, y));
+        }
+    };
+    let mut step = 0;
+    for event in &epochs {
+        let epoch = event.data["epoch"].as_u64().unwrap_or_default();
+        OF_EPOCHS.into_iter().for_each(|name| add(name, epoch, &event.data[name]));
+        for loss in event.data["step_losses"].as_array().into_iter().flatten() {
+            step += 1;
+            add("step_loss", step, loss);
+        }
+    }
+    Ok(axum::Json(Metrics { series }))
+}
