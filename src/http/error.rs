@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, QueueError};
 use crate::ml::dataset::{Problem, Problems};
+use crate::ml::error::sentence;
 use crate::serving::{EngineError, PoolError};
 
 /// The edge's result.
@@ -254,7 +255,7 @@ impl From<EngineError> for ApiError {
 
 impl From<QueueError> for ApiError {
     fn from(error: QueueError) -> Self {
-        let detail = capitalised(&error.to_string());
+        let detail = sentence(&error.to_string());
         match error {
             QueueError::Config(crate::ml::Error::Config { field, .. }) => Self::unusable(
                 "config_not_usable",
@@ -317,14 +318,6 @@ impl From<CancelError> for ApiError {
             CancelError::Store(error) => error.into(),
         }
     }
-}
-
-/// A sentence out of an error's text.
-pub(crate) fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    let end = if text.ends_with(['.', '?']) { "" } else { "." };
-    format!("{first}{}{end}", characters.as_str())
 }
 
 /// What a client wrote, cut to a length that fits an error.

@@ -10,8 +10,9 @@ use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
-use super::error::{ApiError, Result, capitalised, nearest, shown};
+use super::error::{ApiError, Result, nearest, shown};
 use crate::ml::dataset::MOST_ROWS;
+use crate::ml::error::sentence;
 
 /// A JSON body. Unknown fields are told with the nearest known one.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -39,7 +40,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
                 ApiError::new(
                     (StatusCode::BAD_REQUEST, "path_not_readable", "The path cannot be read"),
-                    capitalised(&error.body_text()),
+                    sentence(&error.body_text()),
                     "Write the path in UTF-8, percent-encoded.",
                 )
             })?;
@@ -90,7 +91,7 @@ fn body_too_large() -> ApiError {
 fn body_broken(reason: &str) -> ApiError {
     ApiError::new(
         (StatusCode::BAD_REQUEST, "body_not_readable", "The body cannot be read"),
-        capitalised(reason),
+        sentence(reason),
         "Send the request again, whole.",
     )
 }
@@ -252,7 +253,7 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     ApiError::unusable(
         "wrong_type",
         place,
-        format!("{}: {}.", capitalised(place).trim_end_matches('.'), plain(reason)),
+        format!("{}: {}.", sentence(place).trim_end_matches('.'), plain(reason)),
         "Send a value of the expected type.",
     )
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware;
@@ -163,7 +163,7 @@ async fn no_such_route(request: Request) -> ApiError {
     )
 }
 
-async fn no_such_method(State(_): State<AppState>, request: Request) -> ApiError {
+async fn no_such_method(request: Request) -> ApiError {
     let detail = format!("{} is not possible at {}.", request.method(), request.uri().path());
     ApiError::new(
         (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not possible here"),

@@ -13,6 +13,7 @@ use super::message::{Evaluation, Heatmaps, Message, Note, Report, Rows};
 use super::tensorboard::Curves;
 use crate::ml::dataset::{self, Format, Scores};
 use crate::ml::encoder::{self, Encoder, Model};
+use crate::ml::error::sentence;
 use crate::ml::eval::{self, RETENTION_NAME, token_pairs};
 use crate::ml::train::{EpochRecord, Loss, Observer, Split, Step, TokenPair, TrainConfig, split, train};
 use crate::ml::{Error, Result};
@@ -318,14 +319,14 @@ fn explain(error: &Error) -> JobError {
     match error {
         Error::Diverged { .. } => {
             let hint = "Run the job again with a smaller learning_rate, such as 1e-5.";
-            failed("loss_not_finite", capitalised(&error.to_string()), hint)
+            failed("loss_not_finite", sentence(&error.to_string()), hint)
         }
         Error::Config { .. } => {
-            failed("config_not_usable", capitalised(&error.to_string()), "Correct this setting and post the job again.")
+            failed("config_not_usable", sentence(&error.to_string()), "Correct this setting and post the job again.")
         }
         Error::Dataset(_) => failed(
             "dataset_not_usable",
-            capitalised(&error.to_string()),
+            sentence(&error.to_string()),
             "Correct the table, upload it again, and post the job with the new dataset.",
         ),
         Error::Cancelled => failed(
@@ -349,10 +350,4 @@ fn explain(error: &Error) -> JobError {
             "Post the job again with a smaller batch_size; the server's log has the details.",
         ),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
 }

@@ -70,3 +70,11 @@ impl Error {
         Self::Model { path: path.to_owned(), reason: reason.into() }
     }
 }
+
+/// An error's text as a sentence for people: a capital first, a full stop last.
+pub fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    let end = if text.ends_with(['.', '?']) { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
