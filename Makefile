@@ -50,6 +50,7 @@ demo: ## Post the example pairs to a running server and show nine titles before 
 bench: model ## Measure, and print ratios taken in one run
 	@python3 benches/serving_while_training.py
 	@python3 benches/tutorial_job.py
+	@python3 benches/train_step.py
 
 clean: ## Remove what was built and the links to the cache; keep data
 	@rm -rf target deps

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Seconds from POST to succeeded of a job with the tutorial's recipe, alone and beside two busy processes.
+"""A job with the tutorial's recipe: seconds from POST to succeeded, alone and beside two busy processes; the
+trainer's peak memory; the size of the tuned model on disk.
 
     python3 benches/tutorial_job.py [--pairs FILE.csv] [--sts FILE.csv] [--runs 3]
 
@@ -12,10 +13,13 @@ import json
 import os
 import statistics
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 from serving_while_training import ROOT, Server
+
+MOST_MEMORY, MOST_DISK = 1200, 25  # MB
 
 
 def upload(server, path, benchmark):
@@ -24,13 +28,48 @@ def upload(server, path, benchmark):
     return json.load(connection.getresponse())["id"]
 
 
+class Memory:
+    """The most memory, in MB, that a child of a process had resident: VmHWM, pages of mapped files included."""
+
+    def __init__(self, parent):
+        self.parent, self.peak, self.done = parent, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.done.wait(0.05):
+            for status in Path("/proc").glob("[0-9]*/status"):
+                try:
+                    fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+                except OSError:  # it ended just now
+                    continue
+                if int(fields["PPid"]) == self.parent and "VmHWM" in fields:
+                    self.peak = max(self.peak, int(fields["VmHWM"].split()[0]) * 1024 / 1e6)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+
+def folder_size(folder):
+    """MB of a folder's files."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
+def verdict(what, value, most):
+    print(f"{what}: {value:.1f} MB (target: below {most}) {'MET' if value < most else 'MISSED'}", flush=True)
+
+
 def job(server, body):
     started = time.monotonic()
     state = server.call("POST", "/jobs", body)
     while not state["is_terminal"]:
         state = server.call("GET", f"/jobs/{state['id']}?wait=60")
     assert state["status"] == "succeeded", state["error"]
-    return time.monotonic() - started, state["report"]
+    return time.monotonic() - started, state
 
 
 def main():
@@ -50,7 +89,10 @@ def main():
             body["pairs"] = [[left, right, float(score)] for left, right, score in fields]
         if options.sts:
             body["benchmark_id"] = upload(server, options.sts, "true")
-        job(server, body | {"config": {"epochs": 1}})  # warm
+        with Memory(server.process.pid) as memory:
+            _, state = job(server, body)  # this warms up, too
+        verdict("the trainer's peak memory", memory.peak, MOST_MEMORY)
+        verdict("the tuned model's folder", folder_size(Path(server.folder.name) / "models" / state["model"]), MOST_DISK)
         for busy in (0, os.cpu_count()):
             # In a session of their own, as somebody else's processes are.
             spin = [subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True) for _ in range(busy)]
@@ -59,9 +101,9 @@ def main():
             finally:
                 [process.kill() for process in spin]
             seconds = [run[0] for run in runs]
-            epochs = [epoch["seconds"] for _, report in runs for epoch in report["epochs"]]
+            epochs = [epoch["seconds"] for _, state in runs for epoch in state["report"]["epochs"]]
             print(f"beside {busy} busy processes: {statistics.median(seconds):.1f} s from POST to succeeded"
-                  f" (of {', '.join(f'{run:.1f}' for run in seconds)}), {len(runs[0][1]['epochs'])} epochs,"
+                  f" (of {', '.join(f'{run:.1f}' for run in seconds)}), {len(runs[0][1]['report']['epochs'])} epochs,"
                   f" {statistics.median(epochs):.2f} s an epoch", flush=True)
     finally:
         server.close()
