@@ -51,6 +51,12 @@ pub enum Error {
         /// The learning rate of the run.
         learning_rate: f64,
     },
+    /// A checkpoint is not what was written, or not of this run.
+    #[error("the checkpoint cannot be used: {reason}")]
+    Checkpoint {
+        /// Why.
+        reason: String,
+    },
     /// The observer asked for the end of the run.
     #[error("the run was cancelled")]
     Cancelled,

@@ -7,6 +7,8 @@ pub mod dataset;
 pub mod encoder;
 pub mod error;
 pub mod eval;
+mod memory;
+pub mod sha256;
 pub mod similarity;
 pub mod train;
 

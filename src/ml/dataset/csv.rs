@@ -2,7 +2,10 @@
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::{MOST_ROWS, PairDataset, Place, Problem, Problems, Scores, find_columns, pair, too_many_rows};
+use super::{
+    Cell, Layout, MOST_ROWS, PairDataset, Place, Problem, Problems, Scores, TableKind, check_kind, find_columns, pair,
+    too_many_rows,
+};
 
 /// Stands after the last record, so that a quote left open is seen to have swallowed it.
 const END: &str = "\u{1}end of table\u{1}";
@@ -50,6 +53,7 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
         }
         let Some(table) = &table else {
             let header = Table::of(&record)?;
+            check_kind(header.layout.kind, scores)?;
             if header.columns.is_none() {
                 pairs.extend(header.pair(&record, place, scores, &mut problems));
             }
@@ -68,14 +72,15 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
             "Send a CSV with the columns base, ref, similarity and one pair in each row.",
         ));
     }
-    Ok(PairDataset { columns: table.and_then(|table| table.columns), pairs })
+    let (kind, columns) = table.map_or((TableKind::default(), None), |table| (table.layout.kind, table.columns));
+    Ok(PairDataset { columns, kind: kind.refine(&pairs), pairs })
 }
 
-/// Where the three columns stand, and what the header calls them.
+/// Where the columns stand, and what the header calls them.
 struct Table {
-    places: [usize; 3],
+    layout: Layout,
     width: usize,
-    columns: Option<[String; 3]>,
+    columns: Option<Vec<String>>,
 }
 
 impl Table {
@@ -86,18 +91,19 @@ impl Table {
             let what = format!("The table has {} columns; {MOST_COLUMNS} are allowed.", header.len());
             return Err(Problems::table("too_many_columns", what, "Keep the two texts and the score."));
         }
-        if let Some(places) = find_columns(&header) {
-            let columns = places.map(|place| header[place].trim().to_owned());
-            return Ok(Self { places, width: header.len(), columns: Some(columns) });
+        if let Some(layout) = find_columns(&header) {
+            let columns = layout.places.iter().map(|&place| header[place].trim().to_owned()).collect();
+            return Ok(Self { layout, width: header.len(), columns: Some(columns) });
         }
         if header.len() == 3 && header[2].trim().parse::<f64>().is_ok() {
-            return Ok(Self { places: [0, 1, 2], width: 3, columns: None });
+            let layout = Layout { kind: TableKind::PairScore, places: vec![0, 1, 2] };
+            return Ok(Self { layout, width: 3, columns: None });
         }
         let found = header.iter().take(8).map(|name| format!("\"{}\"", name.trim())).collect::<Vec<_>>().join(", ");
         Err(Problems::table(
             "columns_unclear",
             format!("The columns of the two texts and of the score were not found. The first row has: {found}."),
-            "Name the columns base, ref, similarity (or sentence1, sentence2, score), or send three columns without a header: text, text, number.",
+            "Name the columns base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative), or send three columns without a header: text, text, number.",
         ))
     }
 
@@ -126,8 +132,9 @@ impl Table {
             return None;
         }
         let name = |index: usize| self.columns.as_ref().map_or("", |columns| columns[index].as_str());
-        let cell = |index: usize| (&record[self.places[index]], self.places[index], name(index));
-        pair(place, [cell(0), cell(1), cell(2)], scores, problems)
+        let cells: Vec<Cell<'_>> =
+            (0..).zip(&self.layout.places).map(|(index, &place)| (&record[place], place, name(index))).collect();
+        pair(place, self.layout.kind, &cells, scores, problems)
     }
 }
 
@@ -161,7 +168,7 @@ fn check_lines(text: &str) -> Result<(), Problems> {
 }
 
 /// The text and its separator: the one that makes at least three cells of the first line that is not
-/// blank, or the one that a spreadsheet names in a first line `sep=;`, which is blanked.
+/// blank, or else two, or the one that a spreadsheet names in a first line `sep=;`, which is blanked.
 fn delimiter(text: String) -> (String, u8) {
     if let Some(named) = text.strip_prefix("sep=").and_then(|rest| rest.split('\n').next())
         && let [named @ (b',' | b';' | b'\t')] = named.as_bytes()
@@ -171,11 +178,12 @@ fn delimiter(text: String) -> (String, u8) {
     }
     let blank = |line: &&str| line.chars().all(|c| c.is_whitespace() || matches!(c, ',' | ';'));
     let first = text.lines().find(|line| !blank(line)).unwrap_or_default();
-    let makes_three = |delimiter: u8| {
+    let cells = |delimiter: u8| {
         let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(first.as_bytes());
-        reader.records().next().is_some_and(|record| record.is_ok_and(|record| record.len() >= 3))
+        reader.records().next().and_then(Result::ok).map_or(0, |record| record.len())
     };
-    let delimiter = [b',', b'\t', b';'].into_iter().find(|&delimiter| makes_three(delimiter)).unwrap_or(b',');
+    let makes = |least: usize| [b',', b'\t', b';'].into_iter().find(|&delimiter| cells(delimiter) >= least);
+    let delimiter = makes(3).or_else(|| makes(2)).unwrap_or(b',');
     (text, delimiter)
 }
 
@@ -227,6 +235,21 @@ mod tests {
     fn a_table_without_a_header_is_read_by_place() {
         let table = read(b"a,b,5.0\nc,d,0\n", Scores::Any).unwrap();
         assert_eq!((table.columns, table.pairs.len(), table.pairs[0].row), (None, 2, 1));
+    }
+
+    #[test]
+    fn pairs_that_belong_together_and_triplets_are_told_by_their_columns() {
+        let table = unit("anchor;positive\na;b, c\n").unwrap();
+        assert_eq!(
+            (table.kind, table.pairs[0].right.as_str(), table.pairs[0].score),
+            (TableKind::PairPositive, "b, c", 1.0)
+        );
+        let table = unit("id,positive,anchor,negative\n1,b,a,c\n").unwrap();
+        assert_eq!((table.kind, table.pairs[0].negative.as_deref()), (TableKind::Triplet, Some("c")));
+        assert_eq!(unit("anchor,positive,negative\na,b,\n").unwrap_err().shown[0].code, "text_missing");
+        assert_eq!(unit("base,ref,similarity\na,b,1\nc,d,0\n").unwrap().kind, TableKind::PairClass);
+        assert_eq!(unit("base,ref,similarity\na,b,1\nc,d,0.5\n").unwrap().kind, TableKind::PairScore);
+        assert_eq!(read(b"anchor,positive\na,b\n", Scores::Any).unwrap_err().code, "no_scores");
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! Pairs as JSON: objects with the columns' names, or arrays of three.
+//! Pairs as JSON: objects with the columns' names, or arrays of two texts and a score.
 
 use serde_json::Value;
 
-use super::{MOST_ROWS, PairDataset, Place, Problem, Problems, Scores, find_columns, pair, too_many_rows};
+use super::{
+    Cell, MOST_ROWS, PairDataset, Place, Problem, Problems, Scores, TableKind, check_kind, find_columns, pair,
+    too_many_rows,
+};
 
 pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems> {
     let unreadable = |error: String| {
@@ -20,16 +23,19 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
         return Err(too_many_rows());
     }
     let mut problems = Problems::default();
-    let mut columns = None;
+    let mut first: Option<(TableKind, Option<Vec<String>>)> = None;
     let mut pairs = Vec::new();
     for (row, value) in (1..).zip(&rows) {
         let place = Place { row, line: row };
-        match cells(value) {
-            Some((names, cells)) => {
+        // The first row that can be read says what the others must be.
+        let found = Row::of(value).filter(|found| first.as_ref().is_none_or(|(kind, _)| *kind == found.kind));
+        match found {
+            Some(Row { kind, names, cells }) => {
                 let name = |index: usize| names.as_ref().map_or("", |names| names[index].as_str());
-                let cell = |index: usize| (cells[index].as_str(), index, name(index));
-                pairs.extend(pair(place, [cell(0), cell(1), cell(2)], scores, &mut problems));
-                columns = columns.or(names);
+                let cells: Vec<Cell<'_>> =
+                    (0..).zip(&cells).map(|(index, cell)| (cell.as_str(), index, name(index))).collect();
+                pairs.extend(pair(place, kind, &cells, scores, &mut problems));
+                first.get_or_insert((kind, names));
             }
             None => problems.push(Problem {
                 row,
@@ -38,36 +44,48 @@ pub(super) fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems
                 column_name: None,
                 value: value.to_string().chars().take(80).collect(),
                 code: "not_a_pair",
-                message: "This is no pair: an object with base, ref, similarity (or sentence1, sentence2, score), or [text, text, score].".to_owned(),
+                message: "This is no pair: an object with base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative; the same in each row), or [text, text, score].".to_owned(),
             }),
         }
     }
     problems.into_result(rows.len())?;
-    Ok(PairDataset { columns, pairs })
+    let (kind, columns) = first.unwrap_or_default();
+    check_kind(kind, scores)?;
+    Ok(PairDataset { columns, kind: kind.refine(&pairs), pairs })
 }
 
-type Cells = (Option<[String; 3]>, [String; 3]);
+/// A row as it is written.
+struct Row {
+    kind: TableKind,
+    names: Option<Vec<String>>,
+    cells: Vec<String>,
+}
 
-/// The two texts and the score as they are written; `None` where the value is no pair.
-fn cells(value: &Value) -> Option<Cells> {
-    let written = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null => Some(String::new()),
-        _ => None,
-    };
-    match value {
-        Value::Array(cells) => {
-            let [left, right, score] = cells.as_slice() else { return None };
-            Some((None, [left.as_str()?.to_owned(), right.as_str()?.to_owned(), written(score)?]))
+impl Row {
+    /// `None` where the value is no pair.
+    fn of(value: &Value) -> Option<Self> {
+        let written = |value: &Value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null => Some(String::new()),
+            _ => None,
+        };
+        match value {
+            Value::Array(cells) => {
+                let [left, right, score] = cells.as_slice() else { return None };
+                let cells = vec![left.as_str()?.to_owned(), right.as_str()?.to_owned(), written(score)?];
+                Some(Self { kind: TableKind::PairScore, names: None, cells })
+            }
+            Value::Object(fields) => {
+                let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+                let layout = find_columns(&names)?;
+                let cells = layout.places.iter().map(|&place| written(fields.get(names[place])?));
+                let cells: Vec<String> = cells.collect::<Option<_>>()?;
+                let names = layout.places.iter().map(|&place| names[place].to_owned()).collect();
+                Some(Self { kind: layout.kind, names: Some(names), cells })
+            }
+            _ => None,
         }
-        Value::Object(fields) => {
-            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-            let places = find_columns(&names)?;
-            let cells: Option<Vec<String>> = places.iter().map(|&place| written(fields.get(names[place])?)).collect();
-            Some((Some(places.map(|place| names[place].to_owned())), cells?.try_into().ok()?))
-        }
-        _ => None,
     }
 }
 
@@ -81,6 +99,10 @@ mod tests {
         assert_eq!(table.pairs[0].left, "a");
         assert_eq!(table.pairs[1].score, 1.0);
         assert_eq!(table.columns.unwrap()[2], "similarity");
+        let table =
+            read(br#"[{"anchor": "a", "positive": "b"}, {"positive": "d", "anchor": "c"}]"#, Scores::Unit).unwrap();
+        assert_eq!((table.kind, table.pairs[1].left.as_str()), (TableKind::PairPositive, "c"));
+        assert!(read(br#"[["a", "b", 1], {"anchor": "a", "positive": "b"}]"#, Scores::Unit).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tables of text pairs with a similarity score.
+//! Tables of text pairs with a similarity score, of pairs that belong together, of triplets.
 
 mod csv;
 mod json;
@@ -17,7 +17,9 @@ pub struct Pair {
     pub left: String,
     /// The right text (`ref`, `sentence2`).
     pub right: String,
-    /// How alike they are, in the table's own unit.
+    /// A text that does not belong to the left one; triplets alone have it.
+    pub negative: Option<String>,
+    /// How alike left and right are, in the table's own unit; 1 in a table without scores.
     pub score: f64,
     /// The row as a spreadsheet counts it, from 1 and the header included.
     pub row: usize,
@@ -26,10 +28,40 @@ pub struct Pair {
 /// A table of pairs as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairDataset {
-    /// The names of the three columns; `None` for a table without a header.
-    pub columns: Option<[String; 3]>,
+    /// The names of the columns that are read; `None` for a table without a header.
+    pub columns: Option<Vec<String>>,
+    /// What its rows are.
+    pub kind: TableKind,
     /// The pairs in the order of the file.
     pub pairs: Vec<Pair>,
+}
+
+/// What a table's rows are: it decides which losses can learn from them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// Two texts and a score.
+    #[default]
+    PairScore,
+    /// Two texts and 0 (different) or 1 (the same).
+    PairClass,
+    /// Two texts that belong together.
+    PairPositive,
+    /// A text, one that belongs to it, and one that does not.
+    Triplet,
+}
+
+impl TableKind {
+    /// Whether the last column is a score.
+    fn scored(self) -> bool {
+        matches!(self, Self::PairScore | Self::PairClass)
+    }
+
+    /// The same, told by the scores that were read.
+    fn refine(self, pairs: &[Pair]) -> Self {
+        let binary = pairs.iter().all(|pair| pair.score == 0.0 || pair.score == 1.0);
+        if self.scored() && binary { Self::PairClass } else { self }
+    }
 }
 
 /// How a table is written.
@@ -77,15 +109,30 @@ pub fn read(bytes: &[u8], format: Format, scores: Scores) -> Result<PairDataset,
     }
 }
 
-/// The column names that each of the three columns goes by, in one order for all three.
-const NAMES: [[&str; 3]; 6] = [
-    ["base", "ref", "similarity"],
-    ["sentence1", "sentence2", "score"],
-    ["text1", "text2", "score"],
-    ["text_a", "text_b", "score"],
-    ["left", "right", "score"],
-    ["sentence1", "sentence2", "similarity"],
+/// The names that columns go by, lower case, the first that are all there being taken.
+const NAMES: [(TableKind, &[&str]); 14] = [
+    (TableKind::PairScore, &["base", "ref", "similarity"]),
+    (TableKind::PairScore, &["sentence1", "sentence2", "score"]),
+    (TableKind::PairScore, &["text1", "text2", "score"]),
+    (TableKind::PairScore, &["text_a", "text_b", "score"]),
+    (TableKind::PairScore, &["left", "right", "score"]),
+    (TableKind::PairScore, &["sentence1", "sentence2", "similarity"]),
+    (TableKind::PairScore, &["sentence1", "sentence2", "label"]),
+    (TableKind::Triplet, &["anchor", "positive", "negative"]),
+    (TableKind::Triplet, &["query", "positive", "negative"]),
+    (TableKind::PairPositive, &["anchor", "positive"]),
+    (TableKind::PairPositive, &["query", "positive"]),
+    (TableKind::PairPositive, &["query", "target"]),
+    (TableKind::PairPositive, &["query", "answer"]),
+    (TableKind::PairPositive, &["question", "answer"]),
 ];
+
+/// Where the columns stand that are read.
+#[derive(Clone, Debug, PartialEq)]
+struct Layout {
+    kind: TableKind,
+    places: Vec<usize>,
+}
 
 fn too_many_rows() -> Problems {
     Problems::table(
@@ -95,11 +142,25 @@ fn too_many_rows() -> Problems {
     )
 }
 
-/// Finds the three columns by their names, whatever their order and case.
-fn find_columns(header: &[&str]) -> Option<[usize; 3]> {
+/// Finds the columns by their names, whatever their order and case.
+fn find_columns(header: &[&str]) -> Option<Layout> {
     let header: Vec<String> = header.iter().map(|name| name.trim().to_lowercase()).collect();
-    let place = |name: &str| header.iter().position(|column| column == name);
-    NAMES.iter().find_map(|[left, right, score]| Some([place(left)?, place(right)?, place(score)?]))
+    let place = |name: &&str| header.iter().position(|column| column == name);
+    NAMES.iter().find_map(|&(kind, names)| {
+        Some(Layout { kind, places: names.iter().map(place).collect::<Option<Vec<usize>>>()? })
+    })
+}
+
+/// Refuses a table without scores where scores are needed.
+fn check_kind(kind: TableKind, scores: Scores) -> Result<(), Problems> {
+    if kind.scored() || scores == Scores::Unit {
+        return Ok(());
+    }
+    Err(Problems::table(
+        "no_scores",
+        "This table has no scores; a benchmark is read by them.",
+        "Send two texts and a score in each row, or use the table for training.",
+    ))
 }
 
 /// Where a row stands in its file.
@@ -109,10 +170,13 @@ struct Place {
     line: usize,
 }
 
+/// A cell: what stands there, its column from 0, and the column's name.
+type Cell<'a> = (&'a str, usize, &'a str);
+
 /// Checks one row's cells and makes a pair of them, or notes what is wrong.
-fn pair(place: Place, cells: [(&str, usize, &str); 3], scores: Scores, problems: &mut Problems) -> Option<Pair> {
+fn pair(place: Place, kind: TableKind, cells: &[Cell<'_>], scores: Scores, problems: &mut Problems) -> Option<Pair> {
     let mut fine = true;
-    let mut problem = |cell: &(&str, usize, &str), code, message: String| {
+    let mut problem = |cell: &Cell<'_>, code, message: String| {
         fine = false;
         problems.push(Problem {
             row: place.row,
@@ -124,7 +188,8 @@ fn pair(place: Place, cells: [(&str, usize, &str); 3], scores: Scores, problems:
             message,
         });
     };
-    for cell in &cells[..2] {
+    let (texts, score) = cells.split_at(if kind.scored() { 2 } else { cells.len() });
+    for cell in texts {
         if cell.0.trim().is_empty() {
             problem(cell, "text_missing", "The text is empty.".to_owned());
         } else if cell.0.len() > LONGEST_TEXT {
@@ -134,16 +199,20 @@ fn pair(place: Place, cells: [(&str, usize, &str); 3], scores: Scores, problems:
             problem(cell, "text_has_nul", "The text contains a NUL character.".to_owned());
         }
     }
-    let written = cells[2].0.trim();
-    let score = written.parse::<f64>().ok().filter(|score| score.is_finite());
-    match score {
-        _ if written.is_empty() => problem(&cells[2], "score_missing", "The score is empty.".to_owned()),
-        None => problem(&cells[2], "score_not_a_number", format!("The score {written:?} is not a number.")),
-        Some(score) if !scores.range().contains(&score) => {
-            problem(&cells[2], "score_out_of_range", format!("The score {written} is outside 0 to 1."));
+    let mut number = Some(1.0);
+    if let Some(cell) = score.first() {
+        let written = cell.0.trim();
+        number = written.parse::<f64>().ok().filter(|score| score.is_finite());
+        match number {
+            _ if written.is_empty() => problem(cell, "score_missing", "The score is empty.".to_owned()),
+            None => problem(cell, "score_not_a_number", format!("The score {written:?} is not a number.")),
+            Some(score) if !scores.range().contains(&score) => {
+                problem(cell, "score_out_of_range", format!("The score {written} is outside 0 to 1."));
+            }
+            Some(_) => {}
         }
-        Some(_) => {}
     }
-    let score = score.filter(|_| fine)?;
-    Some(Pair { left: cells[0].0.to_owned(), right: cells[1].0.to_owned(), score, row: place.row })
+    let score = number.filter(|_| fine)?;
+    let negative = texts.get(2).map(|cell| cell.0.to_owned());
+    Some(Pair { left: texts[0].0.to_owned(), right: texts[1].0.to_owned(), negative, score, row: place.row })
 }

@@ -5,22 +5,25 @@
 //! their ids. Both hold `shamisen.json`, the card, written last.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::sentencepiece::SentencePiece;
 use super::token_table::TokenTable;
 use super::use_multilingual::{TABLE, UseMultilingual, UseMultilingualConfig};
 use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model};
+use crate::ml::sha256::Sha256Hex;
 use crate::ml::{Error, Result};
 
-const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
-const TOKENIZER: &str = "sentencepiece.model";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const WEIGHTS: &str = "model.safetensors";
+/// The SentencePiece model.
+pub const TOKENIZER: &str = "sentencepiece.model";
 const CARD: &str = "shamisen.json";
 
 /// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
@@ -43,19 +46,41 @@ pub struct ModelCard {
     pub base_fingerprint: Option<String>,
 }
 
-/// Hashes a folder's parts, each with its name and length.
-fn fingerprint<'a>(parts: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut hash = Sha256::new();
-    for (name, bytes) in parts {
-        hash.update(name.as_bytes());
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
+/// A hash over a model's parts, each with its name and length.
+#[derive(Default)]
+pub(super) struct Fingerprint(Sha256Hex);
+
+impl Fingerprint {
+    fn part(mut self, name: &str, length: u64, bytes: impl Read) -> std::io::Result<Self> {
+        self.0.update(name.as_bytes());
+        self.0.update(&length.to_le_bytes());
+        self.0.update_from(bytes)?;
+        Ok(self)
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+
+    fn file(self, folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(name);
+        let hash = || {
+            let file = File::open(&path)?;
+            self.part(name, file.metadata()?.len(), file)
+        };
+        hash().map_err(|error| Error::file(&path, error))
+    }
+
+    /// Of the full model in a folder.
+    pub(super) fn full(folder: &Path) -> Result<String> {
+        Ok(Self::default().file(folder, CONFIG)?.file(folder, WEIGHTS)?.file(folder, TOKENIZER)?.0.finish())
+    }
+
+    /// Of the delta in a folder.
+    fn delta(folder: &Path, base: &str) -> Result<String> {
+        let of_base = Self::default().part("base", base.len() as u64, base.as_bytes());
+        Ok(of_base.map_err(|error| Error::file(folder, error))?.file(folder, WEIGHTS)?.0.finish())
+    }
 }
 
 /// Makes the folder `target` with `fill` under another name and renames it into place.
-fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let mut draft = target.as_os_str().to_owned();
     draft.push(".draft");
     let draft = std::path::PathBuf::from(draft);
@@ -68,10 +93,10 @@ fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -
     }
     std::fs::create_dir_all(&draft).map_err(io(&draft))?;
     let made = fill(&draft).and_then(|made| {
-        std::fs::File::open(&draft).and_then(|folder| folder.sync_all()).map_err(io(&draft))?;
+        File::open(&draft).and_then(|folder| folder.sync_all()).map_err(io(&draft))?;
         std::fs::rename(&draft, target).map_err(io(target))?;
         if let Some(parent) = target.parent() {
-            std::fs::File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
+            File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
         }
         Ok(made)
     });
@@ -95,23 +120,17 @@ pub(crate) fn save_base(
     sentencepiece: &[u8],
 ) -> Result<ModelCard> {
     complete_or_absent(target, |draft| {
-        let config_json = json(config);
         weights::write(&draft.join(WEIGHTS), tensors)?;
-        weights::write_file(&draft.join(CONFIG), &config_json)?;
+        weights::write_file(&draft.join(CONFIG), &json(config))?;
         weights::write_file(&draft.join(TOKENIZER), sentencepiece)?;
-        let weights_bytes = read(&draft.join(WEIGHTS))?;
         let card = ModelCard {
             name: name.to_owned(),
-            fingerprint: fingerprint([
-                (CONFIG, config_json.as_slice()),
-                (WEIGHTS, &weights_bytes),
-                (TOKENIZER, sentencepiece),
-            ]),
+            fingerprint: Fingerprint::full(draft)?,
             dimensions: config.dimensions,
             max_tokens: config.max_seq_length,
             base_fingerprint: None,
         };
-        weights::write_file(&draft.join(CARD), &json(&card))?;
+        write_card(draft, &card)?;
         Ok(card)
     })
 }
@@ -131,16 +150,19 @@ pub fn save_tuned(target: &Path, name: &str, model: &Model) -> Result<ModelCard>
     tensors.insert(ROW_IDS.to_owned(), Stored::integers(&ids));
     complete_or_absent(target, |draft| {
         weights::write(&draft.join(WEIGHTS), &tensors)?;
-        let weights_bytes = read(&draft.join(WEIGHTS))?;
         let card = ModelCard {
             name: name.to_owned(),
-            fingerprint: fingerprint([("base", base.as_bytes()), (WEIGHTS, &weights_bytes)]),
+            fingerprint: Fingerprint::delta(draft, &base)?,
             base_fingerprint: Some(base.clone()),
             ..model.card.clone()
         };
-        weights::write_file(&draft.join(CARD), &json(&card))?;
+        write_card(draft, &card)?;
         Ok(card)
     })
+}
+
+pub(super) fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
+    weights::write_file(&folder.join(CARD), &json(card))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

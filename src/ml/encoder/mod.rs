@@ -1,12 +1,14 @@
 //! Sentence encoders: a text's tokens in, one vector out.
 
 mod folder;
-mod mapped;
 mod onnx;
+mod places;
 mod protobuf;
 mod ragged;
 mod sentencepiece;
+mod standalone;
 mod token_table;
+mod torchscript;
 mod use_multilingual;
 mod weights;
 
@@ -14,12 +16,16 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
-pub use folder::{ModelCard, load, load_tuned, read_card, save_tuned};
+pub(crate) use folder::complete_or_absent;
+pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
 pub use onnx::import_use_multilingual;
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
+pub(crate) use standalone::write_standalone;
 pub use token_table::TokenTable;
+pub(crate) use torchscript::write_torchscript;
 pub use use_multilingual::{UseMultilingual, UseMultilingualConfig};
+pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tensors};
 
 /// A sentence encoder. It may move between threads and may not be shared by them, like a tensor;
 /// [`Encoder::shallow_clone`] gives each thread its own over the same weights.
@@ -49,9 +55,19 @@ pub trait Encoder: Send {
     /// Puts other tensors in the place of the present ones, in the order of [`Encoder::variables`].
     fn set_variables(&mut self, tensors: Vec<Tensor>);
 
+    /// The layers' names, the table first, the top last. What learns and how fast can differ by layer.
+    fn layers(&self) -> Vec<&'static str>;
+
+    /// The layer of a variable, as a place in [`Encoder::layers`].
+    fn layer_of(&self, variable: &str) -> usize;
+
     /// The texts' vectors, of length 1: tokens' vectors `(N, E)`, in the order of the texts, and the
     /// texts' lengths `(B,)`, to `(B, D)`.
     fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor;
+
+    /// The same with the lengths in a tensor int64 `(B,)`, by tensor operations alone: no number leaves a
+    /// tensor, so that libtorch can record the pass for batches of any size.
+    fn forward_recordable(&self, tokens: &Tensor, lengths: &Tensor) -> Tensor;
 
     /// Another handle to the same weights.
     fn shallow_clone(&self) -> Box<dyn Encoder>;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::mapped::MappedMatrix;
+use crate::ml::memory::MappedMatrix;
 
 /// `(V, E)`: one row for each piece of the vocabulary.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::Encoder;
+use super::places::Places;
 use super::token_table::TokenTable;
 use super::weights::WeightFile;
 use crate::ml::Result;
@@ -196,49 +197,59 @@ impl UseMultilingual {
         x.layer_norm(size, Some(&layer.gamma), Some(&layer.beta), self.config.layer_norm_eps, false)
     }
 
+    /// Each n-gram layer's n, and how many of the n tokens stand left of the token that it is about.
+    fn windows(&self) -> Vec<(i64, i64)> {
+        self.ngram_orders.iter().map(|order| (order.n, order.left)).collect()
+    }
+
     /// One n-gram layer over all texts at once: `(N, E)` to `(N, H)`.
-    fn ngram_order(&self, order: &NgramOrder, tokens: &Tensor, lengths: &[i64]) -> Tensor {
+    fn ngram_order(&self, order: &NgramOrder, tokens: &Tensor, neighbours: &Tensor) -> Tensor {
         let Dense { kernel, bias } = &order.input_size_projection;
         let x = self.layer_norm(&bias.addmm(tokens, kernel), &order.layer_norm); // (N, H)
-        let neighbours = neighbours(lengths, order.n, order.left);
         let conv = |x: &Tensor, conv: &Dense| {
-            let windows = window(x, &neighbours, order.n); // (N, n * H)
+            let windows = window(x, neighbours, order.n); // (N, n * H)
             conv.bias.addmm(&windows, &conv.kernel).relu() + x // (N, H)
         };
         conv(&conv(&x, &order.conv), &order.conv_1)
     }
-}
 
-/// For each token the places of the n tokens of its window in the batch; a place outside the text
-/// is N, where [`window`] keeps a row of zeros. `(N * n,)`
-fn neighbours(lengths: &[i64], n: i64, left: i64) -> Tensor {
-    let outside: i64 = lengths.iter().sum();
-    let mut places = Vec::with_capacity((outside * n) as usize);
-    let mut start = 0;
-    for length in lengths {
-        let end = start + length;
-        for token in start..end {
-            for place in token - left..token - left + n {
-                places.push(if (start..end).contains(&place) { place } else { outside });
-            }
+    /// All layers: `(N, E)` to `(B, D)`. Of sizes only columns are read, which are the model's: the pass
+    /// can be recorded for any batch.
+    fn network(&self, tokens: &Tensor, places: &Places) -> Tensor {
+        let mut joint = vec![tokens.shallow_clone()];
+        for (order, neighbours) in self.ngram_orders.iter().zip(&places.neighbours) {
+            joint.push(self.ngram_order(order, tokens, neighbours));
         }
-        start = end;
+        let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
+
+        // The checkpoint projects each token, then sums. A projection is linear, so the sum may come
+        // first: B rows are projected and not N. Its bias is then added once for each token.
+        let length = &places.lengths; // (B, 1)
+        let projected = sum_over_texts(&f, places).matmul(&self.dense.kernel) + length * &self.dense.bias;
+        let m = projected / length.sqrt(); // (B, D)
+
+        let y0 = m.matmul(&self.residual_hidden_0).relu(); // (B, hidden)
+        let [projection, dense] = &self.residual_hidden_1;
+        let y1 = (m.matmul(projection) + y0.matmul(dense)).relu(); // (B, hidden)
+        let y2 = y1.matmul(&self.residual_hidden_2).relu(); // (B, D)
+        let [projection, dense] = &self.residual_hidden_3;
+        let z = (y1.matmul(projection) + y2.matmul(dense)).tanh(); // (B, D)
+        let norm = z.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt();
+        z / norm.clamp_min(SMALLEST_NORM)
     }
-    Tensor::from_slice(&places)
 }
 
-/// The n rows of each token's window side by side: `(N, H)` to `(N, n * H)`.
+/// The n rows of each token's window side by side: `(N, H)` to `(N, n * H)`. A place outside the text is
+/// N: there stands a row of zeros.
 fn window(x: &Tensor, neighbours: &Tensor, n: i64) -> Tensor {
-    let (rows, columns) = (x.size()[0], x.size()[1]);
-    let zeros = Tensor::zeros([1, columns], (x.kind(), x.device()));
-    Tensor::cat(&[x, &zeros], 0).index_select(0, &neighbours.to_device(x.device())).reshape([rows, n * columns])
+    let columns = x.size()[1];
+    x.constant_pad_nd([0, 0, 0, 1]).index_select(0, neighbours).reshape([-1, n * columns])
 }
 
-/// The sum of each text's rows: `(N, F)` and `(B,)` to `(B, F)`.
-fn sum_over_texts(x: &Tensor, lengths: &[i64]) -> Tensor {
-    let texts: Vec<i64> = (0..).zip(lengths).flat_map(|(text, length)| vec![text; *length as usize]).collect();
-    let sums = Tensor::zeros([lengths.len() as i64, x.size()[1]], (x.kind(), x.device()));
-    sums.index_add(0, &Tensor::from_slice(&texts).to_device(x.device()), x)
+/// The sum of each text's rows: `(N, F)` to `(B, F)`.
+fn sum_over_texts(x: &Tensor, places: &Places) -> Tensor {
+    let sums = places.lengths.zeros_like().expand([-1, x.size()[1]], false); // (B, F)
+    sums.index_add(0, &places.texts, x)
 }
 
 impl Encoder for UseMultilingual {
@@ -271,28 +282,26 @@ impl Encoder for UseMultilingual {
         *self = Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors);
     }
 
-    /// `(N, E)` and `(B,)` to `(B, D)`.
-    fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor {
-        let mut joint = vec![tokens.shallow_clone()];
-        for order in &self.ngram_orders {
-            joint.push(self.ngram_order(order, tokens, lengths));
+    fn layers(&self) -> Vec<&'static str> {
+        vec!["table", "ngrams", "joint", "residual"]
+    }
+
+    fn layer_of(&self, variable: &str) -> usize {
+        if variable.contains("/ngram_order_") {
+            1
+        } else if variable.starts_with(CNN) {
+            2
+        } else {
+            3
         }
-        let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
+    }
 
-        // The checkpoint projects each token, then sums. A projection is linear, so the sum may come
-        // first: B rows are projected and not N. Its bias is then added once for each token.
-        let length = Tensor::from_slice(lengths).to_device(f.device()).to_kind(Kind::Float).unsqueeze(1); // (B, 1)
-        let projected = sum_over_texts(&f, lengths).matmul(&self.dense.kernel) + &length * &self.dense.bias;
-        let m = projected / length.sqrt(); // (B, D)
+    fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor {
+        self.network(tokens, &Places::known(lengths, &self.windows(), tokens.device()))
+    }
 
-        let y0 = m.matmul(&self.residual_hidden_0).relu(); // (B, hidden)
-        let [projection, dense] = &self.residual_hidden_1;
-        let y1 = (m.matmul(projection) + y0.matmul(dense)).relu(); // (B, hidden)
-        let y2 = y1.matmul(&self.residual_hidden_2).relu(); // (B, D)
-        let [projection, dense] = &self.residual_hidden_3;
-        let z = (y1.matmul(projection) + y2.matmul(dense)).tanh(); // (B, D)
-        let norm = z.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt();
-        z / norm.clamp_min(SMALLEST_NORM)
+    fn forward_recordable(&self, tokens: &Tensor, lengths: &Tensor) -> Tensor {
+        self.network(tokens, &Places::recordable(lengths, &self.windows()))
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {

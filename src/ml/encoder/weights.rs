@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
 use tch::{Kind, Tensor};
 
-use super::mapped::{self, MappedMatrix};
+use crate::ml::memory::{self, MappedMatrix};
 use crate::ml::{Error, Result};
 
 /// A safetensors file, opened and checked: header, ranges, sizes.
@@ -26,7 +27,7 @@ impl WeightFile {
     /// Opens a file and checks its header against its length.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::file(path, error))?;
-        let map = mapped::map(&file).map_err(|error| Error::file(path, error))?;
+        let map = memory::map(&file).map_err(|error| Error::file(path, error))?;
         let (length, metadata) = safetensors::SafeTensors::read_metadata(&map)
             .map_err(|error| Error::model(path, format!("not a whole safetensors file: {error}")))?;
         Ok(Self { path: path.to_owned(), map: Arc::new(map), metadata, data: length + 8 })
@@ -42,6 +43,13 @@ impl WeightFile {
             return Err(Error::model(&self.path, format!("the tensor {name:?} is {found}, not {dtype:?}")));
         }
         Ok(info)
+    }
+
+    /// Where a tensor's bytes are in the file.
+    pub(crate) fn range(&self, name: &str) -> Result<Range<u64>> {
+        let info = self.metadata.info(name);
+        let info = info.ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))?;
+        Ok((self.data + info.data_offsets.0) as u64..(self.data + info.data_offsets.1) as u64)
     }
 
     fn bytes(&self, info: &TensorInfo) -> &[u8] {
@@ -102,6 +110,11 @@ impl Stored {
         let numbers = Vec::<f32>::try_from(tensor.detach().to_kind(Kind::Float).reshape(-1))?;
         Ok(Self::floats(&shape, numbers))
     }
+
+    /// The numbers as they stand in a file.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl View for &Stored {
@@ -134,4 +147,32 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         file.sync_all()
     };
     write().map_err(|error| Error::file(path, error))
+}
+
+/// Writes float32 and int64 tensors to a new file.
+pub(crate) fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let mut stored = BTreeMap::new();
+    for (name, tensor) in tensors {
+        let bytes = match tensor.kind() {
+            Kind::Int64 => Stored::integers(&Vec::<i64>::try_from(tensor)?),
+            _ => Stored::tensor(tensor)?,
+        };
+        stored.insert(name.clone(), bytes);
+    }
+    write(path, &stored)
+}
+
+/// Reads what [`write_tensors`] wrote.
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let file = WeightFile::open(path)?;
+    let mut tensors = BTreeMap::new();
+    for (name, info) in file.metadata.tensors() {
+        let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
+        let tensor = match info.dtype {
+            Dtype::I64 => Tensor::from_slice(&file.integers(&name)?),
+            _ => file.floats(&name, &shape)?,
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok(tensors)
 }
