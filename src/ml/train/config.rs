@@ -3,26 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::loss::LossKind;
+use super::options::{
+    ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingConfig, OptimizerKind,
+    SamplerKind, Schedule,
+};
 use super::split::SplitKind;
 use crate::ml::{Error, Result};
-
-/// A named set of settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Recipe {
-    /// The tutorial's settings to the letter, Keras' meaning of each included.
-    #[default]
-    Tutorial,
-}
-
-impl Recipe {
-    /// The settings that the name stands for.
-    pub fn config(self) -> TrainConfig {
-        match self {
-            Self::Tutorial => TrainConfig::default(),
-        }
-    }
-}
 
 /// The settings of a training run. The defaults are the tutorial's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,17 +22,51 @@ pub struct TrainConfig {
     /// How far apart a contrastive loss puts different pairs; `null` for the loss's own (0.5). Only for
     /// losses that have it.
     pub margin: Option<f64>,
+    /// Adds in-batch contrast (the loss `mnrl`) over the batch's positive pairs; `null` for none.
+    pub contrast: Option<ContrastConfig>,
+    /// `mnrl` and `contrast` take pairs with at least this score for positive. 0.7.
+    pub positive_from: f64,
+    /// `mnrl` and `contrast` look for the right text of each left one and the other way round. `true`.
+    pub symmetric: bool,
+    /// `mnrl` and `contrast` leave out candidates that the base model finds nearer than the positive less
+    /// this margin, since they may be positives themselves (Solatorio 2024, GISTEmbed); `null` for none.
+    pub guide: Option<f64>,
+    /// The loss is the mean over these first dimensions of the vectors, each renormalised, and the whole
+    /// (Kusupati et al. 2022, Matryoshka); `null` for the whole alone.
+    pub matryoshka: Option<Vec<i64>>,
+    /// Adds this times the mean of `1 - cos` between each text's vector and the base's, against
+    /// forgetting; `null` for none.
+    pub self_distillation: Option<f64>,
+    /// Rows of the replayed table for each training row of a step; their loss is `cosent`, which reads
+    /// the order of any scores. `null` for 0.25 where a table is given. Against forgetting.
+    pub replay: Option<f64>,
     /// At most this many passes over the training rows. 20: the tutorial's.
     pub epochs: usize,
     /// Pairs in a step; the last step of an epoch takes what is left. 8: the tutorial's.
     pub batch_size: usize,
+    /// Batches whose gradients are averaged before a step. 1.
+    pub accumulation: usize,
+    /// Pairs that are encoded at a time; the loss still sees the whole batch, at the price of a second
+    /// forward pass (Gao et al. 2021, gradient caching). Bounds memory. `null` for the whole batch.
+    pub mini_batch: Option<usize>,
+    /// What puts rows together into batches. `plain`: Keras'.
+    pub sampler: SamplerKind,
+    /// What makes a step of gradients. `adam`: the tutorial's.
+    pub optimizer: OptimizerKind,
     /// 1e-5: the tutorial's; at 1e-4 this loss wrecks what the base knew.
     pub learning_rate: f64,
+    /// Each layer below the top learns at this times the rate of the one above. 1: all alike.
+    pub layer_decay: f64,
+    /// Layers that do not learn, by name: `table`, `ngrams`, `joint`, `residual`. None.
+    pub freeze: Vec<String>,
+    /// What `adamw` takes off each kernel in a step, times the learning rate; `null` for its own (0.01).
+    /// Biases, norms and the table have none.
+    pub weight_decay: Option<f64>,
     /// How the learning rate changes over the run. `constant`: the tutorial's.
     pub schedule: Schedule,
     /// The part of all steps in which the learning rate rises from zero. 0: the tutorial's.
     pub warmup: f64,
-    /// Adam's decay of the mean of gradients. 0.9: the tutorial's.
+    /// Adam's decay of the mean of gradients; the momentum of `sgd`. 0.9: the tutorial's.
     pub beta_1: f64,
     /// Adam's decay of the mean of squared gradients. 0.9999: the tutorial's.
     pub beta_2: f64,
@@ -71,80 +91,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Stops when the *training* loss no longer falls, as the tutorial does; `null` for never.
     pub early_stopping: Option<EarlyStoppingConfig>,
-}
-
-/// When a run ends before its last epoch, and which epoch is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EarlyStoppingConfig {
-    /// Epochs without an improvement before the run ends. 3: the tutorial's.
-    pub patience: usize,
-    /// An epoch is better when the metric is better by more than this. 0.001: the tutorial's.
-    pub min_delta: f64,
-    /// What is watched. `loss`: the tutorial's.
-    pub monitor: Monitor,
-    /// Keep the weights of the best epoch and not of the last. `false`: the tutorial's.
-    pub restore_best: bool,
-}
-
-/// Where Adam's epsilon stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EpsilonMode {
-    /// Outside the bias correction (Kingma and Ba 2015, section 2, "epsilon hat"): Keras.
-    Keras,
-    /// Inside it (the same paper, algorithm 1): PyTorch.
-    Torch,
-}
-
-/// How the learning rate changes over a run, after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// It stays.
-    Constant,
-    /// It falls to zero in a line.
-    Linear,
-    /// It falls to zero along half a cosine.
-    Cosine,
-}
-
-/// What is kept to the bound `clipnorm`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClipKind {
-    /// The norm of each variable's gradient: Keras' `clipnorm`.
-    PerVariable,
-    /// The norm of all gradients together: PyTorch's `clip_grad_norm_`, Keras' `global_clipnorm`.
-    Global,
-    /// Each number of a gradient: Keras' `clipvalue`.
-    Value,
-}
-
-/// The metric of an epoch that early stopping watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Monitor {
-    /// The training loss, as in the tutorial.
-    Loss,
-    /// The validation loss.
-    ValLoss,
-    /// The validation mean absolute error.
-    ValMae,
-    /// Pearson's correlation on the validation rows; higher is better.
-    ValPearson,
-    /// Spearman's correlation on the validation rows; higher is better.
-    ValSpearman,
-}
-
-/// What counts as a variable of the vocabulary's table when gradients are clipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClipTable {
-    /// Each of the checkpoint's shards.
-    Shards,
-    /// The table as a whole.
-    Whole,
+    /// How much general ability the run may cost, and what happens beyond; `null` for no bound.
+    pub forgetting: Option<ForgettingConfig>,
+    /// Ends a run in which all texts become alike, and goes back to the last sound epoch. `true`.
+    pub collapse_alarm: bool,
 }
 
 impl Default for TrainConfig {
@@ -153,9 +103,23 @@ impl Default for TrainConfig {
             loss: LossKind::AngularMse,
             scale: None,
             margin: None,
+            contrast: None,
+            positive_from: 0.7,
+            symmetric: true,
+            guide: None,
+            matryoshka: None,
+            self_distillation: None,
+            replay: None,
             epochs: 20,
             batch_size: 8,
+            accumulation: 1,
+            mini_batch: None,
+            sampler: SamplerKind::Plain,
+            optimizer: OptimizerKind::Adam,
             learning_rate: 1e-5,
+            layer_decay: 1.0,
+            freeze: Vec::new(),
+            weight_decay: None,
             schedule: Schedule::Constant,
             warmup: 0.0,
             beta_1: 0.9,
@@ -170,13 +134,9 @@ impl Default for TrainConfig {
             shuffle: true,
             seed: 42,
             early_stopping: Some(EarlyStoppingConfig::default()),
+            forgetting: None,
+            collapse_alarm: true,
         }
-    }
-}
-
-impl Default for EarlyStoppingConfig {
-    fn default() -> Self {
-        Self { patience: 3, min_delta: 0.001, monitor: Monitor::Loss, restore_best: false }
     }
 }
 
@@ -186,38 +146,81 @@ impl TrainConfig {
     /// # Errors
     /// Names the first such setting and what it may be.
     pub fn check(&self) -> Result<()> {
-        let check = |fine: bool, field, reason: &str| {
-            if fine { Ok(()) } else { Err(Error::Config { field, reason: reason.to_owned() }) }
-        };
+        self.check_loss()?;
+        self.check_steps()?;
+        self.check_watch()
+    }
+
+    /// Whether pairs are told apart from the others of their batch.
+    pub(crate) fn contrasts(&self) -> bool {
+        self.loss == LossKind::Mnrl || self.contrast.is_some()
+    }
+
+    fn check_loss(&self) -> Result<()> {
         let info = self.loss.info();
-        check(self.scale.is_none() || info.scale.is_some(), "scale", "has no meaning for this loss; leave it out")?;
-        check(self.margin.is_none() || info.margin.is_some(), "margin", "has no meaning for this loss; leave it out")?;
-        check(
-            self.scale.is_none_or(|scale| scale > 0.0 && scale <= 1000.0),
-            "scale",
-            "must lie above 0 and not above 1000",
-        )?;
-        check(
-            self.margin.is_none_or(|margin| margin > 0.0 && margin <= 2.0),
-            "margin",
-            "must lie above 0 and not above 2",
-        )?;
+        let usual = Self::default();
+        meant(self.scale.is_none() || info.scale.is_some(), "scale", "for this loss")?;
+        meant(self.margin.is_none() || info.margin.is_some(), "margin", "for this loss")?;
+        between(self.scale, 0.0, 1000.0, "scale")?;
+        between(self.margin, 0.0, 2.0, "margin")?;
+        let contrasts = self.contrasts();
+        meant(contrasts || self.positive_from == usual.positive_from, "positive_from", "without mnrl or contrast")?;
+        meant(contrasts || self.symmetric, "symmetric", "without mnrl or contrast")?;
+        meant(contrasts || self.guide.is_none(), "guide", "without mnrl or contrast")?;
+        meant(self.loss != LossKind::Mnrl || self.contrast.is_none(), "contrast", "beside mnrl, which is the same")?;
+        check((0.0..=1.0).contains(&self.positive_from), "positive_from", "must lie between 0 and 1")?;
+        if let Some(contrast) = &self.contrast {
+            between(Some(contrast.weight), 0.0, 1000.0, "contrast.weight")?;
+            between(Some(contrast.scale), 0.0, 1000.0, "contrast.scale")?;
+        }
+        check(self.guide.is_none_or(|margin| margin.abs() <= 2.0), "guide", "must lie between -2 and 2")?;
+        let dims = self.matryoshka.as_deref();
+        let fine = dims.is_none_or(|dims| !dims.is_empty() && dims.len() <= 16 && dims.iter().all(|&dim| dim >= 2));
+        check(fine, "matryoshka", "must be 1 to 16 numbers of dimensions, each at least 2")?;
+        between(self.self_distillation, 0.0, 1000.0, "self_distillation")?;
+        between(self.replay, 0.0, 10.0, "replay")
+    }
+
+    fn check_steps(&self) -> Result<()> {
+        let usual = Self::default();
         check((1..=10_000).contains(&self.epochs), "epochs", "must lie between 1 and 10000")?;
         check((1..=4096).contains(&self.batch_size), "batch_size", "must lie between 1 and 4096")?;
-        check(
-            self.learning_rate > 0.0 && self.learning_rate <= 1.0,
-            "learning_rate",
-            "must lie above 0 and not above 1",
+        check((1..=4096).contains(&self.accumulation), "accumulation", "must lie between 1 and 4096")?;
+        check(self.mini_batch.is_none_or(|size| size >= 1), "mini_batch", "must be at least 1")?;
+        meant(
+            self.mini_batch.is_none_or(|size| size < self.batch_size),
+            "mini_batch",
+            "unless it is below batch_size",
         )?;
+        meant(
+            self.shuffle || self.sampler == SamplerKind::Plain,
+            "sampler",
+            "without shuffle: set \"shuffle\" to true, or \"sampler\" to \"plain\"",
+        )?;
+        between(Some(self.learning_rate), 0.0, 1.0, "learning_rate")?;
+        between(Some(self.layer_decay), 0.0, 1.0, "layer_decay")?;
+        meant(
+            self.weight_decay.is_none() || self.optimizer == OptimizerKind::AdamW,
+            "weight_decay",
+            "but for the optimizer \"adamw\"",
+        )?;
+        between(self.weight_decay, 0.0, 1.0, "weight_decay")?;
+        let adam = self.optimizer != OptimizerKind::Sgd;
+        meant(adam || self.beta_2 == usual.beta_2, "beta_2", "for the optimizer \"sgd\"")?;
+        meant(adam || self.epsilon == usual.epsilon, "epsilon", "for the optimizer \"sgd\"")?;
+        meant(adam || self.epsilon_mode == usual.epsilon_mode, "epsilon_mode", "for the optimizer \"sgd\"")?;
         check((0.0..1.0).contains(&self.warmup), "warmup", "must lie between 0 and 1, 1 excluded")?;
         check((0.0..1.0).contains(&self.beta_1), "beta_1", "must lie between 0 and 1, 1 excluded")?;
         check((0.0..1.0).contains(&self.beta_2), "beta_2", "must lie between 0 and 1, 1 excluded")?;
-        check(self.epsilon > 0.0 && self.epsilon <= 1.0, "epsilon", "must lie above 0 and not above 1")?;
+        between(Some(self.epsilon), 0.0, 1.0, "epsilon")?;
         check(
             self.clipnorm.is_none_or(|norm| norm > 0.0 && norm.is_finite()),
             "clipnorm",
             "must be a positive number, or null for no clipping",
-        )?;
+        )
+    }
+
+    fn check_watch(&self) -> Result<()> {
         check(
             self.validation_split > 0.0 && self.validation_split < 1.0,
             "validation_split",
@@ -231,18 +234,39 @@ impl TrainConfig {
                 "must not be negative",
             )?;
         }
+        if let Some(forgetting) = &self.forgetting {
+            check((0.0..=1.0).contains(&forgetting.max_drop), "forgetting.max_drop", "must lie between 0 and 1")?;
+        }
         Ok(())
     }
 }
 
+fn check(fine: bool, field: &'static str, reason: &str) -> Result<()> {
+    if fine { Ok(()) } else { Err(Error::Config { field, reason: reason.to_owned() }) }
+}
+
+/// A setting that would do nothing is an error: its user expects something of it.
+fn meant(has_meaning: bool, field: &'static str, where_not: &str) -> Result<()> {
+    check(has_meaning, field, &format!("has no meaning {where_not}; leave it out"))
+}
+
+fn between(number: Option<f64>, above: f64, at_most: f64, field: &'static str) -> Result<()> {
+    let fine = number.is_none_or(|number| number > above && number <= at_most);
+    check(fine, field, &format!("must lie above {above} and not above {at_most}"))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::{Recipe, TableFacts};
     use super::*;
 
     #[test]
     fn fields_left_out_are_the_tutorials_and_unknown_ones_an_error() {
         let config: TrainConfig = serde_json::from_str(r#"{"epochs": 2, "early_stopping": null}"#).unwrap();
-        assert_eq!(config, TrainConfig { epochs: 2, early_stopping: None, ..Recipe::Tutorial.config() });
+        assert_eq!(
+            config,
+            TrainConfig { epochs: 2, early_stopping: None, ..Recipe::Tutorial.config(TableFacts::default()) }
+        );
         assert!(serde_json::from_str::<TrainConfig>(r#"{"epoch": 2}"#).is_err());
     }
 

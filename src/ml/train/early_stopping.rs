@@ -1,14 +1,24 @@
 //! Keras' `EarlyStopping`, on any metric of an epoch.
 
+use serde::{Deserialize, Serialize};
+
 use super::EpochRecord;
-use super::config::{EarlyStoppingConfig, Monitor};
+use super::options::{EarlyStoppingConfig, Monitor};
 use crate::ml::{Error, Result};
 
 /// Counts the epochs since the metric last got better by more than `min_delta`.
 #[derive(Debug)]
 pub(crate) struct EarlyStopping {
     config: EarlyStoppingConfig,
-    best: f64,
+    pub(crate) waiting: Waiting,
+}
+
+/// What it remembers from epoch to epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    /// The best value so far, lower being better.
+    best: Option<f64>,
+    /// Epochs since.
     waited: usize,
 }
 
@@ -23,7 +33,7 @@ pub(crate) struct Judgement {
 
 impl EarlyStopping {
     pub(crate) fn new(config: EarlyStoppingConfig) -> Self {
-        Self { config, best: f64::INFINITY, waited: 0 }
+        Self { config, waiting: Waiting::default() }
     }
 
     /// Judges an epoch that is over.
@@ -35,19 +45,18 @@ impl EarlyStopping {
             Monitor::ValMae => Some(record.val_mae),
             Monitor::ValPearson => record.val_pearson.map(|pearson| -pearson),
             Monitor::ValSpearman => record.val_spearman.map(|spearman| -spearman),
+            Monitor::ValMrr => record.val_mrr.map(|mrr| -mrr),
         };
         let metric = metric.ok_or_else(|| Error::Config {
             field: "early_stopping.monitor",
-            reason: "a correlation cannot be measured, since all validation scores are the same; watch val_loss, or choose another split".to_owned(),
+            reason: "this cannot be measured on these validation rows: a correlation needs scores that differ, val_mrr two pairs that belong together; watch val_loss, or choose another split".to_owned(),
         })?;
-        let best = metric + self.config.min_delta < self.best;
-        if best {
-            self.best = metric;
-            self.waited = 0;
-        } else {
-            self.waited += 1;
-        }
-        Ok(Judgement { best, stop: self.waited >= self.config.patience })
+        let best = self.waiting.best.is_none_or(|known| metric + self.config.min_delta < known);
+        self.waiting = match best {
+            true => Waiting { best: Some(metric), waited: 0 },
+            false => Waiting { waited: self.waiting.waited + 1, ..self.waiting },
+        };
+        Ok(Judgement { best, stop: self.waiting.waited >= self.config.patience })
     }
 }
 
@@ -64,6 +73,9 @@ mod tests {
             val_mape: 0.0,
             val_pearson: None,
             val_spearman: Some(value),
+            val_mrr: None,
+            general: None,
+            spread: None,
             learning_rate: 0.0,
             seconds: 0.0,
         }

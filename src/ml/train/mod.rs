@@ -1,40 +1,83 @@
 //! Fine-tuning: a siamese network is one encoder read twice.
 
+mod checkpoint;
 mod config;
 mod early_stopping;
+mod guard;
 mod loss;
+mod objective;
 mod observer;
 mod optimizer;
+mod options;
+mod recipe;
+mod sampler;
 mod schedule;
+mod snapshot;
 mod split;
 
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
-pub use config::{ClipKind, ClipTable, EarlyStoppingConfig, EpsilonMode, Monitor, Recipe, Schedule, TrainConfig};
+pub use checkpoint::{Checkpoint, Conditions, Counters};
+pub use config::TrainConfig;
+pub use guard::SweepPoint;
 pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
 pub use observer::{EpochRecord, Observer, Step};
+pub use options::{
+    ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
+    GeneralMetric, Monitor, OptimizerKind, SamplerKind, Schedule,
+};
+pub use recipe::{Recipe, TableFacts};
 pub use split::{Split, SplitKind, split, training_rows};
 
-use crate::ml::encoder::{Encoder, RaggedBatch, TokenTable};
-use crate::ml::eval::pair_errors;
+use crate::ml::dataset::TableKind;
+use crate::ml::encoder::Encoder;
+use crate::ml::eval;
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
+use guard::Guard;
+use objective::{Batch, Objective, add};
 use optimizer::Optimizer;
+use sampler::{batches, replayed};
 use schedule::LearningRate;
-use split::order;
+use snapshot::Snapshot;
 
-/// A pair whose texts are tokens already: once, not once an epoch.
-#[derive(Clone, Debug, PartialEq)]
+/// A row whose texts are tokens already: once, not once an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TokenPair {
     /// The left text's ids.
     pub left: Vec<u32>,
     /// The right text's ids.
     pub right: Vec<u32>,
-    /// How alike they are, 0 to 1, on the measure of the loss.
+    /// Of a triplet, the ids of the text that does not belong.
+    pub negative: Option<Vec<u32>>,
+    /// How alike left and right are, 0 to 1, on the measure of the loss.
     pub score: f64,
+    /// The row as a spreadsheet counts it.
+    pub row: usize,
+}
+
+impl TokenPair {
+    /// The row's texts as the model reads them: texts that become the same tokens are the same.
+    pub fn texts(&self) -> impl Iterator<Item = &[u32]> {
+        [self.left.as_slice(), &self.right].into_iter().chain(self.negative.as_deref())
+    }
+}
+
+/// The rows of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrainData<'a> {
+    /// What the rows are.
+    pub kind: TableKind,
+    /// What is learnt. With `validation` from [`split()`].
+    pub training: &'a [TokenPair],
+    /// What each epoch is judged by.
+    pub validation: &'a [TokenPair],
+    /// Rows from elsewhere, learnt beside against forgetting.
+    pub replay: &'a [TokenPair],
+    /// What general ability is measured with, where there is a budget of it.
+    pub general: &'a [TokenPair],
 }
 
 /// Why a run ended.
@@ -43,8 +86,12 @@ pub struct TokenPair {
 pub enum Stopped {
     /// All epochs were done.
     MaxEpochs,
-    /// The training loss no longer fell.
+    /// The watched metric no longer got better.
     EarlyStopping,
+    /// General ability fell below the budget.
+    Forgetting,
+    /// All texts became alike.
+    Collapse,
 }
 
 /// What a run came to.
@@ -54,132 +101,210 @@ pub struct TrainReport {
     pub epochs: Vec<EpochRecord>,
     /// Why it ended.
     pub stopped: Stopped,
-    /// The epoch whose weights the encoder has now.
+    /// The epoch whose weights the encoder has now; 0 for the base's.
     pub kept_epoch: usize,
+    /// Mixes of base and tuned weights, where the budget of forgetting asked for them.
+    pub sweep: Vec<SweepPoint>,
+    /// How much of the tuned weights is in the encoder now, where they were mixed.
+    pub alpha: Option<f64>,
 }
 
 /// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
 ///
-/// `training` and `validation` come from [`split()`]. Gradients reach every variable and the
-/// rows of the vocabulary's table that the training texts use.
+/// Gradients reach every variable and the rows of the vocabulary's table that the training texts use.
+/// With a checkpoint of the same run, goes on where it was taken.
 ///
 /// # Errors
-/// [`Error::Config`] where a setting has no meaning or the scores teach nothing under the loss,
-/// [`Error::Diverged`] where the loss is no longer a number, and what the observer returns.
+/// [`Error::Config`] where a setting has no meaning or the rows teach nothing under the loss,
+/// [`Error::Diverged`] where the loss is no longer a number, [`Error::Checkpoint`] where the checkpoint
+/// is not of this run, and what the observer returns.
 pub fn train(
     encoder: &mut dyn Encoder,
-    training: &[TokenPair],
-    validation: &[TokenPair],
+    data: &TrainData<'_>,
     config: &TrainConfig,
     observer: &mut dyn Observer,
+    checkpoint: Option<Checkpoint>,
 ) -> Result<TrainReport> {
     config.check()?;
-    check_signal(config, training)?;
-    let objective = Loss::new(config.loss, config.scale, config.margin);
-    let ids = training.iter().flat_map(|pair| pair.left.iter().chain(&pair.right)).map(|&id| i64::from(id));
-    let total_steps = config.epochs * training.len().div_ceil(config.batch_size);
+    check_signal(config, data)?;
+    check_dimensions(config, encoder)?;
+    let training = data.training;
+    let base = Snapshot::of(encoder, 0);
+    let objective = Objective::new(config, encoder, training, data.replay);
+    let guard = Guard::new(encoder, training, data.general, config)?;
+    let total_steps = config.epochs * training.len().div_ceil(config.batch_size).div_ceil(config.accumulation);
     let learning_rate = LearningRate::new(config, total_steps);
-    let mut optimizer = Optimizer::new(encoder, ids.collect(), config, learning_rate);
+    let texts = training.iter().chain(data.replay).flat_map(TokenPair::texts);
+    let ids = texts.flatten().map(|&id| i64::from(id)).collect();
+    let mut optimizer = Optimizer::new(encoder, ids, config, learning_rate)?;
     let mut early_stopping = config.early_stopping.map(EarlyStopping::new);
-    let mut best: Option<Best> = None;
-    let mut report = TrainReport { epochs: Vec::new(), stopped: Stopped::MaxEpochs, kept_epoch: 0 };
-    let mut step = 0;
+    let mut kept = base.shallow_clone();
+    let mut at = Counters { epoch: 1, ..Counters::default() };
+    if let Some(Checkpoint { counters, tensors }) = checkpoint {
+        optimizer.restore(counters.step as i32, &tensors)?;
+        kept = Snapshot::restore(counters.kept_epoch, &base, &tensors)?;
+        if let Some(stopping) = &mut early_stopping {
+            stopping.waiting = counters.waiting;
+        }
+        at = counters;
+    }
+    let judged = eval::judged(data.validation, data.kind);
+    let mut stopped = Stopped::MaxEpochs;
 
-    for epoch in 1..=config.epochs {
+    while at.epoch <= config.epochs {
         let started = Instant::now();
-        let rows_in_order = order(training.len(), config.shuffle, config.seed, epoch);
-        let mut loss_of_rows = 0.0;
-        for rows in rows_in_order.chunks(config.batch_size) {
-            // Forward: the same encoder for the left and the right texts, all in one ragged batch.
-            let pairs: Vec<&TokenPair> = rows.iter().map(|&row| &training[row]).collect();
-            let (batch, scores) = collate(&pairs);
-            let gathered = optimizer.gather(&batch.ids);
-            let vectors = encoder.forward(&gathered.tokens, &batch.lengths); // (2B, D)
-            let columns = vectors.chunk(2, 0); // (B, D) each
-            let loss = objective.compute(&columns[0], &columns[1], &scores);
+        let seconds_before = at.seconds_of_epoch;
+        let batches = batches(training, config, at.epoch);
+        for batches in batches.chunks(config.accumulation).skip(at.steps_of_epoch) {
+            // Forward and backward: the same encoder for all columns, in one ragged batch; several
+            // batches' gradients add up.
+            let batches: Vec<Batch<'_>> =
+                (0..).zip(batches).map(|(part, rows)| batch(data, rows, config, at.step, part)).collect();
+            let ids = batches.iter().flat_map(Batch::texts).flatten().map(|&id| i64::from(id));
+            let gathered = optimizer.gather(ids.collect());
+            let share = 1.0 / batches.len() as f64;
+            let leaves = optimizer.leaves(&gathered);
+            let (mut value, mut gradients) = (0.0, Vec::new());
+            for batch in &batches {
+                let (loss, slopes) = objective.gradients(encoder, &gathered, batch, share, &leaves);
+                add(&mut gradients, slopes);
+                at.loss_of_rows += loss * batch.pairs.len() as f64;
+                at.rows_of_epoch += batch.pairs.len();
+                value += loss * share;
+            }
+            at.step += 1;
+            finite(value, &at, config)?;
 
-            // Backward: clip each variable's gradient, then step.
-            step += 1;
-            let value = finite(loss.double_value(&[]), epoch, step, config)?;
-            optimizer.backward_step(&loss, &gathered);
-            loss_of_rows += value * rows.len() as f64;
-            observer.step(Step { epoch, step, total_steps, loss: value })?;
+            // Clip the gradients, then step.
+            optimizer.step(&gathered, gradients);
+            at.steps_of_epoch += 1;
+            at.step_losses.resize(at.epoch, Vec::new());
+            at.step_losses[at.epoch - 1].push(value);
+            at.seconds_of_epoch = seconds_before + started.elapsed().as_secs_f64();
+            let step = Step { epoch: at.epoch, step: at.step, total_steps, loss: value };
+            observer.step(step, &|| {
+                let waiting = early_stopping.as_ref().map(|stopping| stopping.waiting).unwrap_or_default();
+                let counters = Counters { waiting, kept_epoch: kept.epoch, ..at.clone() };
+                let mut tensors = optimizer.state();
+                tensors.extend(kept.tensors());
+                Checkpoint { counters, tensors }
+            })?;
         }
 
         let table = optimizer.table(encoder.table());
         encoder.set_table(table);
-        let (errors, correlations) = pair_errors(encoder, validation, &objective);
-        finite(errors.loss, epoch, step, config)?;
-        let loss = loss_of_rows / training.len() as f64;
-        let record = EpochRecord {
-            epoch,
-            loss,
-            val_loss: errors.loss,
-            val_mae: errors.mae,
-            val_mape: errors.mape,
-            val_pearson: correlations.pearson,
-            val_spearman: correlations.spearman,
-            learning_rate: learning_rate.at(step as i32),
-            seconds: started.elapsed().as_secs_f64(),
-        };
+        let mut record = judge(encoder, data.validation, &judged, &objective, &at);
+        finite(record.val_loss, &at, config)?;
+        record.learning_rate = learning_rate.at(at.step as i32);
+        let over = guard.judge(encoder, &mut record)?;
+        record.seconds = seconds_before + started.elapsed().as_secs_f64();
         observer.epoch(&record, encoder)?;
         let judgement = early_stopping.as_mut().map(|stopping| stopping.judge(&record)).transpose()?;
-        report.epochs.push(record);
-        report.kept_epoch = epoch;
-        if judgement.is_some_and(|epoch| epoch.best) && config.early_stopping.is_some_and(|stop| stop.restore_best) {
-            best = Some(Best::of(encoder, epoch));
-        }
-        if judgement.is_some_and(|epoch| epoch.stop) {
-            report.stopped = Stopped::EarlyStopping;
+        at.epochs.push(record);
+        if let Some(reason) = over {
+            stopped = reason;
             break;
         }
+        let restore_best = config.early_stopping.is_some_and(|stop| stop.restore_best);
+        if !restore_best || judgement.is_some_and(|epoch| epoch.best) {
+            kept = Snapshot::of(encoder, at.epoch);
+        }
+        if judgement.is_some_and(|epoch| epoch.stop) {
+            stopped = Stopped::EarlyStopping;
+            break;
+        }
+        let Counters { step, epoch, step_losses, epochs, .. } = at;
+        at = Counters { step, epoch: epoch + 1, step_losses, epochs, ..Counters::default() };
     }
-    if let Some(best) = best {
-        report.kept_epoch = best.epoch;
-        encoder.set_variables(best.variables);
-        encoder.set_table(best.table);
+
+    // The last epoch's weights are in the encoder. Where others are kept, they go back.
+    let mut kept_epoch = at.epochs.len();
+    let within = !matches!(stopped, Stopped::Forgetting | Stopped::Collapse);
+    if guard.goes_back(stopped) || within {
+        kept_epoch = kept.epoch;
+        kept.put_into(encoder);
     }
-    Ok(report)
+    let (sweep, alpha) = guard.interpolate(encoder, &base, &|encoder| {
+        let record = judge(encoder, data.validation, &judged, &objective, &Counters::default());
+        (record.val_spearman, record.val_loss)
+    })?;
+    Ok(TrainReport { epochs: at.epochs, stopped, kept_epoch, sweep, alpha })
 }
 
-/// The weights after the best epoch so far.
-struct Best {
-    epoch: usize,
-    variables: Vec<Tensor>,
-    table: TokenTable,
+/// The rows of a batch, and those that are replayed beside them. `step` counts those that are done.
+fn batch<'a>(data: &TrainData<'a>, rows: &[usize], config: &TrainConfig, step: usize, part: usize) -> Batch<'a> {
+    let pairs = rows.iter().map(|&row| &data.training[row]).collect();
+    let count = match data.replay.len() {
+        0 => 0,
+        _ => (rows.len() as f64 * config.replay.unwrap_or(REPLAY)).ceil() as usize,
+    };
+    let draws = replayed(data.replay.len(), count, config.seed, step * config.accumulation + part);
+    Batch { pairs, replay: draws.into_iter().map(|row| &data.replay[row]).collect() }
 }
 
-impl Best {
-    fn of(encoder: &dyn Encoder, epoch: usize) -> Self {
-        let variables = encoder.variables().iter().map(|(_, weights)| weights.detach().copy()).collect();
-        // An epoch's table is made anew, so a shallow clone of it stays as it is.
-        Self { epoch, variables, table: encoder.table().shallow_clone() }
+/// Rows that are replayed for each training row, where the settings do not say.
+const REPLAY: f64 = 0.25;
+
+/// What the validation rows say of an epoch, the loss by the rows themselves, the rest by them as pairs.
+fn judge(
+    encoder: &dyn Encoder,
+    validation: &[TokenPair],
+    judged: &[TokenPair],
+    objective: &Objective<'_>,
+    at: &Counters,
+) -> EpochRecord {
+    let validated = eval::validate(encoder, judged, objective.measure());
+    let val_loss = objective.validation(encoder, validation).unwrap_or(validated.mse);
+    EpochRecord {
+        epoch: at.epoch,
+        loss: at.loss_of_rows / at.rows_of_epoch.max(1) as f64,
+        val_loss,
+        val_mae: validated.mae,
+        val_mape: validated.mape,
+        val_pearson: validated.pearson,
+        val_spearman: validated.spearman,
+        val_mrr: validated.retrieval.map(|retrieval| retrieval.mrr),
+        general: None,
+        spread: None,
+        learning_rate: 0.0,
+        seconds: 0.0,
     }
 }
 
-/// Refuses training scores that teach nothing under the loss.
-fn check_signal(config: &TrainConfig, training: &[TokenPair]) -> Result<()> {
-    let scores = || training.iter().map(|pair| pair.score);
+/// Refuses training rows that teach nothing under the loss.
+fn check_signal(config: &TrainConfig, data: &TrainData<'_>) -> Result<()> {
+    let scores = || data.training.iter().map(|pair| pair.score);
     let distinct: std::collections::BTreeSet<u64> = scores().map(f64::to_bits).collect();
     let (lowest, highest) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
-    match config.loss.objection(lowest, highest, distinct.len()) {
-        Some(reason) => Err(Error::Config { field: "loss", reason }),
+    if let Some(reason) = config.loss.objection(data.kind, lowest, highest, distinct.len()) {
+        return Err(Error::Config { field: "loss", reason });
+    }
+    let positives = scores().filter(|&score| score >= config.positive_from).count();
+    if config.contrasts() && positives < 2 {
+        let reason = format!("{positives} training rows have at least this score; in-batch contrast needs two");
+        return Err(Error::Config { field: "positive_from", reason });
+    }
+    if config.replay.is_some() && data.replay.is_empty() {
+        let reason = "has no meaning without a table to replay; name one, or leave it out".to_owned();
+        return Err(Error::Config { field: "replay", reason });
+    }
+    Ok(())
+}
+
+fn check_dimensions(config: &TrainConfig, encoder: &dyn Encoder) -> Result<()> {
+    let whole = encoder.dimensions();
+    match config.matryoshka.iter().flatten().find(|&&dimensions| dimensions >= whole) {
+        Some(dimensions) => {
+            let reason = format!("{dimensions} is no part of this model's {whole} dimensions, which count anyway");
+            Err(Error::Config { field: "matryoshka", reason })
+        }
         None => Ok(()),
     }
 }
 
-/// All left texts, then all right texts, and the scores `(B,)`.
-fn collate(pairs: &[&TokenPair]) -> (RaggedBatch, Tensor) {
-    let left = pairs.iter().map(|pair| pair.left.as_slice());
-    let right = pairs.iter().map(|pair| pair.right.as_slice());
-    let scores: Vec<f32> = pairs.iter().map(|pair| pair.score as f32).collect();
-    (RaggedBatch::new(left.chain(right)), Tensor::from_slice(&scores))
-}
-
-fn finite(loss: f64, epoch: usize, step: usize, config: &TrainConfig) -> Result<f64> {
+fn finite(loss: f64, at: &Counters, config: &TrainConfig) -> Result<()> {
     if loss.is_finite() {
-        Ok(loss)
-    } else {
-        Err(Error::Diverged { epoch, step, loss, learning_rate: config.learning_rate })
+        return Ok(());
     }
+    Err(Error::Diverged { epoch: at.epoch, step: at.step, loss, learning_rate: config.learning_rate })
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Checkpoint;
 use crate::ml::Result;
+use crate::ml::eval::Spread;
 
 /// What an epoch came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,16 @@ pub struct EpochRecord {
     pub val_pearson: Option<f64>,
     /// Spearman's correlation on the validation rows; `null` likewise.
     pub val_spearman: Option<f64>,
+    /// Mean reciprocal rank of the validation rows' texts among each other; `null` where fewer than two
+    /// belong together.
+    #[serde(default)]
+    pub val_mrr: Option<f64>,
+    /// General ability, where there is a budget of it.
+    #[serde(default)]
+    pub general: Option<f64>,
+    /// How the training texts' vectors lie, where the collapse alarm is on.
+    #[serde(default)]
+    pub spread: Option<Spread>,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Seconds that the epoch took, its validation included.
@@ -42,11 +54,11 @@ pub struct Step {
 
 /// Watches a run. An error that it returns ends the run.
 pub trait Observer {
-    /// After each step.
+    /// After each step. `state` gives the run as it stands, to go on from later.
     ///
     /// # Errors
     /// To end the run.
-    fn step(&mut self, step: Step) -> Result<()>;
+    fn step(&mut self, step: Step, state: &dyn Fn() -> Checkpoint) -> Result<()>;
 
     /// After each epoch.
     ///

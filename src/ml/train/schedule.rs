@@ -1,6 +1,7 @@
 //! The learning rate as a function of the step.
 
-use super::config::{Schedule, TrainConfig};
+use super::config::TrainConfig;
+use super::options::Schedule;
 
 /// The learning rate at each step of a run: a warm-up from zero, then the schedule. The shapes are
 /// those of the transformers library's schedules.

@@ -1,0 +1,151 @@
+//! What a run may cost: general ability, and the spread of the vectors.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::config::TrainConfig;
+use super::options::{ForgettingAction, ForgettingConfig, GeneralMetric};
+use super::{EpochRecord, Snapshot, Stopped, TokenPair};
+use crate::ml::encoder::Encoder;
+use crate::ml::eval;
+use crate::ml::{Error, Result};
+
+/// A mix of base and tuned weights, and what it is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SweepPoint {
+    /// How much of the tuned weights is in it, 0 to 1.
+    pub alpha: f64,
+    /// Spearman's correlation on the validation rows; `null` where it cannot be measured.
+    pub val_spearman: Option<f64>,
+    /// The validation loss.
+    pub val_loss: f64,
+    /// General ability, by the budget's metric.
+    pub general: f64,
+}
+
+/// Watches a run from epoch to epoch.
+pub(super) struct Guard<'a> {
+    forgetting: Option<ForgettingConfig>,
+    general: &'a [TokenPair],
+    /// General ability of the base.
+    before: Option<f64>,
+    collapse: Option<Collapse<'a>>,
+}
+
+/// Spearman's correlation and the loss on the validation rows.
+type Validate<'a> = dyn Fn(&dyn Encoder) -> (Option<f64>, f64) + 'a;
+
+struct Collapse<'a> {
+    texts: Vec<&'a [u32]>,
+    seed: u64,
+    before: eval::Spread,
+}
+
+impl<'a> Guard<'a> {
+    /// Measures the base.
+    ///
+    /// # Errors
+    /// Where there is a budget and nothing to measure it with.
+    pub(super) fn new(
+        encoder: &dyn Encoder,
+        training: &'a [TokenPair],
+        general: &'a [TokenPair],
+        config: &TrainConfig,
+    ) -> Result<Self> {
+        let mut guard = Self { forgetting: config.forgetting, general, before: None, collapse: None };
+        if guard.forgetting.is_some() {
+            guard.before = Some(guard.measure(encoder)?);
+        }
+        if config.collapse_alarm {
+            let texts: Vec<&[u32]> = training.iter().flat_map(TokenPair::texts).collect();
+            let before = eval::spread(encoder, &texts, config.seed);
+            guard.collapse = Some(Collapse { texts, seed: config.seed, before });
+        }
+        Ok(guard)
+    }
+
+    /// General ability by the budget's metric.
+    fn measure(&self, encoder: &dyn Encoder) -> Result<f64> {
+        let benchmark = eval::benchmark(encoder, "", self.general);
+        let value = match self.forgetting.map(|forgetting| forgetting.metric) {
+            Some(GeneralMetric::Spearman) => benchmark.spearman,
+            _ => benchmark.pearson,
+        };
+        value.ok_or_else(|| Error::Config {
+            field: "forgetting",
+            reason: "general ability cannot be measured: no benchmark whose scores differ was given".to_owned(),
+        })
+    }
+
+    /// Notes in the epoch's record what was measured. `Some` where the run must end.
+    pub(super) fn judge(&self, encoder: &dyn Encoder, record: &mut EpochRecord) -> Result<Option<Stopped>> {
+        if let Some(Collapse { texts, seed, before }) = &self.collapse {
+            let spread = eval::spread(encoder, texts, *seed);
+            let collapsed = spread.collapsed(before).is_some();
+            record.spread = Some(spread);
+            if collapsed {
+                return Ok(Some(Stopped::Collapse));
+            }
+        }
+        let Some(forgetting) = &self.forgetting else { return Ok(None) };
+        let general = self.measure(encoder)?;
+        record.general = Some(general);
+        let over = !self.within(general) && forgetting.action != ForgettingAction::Interpolate;
+        Ok(over.then_some(Stopped::Forgetting))
+    }
+
+    fn within(&self, general: f64) -> bool {
+        match (&self.forgetting, self.before) {
+            (Some(forgetting), Some(before)) => general >= before - forgetting.max_drop,
+            _ => true,
+        }
+    }
+
+    /// Whether a run that ended for this reason goes back to its last sound epoch.
+    pub(super) fn goes_back(&self, stopped: Stopped) -> bool {
+        match stopped {
+            Stopped::Collapse => true,
+            Stopped::Forgetting => self.forgetting.is_some_and(|budget| budget.action == ForgettingAction::Rollback),
+            Stopped::MaxEpochs | Stopped::EarlyStopping => false,
+        }
+    }
+
+    /// Mixes the base's weights with the encoder's, from all base to all tuned in tenths, and leaves the
+    /// mix in the encoder that is best on the validation rows and within the budget. Gives the mixes and
+    /// the chosen part of the tuned weights, where the budget asks for that.
+    pub(super) fn interpolate(
+        &self,
+        encoder: &mut dyn Encoder,
+        base: &Snapshot,
+        validate: &Validate<'_>,
+    ) -> Result<(Vec<SweepPoint>, Option<f64>)> {
+        let asked = self.forgetting.is_some_and(|budget| budget.action == ForgettingAction::Interpolate);
+        if !asked {
+            return Ok((Vec::new(), None));
+        }
+        let tuned = Snapshot::of(encoder, 0);
+        let mut points = Vec::new();
+        for tenths in 0..=10 {
+            let alpha = f64::from(tenths) / 10.0;
+            mix(encoder, base, &tuned, alpha);
+            let (val_spearman, val_loss) = validate(encoder);
+            points.push(SweepPoint { alpha, val_spearman, val_loss, general: self.measure(encoder)? });
+        }
+        let worth = |point: &SweepPoint| point.val_spearman.unwrap_or(-point.val_loss);
+        let within = points.iter().filter(|point| self.within(point.general));
+        let chosen = within.max_by(|a, b| worth(a).total_cmp(&worth(b))).map_or(0.0, |point| point.alpha);
+        mix(encoder, base, &tuned, chosen);
+        Ok((points, Some(chosen)))
+    }
+}
+
+/// Puts `base + alpha (tuned - base)` into the encoder.
+fn mix(encoder: &mut dyn Encoder, base: &Snapshot, tuned: &Snapshot, alpha: f64) {
+    let _guard = tch::no_grad_guard();
+    let between = |base: &Tensor, tuned: &Tensor| base.lerp(tuned, alpha);
+    let variables = base.variables.iter().zip(&tuned.variables).map(|(base, tuned)| between(base, tuned));
+    encoder.set_variables(variables.collect());
+    let ids = tuned.table.tuned_ids();
+    let rows = between(&base.table.lookup(&ids), &tuned.table.lookup(&ids));
+    encoder.set_table(tuned.table.with_rows(&ids, rows));
+}

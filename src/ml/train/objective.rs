@@ -1,0 +1,284 @@
+//! What a step makes small: the loss and what stands beside it.
+
+use std::collections::HashMap;
+
+use tch::{Kind, Tensor};
+
+use super::TokenPair;
+use super::config::TrainConfig;
+use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
+use super::optimizer::Gathered;
+use crate::ml::encoder::{Encoder, RaggedBatch, encode_all};
+use crate::ml::eval;
+use crate::ml::similarity::Similarity;
+
+/// The loss of replayed rows reads their order alone: their scores may be on any scale.
+const REPLAY_LOSS: LossKind = LossKind::Cosent;
+
+/// A batch's rows.
+pub(super) struct Batch<'a> {
+    /// Of the training rows.
+    pub(super) pairs: Vec<&'a TokenPair>,
+    /// Of the replayed table.
+    pub(super) replay: Vec<&'a TokenPair>,
+}
+
+impl<'a> Batch<'a> {
+    /// All texts: left, right, negatives, then the replayed left and right.
+    pub(super) fn texts(&self) -> Vec<&'a [u32]> {
+        let column = |pairs: &[&'a TokenPair], of: fn(&'a TokenPair) -> Option<&'a [u32]>| {
+            pairs.iter().filter_map(|&pair| of(pair)).collect::<Vec<_>>()
+        };
+        let left = |pair: &'a TokenPair| Some(pair.left.as_slice());
+        let right = |pair: &'a TokenPair| Some(pair.right.as_slice());
+        let negative = |pair: &'a TokenPair| pair.negative.as_deref();
+        let mut texts = column(&self.pairs, left);
+        texts.extend(column(&self.pairs, right));
+        texts.extend(column(&self.pairs, negative));
+        texts.extend(column(&self.replay, left));
+        texts.extend(column(&self.replay, right));
+        texts
+    }
+}
+
+/// The loss of a run, with all that is added to it.
+pub(super) struct Objective<'a> {
+    config: &'a TrainConfig,
+    loss: Loss,
+    contrast: Option<(Loss, f64)>,
+    base: Option<BaseVectors>,
+}
+
+/// The base's vectors of the run's texts: what a guide and self-distillation compare with.
+struct BaseVectors {
+    places: HashMap<Vec<u32>, i64>,
+    /// `(T, D)`
+    vectors: Tensor,
+}
+
+impl BaseVectors {
+    fn of(encoder: &dyn Encoder, pairs: &[&[TokenPair]]) -> Self {
+        let mut places: HashMap<Vec<u32>, i64> = HashMap::new();
+        let mut texts: Vec<&[u32]> = Vec::new();
+        for text in pairs.iter().flat_map(|pairs| pairs.iter()).flat_map(TokenPair::texts) {
+            if !places.contains_key(text) {
+                places.insert(text.to_vec(), texts.len() as i64);
+                texts.push(text);
+            }
+        }
+        Self { places, vectors: encode_all(encoder, &texts) }
+    }
+
+    /// `(T, D)`
+    fn rows(&self, texts: &[&[u32]]) -> Tensor {
+        let places: Vec<i64> = texts.iter().map(|&text| self.places[text]).collect();
+        self.vectors.index_select(0, &Tensor::from_slice(&places))
+    }
+}
+
+impl<'a> Objective<'a> {
+    /// `encoder` is the base: what needs its vectors takes them now.
+    pub(super) fn new(
+        config: &'a TrainConfig,
+        encoder: &dyn Encoder,
+        training: &[TokenPair],
+        replay: &[TokenPair],
+    ) -> Self {
+        let needs_base = config.guide.is_some() || config.self_distillation.is_some();
+        Self {
+            loss: Loss::new(config.loss, config.scale, config.margin),
+            contrast: config.contrast.map(|extra| (Loss::new(LossKind::Mnrl, Some(extra.scale), None), extra.weight)),
+            base: needs_base.then(|| BaseVectors::of(encoder, &[training, replay])),
+            config,
+        }
+    }
+
+    /// The batch's loss, and the gradients by the leaves of it times `share`.
+    pub(super) fn gradients(
+        &self,
+        encoder: &dyn Encoder,
+        gathered: &Gathered,
+        batch: &Batch<'_>,
+        share: f64,
+        leaves: &[Tensor],
+    ) -> (f64, Vec<Tensor>) {
+        // A text that stands in several rows is encoded once.
+        let texts = batch.texts();
+        let (distinct, places) = distinct(&texts);
+        let compute = |vectors: &Tensor| self.compute(batch, &texts, &vectors.index_select(0, &places)) * share;
+        let forward = |texts: &[&[u32]]| {
+            let ragged = RaggedBatch::new(texts.iter().copied());
+            encoder.forward(&gathered.tokens(&ragged.ids), &ragged.lengths)
+        };
+        let at_a_time = match self.config.mini_batch {
+            Some(pairs) if pairs < batch.pairs.len() => distinct.len().div_ceil(batch.pairs.len().div_ceil(pairs)),
+            _ => {
+                let loss = compute(&forward(&distinct));
+                return (loss.double_value(&[]) / share, differentiate(&loss, leaves));
+            }
+        };
+        // Gradient caching: vectors without a graph, the loss's slope on them, then each part once more
+        // with its part of the slope.
+        let parts = || distinct.chunks(at_a_time);
+        let vectors = tch::no_grad(|| Tensor::cat(&parts().map(forward).collect::<Vec<_>>(), 0));
+        let vectors = vectors.set_requires_grad(true);
+        let loss = compute(&vectors);
+        let slope = differentiate(&loss, std::slice::from_ref(&vectors)).remove(0);
+        let mut start = 0;
+        let mut sum = Vec::new();
+        for part in parts() {
+            let slope = slope.narrow(0, start, part.len() as i64);
+            add(&mut sum, differentiate(&(forward(part) * slope).sum(Kind::Float), leaves));
+            start += part.len() as i64;
+        }
+        (loss.double_value(&[]) / share, sum)
+    }
+
+    /// The batch's loss from its texts' vectors `(T, D)`, in the order of [`Batch::texts`].
+    fn compute(&self, batch: &Batch<'_>, texts: &[&[u32]], vectors: &Tensor) -> Tensor {
+        let (rows, replayed) = (batch.pairs.len() as i64, batch.replay.len() as i64);
+        let negatives = texts.len() as i64 - 2 * rows - 2 * replayed;
+        let column = |start, rows| vectors.narrow(0, start, rows);
+        let columns = Columns {
+            left: column(0, rows),
+            right: column(rows, rows),
+            negative: (negatives > 0).then(|| column(2 * rows, negatives)),
+            scores: scores(&batch.pairs),
+            candidates: self.config.contrasts().then(|| self.candidates(&batch.pairs)),
+        };
+        let mut loss = self.matryoshka(&columns);
+        if replayed > 0 {
+            let start = 2 * rows + negatives;
+            let columns = Columns {
+                left: column(start, replayed),
+                right: column(start + replayed, replayed),
+                negative: None,
+                scores: scores(&batch.replay),
+                candidates: None,
+            };
+            loss += Loss::new(REPLAY_LOSS, None, None).compute(&columns);
+        }
+        if let (Some(weight), Some(base)) = (self.config.self_distillation, &self.base) {
+            let drift: Tensor = 1.0 - super::cosine(vectors, &base.rows(texts));
+            loss += drift.mean(Kind::Float) * weight;
+        }
+        loss
+    }
+
+    /// The mean over the chosen numbers of dimensions, the whole among them.
+    fn matryoshka(&self, columns: &Columns) -> Tensor {
+        let whole = self.of_columns(columns);
+        let Some(dims) = &self.config.matryoshka else { return whole };
+        let sum = dims.iter().fold(whole, |sum, &dim| sum + self.of_columns(&columns.truncate(dim)));
+        sum / (dims.len() + 1) as f64
+    }
+
+    fn of_columns(&self, columns: &Columns) -> Tensor {
+        let loss = self.loss.compute(columns);
+        match &self.contrast {
+            Some((contrast, weight)) => loss + contrast.compute(columns) * *weight,
+            None => loss,
+        }
+    }
+
+    /// Which texts of the batch are negatives, the guide's doubts included.
+    fn candidates(&self, pairs: &[&TokenPair]) -> Candidates {
+        let config = self.config;
+        let (Some(margin), Some(base)) = (config.guide, &self.base) else {
+            return self.sure_candidates(pairs);
+        };
+        let column = |of: fn(&TokenPair) -> Option<&[u32]>| {
+            base.rows(&pairs.iter().filter_map(|&pair| of(pair)).collect::<Vec<_>>())
+        };
+        let (left, right) = (column(|pair| Some(&pair.left)), column(|pair| Some(&pair.right)));
+        let matrix = |a: &Tensor, b: &Tensor| Vec::<Vec<f32>>::try_from(a.matmul(&b.tr())).unwrap_or_default();
+        let to_right = matrix(&left, &right);
+        let to_negative = match pairs.first().is_some_and(|pair| pair.negative.is_some()) {
+            true => matrix(&left, &column(|pair| pair.negative.as_deref())),
+            false => Vec::new(),
+        };
+        let too_near = |row: usize, rival: Rival| {
+            let similarity = match rival {
+                Rival::Right(at) => to_right[row][at],
+                Rival::Negative(at) => to_negative[row][at],
+                Rival::Left(at) => to_right[at][row],
+            };
+            f64::from(similarity) > f64::from(to_right[row][row]) - margin
+        };
+        Candidates::of(pairs, config.positive_from, config.symmetric, &too_near)
+    }
+
+    /// The measure that the scores are on.
+    pub(super) fn measure(&self) -> Similarity {
+        self.loss.kind.measure()
+    }
+
+    /// The loss over all validation rows; in batches of the run's size where a batch's size is part of
+    /// the loss. Replay and self-distillation stay out of it. `None` where it is the mean squared error.
+    pub(super) fn validation(&self, encoder: &dyn Encoder, rows: &[TokenPair]) -> Option<f64> {
+        let contrasts = self.config.contrasts();
+        let squared = matches!(self.loss.kind, LossKind::AngularMse | LossKind::CosineMse);
+        if squared && !contrasts {
+            return None;
+        }
+        let (left, right) = eval::vectors(encoder, rows);
+        let negatives: Vec<&[u32]> = rows.iter().filter_map(|row| row.negative.as_deref()).collect();
+        let negative = (!negatives.is_empty()).then(|| encode_all(encoder, &negatives));
+        let size = if contrasts { self.config.batch_size } else { rows.len().max(1) };
+        let mut sum = 0.0;
+        for (part, start) in rows.chunks(size).zip((0..).step_by(size)) {
+            let of_part = |column: &Tensor| column.narrow(0, start, part.len() as i64);
+            let pairs: Vec<&TokenPair> = part.iter().collect();
+            let columns = Columns {
+                left: of_part(&left),
+                right: of_part(&right),
+                negative: negative.as_ref().map(of_part),
+                scores: scores(&pairs),
+                candidates: contrasts.then(|| self.sure_candidates(&pairs)),
+            };
+            sum += self.of_columns(&columns).double_value(&[]) * part.len() as f64;
+        }
+        Some(sum / rows.len() as f64)
+    }
+
+    /// The candidates without a guide's doubts.
+    fn sure_candidates(&self, pairs: &[&TokenPair]) -> Candidates {
+        Candidates::of(pairs, self.config.positive_from, self.config.symmetric, &|_, _| false)
+    }
+}
+
+/// The different texts, and where each text stands among them, `(T,)`.
+fn distinct<'a>(texts: &[&'a [u32]]) -> (Vec<&'a [u32]>, Tensor) {
+    let mut place_of: HashMap<&[u32], i64> = HashMap::new();
+    let mut distinct = Vec::new();
+    let mut place = |text: &'a [u32]| {
+        *place_of.entry(text).or_insert_with(|| {
+            distinct.push(text);
+            distinct.len() as i64 - 1
+        })
+    };
+    let places: Vec<i64> = texts.iter().map(|&text| place(text)).collect();
+    (distinct, Tensor::from_slice(&places))
+}
+
+/// The gradient by each leaf; zeros for one that the loss does not reach.
+fn differentiate(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
+    let gradients = Tensor::run_backward(&[loss], leaves, false, false);
+    let whole = gradients.into_iter().zip(leaves);
+    whole.map(|(gradient, leaf)| if gradient.defined() { gradient } else { leaf.detach().zeros_like() }).collect()
+}
+
+/// Adds gradients to those that are there, if any.
+pub(super) fn add(sum: &mut Vec<Tensor>, gradients: Vec<Tensor>) {
+    if sum.is_empty() {
+        *sum = gradients;
+        return;
+    }
+    for (sum, gradient) in sum.iter_mut().zip(gradients) {
+        let _ = sum.g_add_(&gradient);
+    }
+}
+
+fn scores(pairs: &[&TokenPair]) -> Tensor {
+    Tensor::from_slice(&pairs.iter().map(|pair| pair.score as f32).collect::<Vec<_>>())
+}

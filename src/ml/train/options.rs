@@ -1,0 +1,170 @@
+//! The settings that are one of a few, and those that have parts.
+
+use serde::{Deserialize, Serialize};
+
+/// When a run ends before its last epoch, and which epoch is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EarlyStoppingConfig {
+    /// Epochs without an improvement before the run ends. 3: the tutorial's.
+    pub patience: usize,
+    /// An epoch is better when the metric is better by more than this. 0.001: the tutorial's.
+    pub min_delta: f64,
+    /// What is watched. `loss`: the tutorial's.
+    pub monitor: Monitor,
+    /// Keep the weights of the best epoch and not of the last. `false`: the tutorial's.
+    pub restore_best: bool,
+}
+
+/// Where Adam's epsilon stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpsilonMode {
+    /// Outside the bias correction (Kingma and Ba 2015, section 2, "epsilon hat"): Keras.
+    Keras,
+    /// Inside it (the same paper, algorithm 1): PyTorch.
+    Torch,
+}
+
+/// How the learning rate changes over a run, after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// It stays.
+    Constant,
+    /// It falls to zero in a line.
+    Linear,
+    /// It falls to zero along half a cosine.
+    Cosine,
+}
+
+/// What is kept to the bound `clipnorm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClipKind {
+    /// The norm of each variable's gradient: Keras' `clipnorm`.
+    PerVariable,
+    /// The norm of all gradients together: PyTorch's `clip_grad_norm_`, Keras' `global_clipnorm`.
+    Global,
+    /// Each number of a gradient: Keras' `clipvalue`.
+    Value,
+}
+
+/// The metric of an epoch that early stopping watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The training loss, as in the tutorial.
+    Loss,
+    /// The validation loss.
+    ValLoss,
+    /// The validation mean absolute error.
+    ValMae,
+    /// Pearson's correlation on the validation rows; higher is better.
+    ValPearson,
+    /// Spearman's correlation on the validation rows; higher is better.
+    ValSpearman,
+    /// How well the validation rows' texts find each other; higher is better.
+    ValMrr,
+}
+
+/// What counts as a variable of the vocabulary's table when gradients are clipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClipTable {
+    /// Each of the checkpoint's shards.
+    Shards,
+    /// The table as a whole.
+    Whole,
+}
+
+/// What puts rows together into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplerKind {
+    /// The epoch's order, cut into batches.
+    Plain,
+    /// Every score has the same share of an epoch: rows with rare scores come more than once, of those
+    /// with common ones some rest until another epoch.
+    Balanced,
+    /// No text stands twice in a batch, so that in-batch contrast sees no false negative.
+    NoDuplicates,
+    /// Texts of like length together.
+    ByLength,
+}
+
+/// What makes a step of gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerKind {
+    /// Kingma and Ba 2015.
+    Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+    AdamW,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
+/// In-batch contrast beside the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ContrastConfig {
+    /// How much it counts beside the loss. 1.
+    pub weight: f64,
+    /// Multiplies the cosines. 20.
+    pub scale: f64,
+}
+
+/// How much general ability a run may cost. It is measured after each epoch on the job's benchmark, or
+/// on the built-in pairs where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForgettingConfig {
+    /// What is measured. `pearson`.
+    pub metric: GeneralMetric,
+    /// How far it may fall below the base's. 0.01.
+    pub max_drop: f64,
+    /// What happens beyond. `interpolate`.
+    pub action: ForgettingAction,
+}
+
+/// A measure of general ability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GeneralMetric {
+    /// Pearson's correlation of the cosine.
+    Pearson,
+    /// Spearman's.
+    Spearman,
+}
+
+/// What happens when a run costs more general ability than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForgettingAction {
+    /// The run ends, and keeps what it learnt up to there.
+    Stop,
+    /// The run ends and goes back to the last epoch within the budget.
+    Rollback,
+    /// The run goes on; in the end base and tuned weights are mixed, as much of the tuned as the budget
+    /// allows (Wortsman et al. 2022, WiSE-FT).
+    Interpolate,
+}
+
+impl Default for ContrastConfig {
+    fn default() -> Self {
+        Self { weight: 1.0, scale: 20.0 }
+    }
+}
+
+impl Default for ForgettingConfig {
+    fn default() -> Self {
+        Self { metric: GeneralMetric::Pearson, max_drop: 0.01, action: ForgettingAction::Interpolate }
+    }
+}
+
+impl Default for EarlyStoppingConfig {
+    fn default() -> Self {
+        Self { patience: 3, min_delta: 0.001, monitor: Monitor::Loss, restore_best: false }
+    }
+}

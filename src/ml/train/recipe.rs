@@ -1,0 +1,164 @@
+//! Names for settings. What was tried, and why these, is in `docs/recipes.md`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::config::TrainConfig;
+use super::loss::LossKind;
+use super::options::{
+    ContrastConfig, EarlyStoppingConfig, ForgettingAction, ForgettingConfig, GeneralMetric, Monitor, Schedule,
+};
+use super::split::SplitKind;
+use crate::ml::dataset::{PairDataset, TableKind};
+
+/// A named set of settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Recipe {
+    /// What did best on texts that were held out, for search and for scores, while general ability held.
+    #[default]
+    Recommended,
+    /// The tutorial's settings to the letter, Keras' meaning of each included.
+    Tutorial,
+    /// `recommended` at a quarter of its rate, within a narrow budget of forgetting.
+    Gentle,
+    /// `recommended` for twice as many epochs, the best one kept, within a budget of forgetting.
+    Thorough,
+}
+
+/// Steps that a run wants to have: fewer rows are read more often.
+const STEPS: usize = 350;
+
+/// What a recipe asks of a table.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct TableFacts {
+    /// What its rows are.
+    pub kind: TableKind,
+    /// How many.
+    pub rows: usize,
+    /// Rows whose score is that of a positive pair: at least 0.7.
+    pub positives: usize,
+}
+
+impl TableFacts {
+    /// Of a table that was read.
+    pub fn of(table: &PairDataset) -> Self {
+        let positive_from = TrainConfig::default().positive_from;
+        let positives = table.pairs.iter().filter(|pair| pair.score >= positive_from).count();
+        Self { kind: table.kind, rows: table.pairs.len(), positives }
+    }
+}
+
+impl Recipe {
+    /// The settings that the name stands for, with others in the place of some: a JSON object in which
+    /// nested objects may be partial. A recipe's `contrast` belongs to its loss: with another loss it goes,
+    /// unless it is given, too.
+    pub fn settings(self, table: TableFacts, others: &Map<String, Value>) -> Value {
+        let mut settings = serde_json::to_value(self.config(table)).expect("plain structs become JSON");
+        let another = others.get("loss").is_some_and(|loss| *loss != settings["loss"]);
+        if another && !others.contains_key("contrast") {
+            settings["contrast"] = Value::Null;
+        }
+        for (name, value) in others {
+            match (settings.get_mut(name), value) {
+                (Some(Value::Object(inner)), Value::Object(value)) => inner.extend(value.clone()),
+                (Some(place), value) => *place = value.clone(),
+                (None, value) => settings[name] = value.clone(),
+            }
+        }
+        settings
+    }
+
+    /// The settings that the name stands for.
+    pub fn config(self, table: TableFacts) -> TrainConfig {
+        match self {
+            Self::Recommended => recommended(table),
+            Self::Tutorial => TrainConfig::default(),
+            Self::Gentle => {
+                let usual = recommended(table);
+                TrainConfig { learning_rate: usual.learning_rate / 4.0, forgetting: Some(budget(0.005)), ..usual }
+            }
+            Self::Thorough => {
+                let usual = recommended(table);
+                TrainConfig { epochs: usual.epochs * 2, forgetting: Some(budget(0.01)), ..usual }
+            }
+        }
+    }
+}
+
+fn budget(max_drop: f64) -> ForgettingConfig {
+    ForgettingConfig { metric: GeneralMetric::Pearson, max_drop, action: ForgettingAction::Interpolate }
+}
+
+fn recommended(TableFacts { kind, rows, positives }: TableFacts) -> TrainConfig {
+    // Larger batches hold more negatives; small tables want more steps.
+    let batch_size = match rows {
+        0..300 => 16,
+        300..1000 => 32,
+        _ => 64,
+    };
+    let validation_split = if rows < 1000 { 0.2 } else { 0.1 };
+    let steps_of_epoch = ((rows as f64 * (1.0 - validation_split)) as usize).div_ceil(batch_size).max(1);
+    // Scores say how near two texts are; in-batch contrast lets each text find its own, and holds what the
+    // base knew. Without scores contrast is all there is.
+    let contrast = |weight| (positives >= 2).then(|| ContrastConfig { weight, ..ContrastConfig::default() });
+    let (loss, contrast) = match kind {
+        TableKind::PairScore => (LossKind::AngularMse, contrast(0.1)),
+        TableKind::PairClass => (LossKind::CosineMse, contrast(1.0)),
+        TableKind::PairPositive | TableKind::Triplet => (LossKind::Mnrl, None),
+    };
+    TrainConfig {
+        loss,
+        contrast,
+        epochs: STEPS.div_ceil(steps_of_epoch).clamp(3, 10),
+        batch_size,
+        learning_rate: 2e-4,
+        schedule: Schedule::Linear,
+        validation_split,
+        split: SplitKind::Grouped,
+        early_stopping: Some(EarlyStoppingConfig {
+            patience: 3,
+            min_delta: 0.0,
+            monitor: Monitor::ValLoss,
+            restore_best: true,
+        }),
+        ..TrainConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_recipe_suits_every_kind_and_size_of_table() {
+        for recipe in [Recipe::Recommended, Recipe::Gentle, Recipe::Thorough] {
+            for kind in [TableKind::PairScore, TableKind::PairClass, TableKind::PairPositive, TableKind::Triplet] {
+                for rows in [10, 98, 500, 10_000, 200_000] {
+                    for positives in [0, rows] {
+                        let config = recipe.config(TableFacts { kind, rows, positives });
+                        config.check().unwrap();
+                        assert_eq!(config.loss.objection(kind, 0.0, 1.0, 2), None, "{recipe:?} {kind:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_loss_brings_its_own_contrast_or_none() {
+        let table = TableFacts { kind: TableKind::PairScore, rows: 500, positives: 100 };
+        let config = |others: Value| -> TrainConfig {
+            let others = others.as_object().unwrap().clone();
+            serde_json::from_value(Recipe::Recommended.settings(table, &others)).unwrap()
+        };
+        assert!(config(json!({ "epochs": 1 })).contrast.is_some());
+        assert!(config(json!({ "loss": "angular_mse" })).contrast.is_some());
+        assert_eq!(config(json!({ "loss": "mnrl" })).contrast, None);
+        let both = config(json!({ "loss": "cosent", "contrast": { "weight": 3.0 } }));
+        assert_eq!(both.contrast.unwrap().weight, 3.0);
+        assert_eq!(config(json!({ "early_stopping": { "patience": 9 } })).early_stopping.unwrap().patience, 9);
+    }
+}
