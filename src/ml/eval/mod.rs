@@ -1,16 +1,33 @@
-//! How good an encoder is: on a job's own pairs, on a benchmark, to the eye.
+//! How good an encoder is: on a job's own pairs, on a benchmark, to the eye; and whether tuning it was
+//! worth it.
 
+mod assessment;
+mod bootstrap;
+mod calibration;
+mod collapse;
 mod correlation;
+mod movers;
+mod retrieval;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+pub use assessment::{Assessment, Differences, Evidence, Exam, Spreads};
+pub use bootstrap::{Difference, Metric, RESAMPLES, difference};
+pub use calibration::{Calibration, PRECISE, ScoreCut, Threshold, Uncalibrated};
+pub use collapse::{ALIKE, Collapse, LEAST_RANK, Spread, spread};
 pub use correlation::{pearson, spearman};
+pub use movers::{MOST_MOVERS, Mover, Movers};
+pub use retrieval::{Retrieval, retrieval};
+pub use verdict::{
+    Axis, Doubt, FEWEST_PAIRS, LEAST_GAIN, LEAST_GAIN_OF_ERROR, Verdict, Verdicts, WIDEST, WIDEST_OF_ERROR, overall,
+};
 
-use crate::ml::dataset::{self, Format, PairDataset, Scores};
+use crate::ml::dataset::{self, Format, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Cut, Encoder, Model, encode_all, tokenize};
 use crate::ml::similarity::Similarity;
-use crate::ml::train::{Loss, LossKind, TokenPair, angular_similarity, cosine};
+use crate::ml::train::{TokenPair, angular_similarity, cosine};
 
 /// Shamisen's own sentence pairs, so that a fresh machine can tell whether general ability holds.
 const RETENTION_PAIRS: &[u8] = include_bytes!("retention_pairs.csv");
@@ -30,19 +47,6 @@ pub const TITLES: [&str; 9] = [
     "Product Marketing Manager",
 ];
 
-/// The loss, and Keras' metrics of the similarity against the scores on the loss's own measure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PairErrors {
-    /// The loss over all pairs at once.
-    pub loss: f64,
-    /// Mean squared error.
-    pub mse: f64,
-    /// Mean absolute error.
-    pub mae: f64,
-    /// Mean absolute percentage error; a score nearer to zero than 1e-7 counts as 1e-7, as in Keras.
-    pub mape: f64,
-}
-
 /// What validation pairs say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
@@ -60,6 +64,8 @@ pub struct Validation {
     pub pearson: Option<f64>,
     /// Spearman's correlation; `null` likewise.
     pub spearman: Option<f64>,
+    /// How well the pairs' texts find each other; `null` where fewer than two belong together.
+    pub retrieval: Option<Retrieval>,
 }
 
 /// Correlation of the cosine with graded similarity, in the manner of the STS benchmark.
@@ -75,18 +81,48 @@ pub struct Benchmark {
     pub spearman: Option<f64>,
 }
 
-/// A table's pairs as token ids, cut to what the model reads.
+/// A table's rows as token ids, cut to what the model reads.
 pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
     let ids = |text: &str| tokenize(&model.tokenizer, text, model.encoder.max_tokens(), Cut::Right).ids;
-    table
-        .pairs
-        .iter()
-        .map(|pair| TokenPair { left: ids(&pair.left), right: ids(&pair.right), score: pair.score })
-        .collect()
+    let row = |pair: &dataset::Pair| TokenPair {
+        left: ids(&pair.left),
+        right: ids(&pair.right),
+        negative: pair.negative.as_deref().map(ids),
+        score: pair.score,
+        row: pair.row,
+    };
+    table.pairs.iter().map(row).collect()
+}
+
+/// Rows as pairs with a score, so that every kind of table can be judged: a triplet is a pair of score 1
+/// and one of score 0; pairs that belong together are joined by as many that do not, each left text with
+/// the right text of a row further on.
+pub fn judged(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
+    let pair = |row: &TokenPair, right: &[u32], score| TokenPair {
+        left: row.left.clone(),
+        right: right.to_vec(),
+        negative: None,
+        score,
+        row: row.row,
+    };
+    let apart: Vec<TokenPair> = match kind {
+        TableKind::PairScore | TableKind::PairClass => Vec::new(),
+        TableKind::Triplet => rows.iter().filter_map(|row| Some(pair(row, row.negative.as_deref()?, 0.0))).collect(),
+        TableKind::PairPositive => {
+            let ahead = rows.len() / 2;
+            let other = |place: usize| &rows[(place + ahead) % rows.len()];
+            let strange = |(place, row): (usize, &TokenPair)| {
+                let differs = other(place).right != row.right && other(place).right != row.left;
+                (differs && other(place).left != row.left).then(|| pair(row, &other(place).right, 0.0))
+            };
+            rows.iter().enumerate().filter_map(strange).collect()
+        }
+    };
+    rows.iter().map(|row| pair(row, &row.right, row.score)).chain(apart).collect()
 }
 
 /// The pairs' vectors: left `(B, D)` and right `(B, D)`.
-fn vectors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> (Tensor, Tensor) {
+pub(crate) fn vectors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> (Tensor, Tensor) {
     let left: Vec<&[u32]> = pairs.iter().map(|pair| pair.left.as_slice()).collect();
     let right: Vec<&[u32]> = pairs.iter().map(|pair| pair.right.as_slice()).collect();
     (encode_all(encoder, &left), encode_all(encoder, &right))
@@ -94,30 +130,6 @@ fn vectors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> (Tensor, Tensor) {
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.to_kind(tch::Kind::Double)).expect("a one-dimensional tensor")
-}
-
-/// The pairs' similarities on the loss's measure, and how far they are from the scores.
-fn measure(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> (Vec<f64>, PairErrors) {
-    let (left, right) = vectors(encoder, pairs);
-    let similarities = numbers(&match loss.kind.measure() {
-        Similarity::Angular => angular_similarity(&left, &right),
-        Similarity::Cosine => cosine(&left, &right),
-    });
-    let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, pair.score));
-        each.sum::<f64>() / pairs.len() as f64
-    };
-    let mse = mean(&|similarity, score| (similarity - score).powi(2));
-    let loss = match loss.kind {
-        LossKind::AngularMse | LossKind::CosineMse => mse,
-        _ => {
-            let scores: Vec<f32> = pairs.iter().map(|pair| pair.score as f32).collect();
-            loss.compute(&left, &right, &Tensor::from_slice(&scores)).double_value(&[])
-        }
-    };
-    let mae = mean(&|similarity, score| (similarity - score).abs());
-    let mape = mean(&|similarity, score| 100.0 * (similarity - score).abs() / score.abs().max(1e-7));
-    (similarities, PairErrors { loss, mse, mae, mape })
 }
 
 /// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.
@@ -129,32 +141,53 @@ pub struct Correlations {
     pub spearman: Option<f64>,
 }
 
-/// The loss, the errors and the correlations on pairs.
-pub fn pair_errors(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> (PairErrors, Correlations) {
-    let (similarities, errors) = measure(encoder, pairs, loss);
-    let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
-    let correlations =
-        Correlations { pearson: pearson(&similarities, &scores), spearman: spearman(&similarities, &scores) };
-    (errors, correlations)
+/// Errors and correlations on validation pairs.
+pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], measure: Similarity) -> Validation {
+    validate_each(encoder, pairs, measure).0
 }
 
-/// Errors and correlations on validation pairs.
-pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], loss: &Loss) -> Validation {
-    let (PairErrors { mse, mae, mape, .. }, Correlations { pearson, spearman }) = pair_errors(encoder, pairs, loss);
-    Validation { pairs: pairs.len(), measure: loss.kind.measure(), mse, mae, mape, pearson, spearman }
+/// The same, and each pair's similarity.
+pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], measure: Similarity) -> (Validation, Vec<f64>) {
+    let (left, right) = vectors(encoder, pairs);
+    let similarities = numbers(&match measure {
+        Similarity::Angular => angular_similarity(&left, &right),
+        Similarity::Cosine => cosine(&left, &right),
+    });
+    let mean = |of: &dyn Fn(f64, f64) -> f64| {
+        let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, pair.score));
+        each.sum::<f64>() / pairs.len() as f64
+    };
+    let Correlations { pearson, spearman } = correlations(&similarities, pairs);
+    let validation = Validation {
+        pairs: pairs.len(),
+        measure,
+        mse: mean(&|similarity, score| (similarity - score).powi(2)),
+        mae: mean(&|similarity, score| (similarity - score).abs()),
+        // A score nearer to zero than 1e-7 counts as 1e-7, as in Keras.
+        mape: mean(&|similarity, score| 100.0 * (similarity - score).abs() / score.abs().max(1e-7)),
+        pearson,
+        spearman,
+        retrieval: retrieval::of_pairs(pairs, &left, &right),
+    };
+    (validation, similarities)
 }
 
 /// Correlation of the pairs' cosine with their scores, whatever the scores' scale.
 pub fn benchmark(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> Benchmark {
+    benchmark_each(encoder, name, pairs).0
+}
+
+/// The same, and each pair's cosine.
+pub fn benchmark_each(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> (Benchmark, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
     let cosines = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
+    let Correlations { pearson, spearman } = correlations(&cosines, pairs);
+    (Benchmark { name: name.to_owned(), pairs: pairs.len(), pearson, spearman }, cosines)
+}
+
+fn correlations(similarities: &[f64], pairs: &[TokenPair]) -> Correlations {
     let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
-    Benchmark {
-        name: name.to_owned(),
-        pairs: pairs.len(),
-        pearson: pearson(&cosines, &scores),
-        spearman: spearman(&cosines, &scores),
-    }
+    Correlations { pearson: pearson(similarities, &scores), spearman: spearman(similarities, &scores) }
 }
 
 /// Shamisen's own pairs. See [`RETENTION_NAME`].
