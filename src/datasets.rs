@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores};
+use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores, TableKind};
+use crate::ml::sha256::sha256;
+use crate::ml::train::TableFacts;
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
 
 /// Where tables of pairs live.
@@ -61,6 +62,19 @@ pub fn format(dataset: &Dataset) -> Format {
     if dataset.format == "json" { Format::Json } else { Format::Csv }
 }
 
+/// What a recipe asks of a stored dataset.
+pub fn facts(dataset: &Dataset) -> TableFacts {
+    let rows = dataset.rows as usize;
+    // A table from before they were counted is taken to have them.
+    let positives = dataset.scores["positives"].as_u64().map_or(rows, |count| count as usize);
+    TableFacts { kind: kind(dataset), rows, positives }
+}
+
+/// What a stored dataset's rows are.
+pub fn kind(dataset: &Dataset) -> TableKind {
+    serde_json::from_value(dataset.kind.as_str().into()).unwrap_or_default()
+}
+
 impl DatasetShelf {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
@@ -97,11 +111,11 @@ impl DatasetShelf {
         let reading = self.reading.acquire().await.map_err(std::io::Error::other)?;
         let read = tokio::task::spawn_blocking(move || {
             let table = dataset::read(&upload.bytes, upload.format, scores(upload.purpose))?;
-            let sha256 = Sha256::digest(&upload.bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let sha256 = sha256(&upload.bytes);
             let (rows, scores) = (table.pairs.len() as i64, summary(&table));
-            Ok::<_, ShelfError>((upload, sha256, rows, scores, table.columns))
+            Ok::<_, ShelfError>((upload, sha256, rows, scores, table.kind, table.columns))
         });
-        let (upload, sha256, rows, scores, columns) = read.await.map_err(std::io::Error::other)??;
+        let (upload, sha256, rows, scores, kind, columns) = read.await.map_err(std::io::Error::other)??;
         drop(reading);
         let shelf = self.clone();
         let store = async move {
@@ -118,6 +132,7 @@ impl DatasetShelf {
                 bytes,
                 rows,
                 scores,
+                kind: json!(kind).as_str().unwrap_or_default().to_owned(),
                 columns,
             };
             Ok(shelf.store.insert_dataset(new).await?)
@@ -185,5 +200,6 @@ fn summary(table: &PairDataset) -> serde_json::Value {
         "highest": scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         "mean": scores.iter().sum::<f64>() / scores.len() as f64,
         "distinct": distinct.len(),
+        "positives": TableFacts::of(table).positives,
     })
 }

@@ -1,11 +1,20 @@
 //! Models: an id, a folder on disk, a row in the database.
 
+mod card;
+mod export;
+mod markdown;
+
 use std::path::{Path, PathBuf};
 
 use crate::ml::encoder::{self, Model, ModelCard};
 use crate::ml::{Error, Result};
 use crate::store::{self, Kind, ModelRow, Status, Store};
 
+pub use card::card;
+pub use export::{ExportFormat, export, find_folder, root_folder};
+
+/// In a tuned model's folder: what its training was and came to.
+pub const TRAINING: &str = "training.json";
 /// The alias that requests without a model use.
 pub const DEFAULT_ALIAS: &str = "default";
 
@@ -50,7 +59,11 @@ impl ModelRegistry {
         let rows = self.store.models().await?;
         let mut folders: Vec<PathBuf> =
             std::fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-        folders.sort();
+        // A tuned model's row points at its base's.
+        folders.sort_by_key(|folder| {
+            let tuned = encoder::read_card(folder).is_ok_and(|card| card.base_fingerprint.is_some());
+            (tuned, folder.clone())
+        });
         for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
             let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if id.ends_with(".draft") {
@@ -81,11 +94,19 @@ impl ModelRegistry {
 
     async fn adopt(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
         let card = encoder::read_card(folder)?;
+        // A tuned model that was made without a job.
+        let base_model = match card.base_fingerprint {
+            Some(_) => {
+                let root = root_folder(folder)?;
+                root.file_name().map(|name| name.to_string_lossy().into_owned())
+            }
+            None => None,
+        };
         let row = ModelRow {
             model_id: id.to_owned(),
             name: id.to_owned(),
-            kind: Kind::Base,
-            base_model: None,
+            kind: if base_model.is_some() { Kind::Tuned } else { Kind::Base },
+            base_model,
             job_id: None,
             fingerprint: card.fingerprint,
             dimensions: card.dimensions,
@@ -93,7 +114,7 @@ impl ModelRegistry {
             bytes: folder_size(folder)?,
             created_at: store::now(),
         };
-        match self.store.upsert_base_model(&row).await {
+        match self.store.upsert_model(&row).await {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                 anyhow::bail!("a tuned model has its name; rename the folder")
             }
@@ -120,6 +141,12 @@ impl ModelRegistry {
     pub fn discard(&self, model_id: &str) -> std::io::Result<()> {
         let folder = self.folder(model_id);
         if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) }
+    }
+
+    /// A new place for what is made and sent at once. What a stopped server leaves there is removed by
+    /// [`ModelRegistry::take_stock`].
+    pub fn passing_folder(&self) -> PathBuf {
+        self.folder.join(format!("{}.draft", store::new_id("export")))
     }
 
     /// Loads a model; a tuned one over its base, which `base` gives. Reads files: not for an async
@@ -158,15 +185,7 @@ pub fn load_from(folder: &Path, root_folder: &Path) -> Result<Model> {
 /// Where the model or its base is missing or damaged.
 pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
     let folder = models.join(id);
-    let Some(base) = encoder::read_card(&folder)?.base_fingerprint else { return encoder::load(&folder) };
-    let entries = std::fs::read_dir(models).map_err(|error| Error::file(models, error))?;
-    let is_base = |folder: &PathBuf| encoder::read_card(folder).is_ok_and(|card| card.fingerprint == base);
-    let root = entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_base);
-    let root = root.ok_or_else(|| Error::Model {
-        path: folder.clone(),
-        reason: "the base that it was tuned from is not there".to_owned(),
-    })?;
-    load_from(&folder, &root)
+    load_from(&folder, &root_folder(&folder)?)
 }
 
 /// The size of a model folder's files in bytes.

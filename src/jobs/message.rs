@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ml::encoder::ModelCard;
-use crate::ml::eval::{Benchmark, Validation};
-use crate::ml::train::{EpochRecord, Stopped};
+use crate::ml::eval::{Assessment, Benchmark, Validation};
+use crate::ml::train::{EpochRecord, TrainReport};
 use crate::store::{JobError, Phase, Progress};
 
 /// A line of the trainer's.
@@ -48,6 +48,20 @@ pub enum Message {
     },
     /// The user should know this.
     Warning(Note),
+    /// The run can go on from here: the folder `ckpt-<step>` is complete.
+    Checkpoint {
+        /// Steps done.
+        step: usize,
+        /// Of the folder's manifest.
+        manifest_sha256: String,
+    },
+    /// The run goes on where an earlier process left it.
+    Resumed {
+        /// Steps that are done already.
+        step: usize,
+        /// Bit by bit as if it had never stopped; not so where threads, libtorch or processor differ.
+        exact: bool,
+    },
     /// The model is saved in the run's folder.
     Done {
         /// Its card.
@@ -84,18 +98,18 @@ pub struct Evaluation {
 pub struct Report {
     /// How many rows trained and validated.
     pub rows: Rows,
-    /// Each epoch.
-    pub epochs: Vec<EpochRecord>,
-    /// Why training ended.
-    pub stopped: Stopped,
-    /// The epoch whose weights the tuned model has.
-    pub kept_epoch: usize,
+    /// The epochs, why training ended, and what was kept.
+    #[serde(flatten)]
+    pub trained: TrainReport,
     /// Seconds from the trainer's start to the saved model.
     pub seconds: f64,
     /// The base.
     pub before: Evaluation,
     /// The tuned model.
     pub after: Evaluation,
+    /// What both come to: verdict, movers, calibration, spread.
+    #[serde(flatten)]
+    pub assessment: Assessment,
     /// The titles' cosines.
     pub heatmap: Heatmaps,
     /// What the user should know.

@@ -2,7 +2,8 @@
 
 use tokio::sync::watch;
 
-use crate::datasets::DatasetShelf;
+use super::run::{RunSpec, Table};
+use crate::datasets::{self, DatasetShelf};
 use crate::ml::train::{Recipe, TrainConfig, training_rows};
 use crate::registry::ModelRegistry;
 use crate::store::{self, Dataset, Job, ModelRow, NewJob, Purpose, Status, Store};
@@ -19,6 +20,8 @@ pub struct JobRequest {
     pub dataset: Dataset,
     /// The table that measures general ability.
     pub benchmark: Option<Dataset>,
+    /// The table that is learnt beside, against forgetting.
+    pub replay: Option<Dataset>,
     /// The tuned model's name; its id where there is none.
     pub name: Option<String>,
     /// The name of the settings.
@@ -63,6 +66,39 @@ pub enum QueueError {
     /// The database cannot be written.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
+}
+
+/// What a run's description is made of.
+pub(super) struct SpecParts<'a> {
+    pub(super) name: &'a str,
+    pub(super) model: &'a ModelRow,
+    pub(super) dataset: &'a Dataset,
+    pub(super) benchmark: Option<&'a Dataset>,
+    pub(super) replay: Option<&'a Dataset>,
+    pub(super) titles: &'a [String],
+    pub(super) recipe: &'a str,
+    pub(super) config: &'a TrainConfig,
+}
+
+impl JobRequest {
+    /// The recipe's name.
+    pub(super) fn recipe_name(&self) -> String {
+        let name = serde_json::to_value(self.recipe).ok();
+        name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+    }
+
+    pub(super) fn parts<'a>(&'a self, recipe: &'a str) -> SpecParts<'a> {
+        SpecParts {
+            name: self.name.as_deref().unwrap_or_default(),
+            model: &self.model,
+            dataset: &self.dataset,
+            benchmark: self.benchmark.as_ref(),
+            replay: self.replay.as_ref(),
+            titles: &self.titles,
+            recipe,
+            config: &self.config,
+        }
+    }
 }
 
 /// Why a job was not cancelled.
@@ -120,7 +156,6 @@ impl JobQueue {
         self.check(&request).await?;
         let job_id = store::new_id("job");
         let name = request.name.clone().unwrap_or_else(|| model_id(&job_id));
-        let recipe = serde_json::to_value(request.recipe).ok();
         let inserted = self
             .store
             .insert_job(NewJob {
@@ -129,7 +164,8 @@ impl JobQueue {
                 base_model: &request.model,
                 dataset: &request.dataset,
                 benchmark: request.benchmark.as_ref(),
-                recipe: recipe.as_ref().and_then(|recipe| recipe.as_str()).unwrap_or_default(),
+                replay: request.replay.as_ref(),
+                recipe: &request.recipe_name(),
                 config: &request.config,
                 titles: &request.titles,
                 alias: request.alias.as_deref(),
@@ -162,7 +198,7 @@ impl JobQueue {
         }
     }
 
-    async fn check(&self, request: &JobRequest) -> Result<(), QueueError> {
+    pub(super) async fn check(&self, request: &JobRequest) -> Result<(), QueueError> {
         request.config.check()?;
         if request.dataset.purpose == Purpose::Benchmark {
             return Err(QueueError::NotForTraining(request.dataset.dataset_id.clone()));
@@ -170,9 +206,18 @@ impl JobQueue {
         if let Some(table) = request.benchmark.as_ref().filter(|table| table.purpose == Purpose::Training) {
             return Err(QueueError::NotABenchmark(table.dataset_id.clone()));
         }
+        let kind = datasets::kind(&request.dataset);
+        if request.config.replay.is_some() && request.replay.is_none() {
+            let reason = "has no meaning without a table to replay; send \"replay_id\", or leave it out".to_owned();
+            return Err(crate::ml::Error::Config { field: "replay", reason }.into());
+        }
+        if request.replay.as_ref().is_some_and(|table| table.purpose == Purpose::Benchmark) {
+            let reason = "is for training too, and this table was uploaded to measure with; upload it without benchmark=true, its scores from 0 to 1".to_owned();
+            return Err(crate::ml::Error::Config { field: "replay", reason }.into());
+        }
         let number = |name: &str| request.dataset.scores[name].as_f64().unwrap_or_default();
         let (lowest, highest, distinct) = (number("lowest"), number("highest"), number("distinct"));
-        if let Some(reason) = request.config.loss.objection(lowest, highest, distinct as usize) {
+        if let Some(reason) = request.config.loss.objection(kind, lowest, highest, distinct as usize) {
             return Err(crate::ml::Error::Config { field: "loss", reason }.into());
         }
         let pairs = request.dataset.rows as usize;
@@ -191,6 +236,28 @@ impl JobQueue {
             return Err(QueueError::NameTaken(alias.clone()));
         }
         Ok(())
+    }
+
+    /// The description of a run.
+    pub(super) fn spec(&self, parts: &SpecParts<'_>) -> RunSpec {
+        let table = |dataset: &Dataset| Table {
+            name: dataset.name.clone(),
+            file: self.datasets.file(dataset),
+            format: datasets::format(dataset),
+        };
+        RunSpec {
+            name: parts.name.to_owned(),
+            model: self.models.folder(&parts.model.model_id),
+            root: self.models.folder(ModelRegistry::root(parts.model)),
+            dataset: table(parts.dataset),
+            benchmark: parts.benchmark.map(table),
+            replay: parts.replay.map(table),
+            titles: parts.titles.to_vec(),
+            recipe: parts.recipe.to_owned(),
+            config: parts.config.clone(),
+            checkpoint_seconds: 0,
+            resume: Vec::new(),
+        }
     }
 
     /// Asks for the end of a job.

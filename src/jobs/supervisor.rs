@@ -14,11 +14,10 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::message::Message;
-use super::queue::{JobQueue, model_id};
-use super::run::{RunSpec, Table};
-use crate::datasets;
+use super::queue::{JobQueue, SpecParts, model_id};
+use super::run::{RunSpec, Saved};
 use crate::registry::{ModelRegistry, folder_size};
-use crate::store::{Dataset, Job, JobError, NewModel, Phase, Release, Status};
+use crate::store::{CheckpointRow, Job, JobError, NewModel, Phase, Release, Status};
 
 /// Trainers that may die under a job before it is given up.
 const MOST_CRASHES: i64 = 3;
@@ -32,6 +31,8 @@ pub struct SupervisorConfig {
     pub program: PathBuf,
     /// The folder of the runs.
     pub runs: PathBuf,
+    /// Seconds between two checkpoints of a run.
+    pub checkpoint_seconds: u64,
 }
 
 /// Runs one job at a time.
@@ -66,6 +67,7 @@ impl Supervisor {
         for job in self.queue.store.recover_jobs().await? {
             tracing::info!(job, "the job was left running by an earlier server; it is queued again");
         }
+        self.tidy().await?;
         let mut happened = self.queue.subscribe();
         while !stop.is_cancelled() {
             match self.queue.store.claim_job().await {
@@ -88,6 +90,25 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Removes the folders of runs that are over, and of those that left no checkpoint to go on from.
+    async fn tidy(&self) -> anyhow::Result<()> {
+        let store = &self.queue.store;
+        store.forget_checkpoints().await?;
+        for entry in std::fs::read_dir(&self.config.runs)? {
+            let folder = entry?.path();
+            let job = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if store.checkpoints(&job).await?.is_empty() {
+                // What stays costs only space, until the next start.
+                let _ = std::fs::remove_dir_all(&folder);
+            }
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, row: &CheckpointRow) -> PathBuf {
+        self.config.runs.join(&row.job_id).join(format!("t{}", row.lease_token)).join(format!("ckpt-{}", row.step))
+    }
+
     async fn work(&self, job: &Job, stop: &CancellationToken) {
         tracing::info!(job = job.job_id, attempt = job.attempt, "job started");
         self.queue.wake();
@@ -106,36 +127,43 @@ impl Supervisor {
                 tracing::error!(job = job.job_id, %error, "the job cannot be released");
             }
         }
-        // The run's folder holds nothing that is needed now; what stays costs only space.
-        let _ = tokio::fs::remove_dir_all(&folder).await;
-        let _ = tokio::fs::remove_dir(self.config.runs.join(&job.job_id)).await;
+        if let Err(error) = self.tidy().await {
+            tracing::warn!(%error, "the folders of runs that are over cannot be removed");
+        }
         self.queue.wake();
     }
 
     /// Makes the run's folder.
     async fn prepare(&self, job: &Job, folder: &Path) -> anyhow::Result<()> {
         let store = &self.queue.store;
-        let found = |dataset: Option<Dataset>| dataset.ok_or_else(|| anyhow::anyhow!("its dataset is gone"));
-        let table = |dataset: Dataset| Table {
-            file: self.queue.datasets.file(&dataset),
-            format: datasets::format(&dataset),
-            name: dataset.name,
-        };
-        let dataset = table(found(store.dataset(&job.dataset_id).await?)?);
-        let benchmark = match &job.benchmark_id {
-            Some(id) => Some(table(found(store.dataset(id).await?)?)),
-            None => None,
+        let dataset = async |id: &Option<String>| match id {
+            Some(id) => {
+                anyhow::Ok(Some(store.dataset(id).await?.ok_or_else(|| anyhow::anyhow!("its dataset is gone"))?))
+            }
+            None => Ok(None),
         };
         let model = store.model(&job.base_model).await?.ok_or_else(|| anyhow::anyhow!("its base model is gone"))?;
-        let models = &self.queue.models;
+        let pairs = store.dataset(&job.dataset_id).await?.ok_or_else(|| anyhow::anyhow!("its dataset is gone"))?;
+        let (benchmark, replay) = (dataset(&job.benchmark_id).await?, dataset(&job.replay_id).await?);
+        let parts = SpecParts {
+            name: &job.name,
+            model: &model,
+            dataset: &pairs,
+            benchmark: benchmark.as_ref(),
+            replay: replay.as_ref(),
+            titles: &job.titles.0,
+            recipe: &job.recipe,
+            config: &job.config.0,
+        };
+        let resume = store
+            .checkpoints(&job.job_id)
+            .await?
+            .into_iter()
+            .map(|row| Saved { folder: self.checkpoint(&row), manifest_sha256: row.manifest_sha256 });
         let spec = RunSpec {
-            name: job.name.clone(),
-            model: models.folder(&model.model_id),
-            root: models.folder(ModelRegistry::root(&model)),
-            dataset,
-            benchmark,
-            titles: job.titles.0.clone(),
-            config: job.config.0.clone(),
+            checkpoint_seconds: self.config.checkpoint_seconds,
+            resume: resume.collect(),
+            ..self.queue.spec(&parts)
         };
         tokio::fs::create_dir_all(folder).await?;
         spec.write(folder)?;
@@ -144,21 +172,7 @@ impl Supervisor {
 
     /// Starts the trainer and listens until it ends, is cancelled, or the server stops.
     async fn supervise(&self, job: &Job, folder: &Path, stop: &CancellationToken) -> anyhow::Result<Outcome> {
-        let mut child = Command::new(&self.config.program)
-            .arg("train")
-            .arg("--run")
-            .arg(folder)
-            // libtorch's threads wait for each other by spinning. Where something else wants the
-            // processors too, long spins starve the thread that is waited for: with two busy
-            // neighbours a job took 99 s by default and 25 s so, and idle neighbours cost nothing.
-            .env("GOMP_SPINCOUNT", "1000")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A signal to the server's group (Ctrl-C in a terminal) is the server's to pass on.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
+        let mut child = trainer(&self.config.program, folder).spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| anyhow::anyhow!("no standard output"))?;
         let stderr = child.stderr.take().ok_or_else(|| anyhow::anyhow!("no standard error"))?;
         // Held open: its end is the trainer's sign that the server is gone.
@@ -188,7 +202,15 @@ impl Supervisor {
             }
         };
         if let Some(outcome) = outcome {
-            end(&mut child).await;
+            // A run that goes on later saves itself first; one that is over just ends.
+            let signal = if matches!(outcome, Outcome::Stopping) { Signal::TERM } else { Signal::INT };
+            let last_words = async {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    self.listen(job, &line).await?;
+                }
+                anyhow::Ok(())
+            };
+            end(&mut child, signal, last_words).await?;
             return Ok(outcome);
         }
         let status = child.wait().await?;
@@ -224,6 +246,16 @@ impl Supervisor {
         let (phase, progress) = match &message {
             Message::Done { .. } | Message::Failed(_) => return Ok(Heard::Last(Box::new(message))),
             Message::Phase { phase } => (Some(*phase), None),
+            Message::Checkpoint { step, manifest_sha256 } => {
+                let forgotten = self.queue.store.record_checkpoint(job, *step as i64, manifest_sha256).await?;
+                self.queue.wake();
+                let Some(forgotten) = forgotten else { return Ok(Heard::LeaseLost) };
+                for row in forgotten {
+                    // What stays costs only space, until the run is over.
+                    let _ = tokio::fs::remove_dir_all(self.checkpoint(&row)).await;
+                }
+                return Ok(Heard::Recorded);
+            }
             Message::Progress(progress) => (Some(Phase::Training), Some(*progress)),
             _ => (None, None),
         };
@@ -300,6 +332,26 @@ impl Supervisor {
     }
 }
 
+/// A trainer on a folder, about to be started.
+pub(super) fn trainer(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg("train")
+        .arg("--run")
+        .arg(folder)
+        // libtorch's threads wait for each other by spinning. Where something else wants the
+        // processors too, long spins starve the thread that is waited for: with two busy
+        // neighbours a job took 99 s by default and 25 s so, and idle neighbours cost nothing.
+        .env("GOMP_SPINCOUNT", "1000")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A signal to the server's group (Ctrl-C in a terminal) is the server's to pass on.
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
 /// What a line of the trainer's came to.
 enum Heard {
     Recorded,
@@ -307,15 +359,21 @@ enum Heard {
     Last(Box<Message>),
 }
 
-/// Asks the trainer to end, and insists after a while.
-async fn end(child: &mut Child) {
+/// Asks the trainer to end, hears what it still says, and insists after a while.
+async fn end(
+    child: &mut Child,
+    signal: Signal,
+    last_words: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
         // It may have ended by itself meanwhile.
-        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill_process(pid, signal);
     }
+    let heard = tokio::time::timeout(GRACE, last_words).await;
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
+    heard.unwrap_or(Ok(()))
 }
 
 /// The last 4 KiB of what the trainer complains about.

@@ -43,6 +43,19 @@ pub enum Release<'a> {
     Failed(&'a JobError),
 }
 
+/// A run between two steps, in the folder `<job>/t<lease_token>/ckpt-<step>`.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct CheckpointRow {
+    /// `job_..`
+    pub job_id: String,
+    /// The claim under which it was made.
+    pub lease_token: i64,
+    /// Steps done.
+    pub step: i64,
+    /// Of the manifest in the folder.
+    pub manifest_sha256: String,
+}
+
 impl Store {
     /// Takes the next queued job, with a new lease token.
     ///
@@ -99,6 +112,76 @@ impl Store {
         }
         tx.commit().await?;
         Ok(held)
+    }
+
+    /// Records a checkpoint of a running job, with its event, and forgets all but the last two. Gives
+    /// those that are forgotten; `None`: the claim was superseded and nothing was written.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn record_checkpoint(
+        &self,
+        claim: &Job,
+        step: i64,
+        manifest_sha256: &str,
+    ) -> Result<Option<Vec<CheckpointRow>>> {
+        let mut tx = self.begin().await?;
+        let recorded = sqlx::query(
+            "insert into checkpoint (job_id, lease_token, step, manifest_sha256, created_at)
+             select job_id, lease_token, ?3, ?4, ?5 from job
+              where job_id = ?1 and lease_token = ?2 and status = 'running'",
+        )
+        .bind(&claim.job_id)
+        .bind(claim.lease_token)
+        .bind(step)
+        .bind(manifest_sha256)
+        .bind(now())
+        .execute(&mut *tx)
+        .await?
+        .rows_affected()
+            == 1;
+        if !recorded {
+            return Ok(None);
+        }
+        let forgotten = sqlx::query_as(
+            "delete from checkpoint
+              where job_id = ?1 and (lease_token, step) not in (
+                    select lease_token, step from checkpoint
+                     where job_id = ?1 order by lease_token desc, step desc limit 2)
+             returning *",
+        )
+        .bind(&claim.job_id)
+        .fetch_all(&mut *tx)
+        .await?;
+        append(&mut tx, &claim.job_id, "checkpoint", &json!({ "step": step })).await?;
+        tx.commit().await?;
+        Ok(Some(forgotten))
+    }
+
+    /// A job's checkpoints, the newest first.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn checkpoints(&self, job_id: &str) -> Result<Vec<CheckpointRow>> {
+        sqlx::query_as("select * from checkpoint where job_id = ? order by lease_token desc, step desc")
+            .bind(job_id)
+            .fetch_all(&self.reader)
+            .await
+    }
+
+    /// Forgets the checkpoints of jobs that are over.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn forget_checkpoints(&self) -> Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "delete from checkpoint
+              where job_id in (select job_id from job where status in ('succeeded', 'failed', 'cancelled'))",
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
     }
 
     /// Registers the model that a job made, points the job's alias at it, and ends the job, all or

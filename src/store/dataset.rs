@@ -33,8 +33,10 @@ pub struct Dataset {
     pub format: String,
     /// The file's size.
     pub bytes: i64,
-    /// The three columns' names in the header.
-    pub columns: Option<Json<[String; 3]>>,
+    /// The names in the header of the columns that are read.
+    pub columns: Option<Json<Vec<String>>>,
+    /// What the rows are: `pair_score`, `pair_class`, `pair_positive` or `triplet`.
+    pub kind: String,
     /// How many pairs.
     pub rows: i64,
     /// What the scores look like.
@@ -56,8 +58,10 @@ pub struct NewDataset<'a> {
     pub format: &'a str,
     /// The file's size.
     pub bytes: i64,
-    /// The three columns' names in the header.
-    pub columns: Option<[String; 3]>,
+    /// The names in the header of the columns that are read.
+    pub columns: Option<Vec<String>>,
+    /// What the rows are.
+    pub kind: String,
     /// How many pairs.
     pub rows: i64,
     /// What the scores look like.
@@ -73,8 +77,8 @@ impl Store {
     pub async fn insert_dataset(&self, new: NewDataset<'_>) -> Result<(Dataset, bool)> {
         let mut tx = self.begin().await?;
         let inserted = sqlx::query(
-            "insert into dataset (dataset_id, name, purpose, sha256, format, bytes, columns, rows, scores, created_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "insert into dataset (dataset_id, name, purpose, sha256, format, bytes, columns, kind, rows, scores, created_at)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              on conflict (sha256, purpose) do nothing",
         )
         .bind(new_id("ds"))
@@ -84,6 +88,7 @@ impl Store {
         .bind(new.format)
         .bind(new.bytes)
         .bind(new.columns.map(Json))
+        .bind(new.kind)
         .bind(new.rows)
         .bind(Json(new.scores))
         .bind(now())

@@ -97,6 +97,8 @@ pub struct Job {
     pub dataset_id: String,
     /// The table that measures general ability.
     pub benchmark_id: Option<String>,
+    /// The table that is learnt beside, against forgetting.
+    pub replay_id: Option<String>,
     /// The name of the settings.
     pub recipe: String,
     /// All settings, resolved.
@@ -142,6 +144,8 @@ pub struct NewJob<'a> {
     pub dataset: &'a Dataset,
     /// The table that measures general ability.
     pub benchmark: Option<&'a Dataset>,
+    /// The table that is learnt beside, against forgetting.
+    pub replay: Option<&'a Dataset>,
     /// The name of the settings.
     pub recipe: &'a str,
     /// All settings, resolved.
@@ -194,15 +198,16 @@ impl Store {
     pub async fn insert_job(&self, new: NewJob<'_>) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query(
-            "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, recipe, config, titles,
-                              alias, idempotency_key, request_sha256, created_at)
-             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
+                              titles, alias, idempotency_key, request_sha256, created_at)
+             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(new.job_id)
         .bind(new.name)
         .bind(&new.base_model.model_id)
         .bind(&new.dataset.dataset_id)
         .bind(new.benchmark.map(|benchmark| &benchmark.dataset_id))
+        .bind(new.replay.map(|replay| &replay.dataset_id))
         .bind(new.recipe)
         .bind(Json(new.config))
         .bind(Json(new.titles))

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
-pub use claim::{NewModel, Release};
+pub use claim::{CheckpointRow, NewModel, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
 pub use job::{Event, Job, JobError, NewJob, Phase, Progress, Status};
 pub use model::{Kind, ModelRow};

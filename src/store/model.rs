@@ -45,16 +45,18 @@ impl Store {
     ///
     /// # Errors
     /// What the database says.
-    pub async fn upsert_base_model(&self, model: &ModelRow) -> Result<()> {
+    pub async fn upsert_model(&self, model: &ModelRow) -> Result<()> {
         sqlx::query(
-            "insert into model (model_id, name, kind, fingerprint, dimensions, max_tokens, bytes, created_at)
-             values (?, ?, 'base', ?, ?, ?, ?, ?)
+            "insert into model (model_id, name, kind, base_model, fingerprint, dimensions, max_tokens, bytes, created_at)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?)
              on conflict (model_id) do update
-                set fingerprint = excluded.fingerprint, dimensions = excluded.dimensions,
+                set kind = excluded.kind, base_model = excluded.base_model, fingerprint = excluded.fingerprint, dimensions = excluded.dimensions,
                     max_tokens = excluded.max_tokens, bytes = excluded.bytes",
         )
         .bind(&model.model_id)
         .bind(&model.name)
+        .bind(model.kind)
+        .bind(&model.base_model)
         .bind(&model.fingerprint)
         .bind(model.dimensions)
         .bind(model.max_tokens)

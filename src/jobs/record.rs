@@ -1,0 +1,110 @@
+//! `training.json` in a tuned model's folder: how the model came to be, for its card.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::message::Report;
+use super::run::{RunSpec, Table};
+use crate::ml::dataset::Format;
+use crate::ml::encoder::ModelCard;
+use crate::ml::sha256::Sha256Hex;
+use crate::ml::train::{TableFacts, TrainConfig};
+use crate::ml::{Error, Result};
+use crate::registry::TRAINING;
+
+/// The part of a report that holds texts of the table.
+const ROWS_TEXTS: &str = "movers";
+
+/// All that it takes to do the run again, and what it came to. No path of the machine is in it.
+#[derive(Serialize)]
+pub(super) struct TrainingRecord<'a> {
+    name: &'a str,
+    fingerprint: &'a str,
+    base: Tuned<'a>,
+    dataset: Learned<'a>,
+    benchmark: Option<Learned<'a>>,
+    replay: Option<Learned<'a>>,
+    /// What the recipe asked of `dataset`.
+    table: TableFacts,
+    recipe: &'a str,
+    config: &'a TrainConfig,
+    titles: &'a [String],
+    /// Without the rows' texts: a model that is handed on does not bring the user's table with it.
+    report: Value,
+    /// Version.
+    shamisen: &'static str,
+    /// Version.
+    libtorch: &'static str,
+    threads: i32,
+}
+
+/// The model that training began with.
+#[derive(Serialize)]
+struct Tuned<'a> {
+    name: &'a str,
+    fingerprint: &'a str,
+}
+
+/// A table, known by its bytes.
+#[derive(Serialize)]
+struct Learned<'a> {
+    name: &'a str,
+    format: Format,
+    sha256: String,
+}
+
+impl<'a> Learned<'a> {
+    fn new(table: &'a Table) -> Result<Self> {
+        let mut hash = Sha256Hex::default();
+        let read = File::open(&table.file).and_then(|file| hash.update_from(file));
+        read.map_err(|error| Error::file(&table.file, error))?;
+        Ok(Self { name: &table.name, format: table.format, sha256: hash.finish() })
+    }
+}
+
+impl<'a> TrainingRecord<'a> {
+    /// Of a run that tuned `base` to `tuned`.
+    pub(super) fn new(
+        spec: &'a RunSpec,
+        table: TableFacts,
+        base: &'a ModelCard,
+        tuned: &'a ModelCard,
+        report: &Report,
+    ) -> Result<Self> {
+        let mut report = serde_json::to_value(report).expect("messages are plain structs");
+        if let Some(report) = report.as_object_mut() {
+            report.remove(ROWS_TEXTS);
+        }
+        Ok(Self {
+            name: &tuned.name,
+            fingerprint: &tuned.fingerprint,
+            base: Tuned { name: &base.name, fingerprint: &base.fingerprint },
+            dataset: Learned::new(&spec.dataset)?,
+            benchmark: spec.benchmark.as_ref().map(Learned::new).transpose()?,
+            replay: spec.replay.as_ref().map(Learned::new).transpose()?,
+            table,
+            recipe: &spec.recipe,
+            config: &spec.config,
+            titles: &spec.titles,
+            report,
+            shamisen: env!("CARGO_PKG_VERSION"),
+            libtorch: env!("SHAMISEN_LIBTORCH"),
+            threads: tch::get_num_threads(),
+        })
+    }
+
+    /// Writes the file into the model's folder and sees it onto the disk.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(TRAINING);
+        let write = || {
+            let mut file = File::create_new(&path)?;
+            file.write_all(&serde_json::to_vec_pretty(self)?)?;
+            file.sync_all()
+        };
+        write().map_err(|error| Error::file(&path, error))
+    }
+}

@@ -1,0 +1,130 @@
+//! A model on its way out: a folder that needs nothing of the data folder.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::card::{card, torchscript};
+use super::load_from;
+use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_standalone, write_torchscript};
+use crate::ml::{Error, Result};
+
+/// What a model is exported as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportFormat {
+    /// A full model in Shamisen's own form, which is a base model where it is put into `models/`.
+    #[default]
+    Folder,
+    /// `model.pt`, which PyTorch runs, and its SentencePiece model.
+    Torchscript,
+}
+
+/// What the card is called in an export.
+const README: &str = "README.md";
+
+/// Writes the model of a folder to the new folder `target`, complete or not at all. `root` is the folder
+/// of the full model that it is, or is a delta of. Memory stays small: the table goes from file to file.
+///
+/// # Errors
+/// Where something is at `target` already, a file cannot be read or written, or libtorch refuses.
+pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -> Result<()> {
+    vacant(target)?;
+    let model = load_from(folder, root)?;
+    complete_or_absent(target, |draft| {
+        let copy = |from: &Path, name: &str| {
+            std::fs::copy(from.join(name), draft.join(name)).map_err(|error| Error::file(&from.join(name), error))
+        };
+        let readme = match format {
+            ExportFormat::Folder => {
+                write_standalone(draft, &model, root)?;
+                // What else the folder tells of the model goes with it.
+                for name in files(folder)? {
+                    if !draft.join(&name).exists() {
+                        copy(folder, &name)?;
+                    }
+                }
+                card(draft)?
+            }
+            ExportFormat::Torchscript => {
+                write_torchscript(&draft.join("model.pt"), &model, root)?;
+                copy(root, TOKENIZER)?;
+                torchscript(&model.card) + &card(folder)?
+            }
+        };
+        std::fs::write(draft.join(README), readme).map_err(|error| Error::file(&draft.join(README), error))
+    })
+}
+
+/// The names of the files in a folder.
+fn files(folder: &Path) -> Result<Vec<String>> {
+    let names = || {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.path().is_file() {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        Ok(names)
+    };
+    names().map_err(|error| Error::file(folder, error))
+}
+
+/// Refuses a place where something is, or where the export would be drafted.
+fn vacant(target: &Path) -> Result<()> {
+    let mut draft = target.as_os_str().to_owned();
+    draft.push(".draft");
+    for path in [target, Path::new(&draft)] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::model(path, "something is there already; remove it, or choose another place"));
+        }
+    }
+    Ok(())
+}
+
+/// The folder of a model by its id or name, from a folder of models.
+///
+/// # Errors
+/// Where there is none, or several have the name.
+pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
+    let mut known = Vec::new();
+    for entry in std::fs::read_dir(models).map_err(|error| Error::file(models, error))? {
+        let entry = entry.map_err(|error| Error::file(models, error))?;
+        if let Ok(card) = encoder::read_card(&entry.path()) {
+            known.push((entry.file_name().to_string_lossy().into_owned(), card.name, entry.path()));
+        }
+    }
+    known.sort();
+    if let Some((.., folder)) = known.iter().find(|(id, ..)| id == wanted) {
+        return Ok(folder.clone());
+    }
+    let named: Vec<_> = known.iter().filter(|(_, name, _)| name == wanted).collect();
+    match named.as_slice() {
+        [(.., folder)] => Ok(folder.clone()),
+        [] => {
+            let known: Vec<&str> = known.iter().map(|(_, name, _)| name.as_str()).collect();
+            Err(Error::model(models, format!("there is no model {wanted:?}, but {}", known.join(", "))))
+        }
+        several => {
+            let ids: Vec<&str> = several.iter().map(|(id, ..)| id.as_str()).collect();
+            Err(Error::model(
+                models,
+                format!("several models have the name {wanted:?}; take an id: {}", ids.join(", ")),
+            ))
+        }
+    }
+}
+
+/// The folder of the full model that a model is, or is a delta of, among its neighbours.
+///
+/// # Errors
+/// Where the model or its base is missing or damaged.
+pub fn root_folder(folder: &Path) -> Result<PathBuf> {
+    let Some(base) = encoder::read_card(folder)?.base_fingerprint else { return Ok(folder.to_owned()) };
+    let models = folder.parent().unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(models).map_err(|error| Error::file(models, error))?;
+    let is_base = |folder: &PathBuf| encoder::read_card(folder).is_ok_and(|card| card.fingerprint == base);
+    let root = entries.filter_map(|entry| Some(entry.ok()?.path())).find(is_base);
+    root.ok_or_else(|| Error::model(folder, "the base that it was tuned from is not there"))
+}
