@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Tunes sentence encoders to a domain and serves them over HTTP.
 #[derive(Debug, Parser)]
@@ -25,9 +25,9 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 pub enum Command {
     /// Serve models and run training jobs.
     Serve(Serve),
-    /// Run one training job from its folder (the server starts this by itself).
-    Train(Train),
-    /// Import base models.
+    /// Tune a model to a table of pairs, without a server.
+    Train(Box<Train>),
+    /// Import base models, export models.
     Model {
         /// What to do with models.
         #[command(subcommand)]
@@ -73,6 +73,9 @@ pub struct Serve {
     /// Bytes of any other request body.
     #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = at_least_one(), default_value_t = 2 << 20)]
     pub max_body: usize,
+    /// Seconds between two checkpoints of a job; a stopped server's job goes on from the last one.
+    #[arg(long, env = "SHAMISEN_CHECKPOINT_SECONDS", default_value_t = 30)]
+    pub checkpoint_seconds: u64,
     /// What to log, as in `info` or `shamisen=debug`.
     #[arg(long, env = "SHAMISEN_LOG", default_value = "info")]
     pub log: String,
@@ -81,9 +84,39 @@ pub struct Serve {
 /// `shamisen train`
 #[derive(Debug, Args)]
 pub struct Train {
-    /// The run's folder.
+    /// A run's folder; the server starts its jobs so.
+    #[arg(long, hide = true, conflicts_with = "pairs")]
+    pub run: Option<PathBuf>,
+    /// With --run: measure how long it will take instead.
+    #[arg(long, hide = true, requires = "run")]
+    pub plan: bool,
+    /// The table to learn (CSV): base, ref, similarity; anchor, positive; or anchor, positive, negative.
+    #[arg(long, required_unless_present = "run")]
+    pub pairs: Option<PathBuf>,
+    /// The tuned model's id in the data folder; a server serves it after its next start.
+    #[arg(long, required_unless_present = "run")]
+    pub name: Option<String>,
+    /// A table of graded sentence pairs (CSV) that measures general ability before and after.
     #[arg(long)]
-    pub run: PathBuf,
+    pub benchmark: Option<PathBuf>,
+    /// A table of graded pairs (CSV) that is learnt beside, against forgetting.
+    #[arg(long)]
+    pub replay: Option<PathBuf>,
+    /// The settings to begin with: recommended, tutorial, gentle, thorough.
+    #[arg(long)]
+    pub recipe: Option<String>,
+    /// A setting, as in --set epochs=5 or --set early_stopping.patience=2; as often as needed.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<String>,
+    /// The model to tune, by its id in the data folder.
+    #[arg(long, default_value = "use-multilingual-v3")]
+    pub model: String,
+    /// Say what it would take, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The data folder.
+    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
+    pub data: PathBuf,
 }
 
 /// `shamisen model ..`
@@ -91,6 +124,8 @@ pub struct Train {
 pub enum ModelCommand {
     /// Import Universal Sentence Encoder multilingual v3 from its 8-bit ONNX file.
     Import(Import),
+    /// Write a model out of the data folder, to use it elsewhere.
+    Export(Export),
 }
 
 /// `shamisen model import`
@@ -106,12 +141,50 @@ pub struct Import {
     pub data: PathBuf,
 }
 
+/// `shamisen model export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The model's id or name.
+    pub model: String,
+    /// Where it goes: a new folder, or for a card a new file.
+    #[arg(long)]
+    pub to: PathBuf,
+    /// What is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportTo,
+    /// The data folder.
+    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
+    pub data: PathBuf,
+}
+
+/// What `shamisen model export` writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExportTo {
+    /// A full model in Shamisen's own form: copied into models/ of any data folder, it is a base model.
+    #[default]
+    Folder,
+    /// model.pt for PyTorch, its SentencePiece model, and how to use them.
+    Torchscript,
+    /// The model card in Markdown.
+    Card,
+}
+
 /// `shamisen eval`
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// The graded pairs: a CSV with a header, or three columns text, text, number.
+    /// Graded pairs: a CSV with a header, or three columns text, text, number. Correlation of the cosine.
+    #[arg(long, required_unless_present = "retrieval")]
+    pub benchmark: Option<PathBuf>,
+    /// Pairs that belong together: a CSV with the columns query and positive (or target, answer). How
+    /// well the queries find their texts.
     #[arg(long)]
-    pub benchmark: PathBuf,
+    pub retrieval: Option<PathBuf>,
+    /// With --retrieval: a CSV of the texts to search among; by default the second column's.
+    #[arg(long, requires = "retrieval")]
+    pub corpus: Option<PathBuf>,
+    /// The corpus' column.
+    #[arg(long, requires = "corpus", default_value = "text")]
+    pub corpus_column: String,
     /// The model's id in the data folder.
     #[arg(long, default_value = "use-multilingual-v3")]
     pub model: String,

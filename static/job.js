@@ -7,7 +7,9 @@ import { blank, fromReport, listen, logLine, noteWords, reduce } from "./events.
 import { heatmaps } from "./heatmap.js";
 import { lang, t } from "./i18n.js";
 import { makeDefault } from "./lists.js";
+import { moversView, thresholdsView } from "./pairs.js";
 import { summary } from "./report.js";
+import { verdictView } from "./verdict.js";
 
 const PHASES = ["loading", "base_eval", "training", "evaluating", "saving"];
 
@@ -28,7 +30,9 @@ export function jobView(id) {
   const outcome = h("div", { class: "outcome" });
   const notices = h("div");
   const notes = h("div");
+  const verdict = h("div");
   const result = h("div");
+  const pairs = h("div");
   const heat = heatmaps();
   const chart = lossChart();
   const live = progressPanel(cancel);
@@ -113,8 +117,13 @@ export function jobView(id) {
     state.finished = true;
     fromReport(state, job.report);
     live.element.remove();
-    element.append(result, notes, heat.element, chart.element, settings, log);
+    element.append(verdict, result, pairs, notes, heat.element, chart.element, settings, log);
     outcome.replaceChildren(...ending(job));
+    // Reports of earlier versions have no verdict.
+    if (job.report?.verdict) {
+      verdict.replaceChildren(verdictView(job.report));
+      pairs.replaceChildren(thresholdsView(job.report), moversView(job.report.movers));
+    }
     if (job.report?.notes?.length) {
       // The warnings of the run stand in the notes now.
       notices.replaceChildren();
@@ -140,7 +149,7 @@ export function jobView(id) {
     const known = state.before && state.after && [state.before, state.after];
     if (known && (known[0] !== summed?.[0] || known[1] !== summed?.[1])) {
       summed = known;
-      result.replaceChildren(summary(...known));
+      result.replaceChildren(summary(...known, job.report));
     }
     const warnings = state.warnings.slice(warned);
     warned = state.warnings.length;

@@ -96,7 +96,9 @@ export function modelsView() {
           ? h("span", { class: "quiet" }, tx("models.default.is"))
           : h("button", { type: "button", class: "small", "aria-label": tx("models.default.of", { name: model.name }), onclick: change }, tx("models.default")),
         h("a", { href: `#/try?${model.base_model ? `a=${part(model.base_model)}&` : ""}b=${part(model.id)}` }, tx("models.try")),
-        model.job_id && h("a", { href: `#/jobs/${part(model.job_id)}` }, tx("models.job")))));
+        model.job_id && h("a", { href: `#/jobs/${part(model.job_id)}` }, tx("models.job")),
+        h("a", { href: `models/${part(model.id)}/card`, target: "_blank", "aria-label": tx("models.card.of", { name: model.name }) }, tx("models.card")),
+        h("a", { href: `models/${part(model.id)}/export`, download: true, "aria-label": tx("models.export.of", { name: model.name }) }, tx("models.export")))));
   }
 
   return list("models.title", "models.lead", async () => (await api("models")).models, draw);

@@ -2,9 +2,7 @@
 
 import { fixed, h, signed, tx } from "./dom.js";
 import { t } from "./i18n.js";
-
-/** How far a correlation of `n` pairs would move with other pairs of the same kind. */
-export const samplingError = (r, n) => (n > 0 ? (1 - r * r) / Math.sqrt(n) : Infinity);
+import { interval } from "./verdict.js";
 
 function errorWords(before, after) {
   if (!(before > 0)) return "";
@@ -14,38 +12,43 @@ function errorWords(before, after) {
   return t(change < 0 ? "sum.smaller" : "sum.larger", { n });
 }
 
-function correlationWords(before, after, n) {
-  const error = samplingError(before, n);
-  const difference = after - before;
-  const se = fixed(error, 3);
-  if (Math.abs(difference) <= error) return t("sum.within", { se });
-  const side = difference > 0 ? "up" : "down";
-  return t(`sum.${Math.abs(difference) <= 2 * error ? "maybe" : "clear"}.${side}`, { se });
+/** The report knows the difference's interval; before it is there, nothing is said of the difference. */
+function correlationWords(difference) {
+  if (!difference) return t("none");
+  if (!known(difference.low)) return t("sum.nointerval");
+  const side = difference.low > 0 ? "up" : difference.high < 0 ? "down" : "level";
+  return t(`sum.${side}`, interval(difference, 3));
 }
 
 const known = (value) => value !== null && value !== undefined;
 
-/** The summary table of two evaluations. */
-export function summary(before, after) {
+/** The summary table of two evaluations; a finished job's report knows more of them. */
+export function summary(before, after, report) {
   const validation = before.validation;
   const rows = [
     error("sum.mse", tx("sum.mse.about", { n: validation.pairs }), "mse"),
     error("sum.mae", tx("sum.mae.about"), "mae"),
-    correlation("sum.pearson", tx("sum.pearson.about"), (evaluation) => evaluation.validation, "sum.null"),
+    correlation("validation", "sum.pearson", tx("sum.pearson.about"), "sum.null"),
   ];
   for (const part of ["benchmark", "retention"]) {
     if (!before[part]) continue;
     const { name, pairs } = before[part];
-    rows.push(correlation(`sum.${part}`, tx(`sum.${part}.about`, { name, n: pairs }), (evaluation) => evaluation[part], "sum.missing"));
+    rows.push(correlation(part, `sum.${part}`, tx(`sum.${part}.about`, { name, n: pairs }), "sum.missing"));
+  }
+  if (report?.spread) {
+    const { before: from, after: to, collapsed } = report.spread;
+    const words = () => t(collapsed ? "sum.spread.collapsed" : "sum.spread.fine");
+    rows.push(row("sum.spread", tx("sum.spread.about", { n: from.texts }), from.cosine_mean, to.cosine_mean, 3, words, "sum.missing"));
   }
 
   function error(key, about, name) {
     return row(key, about, before.validation[name], after.validation[name], 4, errorWords, "sum.missing");
   }
 
-  function correlation(key, about, part, missing) {
-    const words = (from, to) => correlationWords(from, to, part(before).pairs);
-    return row(key, about, part(before).pearson, part(after)?.pearson, 3, words, missing);
+  function correlation(part, key, about, missing) {
+    const difference = report?.pearson?.[part];
+    const [from, to] = [difference?.before ?? before[part].pearson, difference?.after ?? after[part]?.pearson];
+    return row(key, about, from, to, 3, () => correlationWords(difference), missing);
   }
 
   function row(key, about, from, to, digits, words, missing) {

@@ -1,7 +1,9 @@
 //! The commands: each puts the parts together and leaves the work to them.
 
 mod eval;
+mod export;
 mod import;
+mod progress;
 mod serve;
 mod train;
 
@@ -18,6 +20,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(config) => serve::serve(&config),
         Command::Train(config) => train::train(&config),
         Command::Model { command: ModelCommand::Import(config) } => import::import(&config),
+        Command::Model { command: ModelCommand::Export(config) } => export::export(&config),
         Command::Eval(config) => eval::eval(&config),
     }
 }

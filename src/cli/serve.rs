@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Serve;
 use crate::datasets::{DatasetShelf, Upload};
 use crate::http::{self, AppState, Limits};
-use crate::jobs::{JobQueue, Supervisor, SupervisorConfig};
+use crate::jobs::{JobQueue, Planner, Supervisor, SupervisorConfig};
 use crate::ml::dataset::Format;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, ModelPool};
@@ -76,11 +76,17 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     };
     let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let stop = CancellationToken::new();
+    let queue = JobQueue::new(store.clone(), datasets, models.clone());
+    let program = std::env::current_exe()?;
+    let plans = data.join("plans");
+    let _ = std::fs::remove_dir_all(&plans);
     let state = AppState {
-        queue: JobQueue::new(store.clone(), datasets, models.clone()),
+        planner: Planner::new(queue.clone(), program.clone(), plans),
+        queue,
         pool: Arc::new(ModelPool::new(models, config.max_models)),
         engine: Arc::new(Engine::start(threads, config.max_waiting)?),
         tokenizing: Arc::new(Semaphore::new(threads)),
+        exporting: Arc::new(Semaphore::new(2)),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_upload: config.max_upload,
@@ -96,11 +102,10 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         .with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
     let address = listener.local_addr()?;
     state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
-    // A run that an earlier server left unfinished starts anew.
-    let runs = data.join("runs");
-    let _ = std::fs::remove_dir_all(&runs);
-    std::fs::create_dir_all(&runs)?;
-    let supervisor = Supervisor::new(state.queue.clone(), SupervisorConfig { program: std::env::current_exe()?, runs });
+    let supervisor = Supervisor::new(
+        state.queue.clone(),
+        SupervisorConfig { program, runs: data.join("runs"), checkpoint_seconds: config.checkpoint_seconds },
+    );
     let supervised = supervisor.run(stop.clone());
     // A server whose queue has stopped, for whatever reason, stops too, and is seen to.
     let ended = stop.clone().drop_guard();

@@ -1,20 +1,59 @@
-//! `shamisen train --run DIR`: the trainer, which the supervisor starts.
+//! `shamisen train`: the trainer, as the server starts it for a job and as a command of its own.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use anyhow::{Context, bail};
 use rustix::process::{Signal, getpid, kill_process, nice};
+use serde_json::Value;
 
+use super::progress::Bar;
 use crate::config::Train;
-use crate::jobs;
+use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
+use crate::ml::dataset::{Format, Scores};
+use crate::ml::eval::TITLES;
+use crate::ml::train::{Recipe, TableFacts, TrainConfig};
+use crate::registry;
+
+/// What a run on the command line remembers of its checkpoints, in its folder.
+const CHECKPOINTS: &str = "checkpoints.json";
+/// Checkpoints that are kept.
+const KEPT: usize = 2;
+/// Seconds between two.
+const CHECKPOINT_SECONDS: u64 = 30;
 
 pub(super) fn train(config: &Train) -> anyhow::Result<ExitCode> {
-    yield_to_others();
-    end_with_the_server();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).without_time().init();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     tch::set_num_interop_threads(1);
     tch::set_num_threads(i32::try_from(threads)?);
-    let succeeded = jobs::run(&config.run, &mut std::io::stdout().lock())?;
+    match &config.run {
+        Some(folder) => of_server(folder, config.plan),
+        None => of_user(config),
+    }
+}
+
+/// A job's run: messages as JSON lines.
+fn of_server(folder: &Path, plan: bool) -> anyhow::Result<ExitCode> {
+    yield_to_others();
+    end_with_the_server();
+    let mut out = std::io::stdout().lock();
+    if plan {
+        let plan = jobs::plan(folder);
+        writeln!(out, "{}", serde_json::to_string(&plan)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    // Asked to end, the trainer saves its run first.
+    let end = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&end))?;
+    let mut say = |message: &Message| {
+        writeln!(out, "{}", serde_json::to_string(message)?)?;
+        out.flush()
+    };
+    let succeeded = jobs::run(folder, &end, &mut say)?;
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -33,4 +72,135 @@ fn end_with_the_server() {
         while matches!(std::io::stdin().read(&mut nothing), Ok(1..)) {}
         let _ = kill_process(getpid(), Signal::KILL);
     });
+}
+
+/// A run from the command line. Interrupted, it is saved; the same command then goes on.
+#[expect(clippy::print_stdout, reason = "what was made is this command's output")]
+fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
+    let name = config.name.as_deref().context("--name is needed")?;
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with(['.', '-']) || name.starts_with("ft_") || !name.chars().all(fine) {
+        bail!("--name {name:?} cannot be a folder's name here: use letters, digits, - and _, and not ft_ at the start");
+    }
+    let data = std::path::absolute(&config.data)?;
+    let target = data.join("models").join(name);
+    if target.exists() {
+        bail!("{} exists already; choose another --name", target.display());
+    }
+    let folder = data.join("training").join(name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let mut saved: Vec<Saved> = match std::fs::read(folder.join(CHECKPOINTS)) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => Vec::new(),
+    };
+    let spec = spec(config, name, &data, saved.clone())?;
+    spec.write(&folder)?;
+    if config.dry_run {
+        let plan = jobs::plan(&folder);
+        std::fs::remove_dir_all(&folder)?;
+        return tell(&plan);
+    }
+    // What an interrupted run left beside its checkpoints is made anew.
+    for leftover in ["model", "tensorboard"] {
+        let _ = std::fs::remove_dir_all(folder.join(leftover));
+    }
+    let end = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&end))?;
+    }
+    let bar = Bar::new();
+    let mut say = |message: &Message| {
+        if let Message::Checkpoint { step, manifest_sha256 } = message {
+            let (folder, manifest_sha256) = (folder.join(format!("ckpt-{step}")), manifest_sha256.clone());
+            saved.insert(0, Saved { folder, manifest_sha256 });
+            let forgotten = saved.split_off(KEPT.min(saved.len()));
+            remember(&folder_of(&saved), &saved)?;
+            for old in forgotten {
+                let _ = std::fs::remove_dir_all(old.folder);
+            }
+        }
+        bar.show(message);
+        Ok(())
+    };
+    let succeeded = jobs::run(&folder, &end, &mut say)?;
+    if !succeeded {
+        if end.load(std::sync::atomic::Ordering::Relaxed) {
+            println!("Saved. The same command goes on from here; {} holds what is needed.", folder.display());
+        }
+        return Ok(ExitCode::FAILURE);
+    }
+    std::fs::create_dir_all(data.join("models"))?;
+    std::fs::rename(RunSpec::finished(&folder), &target)?;
+    std::fs::remove_dir_all(&folder)?;
+    println!("{} is in {}. A server over {} serves it after its next start.", name, target.display(), data.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The run's folder, in which the checkpoints lie.
+fn folder_of(saved: &[Saved]) -> PathBuf {
+    saved.first().and_then(|newest| newest.folder.parent()).map(Path::to_owned).unwrap_or_default()
+}
+
+fn remember(folder: &Path, saved: &[Saved]) -> std::io::Result<()> {
+    let draft = folder.join("checkpoints.draft");
+    std::fs::write(&draft, serde_json::to_vec_pretty(saved)?)?;
+    std::fs::rename(draft, folder.join(CHECKPOINTS))
+}
+
+fn spec(config: &Train, name: &str, data: &Path, resume: Vec<Saved>) -> anyhow::Result<RunSpec> {
+    let table = |file: &PathBuf| -> anyhow::Result<Table> {
+        let file = std::path::absolute(file)?;
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Table { name, file, format: Format::Csv })
+    };
+    let pairs = config.pairs.as_ref().context("--pairs is needed")?;
+    let rows = jobs::read_table(&table(pairs)?, Scores::Unit)
+        .with_context(|| format!("{} cannot be used", pairs.display()))?;
+    let recipe: Recipe = match &config.recipe {
+        Some(name) => {
+            serde_json::from_value(Value::from(name.as_str())).with_context(|| format!("--recipe {name:?}"))?
+        }
+        None => Recipe::default(),
+    };
+    let models = data.join("models");
+    let model = models.join(&config.model);
+    Ok(RunSpec {
+        name: name.to_owned(),
+        root: registry::root_folder(&model)?,
+        model,
+        dataset: table(pairs)?,
+        benchmark: config.benchmark.as_ref().map(table).transpose()?,
+        replay: config.replay.as_ref().map(table).transpose()?,
+        titles: TITLES.map(str::to_owned).to_vec(),
+        recipe: serde_json::to_value(recipe)?.as_str().unwrap_or_default().to_owned(),
+        config: settings(recipe, TableFacts::of(&rows), &config.settings)?,
+        checkpoint_seconds: CHECKPOINT_SECONDS,
+        resume,
+    })
+}
+
+/// The recipe's settings with those of the command line in their place.
+fn settings(recipe: Recipe, table: TableFacts, given: &[String]) -> anyhow::Result<TrainConfig> {
+    let mut others = serde_json::Map::new();
+    for setting in given {
+        let (name, value) = setting.split_once('=').with_context(|| format!("--set {setting:?} is not NAME=VALUE"))?;
+        // What is no JSON is a word.
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        match name.split_once('.') {
+            None => others.insert(name.to_owned(), value),
+            Some((outer, inner)) => {
+                let place = others.entry(outer).or_insert_with(|| Value::Object(serde_json::Map::new()));
+                place.as_object_mut().and_then(|place| place.insert(inner.to_owned(), value))
+            }
+        };
+    }
+    let config: TrainConfig = serde_json::from_value(recipe.settings(table, &others)).context("--set")?;
+    config.check()?;
+    Ok(config)
+}
+
+#[expect(clippy::print_stdout, reason = "the plan is this command's output")]
+fn tell(plan: &Plan) -> anyhow::Result<ExitCode> {
+    println!("{}", serde_json::to_string_pretty(plan)?);
+    Ok(ExitCode::SUCCESS)
 }

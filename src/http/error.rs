@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::datasets::ShelfError;
-use crate::jobs::{CancelError, FEWEST_PAIRS, QueueError};
+use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::dataset::{Problem, Problems};
 use crate::ml::error::sentence;
 use crate::serving::{EngineError, PoolError};
+use crate::store::JobError;
 
 /// The edge's result.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -99,6 +100,12 @@ impl ApiError {
     ) -> Self {
         Self::new((StatusCode::UNPROCESSABLE_ENTITY, code, "The request cannot be used as it is"), detail, hint)
             .param(param)
+    }
+
+    /// 422: a job that would fail, in the trainer's words.
+    pub(crate) fn infeasible(error: JobError) -> Self {
+        let what = (StatusCode::UNPROCESSABLE_ENTITY, "job_not_feasible", "The job would fail");
+        Self::new(what, format!("{} ({})", error.message, error.code), error.hint)
     }
 
     /// 404: a thing that was asked for is not there.
@@ -205,6 +212,18 @@ impl From<ShelfError> for ApiError {
     }
 }
 
+impl From<crate::ml::Error> for ApiError {
+    /// Of a model's files: a full disk is told, anything else is for the log.
+    fn from(error: crate::ml::Error) -> Self {
+        match error {
+            crate::ml::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
+                ShelfError::File(cause).into()
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
 impl From<PoolError> for ApiError {
     fn from(error: PoolError) -> Self {
         match error {
@@ -297,6 +316,15 @@ impl From<QueueError> for ApiError {
                 "Send a new Idempotency-Key with a new request.",
             ),
             QueueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlanError> for ApiError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Queue(error) => error.into(),
+            PlanError::Trainer(error) => Self::internal(format!("{error:#}")),
         }
     }
 }

@@ -10,17 +10,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
 use super::{AppState, datasets, events, metrics, names, rfc3339};
-use crate::datasets::Upload;
-use crate::jobs::{JobRequest, model_id};
+use crate::datasets::{Upload, facts};
+use crate::jobs::{JobRequest, Plan, model_id};
 use crate::ml::dataset::Format;
 use crate::ml::eval::TITLES;
-use crate::ml::train::{Recipe, TrainConfig};
+use crate::ml::sha256::Sha256Hex;
+use crate::ml::train::{Recipe, TableFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
 
@@ -49,12 +49,15 @@ struct CreateBody {
     config: Option<Value>,
     #[serde(alias = "benchmark")]
     benchmark_id: Option<String>,
+    #[serde(alias = "replay")]
+    replay_id: Option<String>,
     titles: Option<Vec<String>>,
     alias: Option<String>,
 }
 
 /// The names of the form's parts.
-const PARTS: [&str; 9] = ["file", "dataset_id", "model", "name", "recipe", "config", "benchmark_id", "titles", "alias"];
+const PARTS: [&str; 10] =
+    ["file", "dataset_id", "model", "name", "recipe", "config", "benchmark_id", "replay_id", "titles", "alias"];
 
 /// A job as clients see it.
 #[derive(Serialize)]
@@ -68,6 +71,7 @@ struct JobBody {
     dataset_id: String,
     dataset_name: Option<String>,
     benchmark_id: Option<String>,
+    replay_id: Option<String>,
     recipe: String,
     config: TrainConfig,
     alias: Option<String>,
@@ -121,6 +125,7 @@ impl JobBody {
             dataset_name: beside.dataset_names.get(&job.dataset_id).cloned(),
             dataset_id: job.dataset_id,
             benchmark_id: job.benchmark_id,
+            replay_id: job.replay_id,
             recipe: job.recipe,
             config: job.config.0,
             alias: job.alias,
@@ -138,9 +143,21 @@ impl JobBody {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateQuery {
+    /// Only say what the job would take.
+    #[serde(default)]
+    dry_run: bool,
+}
+
 /// `POST /jobs`: 202 and where to watch. With an `Idempotency-Key` a repeated request gives the same
-/// job, as 200.
-async fn create_job(State(state): State<AppState>, request: Request) -> Result<Response> {
+/// job, as 200. With `?dry_run=true` nothing is queued or kept, and the answer is what it would take.
+async fn create_job(
+    State(state): State<AppState>,
+    Query(query): Query<CreateQuery>,
+    request: Request,
+) -> Result<Response> {
     let key = idempotency_key(request.headers())?;
     let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
         "application/json" => {
@@ -156,7 +173,17 @@ async fn create_job(State(state): State<AppState>, request: Request) -> Result<R
         }
         other => return Err(ApiError::media_type(other, "application/json or multipart/form-data")),
     };
-    let request = resolve_request(&state, body, file, key.map(|key| (key, request_sha256))).await?;
+    let (request, new_dataset) = resolve_request(&state, body, file, key.map(|key| (key, request_sha256))).await?;
+    if query.dry_run {
+        let plan = state.planner.plan(&request).await;
+        if new_dataset {
+            state.queue.datasets.remove(&request.dataset).await?;
+        }
+        return match plan? {
+            Plan::Feasible(estimate) => Ok(axum::Json(estimate).into_response()),
+            Plan::Failed { error } => Err(ApiError::infeasible(error)),
+        };
+    }
     let (job, new) = state.queue.enqueue(request).await?;
     let location = [(header::LOCATION, format!("/jobs/{}", job.job_id))];
     let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -177,12 +204,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
 }
 
 fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = Sha256Hex::default();
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finish()
 }
 
 fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::Part>)> {
@@ -199,13 +226,15 @@ fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::P
             }
             "config" => body.config = Some(part.json()?),
             "benchmark_id" => body.benchmark_id = Some(part.text()?),
+            "replay_id" => body.replay_id = Some(part.text()?),
             "titles" => body.titles = Some(part.json()?),
             "alias" => body.alias = Some(part.text()?),
             other => return Err(datasets::unknown_part(other, &PARTS)),
         }
     }
     // A browser's form sends fields that were left empty.
-    for field in [&mut body.dataset_id, &mut body.model, &mut body.name, &mut body.benchmark_id, &mut body.alias] {
+    let CreateBody { dataset_id, model, name, benchmark_id, replay_id, alias, .. } = &mut body;
+    for field in [dataset_id, model, name, benchmark_id, replay_id, alias] {
         field.take_if(|text| text.trim().is_empty());
     }
     Ok((body, file))
@@ -217,48 +246,48 @@ async fn resolve_request(
     body: CreateBody,
     file: Option<extract::Part>,
     idempotency: Option<(String, String)>,
-) -> Result<JobRequest> {
+) -> Result<(JobRequest, bool)> {
     for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
         if let Some(name) = name {
             names::check(name, param)?;
         }
     }
     let recipe = body.recipe.unwrap_or_default();
-    let config = config(recipe, body.config)?;
+    // Wrong settings are told before a table is stored; what a recipe is depends on the table.
+    settings(recipe, TableFacts::default(), body.config.as_ref())?;
     let titles = titles(body.titles)?;
     let model = resolve(state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
         Some(id) => Some(datasets::find(state, id, "benchmark_id").await?),
         None => None,
     };
-    let dataset = dataset(state, body.dataset_id, body.pairs, file).await?;
-    Ok(JobRequest {
+    let replay = match body.replay_id.as_deref() {
+        Some(id) => Some(datasets::find(state, id, "replay_id").await?),
+        None => None,
+    };
+    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file).await?;
+    let config = settings(recipe, facts(&dataset), body.config.as_ref())?;
+    let request = JobRequest {
         model,
         dataset,
         benchmark,
+        replay,
         name: body.name,
         recipe,
         config,
         titles,
         alias: body.alias,
         idempotency,
-    })
+    };
+    Ok((request, new_dataset))
 }
 
 /// The recipe's settings with the request's in their place.
-fn config(recipe: Recipe, overrides: Option<Value>) -> Result<TrainConfig> {
-    let mut settings = serde_json::to_value(recipe.config()).map_err(ApiError::internal)?;
-    match overrides {
-        None => {}
-        Some(Value::Object(overrides)) => {
-            for (name, value) in overrides {
-                match (settings.get_mut(&name), value) {
-                    (Some(Value::Object(inner)), Value::Object(value)) => inner.extend(value),
-                    (Some(place), value) => *place = value,
-                    (None, value) => settings[name] = value,
-                }
-            }
-        }
+fn settings(recipe: Recipe, table: TableFacts, others: Option<&Value>) -> Result<TrainConfig> {
+    let none = serde_json::Map::new();
+    let others = match others {
+        None => &none,
+        Some(Value::Object(others)) => others,
         Some(_) => {
             return Err(ApiError::unusable(
                 "wrong_type",
@@ -267,8 +296,8 @@ fn config(recipe: Recipe, overrides: Option<Value>) -> Result<TrainConfig> {
                 "Send {\"epochs\": 20, ..}.",
             ));
         }
-    }
-    let bytes = settings.to_string();
+    };
+    let bytes = recipe.settings(table, others).to_string();
     extract::parse(bytes.as_bytes()).map_err(|error: ApiError| error.within("config"))
 }
 
@@ -286,12 +315,13 @@ fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
     Ok(titles)
 }
 
+/// The table to learn, and whether it is new here.
 async fn dataset(
     state: &AppState,
     id: Option<String>,
     pairs: Option<Vec<Value>>,
     file: Option<extract::Part>,
-) -> Result<Dataset> {
+) -> Result<(Dataset, bool)> {
     let upload = |name: Option<String>, format, bytes| Upload {
         name: names::label(name, "pairs"),
         purpose: Purpose::Training,
@@ -299,7 +329,7 @@ async fn dataset(
         bytes,
     };
     let upload = match (id, pairs, file) {
-        (Some(id), None, None) => return datasets::find(state, &id, "dataset_id").await,
+        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
         (None, Some(pairs), None) => upload(None, Format::Json, datasets::pairs_file(&pairs)),
         (None, None, Some(file)) => upload(file.file_name.clone(), Format::Csv, file.bytes.to_vec()),
         (None, None, None) => {
@@ -319,7 +349,7 @@ async fn dataset(
             ));
         }
     };
-    Ok(state.queue.datasets.add(upload).await?.0)
+    Ok(state.queue.datasets.add(upload).await?)
 }
 
 #[derive(Deserialize)]

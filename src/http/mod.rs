@@ -4,6 +4,7 @@ mod datasets;
 mod embed;
 mod error;
 mod events;
+mod export;
 mod extract;
 mod guard;
 mod health;
@@ -35,7 +36,7 @@ use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, 
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
-use crate::jobs::JobQueue;
+use crate::jobs::{JobQueue, Planner};
 use crate::serving::{Engine, ModelPool};
 use crate::store;
 use error::{ApiError, nearest};
@@ -45,12 +46,16 @@ use error::{ApiError, nearest};
 pub struct AppState {
     /// Jobs, datasets, models.
     pub queue: JobQueue,
+    /// What a job would take.
+    pub planner: Planner,
     /// The models in memory.
     pub pool: Arc<ModelPool>,
     /// The inference threads.
     pub engine: Arc<Engine>,
     /// A permit for each text list that may be tokenized at once.
     pub tokenizing: Arc<Semaphore>,
+    /// A permit for each export that may be on the disk at once.
+    pub exporting: Arc<Semaphore>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Ends streams and waits when the server stops.
@@ -86,6 +91,7 @@ pub fn router(state: AppState) -> Router {
         .merge(embed::router())
         .merge(similarity::router())
         .merge(models::router())
+        .merge(export::router())
         .merge(losses::router())
         .merge(health::router())
         .merge(pages::router())
