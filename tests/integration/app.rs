@@ -112,11 +112,15 @@ impl App {
         self.send(self.request("POST", path).header("content-type", "text/csv").body(csv.into())).await
     }
 
-    /// `POST /jobs` as a form: the table and text fields.
+    /// `POST /jobs` as a form: the table and text fields. Without a recipe, the tutorial's, whose small
+    /// batches make many steps of few rows.
     pub(crate) async fn post_job(&self, csv: impl Into<Vec<u8>>, fields: &[(&'static str, &str)]) -> Reply {
         let file = Part::bytes(csv.into()).file_name("pairs.csv");
+        let recipe = [("recipe", "tutorial")];
+        let recipe = if fields.iter().any(|(name, _)| *name == "recipe") { &[][..] } else { &recipe };
         let form = fields
             .iter()
+            .chain(recipe)
             .fold(Form::new().part("file", file), |form, (name, value)| form.text(*name, (*value).to_owned()));
         self.send(self.request("POST", "/jobs").multipart(form)).await
     }

@@ -16,7 +16,8 @@ async fn the_same_bytes_are_stored_once_however_they_are_sent() {
     assert_eq!(created.header("location"), format!("/datasets/{id}"));
     assert_eq!(created.body["rows"], 2);
     assert_eq!(created.body["columns"], json!(["base", "ref", "similarity"]));
-    assert_eq!(created.body["scores"], json!({ "lowest": 0.5, "highest": 0.7, "mean": 0.6, "distinct": 2 }));
+    let scores = json!({ "lowest": 0.5, "highest": 0.7, "mean": 0.6, "distinct": 2, "positives": 1 });
+    assert_eq!(created.body["scores"], scores);
 
     let form = Form::new().part("file", Part::text(TABLE).file_name("again.csv"));
     let again = app.send(app.request("POST", "/datasets").multipart(form)).await;

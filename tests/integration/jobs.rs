@@ -259,7 +259,40 @@ async fn a_job_with_another_loss_measures_on_that_losss_scale() {
     let losses = app.get("/losses").await.body;
     let names: Vec<&str> =
         losses["losses"].as_array().unwrap().iter().map(|loss| loss["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["angular_mse", "cosine_mse", "cosent", "angle", "contrastive", "online_contrastive"]);
+    let pairs = ["angular_mse", "cosine_mse", "cosent", "angle", "contrastive", "online_contrastive"];
+    assert_eq!(names, [&pairs[..], &["mnrl", "triplet"]].concat());
+}
+
+/// Each kind of table is learnt with a loss that suits it, and refused with one that does not.
+#[tokio::test]
+async fn tables_without_scores_are_learnt_and_judged() {
+    let app = App::start();
+    let texts: Vec<(String, String)> = String::from_utf8(few(60))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .filter(|line| !line.contains('"'))
+        .map(|line| (line.split(',').next().unwrap().to_owned(), line.split(',').nth(1).unwrap().to_owned()))
+        .collect();
+    let positives = texts.iter().fold("anchor,positive\n".to_owned(), |table, (a, b)| format!("{table}{a},{b}\n"));
+    let others = texts.iter().cycle().skip(11);
+    let triplets = texts
+        .iter()
+        .zip(others)
+        .fold("anchor,positive,negative\n".to_owned(), |table, ((a, b), (_, c))| format!("{table}{a},{b},{c}\n"));
+    for (table, kind, loss) in [(&positives, "pair_positive", "mnrl"), (&triplets, "triplet", "triplet")] {
+        let config = format!(r#"{{"epochs": 1, "loss": "{loss}", "split": "random"}}"#);
+        let id = app.post_job(table.clone(), &[("recipe", "tutorial"), ("config", &config)]).await.text("id");
+        let job = app.finished(&id).await;
+        assert_eq!(job["status"], "succeeded", "{job}");
+        let dataset = app.get(&format!("/datasets/{}", job["dataset_id"].as_str().unwrap())).await;
+        assert_eq!(dataset.body["kind"], kind);
+        let validation = &job["report"]["before"]["validation"];
+        assert!(validation["spearman"].as_f64().unwrap() > 0.0, "{validation}");
+        let refused = app.post_job(table.clone(), &[("recipe", "tutorial")]).await;
+        assert_eq!((refused.status, refused.body["param"].as_str()), (422, Some("config.loss")), "{}", refused.body);
+        assert!(refused.body["detail"].as_str().unwrap().contains("mnrl"), "{}", refused.body);
+    }
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ fn what_a_layer_must_not_know_is_not_in_it() {
         if layer != "store" {
             assert!(!code.contains("sqlx::query"), "{name} holds SQL");
         }
-        if !name.ends_with("mapped.rs") {
+        if !name.ends_with("memory.rs") {
             assert!(!code.contains("unsafe {"), "{name} is unsafe");
         }
         if layer != "config" && layer != "cli" {

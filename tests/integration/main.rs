@@ -2,16 +2,20 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod app;
+mod command_line;
 mod fixtures;
 
 mod datasets;
 mod encoder;
 mod errors;
+mod export;
 mod jobs;
 mod layers;
 mod page;
+mod plan;
 mod readme;
 mod recovery;
 mod serving;
 mod tokenizer;
 mod train;
+mod verdict;

@@ -58,3 +58,16 @@ fn every_setting_is_in_both_readmes() {
         }
     }
 }
+
+#[test]
+fn every_setting_of_training_is_told() {
+    let told = file("docs/training.md");
+    let config = serde_json::to_value(shamisen::ml::train::TrainConfig::default()).unwrap();
+    for name in config.as_object().unwrap().keys() {
+        assert!(told.contains(&format!("`{name}`")), "docs/training.md does not tell {name}");
+    }
+    for loss in shamisen::ml::train::LOSSES {
+        let name = serde_json::to_value(loss.name).unwrap();
+        assert!(told.contains(&format!("| `{}` |", name.as_str().unwrap())), "docs/training.md does not tell {name}");
+    }
+}

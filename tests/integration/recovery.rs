@@ -41,6 +41,81 @@ async fn a_stopped_server_puts_its_job_back_and_leaves_politely() {
     assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(2)));
 }
 
+/// The fingerprint of the model that a job made, and the job's events.
+async fn made(app: &App, job: &str) -> (String, Vec<serde_json::Value>) {
+    let finished = app.finished(job).await;
+    assert_eq!(finished["status"], "succeeded", "{finished}");
+    let model = app.get(&format!("/models/{}", finished["model"].as_str().unwrap())).await;
+    (model.text("fingerprint"), app.follow(job, None, |_| false).await)
+}
+
+const CONFIG: (&str, &str) = ("config", r#"{"epochs": 3, "learning_rate": 1e-4}"#);
+
+#[tokio::test]
+async fn a_killed_job_goes_on_from_its_checkpoint_and_makes_the_same_bits() {
+    let every_step: &[&str] = &["--checkpoint-seconds", "0"];
+    let app = App::over(tempfile::TempDir::new().unwrap(), every_step);
+    let unbroken = app.post_job(few(60), &[CONFIG]).await.text("id");
+    let (expected, _) = made(&app, &unbroken).await;
+
+    let id = app.post_job(few(60), &[CONFIG]).await.text("id");
+    let after = |step| move |event: &serde_json::Value| event["type"] == "checkpoint" && event["data"]["step"] == step;
+    app.follow(&id, None, after(9)).await;
+    let data = app.kill();
+    let app = App::over(data, every_step);
+    let events = app.follow(&id, None, after(13)).await;
+    let resumed = events.iter().find(|event| event["type"] == "resumed").unwrap();
+    assert!(resumed["data"]["step"].as_u64().unwrap() >= 9 && resumed["data"]["exact"] == true, "{resumed}");
+
+    // Once more, and this time the newest checkpoint has a hole: the one before it serves.
+    let data = app.kill();
+    let claims = data.path().join("runs").join(&id);
+    let newest = std::fs::read_dir(claims)
+        .unwrap()
+        .flat_map(|claim| std::fs::read_dir(claim.unwrap().path()).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter_map(|path| {
+            let step: u64 = path.file_name()?.to_str()?.strip_prefix("ckpt-")?.parse().ok()?;
+            Some((step, path))
+        })
+        .max()
+        .unwrap();
+    std::fs::write(newest.1.join("state.safetensors"), b"torn").unwrap();
+    let app = App::over(data, every_step);
+    let (found, events) = made(&app, &id).await;
+    assert_eq!(found, expected, "the same bits as a job that never stopped");
+    let steps: Vec<u64> = events
+        .iter()
+        .filter(|event| event["type"] == "resumed")
+        .map(|event| event["data"]["step"].as_u64().unwrap())
+        .collect();
+    assert!(steps.len() == 2 && steps[1] < newest.0 && steps[1] >= 9, "{steps:?} of {newest:?}");
+    assert!(events.iter().any(|event| event["data"]["code"] == "checkpoint_not_usable"));
+
+    // The curves are whole, as if nothing had happened.
+    let (curves, others) =
+        (app.get(&format!("/jobs/{id}/metrics")).await, app.get(&format!("/jobs/{unbroken}/metrics")).await);
+    assert_eq!(curves.body, others.body);
+    assert_eq!(std::fs::read_dir(app.data.path().join("runs")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_politely_stopped_job_loses_no_step() {
+    let app = App::start();
+    let id = app.post_job(example(), &[("config", r#"{"epochs": 2}"#)]).await.text("id");
+    app.follow(&id, None, |event| event["type"] == "progress").await;
+    let (data, _) = app.stop();
+    let app = App::over(data, &[]);
+    let (_, events) = made(&app, &id).await;
+    let step = |kind: &str| {
+        let event = events.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("no {kind}"));
+        event["data"]["step"].as_u64().unwrap()
+    };
+    // Far below the half minute after which a checkpoint is due.
+    assert_eq!(step("checkpoint"), step("resumed"));
+    assert!(step("resumed") >= 1);
+}
+
 /// The process ids of the trainers that this server started.
 fn trainers(app: &App) -> Vec<rustix::process::Pid> {
     let data = app.data.path().to_string_lossy().into_owned();
