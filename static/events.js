@@ -4,7 +4,7 @@ import { clock, contact, h, loss } from "./dom.js";
 import { has, t } from "./i18n.js";
 
 export const TERMINAL = ["succeeded", "failed", "cancelled"];
-const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", ...TERMINAL];
+const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", "checkpoint", "resumed", ...TERMINAL];
 
 /** Listens until the last event; after a break it goes on from the last event that came. */
 export function listen(id, { onevent, onend, onbreak }) {

@@ -252,8 +252,11 @@ function ending(job) {
       h("p", { class: "lead" }, () => t("job.done.error", {
         n: before.validation.pairs, before: fixed(before.validation.mae, 3), after: fixed(after.validation.mae, 3) })),
       h("p", null,
-        () => t(report.stopped === "early_stopping" ? "job.done.early" : "job.done.all", { n, time: duration(report.seconds) }),
-        report.best_epoch && h("span", null, () => (lang() === "ja" ? "" : " ") + t("job.done.best", { n: report.best_epoch }))));
+        () => t(`job.done.${report.stopped}`, { n, time: duration(report.seconds) }),
+        report.kept_epoch !== n && h("span", null, () => (lang() === "ja" ? "" : " ")
+          + t(report.kept_epoch ? "job.done.kept" : "job.done.base", { n: report.kept_epoch }))),
+      report.alpha !== null && report.alpha !== undefined
+        && h("p", null, () => t("job.done.mixed", { part: fixed(report.alpha * 100, 0) })));
   }
   return [h("div", { class: "panel" }, parts,
     job.model && h("p", null, tx("job.model"), " ", copyable(job.model)),

@@ -35,6 +35,12 @@ export function summary(before, after, report) {
     const { name, pairs } = before[part];
     rows.push(correlation(part, `sum.${part}`, tx(`sum.${part}.about`, { name, n: pairs }), "sum.missing"));
   }
+  if (validation.retrieval) {
+    const [from, to] = [validation.retrieval, after.validation.retrieval];
+    const words = (was, is) => t(is > was ? "sum.finds.more" : is < was ? "sum.finds.less" : "sum.same");
+    const about = tx("sum.mrr.about", { n: from.queries, m: from.candidates });
+    rows.push(row("sum.mrr", about, from.mrr, to?.mrr, 3, words, "sum.missing"));
+  }
   if (report?.spread) {
     const { before: from, after: to, collapsed } = report.spread;
     const words = () => t(collapsed ? "sum.spread.collapsed" : "sum.spread.fine");
@@ -69,6 +75,19 @@ export function summary(before, after, report) {
         ["measure", "before", "after", "diff", "words"].map((key, index) =>
           h("th", { scope: "col", class: index > 0 && index < 4 ? "number" : null }, tx(`sum.${key}`))))),
       h("tbody", null, rows)),
+    report?.sweep?.length > 0 && sweep(report),
     validation.pairs < 30 && h("p", { class: "quiet" }, tx("sum.few", { n: validation.pairs })),
     h("p", { class: "quiet" }, tx("sum.explain")));
+}
+
+/** What each mix of base and tuned weights was worth; the chosen one stands out. */
+function sweep({ sweep, alpha }) {
+  const number = (value) => h("td", { class: "number" }, () => (known(value) ? fixed(value, 3) : t("none")));
+  return h("details", null, h("summary", null, tx("sweep.title")),
+    h("p", { class: "quiet" }, tx("sweep.about")),
+    h("table", { class: "plain" },
+      h("thead", null, h("tr", null, ["alpha", "domain", "general"].map((key) => h("th", { scope: "col", class: "number" }, tx(`sweep.${key}`))))),
+      h("tbody", null, sweep.map((point) => h("tr", { class: point.alpha === alpha ? "chosen" : null },
+        h("td", { class: "number" }, () => `${fixed(point.alpha * 100, 0)} %${point.alpha === alpha ? ` ${t("sweep.chosen")}` : ""}`),
+        number(point.val_spearman), number(point.general))))));
 }

@@ -1,30 +1,39 @@
 // The first page: a table in, a job out.
 
 import { Notice, api, modelNames, problemView } from "./api.js";
-import { announce, composing, h, newId, tx } from "./dom.js";
+import { announce, bytes, composing, duration, h, newId, tx } from "./dom.js";
+import { noteWords } from "./events.js";
 import { downloadTemplate, fileField } from "./file.js";
 import { t } from "./i18n.js";
 
+const RECIPES = ["recommended", "gentle", "thorough", "tutorial"];
+
 export function tuneView() {
   const problem = h("div", { class: "problems" });
-  const forget = () => problem.replaceChildren();
+  const forget = () => {
+    problem.replaceChildren();
+    plan.replaceChildren();
+  };
   const table = fileField({ label: "tune.table", prompt: "tune.drop", hint: "tune.drop.hint", onchange: forget });
   const benchmark = fileField({
     label: "tune.benchmark", prompt: "tune.benchmark.drop", hint: "tune.benchmark.hint", optional: true, small: true, onchange: forget,
   });
   const name = h("input", { type: "text", maxlength: 100, autocomplete: "off", placeholder: tx("tune.name.hint") });
   const start = h("select", null, h("option", { value: "default" }, tx("tune.start.default")));
+  const recipe = h("select", null, RECIPES.map((name) => h("option", { value: name }, tx(`recipe.${name}`))));
+  const plan = h("div", { class: "plan", role: "status" });
   const epochs = h("input", { type: "number", min: 1, max: 1000, step: 1, inputmode: "numeric" });
   const titles = h("textarea", { rows: 5 });
   const label = h("span", null, tx("tune.go"));
   const go = h("button", { type: "submit", class: "main" }, label);
+  const ask = h("button", { type: "button", onclick: () => busy || send(true) }, tx("tune.plan"));
   let busy = false;
 
   const form = h("form", {
     class: "panel", novalidate: true,
     onsubmit: (event) => {
       event.preventDefault();
-      if (!busy) tune();
+      if (!busy) send(false);
     },
     onkeydown: (event) => {
       if (event.key === "Enter" && composing(event)) event.preventDefault();
@@ -32,11 +41,13 @@ export function tuneView() {
   },
     table.element,
     h("div", { class: "pair" }, field("tune.name", name, null, true), field("tune.start", start)),
+    field("tune.recipe", recipe, "tune.recipe.hint"),
     benchmark.element,
     h("details", null, h("summary", null, tx("tune.more")),
       field("tune.epochs", epochs, "tune.epochs.hint", true), field("tune.titles", titles, "tune.titles.hint", true)),
     problem,
-    h("p", { class: "actions" }, go));
+    plan,
+    h("p", { class: "actions" }, go, ask));
 
   const element = h("section", { class: "tune" },
     h("div", { class: "intro" }, h("h1", { tabindex: "-1" }, tx("tune.title")), h("p", { class: "lead" }, tx("tune.lead"))),
@@ -50,7 +61,7 @@ export function tuneView() {
 
   function working(key) {
     busy = Boolean(key);
-    go.setAttribute("aria-disabled", String(busy));
+    for (const button of [go, ask]) button.setAttribute("aria-disabled", String(busy));
     label.replaceChildren(h("span", null, tx(key ?? "tune.go")));
     if (key) announce(t(key));
   }
@@ -62,7 +73,8 @@ export function tuneView() {
     return api(`datasets${query}`, { method: "POST", form });
   }
 
-  async function tune() {
+  /** Posts the job, or asks what it would take. */
+  async function send(dryRun) {
     forget();
     let about = null;
     try {
@@ -72,17 +84,21 @@ export function tuneView() {
       }
       working("tune.checking");
       about = table.file.name;
-      const request = { dataset_id: (await upload(table, "")).id, model: start.value };
+      const request = { dataset_id: (await upload(table, "")).id, model: start.value, recipe: recipe.value };
       if (benchmark.file) {
         about = benchmark.file.name;
         request.benchmark_id = (await upload(benchmark, "?benchmark=true")).id;
       }
       about = null;
-      working("tune.creating");
+      working(dryRun ? "tune.planning" : "tune.creating");
       const lines = titles.value.split("\n").map((line) => line.trim()).filter(Boolean);
       if (name.value.trim()) request.name = name.value.trim();
       if (epochs.value) request.config = { epochs: Number(epochs.value) };
       if (lines.length) request.titles = lines;
+      if (dryRun) {
+        plan.replaceChildren(planView(await api("jobs?dry_run=true", { method: "POST", json: request })));
+        return;
+      }
       const job = await api("jobs", { method: "POST", json: request });
       location.hash = `#/jobs/${job.id}`;
     } catch (error) {
@@ -110,6 +126,14 @@ export function tuneView() {
   }
 
   return { element, show };
+}
+
+/** What a job would take, in words. */
+function planView({ rows, steps_per_epoch: steps, total_steps: total, seconds, bytes: size, config, notes }) {
+  return h("div", { class: "note" },
+    h("p", null, () => t("plan.rows", { training: rows.training, validation: rows.validation, leaking: rows.leaking })),
+    h("p", null, () => t("plan.takes", { epochs: config.epochs, steps, total, time: duration(seconds.total), size: bytes(size) })),
+    notes.map((note) => h("p", { class: "quiet" }, noteWords(note))));
 }
 
 export function field(key, control, hint, optional) {

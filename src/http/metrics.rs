@@ -11,8 +11,20 @@ use super::extract::Path;
 use super::{AppState, jobs};
 
 /// The epoch's figures that are curves.
-const OF_EPOCHS: [&str; 7] =
-    ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "learning_rate"];
+const OF_EPOCHS: [&str; 9] = [
+    "loss",
+    "val_loss",
+    "val_mae",
+    "val_mape",
+    "val_pearson",
+    "val_spearman",
+    "val_mrr",
+    "general",
+    "learning_rate",
+];
+
+/// Those of its spread: the curve's name and the figure's.
+const OF_SPREAD: [(&str, &str); 2] = [("random_cosine", "cosine_mean"), ("effective_rank", "effective_rank")];
 
 #[derive(Serialize)]
 pub(crate) struct Metrics {
@@ -24,8 +36,8 @@ pub(crate) struct Metrics {
 pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<Metrics>> {
     let job = jobs::find(&state, &id).await?;
     let epochs = state.queue.store.events_of_attempt(&job.job_id, "epoch").await?;
-    let mut series: BTreeMap<&str, Vec<(u64, f64)>> =
-        OF_EPOCHS.into_iter().chain(["step_loss"]).map(|name| (name, Vec::new())).collect();
+    let names = OF_EPOCHS.into_iter().chain(OF_SPREAD.map(|(name, _)| name)).chain(["step_loss"]);
+    let mut series: BTreeMap<&str, Vec<(u64, f64)>> = names.map(|name| (name, Vec::new())).collect();
     let mut add = |name, x, y: &Value| {
         // What could not be measured is no point.
         if let (Some(points), Some(y)) = (series.get_mut(name), y.as_f64()) {
@@ -36,6 +48,7 @@ pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<S
     for event in &epochs {
         let epoch = event.data["epoch"].as_u64().unwrap_or_default();
         OF_EPOCHS.into_iter().for_each(|name| add(name, epoch, &event.data[name]));
+        OF_SPREAD.into_iter().for_each(|(name, figure)| add(name, epoch, &event.data["spread"][figure]));
         for loss in event.data["step_losses"].as_array().into_iter().flatten() {
             step += 1;
             add("step_loss", step, loss);

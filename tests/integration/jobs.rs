@@ -351,12 +351,17 @@ async fn tensorboard_reads_a_jobs_curves_with_keras_tags() {
 #[tokio::test]
 async fn a_jobs_curves_are_there_as_series() {
     let app = App::start();
-    let id = app.post_job(few(40), &[("config", r#"{"epochs": 3, "schedule": "linear"}"#)]).await.text("id");
+    let config = r#"{"epochs": 3, "schedule": "linear", "forgetting": {"max_drop": 1}}"#;
+    let id = app.post_job(few(40), &[("config", config)]).await.text("id");
     let job = app.finished(&id).await;
     let series = &app.get(&format!("/jobs/{id}/metrics")).await.body["series"];
     for (at, epoch) in job["report"]["epochs"].as_array().unwrap().iter().enumerate() {
-        for name in ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "learning_rate"] {
+        let same = ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "learning_rate"];
+        for name in same.into_iter().chain(["val_mrr", "general"]) {
             assert_eq!(series[name][at], json!([at + 1, epoch[name]]), "{name}");
+        }
+        for (name, figure) in [("random_cosine", "cosine_mean"), ("effective_rank", "effective_rank")] {
+            assert_eq!(series[name][at], json!([at + 1, epoch["spread"][figure]]), "{name}");
         }
     }
     assert_eq!(series["step_loss"].as_array().unwrap().len(), 12);
