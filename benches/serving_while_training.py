@@ -88,7 +88,7 @@ def main():
         print("round   idle p50     p99   training p50     p99   ratio p50    p99   requests/s idle, training")
         for number in range(1, options.rounds + 1):
             idle = load(server, options.clients, options.seconds)
-            job = server.call("POST", "/jobs", {"pairs": pairs, "config": {"epochs": 10000, "early_stopping": None}})["id"]
+            job = server.call("POST", "/jobs", {"pairs": pairs, "recipe": "tutorial", "config": {"epochs": 10000, "early_stopping": None}})["id"]
             while server.call("GET", f"/jobs/{job}")["phase"] != "training":
                 time.sleep(0.2)
             training = load(server, options.clients, options.seconds)

@@ -11,17 +11,8 @@ use super::extract::Path;
 use super::{AppState, jobs};
 
 /// The epoch's figures that are curves.
-const OF_EPOCHS: [&str; 9] = [
-    "loss",
-    "val_loss",
-    "val_mae",
-    "val_mape",
-    "val_pearson",
-    "val_spearman",
-    "val_mrr",
-    "general",
-    "learning_rate",
-];
+const OF_EPOCHS: [&str; 9] =
+    ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "val_mrr", "general", "learning_rate"];
 
 /// Those of its spread: the curve's name and the figure's.
 const OF_SPREAD: [(&str, &str); 2] = [("random_cosine", "cosine_mean"), ("effective_rank", "effective_rank")];
