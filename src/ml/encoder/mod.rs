@@ -1,6 +1,7 @@
 //! Sentence encoders: a text's tokens in, one vector out.
 
 mod folder;
+mod lora;
 mod onnx;
 mod places;
 mod protobuf;
@@ -18,6 +19,8 @@ use tch::{Kind, Tensor};
 
 pub(crate) use folder::complete_or_absent;
 pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
+pub use lora::Adapters;
+pub(crate) use lora::merged;
 pub use onnx::import_use_multilingual;
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
@@ -60,6 +63,11 @@ pub trait Encoder: Send {
 
     /// The layer of a variable, as a place in [`Encoder::layers`].
     fn layer_of(&self, variable: &str) -> usize;
+
+    /// Whether a kernel is stored `(in, out)`, as TensorFlow does, and not `(out, in)`, as PyTorch does.
+    fn inputs_first(&self) -> bool {
+        false
+    }
 
     /// The texts' vectors, of length 1: tokens' vectors `(N, E)`, in the order of the texts, and the
     /// texts' lengths `(B,)`, to `(B, D)`.

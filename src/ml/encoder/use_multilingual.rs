@@ -296,6 +296,10 @@ impl Encoder for UseMultilingual {
         }
     }
 
+    fn inputs_first(&self) -> bool {
+        true
+    }
+
     fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor {
         self.network(tokens, &Places::known(lengths, &self.windows(), tokens.device()))
     }

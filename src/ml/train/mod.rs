@@ -4,6 +4,7 @@ mod checkpoint;
 mod config;
 mod early_stopping;
 mod guard;
+mod layers;
 mod loss;
 mod objective;
 mod observer;
@@ -12,6 +13,7 @@ mod options;
 mod recipe;
 mod sampler;
 mod schedule;
+mod size;
 mod snapshot;
 mod split;
 
@@ -26,13 +28,14 @@ pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
 pub use observer::{EpochRecord, Observer, Step};
 pub use options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
-    GeneralMetric, Monitor, OptimizerKind, SamplerKind, Schedule,
+    GeneralMetric, LoraConfig, Monitor, OptimizerKind, SamplerKind, Schedule,
 };
 pub use recipe::{Recipe, TableFacts};
+pub use size::stored_bytes;
 pub use split::{Split, SplitKind, split, training_rows};
 
 use crate::ml::dataset::TableKind;
-use crate::ml::encoder::Encoder;
+use crate::ml::encoder::{Adapters, Encoder};
 use crate::ml::eval;
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
@@ -107,11 +110,17 @@ pub struct TrainReport {
     pub sweep: Vec<SweepPoint>,
     /// How much of the tuned weights is in the encoder now, where they were mixed.
     pub alpha: Option<f64>,
+    /// Where kernels learnt through factors, those that make the encoder's kernels out of the base's. They
+    /// are saved with the model, and stand in no report.
+    #[serde(skip)]
+    pub adapters: Option<Adapters>,
 }
 
 /// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
 ///
-/// Gradients reach every variable and the rows of the vocabulary's table that the training texts use.
+/// Gradients reach every variable and the rows of the vocabulary's table that the training texts use, but for
+/// layers that are frozen; with `lora`, the kernels' factors alone. Weights that learn are copied first: other
+/// handles to the encoder keep the base's.
 /// With a checkpoint of the same run, goes on where it was taken.
 ///
 /// # Errors
@@ -129,7 +138,7 @@ pub fn train(
     check_signal(config, data)?;
     check_dimensions(config, encoder)?;
     let training = data.training;
-    let base = Snapshot::of(encoder, 0);
+    let base = Snapshot::of(encoder, 0, None);
     let objective = Objective::new(config, encoder, training, data.replay);
     let guard = Guard::new(encoder, training, data.general, config)?;
     let total_steps = config.epochs * training.len().div_ceil(config.batch_size).div_ceil(config.accumulation);
@@ -142,12 +151,13 @@ pub fn train(
     let mut at = Counters { epoch: 1, ..Counters::default() };
     if let Some(Checkpoint { counters, tensors }) = checkpoint {
         optimizer.restore(counters.step as i32, &tensors)?;
-        kept = Snapshot::restore(counters.kept_epoch, &base, &tensors)?;
+        kept = Snapshot::restore(counters.kept_epoch, &base, &tensors, encoder)?;
         if let Some(stopping) = &mut early_stopping {
             stopping.waiting = counters.waiting;
         }
         at = counters;
     }
+    optimizer.merge(encoder);
     let judged = eval::judged(data.validation, data.kind);
     let mut stopped = Stopped::MaxEpochs;
 
@@ -177,6 +187,7 @@ pub fn train(
 
             // Clip the gradients, then step.
             optimizer.step(&gathered, gradients);
+            optimizer.merge(encoder);
             at.steps_of_epoch += 1;
             at.step_losses.resize(at.epoch, Vec::new());
             at.step_losses[at.epoch - 1].push(value);
@@ -191,7 +202,7 @@ pub fn train(
             })?;
         }
 
-        let table = optimizer.table(encoder.table());
+        let table = optimizer.table();
         encoder.set_table(table);
         let mut record = judge(encoder, data.validation, &judged, &objective, &at);
         finite(record.val_loss, &at, config)?;
@@ -207,7 +218,7 @@ pub fn train(
         }
         let restore_best = config.early_stopping.is_some_and(|stop| stop.restore_best);
         if !restore_best || judgement.is_some_and(|epoch| epoch.best) {
-            kept = Snapshot::of(encoder, at.epoch);
+            kept = Snapshot::of(encoder, at.epoch, optimizer.adapters()?);
         }
         if judgement.is_some_and(|epoch| epoch.stop) {
             stopped = Stopped::EarlyStopping;
@@ -218,17 +229,19 @@ pub fn train(
     }
 
     // The last epoch's weights are in the encoder. Where others are kept, they go back.
-    let mut kept_epoch = at.epochs.len();
     let within = !matches!(stopped, Stopped::Forgetting | Stopped::Collapse);
-    if guard.goes_back(stopped) || within {
-        kept_epoch = kept.epoch;
+    let tuned = if guard.goes_back(stopped) || within {
         kept.put_into(encoder);
-    }
-    let (sweep, alpha) = guard.interpolate(encoder, &base, &|encoder| {
+        kept
+    } else {
+        Snapshot::of(encoder, at.epochs.len(), optimizer.adapters()?)
+    };
+    let (sweep, alpha) = guard.interpolate(encoder, [&base, &tuned], &|encoder| {
         let record = judge(encoder, data.validation, &judged, &objective, &Counters::default());
         (record.val_spearman, record.val_loss)
     })?;
-    Ok(TrainReport { epochs: at.epochs, stopped, kept_epoch, sweep, alpha })
+    let adapters = tuned.adapters.map(|adapters| alpha.map_or(adapters.clone(), |part| adapters.scaled(part)));
+    Ok(TrainReport { epochs: at.epochs, stopped, kept_epoch: tuned.epoch, sweep, alpha, adapters })
 }
 
 /// The rows of a batch, and those that are replayed beside them. `step` counts those that are done.
