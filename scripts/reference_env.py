@@ -11,6 +11,7 @@ The wheel of torch is the one that fetch_deps.py takes libtorch of; pip's own ca
 """
 
 import fcntl
+import hashlib
 import os
 import platform
 import subprocess
@@ -42,22 +43,29 @@ LAZY = "import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n"  # a line of a .pth 
 
 
 def reference_python() -> Path:
-    """The environment's interpreter. Complete or absent: the marker `complete`, written last, names what is in it."""
-    folder = cache_folder() / "reference-venv"
+    """The environment's interpreter. Complete or absent: the marker `complete` is written last.
+
+    Its folder is named after what is in it, so that checkouts that want different packages leave each other's alone.
+    """
     cuda = [f"{name}=={about[0]}" for name, about in LIBTORCH.get(platform.machine(), {}).items() if name != "torch"]
+    packages = PACKAGES + cuda
+    digest = hashlib.sha256(" ".join([platform.python_version(), *packages]).encode()).hexdigest()[:12]
+    folder = cache_folder() / f"reference-venv-{digest}"
+    python, marker = folder / "bin/python", folder / "complete"
+    if marker.exists():
+        return python
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(folder.parent / "reference-venv.lock", "w")
+        lock = open(folder.parent / f"{folder.name}.lock", "w")
     except OSError as error:
         stop(f"the cache folder {folder.parent} cannot be written: {error.strerror}.",
              "set SHAMISEN_CACHE to a folder of yours")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests ask for it at the same time
-        marker = folder / "complete"
-        if not marker.exists() or marker.read_text() != "\n".join(PACKAGES + cuda):
-            make(folder, PACKAGES + cuda)
-            marker.write_text("\n".join(PACKAGES + cuda))
-    return folder / "bin/python"
+        if not marker.exists():
+            make(folder, packages)
+            marker.touch()
+    return python
 
 
 def make(folder: Path, packages: list) -> None:
