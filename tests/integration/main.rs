@@ -20,4 +20,5 @@ mod recovery;
 mod serving;
 mod tokenizer;
 mod train;
+mod transformer;
 mod verdict;

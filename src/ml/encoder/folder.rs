@@ -36,6 +36,9 @@ const CARD: &str = "shamisen.json";
 const ROW_IDS: &str = "table.ids";
 const ROWS: &str = "table.rows";
 
+/// In the names of the tensors of a head that a base without one was given.
+const HEAD: &str = "_Dense/";
+
 /// What a model folder says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
@@ -160,11 +163,17 @@ pub fn save_tuned(
     }
     let mut tensors = changed_rows(tuned.encoder.table(), base.encoder.table())?;
     let mut factored = BTreeSet::new();
-    for ((name, tensor), (_, before)) in tuned.encoder.variables().into_iter().zip(base.encoder.variables()) {
-        if same_bits(&tensor, &before) {
+    let base_variables: BTreeMap<String, Tensor> = base.encoder.variables().into_iter().collect();
+    for (name, tensor) in tuned.encoder.variables() {
+        let Some(before) = base_variables.get(&name) else {
+            // Of a head that the base has not.
+            tensors.insert(name, Stored::tensor(&tensor)?);
+            continue;
+        };
+        if same_bits(&tensor, before) {
             continue;
         }
-        let made = adapters.and_then(|adapters| adapters.apply(&name, &before, base.encoder.inputs_first()));
+        let made = adapters.and_then(|adapters| adapters.apply(&name, before, base.encoder.inputs_first()));
         if made.is_some_and(|made| same_bits(&made, &tensor)) {
             factored.insert(name);
         } else {
@@ -300,6 +309,10 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     let adapters = Adapters::take(&mut stored)?;
     let adapters = adapters.ok_or_else(|| Error::model(&path, "a factor of a kernel is missing"))?;
     let mut encoder = base.encoder.shallow_clone();
+    let is_known = |encoder: &dyn Encoder, name: &String| encoder.variables().iter().any(|(known, _)| known == name);
+    if stored.keys().any(|name| name.contains(HEAD) && !is_known(&*encoder, name)) {
+        encoder.add_head();
+    }
     let before = encoder.variables();
     let unknown = adapters.kernels().find(|kernel| !before.iter().any(|(name, _)| name == kernel));
     if let Some(name) = unknown {

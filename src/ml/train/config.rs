@@ -57,7 +57,8 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Each layer below the top learns at this times the rate of the one above. 1: all alike.
     pub layer_decay: f64,
-    /// Layers that do not learn, by name: `table`, `ngrams`, `joint`, `residual`. None.
+    /// Layers that do not learn, by name: `table`, `ngrams`, `joint`, `residual` of USE; `table`, `embeddings`,
+    /// `layer.0` and so on, `head` of a transformer. None.
     pub freeze: Vec<String>,
     /// Only so many layers learn, counted from the top; `null` for all.
     pub last_layers: Option<usize>,
