@@ -45,8 +45,10 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let table = read(&options.pairs)?;
-    let texts: Vec<String> = table.pairs.iter().take(PAIRS).flat_map(|pair| [pair.left.clone(), pair.right.clone()]).collect();
-    let model = encoder::load(&options.model)?;
+    let texts: Vec<String> =
+        table.pairs.iter().take(PAIRS).flat_map(|pair| [pair.left.clone(), pair.right.clone()]).collect();
+    let mut model = encoder::load(&options.model)?;
+    model.encoder.pack();
     let out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let line = line?;

@@ -12,7 +12,8 @@ use crate::ml::eval::{self, token_pairs};
 use crate::registry;
 
 pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
-    let model = registry::load_by_id(&config.data.join("models"), &config.model)?;
+    let mut model = registry::load_by_id(&config.data.join("models"), &config.model)?;
+    model.encoder.pack();
     if let Some(file) = &config.benchmark {
         benchmark(&model, file)?;
     }

@@ -22,7 +22,8 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
-    fn new(row: ModelRow, model: Model) -> Self {
+    fn new(row: ModelRow, mut model: Model) -> Self {
+        model.encoder.pack();
         let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
         let normalizes = model.encoder.normalizes();
         Self { row, tokenizer, prompts, normalizes, model: Mutex::new(model) }

@@ -7,9 +7,9 @@ use tch::Tensor;
 
 use super::{Encoder, RaggedBatch, encode_raw, features};
 
-/// Tokens that one forward pass takes. A thousand keep the matrix products large and the intermediate
+/// Tokens that one forward pass takes. Five hundred keep the matrix products large and the intermediate
 /// tensors in the cache.
-const TOKENS_PER_PASS: usize = 1024;
+const TOKENS_PER_PASS: usize = 512;
 
 /// The vectors of any number of texts, of length 1, `(B, D)`.
 pub fn encode_all(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor {

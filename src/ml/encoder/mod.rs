@@ -85,6 +85,10 @@ pub trait Encoder: Send {
     /// The head's layer, as a place in [`Encoder::layers`], where it can learn.
     fn head_layer(&self) -> Option<usize>;
 
+    /// Makes inference faster, for weights that do not change any more; takes as much memory again as they do.
+    /// [`Encoder::set_variables`] undoes it.
+    fn pack(&mut self) {}
+
     /// Whether it drops numbers in training.
     fn drops(&self) -> bool {
         false

@@ -40,14 +40,19 @@ impl LayerShares {
         }
 
         if config.head_only && (config.last_layers.is_some() || config.lora.is_some()) {
-            return refuse("head_only", "has no meaning beside last_layers or lora, which say what else learns".to_owned());
+            return refuse(
+                "head_only",
+                "has no meaning beside last_layers or lora, which say what else learns".to_owned(),
+            );
         }
         let head = config.head_only.then(|| encoder.head_layer().unwrap_or(count - 1));
         if head.is_some_and(named) {
             return refuse("freeze", "names the head, which alone is to learn".to_owned());
         }
         let below_head = |layer: usize| head.is_some_and(|head| layer != head);
-        let learns = |layer: usize| !below_head(layer) && layer >= count - top && !named(layer) && (layer > 0 || config.lora.is_none());
+        let learns = |layer: usize| {
+            !below_head(layer) && layer >= count - top && !named(layer) && (layer > 0 || config.lora.is_none())
+        };
         let share = |layer: usize| config.layer_decay.powi((count - 1 - layer) as i32);
         let shares: Vec<Option<f64>> = (0..count).map(|layer| learns(layer).then(|| share(layer))).collect();
         let meaningless = |where_not: &str| format!("has no meaning {where_not}; leave it out");

@@ -266,7 +266,8 @@ fn batch<'a>(
     };
     let number = step * config.accumulation + part;
     let draws = replayed(data.replay.len(), count, config.seed, number);
-    let dropout = drops.then(|| Dropout { seed: split_mix(config.seed ^ split_mix(number as u64)), rate: config.dropout });
+    let dropout =
+        drops.then(|| Dropout { seed: split_mix(config.seed ^ split_mix(number as u64)), rate: config.dropout });
     Batch { pairs, replay: draws.into_iter().map(|row| &data.replay[row]).collect(), dropout }
 }
 

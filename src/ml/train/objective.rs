@@ -6,9 +6,9 @@ use tch::{Kind, Tensor};
 
 use super::TokenPair;
 use super::config::TrainConfig;
+use super::graph::{Part, add, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
-use super::graph::{Part, add, side_by_side};
 use crate::ml::Result;
 use crate::ml::encoder::{Dropout, Encoder, encode_all, encode_features};
 use crate::ml::eval;
@@ -133,7 +133,8 @@ impl<'a> Objective<'a> {
         let mini_batch = self.config.mini_batch.filter(|&pairs| pairs < batch.pairs.len());
         let (loss, gradients) = if let Some(pairs) = mini_batch {
             let at_a_time = distinct.len().div_ceil(batch.pairs.len().div_ceil(pairs));
-            let parts: Vec<Part> = (0..).zip(distinct.chunks(at_a_time)).map(|(number, texts)| part(number, texts)).collect();
+            let parts: Vec<Part> =
+                (0..).zip(distinct.chunks(at_a_time)).map(|(number, texts)| part(number, texts)).collect();
             one_by_one(encoder, &parts, leaves, &compute)
         } else if encoder.blocks() == 0 {
             return Ok(at_once(part(0, &distinct).vectors(encoder)));

@@ -99,6 +99,18 @@ pub(super) struct Layer {
     output_norm: LayerNorm,
 }
 
+impl Layer {
+    fn linears(&self) -> [&Linear; 6] {
+        let Self { query, key, value, attention_output, intermediate, output, .. } = self;
+        [query, key, value, attention_output, intermediate, output]
+    }
+
+    fn linears_mut(&mut self) -> [&mut Linear; 6] {
+        let Self { query, key, value, attention_output, intermediate, output, .. } = self;
+        [query, key, value, attention_output, intermediate, output]
+    }
+}
+
 /// Every tensor but the words, with its shape, in the order of the forward pass.
 pub(super) fn shapes(config: &TransformerConfig) -> Vec<Shape> {
     let (columns, names) = (config.hidden_size, names(config.architecture));
@@ -171,6 +183,14 @@ impl Bert {
         tensors
     }
 
+    pub(super) fn linears(&self) -> Vec<&Linear> {
+        self.layers.iter().flat_map(Layer::linears).collect()
+    }
+
+    pub(super) fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        self.layers.iter_mut().flat_map(Layer::linears_mut).collect()
+    }
+
     /// Words and where they stand: `(N, H)` and positions `(N,)` to `(N, H)`. All texts are of segment 0.
     pub(super) fn embed(
         &self,
@@ -199,18 +219,20 @@ impl Bert {
     ) -> Tensor {
         let layer = &self.layers[number];
         let place = (number as u64 + 1) << 32;
-        let dropped = |x: Tensor, behind: u64| match dropout {
-            Some(dropout) => dropout.apply(&x, config.hidden_dropout, place + (behind << 24)),
-            None => x,
+        // A sublayer's last linear layer, and the sum of what it gives and what the sublayer read.
+        let plus = |linear: &Linear, x: &Tensor, which: u64, read: &Tensor| match dropout {
+            // DistilBERT's attention drops nothing here.
+            Some(dropout) if which != 1 || config.architecture != Architecture::DistilBert => {
+                dropout.apply(&linear.forward(x), config.hidden_dropout, place + (which << 24)) + read
+            }
+            _ => linear.plus(x, read),
         };
         let of_probabilities = dropout.map(|dropout| (dropout, config.attention_dropout, place));
         let qkv = [layer.query.forward(x), layer.key.forward(x), layer.value.forward(x)];
-        let mixed = layer.attention_output.forward(&attend(qkv.each_ref(), of_probabilities));
-        // DistilBERT drops nothing here.
-        let mixed = if config.architecture == Architecture::DistilBert { mixed } else { dropped(mixed, 1) };
-        let x = layer.attention_norm.forward(&(mixed + x));
-        let inner = config.activation.of(layer.intermediate.forward(&x)); // (N, I)
-        layer.output_norm.forward(&(dropped(layer.output.forward(&inner), 2) + x))
+        let mixed = attend(qkv.each_ref(), of_probabilities);
+        let x = layer.attention_norm.forward(&plus(&layer.attention_output, &mixed, 1, x));
+        let inner = layer.intermediate.activated(&x, config.activation); // (N, I)
+        layer.output_norm.forward(&plus(&layer.output, &inner, 2, &x))
     }
 
     /// MPNet's bias by distance for tokens at `positions` `(L,)`: `(h, L, L)`.

@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use super::config::Activation;
+use super::packed::Packed;
 
 /// A layer's tensors in the order in which they are asked for.
 pub(super) type Tensors<'a> = dyn Iterator<Item = Tensor> + 'a;
@@ -15,6 +16,8 @@ pub(super) type Shape = (String, Vec<i64>);
 pub(super) struct Linear {
     pub(super) weight: Tensor,
     pub(super) bias: Option<Tensor>,
+    /// The same once more for inference.
+    packed: Option<Packed>,
 }
 
 impl Linear {
@@ -28,11 +31,39 @@ impl Linear {
 
     /// Takes its tensors, in the order of [`Linear::shapes`].
     pub(super) fn take(tensors: &mut Tensors<'_>, bias: bool) -> Self {
-        Self { weight: next(tensors), bias: bias.then(|| next(tensors)) }
+        Self { weight: next(tensors), bias: bias.then(|| next(tensors)), packed: None }
+    }
+
+    /// Packs the weights as they are now. They must not change while they are packed.
+    pub(super) fn pack(&mut self) {
+        self.packed = Packed::new(&self.weight, self.bias.as_ref());
+    }
+
+    /// The packed weights, where `x` has no graph: their operations have none.
+    fn packed(&self, x: &Tensor) -> Option<&Packed> {
+        self.packed.as_ref().filter(|_| !x.requires_grad())
     }
 
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, self.bias.as_ref())
+        let packed = self.packed(x).and_then(|packed| packed.forward(x));
+        packed.unwrap_or_else(|| x.linear(&self.weight, self.bias.as_ref()))
+    }
+
+    /// The layer and the activation behind it.
+    pub(super) fn activated(&self, x: &Tensor, activation: Activation) -> Tensor {
+        let packed = self.packed(x).filter(|_| activation == Activation::Gelu);
+        packed.and_then(|packed| packed.gelu(x)).unwrap_or_else(|| activation.of(self.forward(x)))
+    }
+
+    /// The layer and the sum of what it gives and `other`.
+    pub(super) fn plus(&self, x: &Tensor, other: &Tensor) -> Tensor {
+        let packed = self.packed(x).filter(|_| !other.requires_grad());
+        packed.and_then(|packed| packed.add(x, other)).unwrap_or_else(|| self.forward(x) + other)
+    }
+
+    /// Takes over what another handle to the same weights has packed.
+    pub(super) fn share(&mut self, other: &Self) {
+        self.packed = other.packed.as_ref().map(Packed::shallow_clone);
     }
 
     pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {

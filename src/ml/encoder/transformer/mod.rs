@@ -11,6 +11,7 @@ mod description;
 mod layer;
 mod modernbert;
 mod modules;
+mod packed;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,7 @@ use super::token_table::TokenTable;
 use crate::ml::Result;
 use attention::{ProbabilityDropout, attend, attend_recordable};
 use bert::Bert;
-use layer::Tensors;
+use layer::{Linear, Tensors};
 use modernbert::{ModernBert, local_bias};
 use modules::Module;
 
@@ -44,6 +45,22 @@ pub(crate) struct TransformerEncoder {
 enum Network {
     Bert(Bert),
     ModernBert(ModernBert),
+}
+
+impl Network {
+    fn linears(&self) -> Vec<&Linear> {
+        match self {
+            Self::Bert(bert) => bert.linears(),
+            Self::ModernBert(modernbert) => modernbert.linears(),
+        }
+    }
+
+    fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        match self {
+            Self::Bert(bert) => bert.linears_mut(),
+            Self::ModernBert(modernbert) => modernbert.linears_mut(),
+        }
+    }
 }
 
 impl TransformerEncoder {
@@ -231,8 +248,14 @@ impl Encoder for TransformerEncoder {
         if self.normalizes() { vectors } else { normalize(&vectors) }
     }
 
+    fn pack(&mut self) {
+        self.network.linears_mut().into_iter().for_each(Linear::pack);
+    }
+
     fn shallow_clone(&self) -> Box<dyn Encoder> {
         let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
-        Box::new(Self::assemble(self.description.clone(), self.table.shallow_clone(), tensors))
+        let mut clone = Self::assemble(self.description.clone(), self.table.shallow_clone(), tensors);
+        clone.network.linears_mut().into_iter().zip(self.network.linears()).for_each(|(own, other)| own.share(other));
+        Box::new(clone)
     }
 }

@@ -100,6 +100,14 @@ impl ModernBert {
         tensors
     }
 
+    pub(super) fn linears(&self) -> Vec<&Linear> {
+        self.layers.iter().flat_map(|Layer { wqkv, wo, wi, mlp_wo, .. }| [wqkv, wo, wi, mlp_wo]).collect()
+    }
+
+    pub(super) fn linears_mut(&mut self) -> Vec<&mut Linear> {
+        self.layers.iter_mut().flat_map(|Layer { wqkv, wo, wi, mlp_wo, .. }| [wqkv, wo, wi, mlp_wo]).collect()
+    }
+
     /// Words `(N, H)` to `(N, H)`.
     pub(super) fn embed(&self, config: &TransformerConfig, words: &Tensor, dropout: Option<Dropout>) -> Tensor {
         let x = self.norm.forward(words);
