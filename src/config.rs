@@ -165,6 +165,8 @@ pub enum ExportTo {
     Folder,
     /// model.pt for PyTorch, its SentencePiece model, and how to use them.
     Torchscript,
+    /// model.onnx for onnxruntime, its SentencePiece model, and how to use them.
+    Onnx,
     /// The model card in Markdown.
     Card,
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::card::{card, torchscript};
+use super::card::card;
 use super::load_from;
-use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_standalone, write_torchscript};
+use super::usage::{onnx, torchscript};
+use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript};
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
@@ -18,6 +19,8 @@ pub enum ExportFormat {
     Folder,
     /// `model.pt`, which PyTorch runs, and its SentencePiece model.
     Torchscript,
+    /// `model.onnx`, which onnxruntime runs, and its SentencePiece model.
+    Onnx,
 }
 
 /// What the card is called in an export.
@@ -50,6 +53,11 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
                 write_torchscript(&draft.join("model.pt"), &model, root)?;
                 copy(root, TOKENIZER)?;
                 torchscript(&model.card) + &card(folder)?
+            }
+            ExportFormat::Onnx => {
+                write_onnx(&draft.join("model.onnx"), &model, root)?;
+                copy(root, TOKENIZER)?;
+                onnx(&model.card) + &card(folder)?
             }
         };
         std::fs::write(draft.join(README), readme).map_err(|error| Error::file(&draft.join(README), error))

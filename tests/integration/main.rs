@@ -11,6 +11,7 @@ mod errors;
 mod export;
 mod jobs;
 mod layers;
+mod onnx;
 mod page;
 mod plan;
 mod readme;

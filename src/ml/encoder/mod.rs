@@ -2,6 +2,7 @@
 
 mod folder;
 mod onnx;
+mod onnx_export;
 mod places;
 mod protobuf;
 mod ragged;
@@ -12,6 +13,7 @@ mod torchscript;
 mod use_multilingual;
 mod weights;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use tch::{Kind, Tensor};
@@ -19,6 +21,7 @@ use tch::{Kind, Tensor};
 pub(crate) use folder::complete_or_absent;
 pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
 pub use onnx::import_use_multilingual;
+pub(crate) use onnx_export::write_onnx;
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
 pub(crate) use standalone::write_standalone;
@@ -32,7 +35,7 @@ pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tenso
 ///
 /// The vocabulary's table stands apart from the other weights: a batch reads few of its rows, so
 /// training gathers those and serving leaves the rest in the file.
-pub trait Encoder: Send {
+pub trait Encoder: Any + Send {
     /// Dimensions of a text's vector, D.
     fn dimensions(&self) -> i64;
 
