@@ -45,4 +45,26 @@ impl<'g> Weights<'g> {
         let tensor = self.tensors.get(name).ok_or_else(|| format!("the model has no weight {name:?}"))?;
         Ok(self.graph.weight(name, layout(tensor)))
     }
+
+    /// PyTorch's `Linear`: `x W^T + b`, whose W is `(out, in)`, with b if the model has one.
+    ///
+    /// # Errors
+    /// A sentence where the encoder has no W.
+    pub(super) fn linear(&self, x: Value<'g, f32>, name: &str) -> Result<Value<'g, f32>, String> {
+        let product = x.matmul(self.rearranged(&format!("{name}.weight"), Tensor::tr)?);
+        Ok(self.optional(&format!("{name}.bias")).map_or(product, |bias| product + bias))
+    }
+
+    /// PyTorch's `LayerNorm` over the last axis, with a bias if the model has one.
+    ///
+    /// # Errors
+    /// A sentence where the encoder has no such norm.
+    pub(super) fn layer_norm(&self, x: Value<'g, f32>, name: &str, epsilon: f64) -> Result<Value<'g, f32>, String> {
+        let weight = self.get(&format!("{name}.weight"))?;
+        Ok(x.layer_norm(weight, self.optional(&format!("{name}.bias")), epsilon))
+    }
+
+    fn optional(&self, name: &str) -> Option<Value<'g, f32>> {
+        Some(self.graph.weight(name, self.tensors.get(name)?.shallow_clone()))
+    }
 }
