@@ -97,11 +97,11 @@ def filled(name, shape):
 
 
 def tokenizer(pad_token_id):
-    """Words are token ids."""
-    words = models.WordLevel({str(i): i for i in range(VOCABULARY)}, unk_token="3")
+    """Words are token ids, in brackets: tokens that are declared special are found inside of words too."""
+    words = models.WordLevel({f"<{i}>": i for i in range(VOCABULARY)}, unk_token="<3>")
     made = Tokenizer(words)
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="3", pad_token=str(pad_token_id),
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, unk_token="<3>", pad_token=f"<{pad_token_id}>",
                                                 model_max_length=36)
 
 
@@ -139,7 +139,7 @@ def save_encoder(transformer, modules, folder):
 
 
 def words(text):
-    return " ".join(map(str, text))
+    return " ".join(f"<{i}>" for i in text)
 
 
 def decimals(values):
