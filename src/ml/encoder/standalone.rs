@@ -60,17 +60,17 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
 /// Where a file cannot be read or written.
 pub(super) fn write_table(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let mut file = File::create_new(path).map_err(|error| Error::file(path, error))?;
-    append_table(&mut file, path, model, base)?;
+    append_table(&mut file, path, model, (base, TABLE))?;
     file.sync_all().map_err(|error| Error::file(path, error))
 }
 
-/// Writes the same behind what the file `path` holds.
+/// Writes the same behind what the file `path` holds. The table is the tensor of that name in the base's file.
 ///
 /// # Errors
 /// Where a file cannot be read or written.
-pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
+pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, (base, table): (&Path, &str)) -> Result<()> {
     let weights = base.join(WEIGHTS);
-    let range = WeightFile::open(&weights)?.range(TABLE)?;
+    let range = WeightFile::open(&weights)?.range(table)?;
     let mut rows = open(&weights)?;
     rows.seek(SeekFrom::Start(range.start)).map_err(|error| Error::file(&weights, error))?;
     let append = || {

@@ -51,7 +51,8 @@ fn layer<'g>(
 ) -> Result<Value<'g, f32>, String> {
     let names = names(config.architecture);
     let linear = |x, part: &str| weights.linear(x, &format!("{}.{number}.{part}", names.layer));
-    let norm = |x, part: &str| weights.layer_norm(x, &format!("{}.{number}.{part}", names.layer), config.layer_norm_eps);
+    let norm =
+        |x, part: &str| weights.layer_norm(x, &format!("{}.{number}.{part}", names.layer), config.layer_norm_eps);
     let heads = |x| heads_of(x, config.heads, config.head_size());
 
     let [query, key, value] = [linear(x, names.query)?, linear(x, names.key)?, linear(x, names.value)?].map(heads);

@@ -368,10 +368,6 @@ impl<'g> Value<'g, f32> {
         self.unary("Cos", vec![])
     }
 
-    pub(super) fn neg(self) -> Self {
-        self.unary("Neg", vec![])
-    }
-
     pub(super) fn sqrt(self) -> Self {
         self.unary("Sqrt", vec![])
     }

@@ -5,18 +5,24 @@
 //! are of any size. A text's vector does not depend on the padding: neither on how much there is, nor on
 //! which ids stand there.
 
+mod attention;
+mod bert;
 mod file;
 mod graph;
+mod modernbert;
+mod transformer;
 mod use_multilingual;
 mod weights;
 
 use std::any::Any;
+use std::fs::File;
 use std::path::Path;
 
 use graph::{Graph, Size, Value};
 use weights::Weights;
 
 use super::standalone::append_table;
+use super::transformer::TransformerEncoder;
 use super::{Model, UseMultilingual};
 use crate::ml::{Error, Result};
 
@@ -33,11 +39,14 @@ pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> 
     let encoder: &dyn Any = &*model.encoder;
     let written = if let Some(encoder) = encoder.downcast_ref::<UseMultilingual>() {
         use_multilingual::write_forward_pass(&graph, encoder.config(), &weights)
+    } else if let Some(encoder) = encoder.downcast_ref::<TransformerEncoder>() {
+        transformer::write_forward_pass(&graph, encoder.description(), &weights)
     } else {
         Err("there is no ONNX graph for models of this kind".to_owned())
     };
     written.map_err(|reason| Error::model(path, reason))?;
-    file::write(path, &graph.into_parts(), &model.card.name, &|file, path| append_table(file, path, model, base))
+    let table = |file: &mut File, path: &Path, name: &str| append_table(file, path, model, (base, name));
+    file::write(path, &graph.into_parts(), &model.card.name, &table)
 }
 
 const BATCH: Size = Size::Named("batch");

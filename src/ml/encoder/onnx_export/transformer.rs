@@ -60,7 +60,7 @@ pub(super) fn write_forward_pass<'g>(
     let pooled: Vec<_> = description.pooling.0.iter().map(|mode| pool(*mode, tokens, &places)).collect();
     let mut vectors = if let [vectors] = pooled[..] { vectors } else { graph.concat(&pooled, -1) };
     for module in &description.modules {
-        graph.scope(module.path());
+        graph.scope("modules");
         vectors = apply(module, weights, vectors)?;
     }
     give_sentence_embedding(graph, vectors, description.dimensions());
@@ -89,11 +89,7 @@ fn pool<'g>(mode: PoolingMode, tokens: Value<'g, f32>, places: &Places<'g>) -> V
 }
 
 /// A module over the texts' vectors.
-fn apply<'g>(
-    module: &ModuleConfig,
-    weights: &Weights<'g>,
-    vectors: Value<'g, f32>,
-) -> Result<Value<'g, f32>, String> {
+fn apply<'g>(module: &ModuleConfig, weights: &Weights<'g>, vectors: Value<'g, f32>) -> Result<Value<'g, f32>, String> {
     match module {
         ModuleConfig::Dense { path, activation, .. } => {
             let vectors = weights.linear(vectors, &format!("{path}/linear"))?;
