@@ -6,11 +6,13 @@ mod command_line;
 mod fixtures;
 
 mod datasets;
+mod delta;
 mod encoder;
 mod errors;
 mod export;
 mod jobs;
 mod layers;
+mod lora;
 mod onnx;
 mod page;
 mod plan;
