@@ -41,8 +41,8 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
             std::fs::copy(from.join(name), draft.join(name)).map_err(|error| Error::file(&from.join(name), error))
         };
         let copy_tokenizer = || {
-            let there = TOKENIZER_FILES.into_iter().filter(|name| root.join(name).is_file());
-            there.map(|name| copy(root, name).map(|_| ())).collect::<Result<()>>()
+            let mut there = TOKENIZER_FILES.into_iter().filter(|name| root.join(name).is_file());
+            there.try_for_each(|name| copy(root, name).map(|_| ()))
         };
         let readme = match format {
             ExportFormat::Folder => {

@@ -13,6 +13,8 @@ use shamisen::registry::{self, ExportFormat};
 use tch::{Kind, Tensor};
 use tempfile::TempDir;
 
+use crate::app::App;
+use crate::export::download;
 use crate::fixtures::{BASE_FOLDER, base};
 
 /// The interpreter of the reference packages, which are fetched on the first call.
@@ -86,14 +88,14 @@ fn tuned(mut model: Model, folder: &Path, texts: &[&str]) {
     let table = model.encoder.table();
     let table = table.with_rows(&ids, other(&table.lookup(&ids)).to_kind(Kind::Float));
     model.encoder.set_table(table);
-    encoder::save_tuned(folder, "tuned", &model).unwrap();
+    encoder::save_tuned(folder, "tuned", &model, &base(), None).unwrap();
 }
 
-#[test]
-fn onnxruntime_gives_the_vectors_of_the_universal_sentence_encoder() {
-    let below = TempDir::new().unwrap();
-    let target = below.path().join("base");
-    registry::export(&BASE_FOLDER, &BASE_FOLDER, ExportFormat::Onnx, &target).unwrap();
+#[tokio::test]
+async fn onnxruntime_gives_the_vectors_of_the_universal_sentence_encoder() {
+    let (app, below) = (App::start(), TempDir::new().unwrap());
+    download(&app, "/models/use-multilingual-v3/export?format=onnx", below.path()).await;
+    let target = below.path().join("use-multilingual-v3");
     let mut files: Vec<String> =
         std::fs::read_dir(&target).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
@@ -104,9 +106,13 @@ fn onnxruntime_gives_the_vectors_of_the_universal_sentence_encoder() {
 #[test]
 fn onnxruntime_gives_the_vectors_of_a_tuned_model() {
     let below = TempDir::new().unwrap();
-    let (folder, target) = (below.path().join("tuned"), below.path().join("exported"));
+    let (folder, target) = (below.path().join("models/tuned"), below.path().join("exported"));
+    std::fs::create_dir(below.path().join("models")).unwrap();
+    std::os::unix::fs::symlink(&*BASE_FOLDER, below.path().join("models/base")).unwrap();
     tuned(base(), &folder, &["Data Scientist", "看護師 nurse"]);
-    registry::export(&folder, &BASE_FOLDER, ExportFormat::Onnx, &target).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shamisen"));
+    command.args(["model", "export", "tuned", "--format", "onnx", "--data"]).arg(below.path());
+    assert!(command.arg("--to").arg(&target).status().unwrap().success());
     let model = registry::load_from(&folder, &BASE_FOLDER).unwrap();
     assert_agree(&model, &target.join("model.onnx"));
 }

@@ -3,6 +3,7 @@
 //! A tuned model has the same tensors as its base, so the base's file is copied and the numbers that
 //! differ are written over it. Nothing of the table is held in memory.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -10,9 +11,10 @@ use std::path::Path;
 
 use super::folder::{CONFIG, Fingerprint, TOKENIZER, WEIGHTS, write_card};
 use super::token_table::TokenTable;
+use super::transformer::TransformerEncoder;
 use super::use_multilingual::TABLE;
 use super::weights::{Stored, WeightFile};
-use super::{Model, ModelCard};
+use super::{Encoder, Model, ModelCard};
 use crate::ml::{Error, Result};
 
 /// Rows that are in memory at once.
@@ -60,17 +62,17 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
 /// Where a file cannot be read or written.
 pub(super) fn write_table(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let mut file = File::create_new(path).map_err(|error| Error::file(path, error))?;
-    append_table(&mut file, path, model, (base, TABLE))?;
+    append_table(&mut file, path, model, base)?;
     file.sync_all().map_err(|error| Error::file(path, error))
 }
 
-/// Writes the same behind what the file `path` holds. The table is the tensor of that name in the base's file.
+/// Writes the same behind what the file `path` holds.
 ///
 /// # Errors
 /// Where a file cannot be read or written.
-pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, (base, table): (&Path, &str)) -> Result<()> {
+pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
     let weights = base.join(WEIGHTS);
-    let range = WeightFile::open(&weights)?.range(table)?;
+    let range = WeightFile::open(&weights)?.range(table_name(&*model.encoder))?;
     let mut rows = open(&weights)?;
     rows.seek(SeekFrom::Start(range.start)).map_err(|error| Error::file(&weights, error))?;
     let append = || {
@@ -80,6 +82,12 @@ pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, (base, t
     };
     let start = append().map_err(|error| Error::file(path, error))?;
     write_tuned_rows(model.encoder.table(), file, start, path)
+}
+
+/// The table's tensor in a full model's file.
+fn table_name(encoder: &dyn Encoder) -> &'static str {
+    let transformer = (encoder as &dyn Any).downcast_ref::<TransformerEncoder>();
+    transformer.map_or(TABLE, |transformer| transformer.description().words())
 }
 
 /// Writes the rows that training changed into a file whose rows begin at byte `start`.

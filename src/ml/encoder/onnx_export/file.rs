@@ -23,8 +23,8 @@ const LARGEST_MESSAGE: u64 = (1 << 31) - 1;
 /// `TensorProto.DataLocation`
 const EXTERNAL: i64 = 1;
 
-/// Writes the vocabulary's table behind what a file holds: the file, its path, the table's name.
-pub(super) type AppendTable<'a> = dyn Fn(&mut File, &Path, &str) -> Result<()> + 'a;
+/// Writes the vocabulary's table behind what a file holds; the path is the file's.
+pub(super) type AppendTable<'a> = dyn Fn(&mut File, &Path) -> Result<()> + 'a;
 
 /// Writes a graph to the new file `path`, and where that is too large for one message, its weights to the
 /// new file `path` + `_data`.
@@ -142,7 +142,7 @@ impl Initializer {
             Numbers::Weight(tensor) => {
                 file.write_all(Stored::tensor(tensor)?.bytes()).map_err(|error| Error::file(path, error))?;
             }
-            Numbers::Table => table(file, path, &self.name)?,
+            Numbers::Table => table(file, path)?,
         }
         let after = file.stream_position().map_err(|error| Error::file(path, error))?;
         if after - before != self.length() {
@@ -211,7 +211,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::ml::encoder::onnx_export::graph::{Graph, Value};
+    use crate::ml::encoder::onnx_export::graph::Graph;
+    use crate::ml::encoder::onnx_export::value::Value;
     use crate::ml::encoder::protobuf::{self, Value as Field};
 
     /// `(100, 2)`
@@ -227,8 +228,7 @@ mod tests {
         let rows = graph.table("table", (100, 2)).gather(ids + graph.scalar(1_i64), 0);
         graph.output("out", rows.matmul(graph.weight("w", weight)).relu(), &[Size::Named("batch"), Size::Known(2)]);
         let path = folder.path().join("model.onnx");
-        let append =
-            |file: &mut File, path: &Path, _: &str| file.write_all(&table()).map_err(|error| Error::file(path, error));
+        let append = |file: &mut File, path: &Path| file.write_all(&table()).map_err(|error| Error::file(path, error));
         write_within(&path, &graph.into_parts(), "example", &append, largest).unwrap();
         path
     }

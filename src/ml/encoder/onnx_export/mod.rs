@@ -1,9 +1,9 @@
 //! An encoder as an ONNX file, which onnxruntime runs without Shamisen.
 //!
 //! Its inputs and outputs are named as sentence-transformers and Optimum name them: `input_ids` and
-//! `attention_mask`, int64 `(batch, sequence)`; `sentence_embedding`, float32 `(batch, D)`. Batch and sequence
-//! are of any size. A text's vector does not depend on the padding: neither on how much there is, nor on
-//! which ids stand there.
+//! `attention_mask`, int64 `(batch, sequence)`; `sentence_embedding`, float32 `(batch, D)`, and a transformer's
+//! `token_embeddings`, float32 `(batch, sequence, H)`. Batch and sequence are of any size. A text's vector does
+//! not depend on the padding: neither on how much there is, nor on its side, nor on which ids stand there.
 
 mod attention;
 mod bert;
@@ -12,13 +12,15 @@ mod graph;
 mod modernbert;
 mod transformer;
 mod use_multilingual;
+mod value;
 mod weights;
 
 use std::any::Any;
 use std::fs::File;
 use std::path::Path;
 
-use graph::{Graph, Size, Value};
+use graph::{Graph, Size};
+use value::Value;
 use weights::Weights;
 
 use super::standalone::append_table;
@@ -45,7 +47,7 @@ pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> 
         Err("there is no ONNX graph for models of this kind".to_owned())
     };
     written.map_err(|reason| Error::model(path, reason))?;
-    let table = |file: &mut File, path: &Path, name: &str| append_table(file, path, model, (base, name));
+    let table = |file: &mut File, path: &Path| append_table(file, path, model, base);
     file::write(path, &graph.into_parts(), &model.card.name, &table)
 }
 

@@ -3,8 +3,9 @@
 //! Shapes as in [`super::attention`]; H columns, I intermediate columns.
 
 use super::attention::{activate, attend, heads_of, visibility};
-use super::graph::{Graph, Value};
+use super::graph::Graph;
 use super::transformer::Places;
+use super::value::Value;
 use super::weights::Weights;
 use crate::ml::encoder::transformer::{ModernBertLayerConfig, TransformerConfig};
 

@@ -3,7 +3,8 @@
 //! Shapes: B texts, S tokens of the longest, H columns, D dimensions of a text's vector.
 
 use super::attention::gelu;
-use super::graph::{Graph, Size, Value};
+use super::graph::{Graph, Size};
+use super::value::Value;
 use super::weights::Weights;
 use super::{BATCH, Inputs, SEQUENCE, bert, give_sentence_embedding, modernbert};
 use crate::ml::encoder::transformer::{DenseActivation, Description, ModuleConfig, PoolingMode};

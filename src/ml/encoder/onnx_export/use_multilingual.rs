@@ -4,7 +4,8 @@
 //!
 //! [`UseMultilingual`]: crate::ml::encoder::UseMultilingual
 
-use super::graph::{Graph, Value};
+use super::graph::Graph;
+use super::value::Value;
 use super::weights::Weights;
 use super::{Inputs, give_sentence_embedding};
 use crate::ml::encoder::use_multilingual::{CNN, DNN, NGRAMS, SMALLEST_NORM, TABLE, UseMultilingualConfig};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::graph::{Graph, Value};
+use super::graph::Graph;
+use super::value::Value;
 use crate::ml::encoder::Encoder;
 
 /// An encoder's weights by the checkpoint's names. Each may be taken once, as one initializer of the graph.
