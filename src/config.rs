@@ -163,8 +163,10 @@ pub enum ExportTo {
     /// A full model in Shamisen's own form: copied into models/ of any data folder, it is a base model.
     #[default]
     Folder,
-    /// model.pt for PyTorch, its SentencePiece model, and how to use them.
+    /// model.pt for PyTorch, its tokenizer, and how to use them.
     Torchscript,
+    /// model.onnx for onnxruntime, its tokenizer, and how to use them.
+    Onnx,
     /// The model card in Markdown.
     Card,
 }

@@ -3,6 +3,7 @@
 mod card;
 mod export;
 mod markdown;
+mod usage;
 
 use std::path::{Path, PathBuf};
 

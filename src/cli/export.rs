@@ -17,6 +17,7 @@ pub(super) fn export(config: &Export) -> anyhow::Result<ExitCode> {
     match config.format {
         ExportTo::Folder => whole(&folder, ExportFormat::Folder, &target)?,
         ExportTo::Torchscript => whole(&folder, ExportFormat::Torchscript, &target)?,
+        ExportTo::Onnx => whole(&folder, ExportFormat::Onnx, &target)?,
         ExportTo::Card => {
             let card = registry::card(&folder)?;
             let written = std::fs::File::create_new(&target).and_then(|mut file| file.write_all(card.as_bytes()));

@@ -318,31 +318,6 @@ fn usage(model: &ModelCard) -> String {
     format!("## Use\n\nFrom a Shamisen that serves it:\n\n{commands}")
 }
 
-/// How an exported `model.pt` is used from Python, without Shamisen.
-pub(super) fn torchscript(model: &ModelCard) -> String {
-    let ModelCard { dimensions, max_tokens, .. } = model;
-    let python = format!(
-        r#"import sentencepiece, torch
-
-pieces = sentencepiece.SentencePieceProcessor(model_file="sentencepiece.model")
-model = torch.jit.load("model.pt")
-
-texts = ["Data Scientist", "看護師"]
-ids = [pieces.encode(text, add_bos=True, add_eos=True) for text in texts]
-ids = [one if len(one) <= {max_tokens} else one[:{max_tokens} - 1] + one[-1:] for one in ids]
-lengths = torch.tensor([len(one) for one in ids])
-with torch.no_grad():
-    vectors = model(torch.tensor(sum(ids, [])), lengths)
-print(vectors @ vectors.T)  # the cosine of each text with each"#
-    );
-    format!(
-        "# {} as TorchScript\n\n`model.pt` holds all weights; PyTorch runs it without Shamisen. `forward(ids, lengths)` takes the token ids of all texts one after another, int64 `(N,)`, and each text's number of ids, int64 `(B,)`, for any N and B. It gives the texts' vectors, float32 `(B, {dimensions})`, of length 1. The ids are SentencePiece's, `<s>` in front and `</s>` behind. The weights are constants: the file is for use and not for training.\n\n{}\n{}\nThe model's card follows.\n\n",
-        escaped(&model.name),
-        block("sh", "pip install torch sentencepiece"),
-        block("python", &python),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

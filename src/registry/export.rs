@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::card::{card, torchscript};
+use super::card::card;
 use super::load_from;
-use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_standalone, write_torchscript};
+use super::usage::{onnx, torchscript};
+use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript};
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
@@ -16,10 +17,14 @@ pub enum ExportFormat {
     /// A full model in Shamisen's own form, which is a base model where it is put into `models/`.
     #[default]
     Folder,
-    /// `model.pt`, which PyTorch runs, and its SentencePiece model.
+    /// `model.pt`, which PyTorch runs, and its tokenizer.
     Torchscript,
+    /// `model.onnx`, which onnxruntime runs, and its tokenizer.
+    Onnx,
 }
 
+/// What a tokenizer is read from, here and in Python; a model has some of them.
+const TOKENIZER_FILES: [&str; 4] = [TOKENIZER, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"];
 /// What the card is called in an export.
 const README: &str = "README.md";
 
@@ -35,6 +40,10 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
         let copy = |from: &Path, name: &str| {
             std::fs::copy(from.join(name), draft.join(name)).map_err(|error| Error::file(&from.join(name), error))
         };
+        let copy_tokenizer = || {
+            let mut there = TOKENIZER_FILES.into_iter().filter(|name| root.join(name).is_file());
+            there.try_for_each(|name| copy(root, name).map(|_| ()))
+        };
         let readme = match format {
             ExportFormat::Folder => {
                 write_standalone(draft, &model, root)?;
@@ -48,8 +57,13 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
             }
             ExportFormat::Torchscript => {
                 write_torchscript(&draft.join("model.pt"), &model, root)?;
-                copy(root, TOKENIZER)?;
-                torchscript(&model.card) + &card(folder)?
+                copy_tokenizer()?;
+                torchscript(&model) + &card(folder)?
+            }
+            ExportFormat::Onnx => {
+                write_onnx(&draft.join("model.onnx"), &model, root)?;
+                copy_tokenizer()?;
+                onnx(&model) + &card(folder)?
             }
         };
         std::fs::write(draft.join(README), readme).map_err(|error| Error::file(&draft.join(README), error))

@@ -27,7 +27,7 @@ async fn tuned(name: &str) -> (App, String) {
 }
 
 /// Downloads an export and unpacks it below a folder.
-async fn download(app: &App, path: &str, below: &Path) {
+pub(crate) async fn download(app: &App, path: &str, below: &Path) {
     let mut reply = app.request("GET", path).send().await.unwrap();
     assert_eq!(reply.status(), 200);
     assert_eq!(reply.headers()["content-type"], "application/x-tar");

@@ -13,6 +13,7 @@ mod export;
 mod jobs;
 mod layers;
 mod lora;
+mod onnx;
 mod page;
 mod plan;
 mod readme;

@@ -4,6 +4,7 @@ mod encode_all;
 mod folder;
 mod lora;
 mod onnx;
+mod onnx_export;
 mod pass;
 mod places;
 mod protobuf;
@@ -17,6 +18,7 @@ mod transformer;
 mod use_multilingual;
 mod weights;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use tch::{Kind, Tensor};
@@ -28,6 +30,7 @@ pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
 pub use lora::Adapters;
 pub(crate) use lora::merged;
 pub use onnx::import_use_multilingual;
+pub(crate) use onnx_export::write_onnx;
 pub(crate) use pass::split_mix;
 pub use pass::{Dropout, Pass};
 pub use ragged::RaggedBatch;
@@ -44,7 +47,7 @@ pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tenso
 ///
 /// The vocabulary's table stands apart from the other weights: a batch reads few of its rows, so
 /// training gathers those and serving leaves the rest in the file.
-pub trait Encoder: Send {
+pub trait Encoder: Any + Send {
     /// Dimensions of a text's vector, D.
     fn dimensions(&self) -> i64;
 

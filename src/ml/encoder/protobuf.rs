@@ -87,9 +87,99 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// A message that is being written, field by field.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message(Vec<u8>);
+
+impl Message {
+    /// int32, int64, bool, enum; a negative number takes ten bytes.
+    #[must_use]
+    pub(crate) fn integer(mut self, field: u64, number: i64) -> Self {
+        self.key(field, 0);
+        self.varint(number.cast_unsigned());
+        self
+    }
+
+    /// float.
+    #[must_use]
+    pub(crate) fn float(mut self, field: u64, number: f32) -> Self {
+        self.key(field, 5);
+        self.0.extend(number.to_le_bytes());
+        self
+    }
+
+    /// string, bytes.
+    #[must_use]
+    pub(crate) fn bytes(mut self, field: u64, bytes: impl AsRef<[u8]>) -> Self {
+        self = self.length(field, bytes.as_ref().len() as u64);
+        self.0.extend(bytes.as_ref());
+        self
+    }
+
+    /// An embedded message.
+    #[must_use]
+    pub(crate) fn message(self, field: u64, message: &Self) -> Self {
+        self.bytes(field, &message.0)
+    }
+
+    /// The beginning of a field of bytes, `length` of which the caller writes behind this message.
+    #[must_use]
+    pub(crate) fn length(mut self, field: u64, length: u64) -> Self {
+        self.key(field, 2);
+        self.varint(length);
+        self
+    }
+
+    /// The fields of another message behind these.
+    #[must_use]
+    pub(crate) fn then(mut self, other: &Self) -> Self {
+        self.0.extend(&other.0);
+        self
+    }
+
+    /// The message as it stands on the wire.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn key(&mut self, field: u64, wire_type: u64) {
+        self.varint(field << 3 | wire_type);
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let inner = Message::default().integer(1, -1);
+        let message =
+            Message::default().integer(1, 150).bytes(20, "文").float(3, -0.5).message(4, &inner).bytes(5, vec![7; 300]);
+        let fields = fields(message.as_bytes()).unwrap();
+        assert_eq!(fields.iter().map(|field| field.0).collect::<Vec<_>>(), [1, 20, 3, 4, 5]);
+        assert_eq!(fields[0].1.varint(), Some(150));
+        assert_eq!(fields[1].1.text(), Some("文"));
+        assert_eq!(fields[2].1.float(), Some(-0.5));
+        let inner = super::fields(fields[3].1.bytes().unwrap()).unwrap();
+        assert_eq!(inner[0].1.varint(), Some(u64::MAX), "-1 as 64 bits");
+        assert_eq!(fields[4].1.bytes(), Some(&[7; 300][..]));
+    }
+
+    #[test]
+    fn bytes_may_be_written_behind_their_length() {
+        let mut bytes = Message::default().length(9, 3).as_bytes().to_vec();
+        bytes.extend([1, 2, 3]);
+        assert_eq!(bytes, Message::default().bytes(9, [1, 2, 3]).as_bytes());
+    }
 
     #[test]
     fn a_message_is_read_field_by_field() {

@@ -3,6 +3,7 @@
 //! A tuned model has the same tensors as its base, so the base's file is copied and the numbers that
 //! differ are written over it. Nothing of the table is held in memory.
 
+use std::any::Any;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -10,9 +11,10 @@ use std::path::Path;
 
 use super::folder::{CONFIG, Fingerprint, TOKENIZER, WEIGHTS, write_card};
 use super::token_table::TokenTable;
+use super::transformer::TransformerEncoder;
 use super::use_multilingual::TABLE;
 use super::weights::{Stored, WeightFile};
-use super::{Model, ModelCard};
+use super::{Encoder, Model, ModelCard};
 use crate::ml::{Error, Result};
 
 /// Rows that are in memory at once.
@@ -26,7 +28,7 @@ const ROWS_AT_ONCE: usize = 4096;
 /// Where a file cannot be read or written.
 pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Result<ModelCard> {
     for name in [CONFIG, TOKENIZER, WEIGHTS] {
-        copy(open(&base.join(name))?, &folder.join(name))?;
+        copy(&base.join(name), &folder.join(name))?;
     }
     let path = folder.join(WEIGHTS);
     let written = |error| Error::file(&path, error);
@@ -59,12 +61,33 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
 /// # Errors
 /// Where a file cannot be read or written.
 pub(super) fn write_table(path: &Path, model: &Model, base: &Path) -> Result<()> {
+    let mut file = File::create_new(path).map_err(|error| Error::file(path, error))?;
+    append_table(&mut file, path, model, base)?;
+    file.sync_all().map_err(|error| Error::file(path, error))
+}
+
+/// Writes the same behind what the file `path` holds.
+///
+/// # Errors
+/// Where a file cannot be read or written.
+pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
     let weights = base.join(WEIGHTS);
-    let range = WeightFile::open(&weights)?.range(TABLE)?;
+    let range = WeightFile::open(&weights)?.range(table_name(&*model.encoder))?;
     let mut rows = open(&weights)?;
     rows.seek(SeekFrom::Start(range.start)).map_err(|error| Error::file(&weights, error))?;
-    let file = copy(rows.take(range.end - range.start), path)?;
-    write_tuned_rows(model.encoder.table(), &file, 0, path)
+    let append = || {
+        let start = file.stream_position()?;
+        std::io::copy(&mut rows.take(range.end - range.start), file)?;
+        Ok(start)
+    };
+    let start = append().map_err(|error| Error::file(path, error))?;
+    write_tuned_rows(model.encoder.table(), file, start, path)
+}
+
+/// The table's tensor in a full model's file.
+fn table_name(encoder: &dyn Encoder) -> &'static str {
+    let transformer = (encoder as &dyn Any).downcast_ref::<TransformerEncoder>();
+    transformer.map_or(TABLE, |transformer| transformer.description().words())
 }
 
 /// Writes the rows that training changed into a file whose rows begin at byte `start`.
@@ -83,13 +106,13 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| Error::file(path, error))
 }
 
-/// Copies into a new file, whose permissions are a new file's.
-fn copy(mut source: impl Read, path: &Path) -> Result<File> {
+/// Copies to a new file, whose permissions are a new file's.
+fn copy(source: &Path, path: &Path) -> Result<()> {
+    let mut source = open(source)?;
     let mut copy = || {
         let mut file = File::create_new(path)?;
         std::io::copy(&mut source, &mut file)?;
-        file.sync_all()?;
-        Ok(file)
+        file.sync_all()
     };
     copy().map_err(|error| Error::file(path, error))
 }

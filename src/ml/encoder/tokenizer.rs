@@ -53,6 +53,11 @@ impl Tokenizer {
         }
     }
 
+    /// Whether texts are put in lower case before the tokenizer's file has its say.
+    pub(crate) fn lowercases(&self) -> bool {
+        matches!(self, Self::Transformer(tokenizer) if tokenizer.lowercase)
+    }
+
     /// One more than the largest id that it gives.
     pub(crate) fn size(&self) -> i64 {
         match self {

@@ -18,14 +18,15 @@ use crate::ml::Result;
 
 /// The table's tensor.
 pub(crate) const TABLE: &str = "EncoderDNN/EmbeddingLookup/embeddings";
-const CNN: &str = "EncoderDNN/CNN_layers";
-const DNN: &str = "EncoderDNN/DNN";
+/// What the tensors' names begin with.
+pub(super) const CNN: &str = "EncoderDNN/CNN_layers";
+pub(super) const DNN: &str = "EncoderDNN/DNN";
 
 /// An n-gram layer's order, and how many of its n tokens stand left of the token that it is about.
 pub(crate) const NGRAMS: [(i64, i64); 3] = [(2, 0), (3, 1), (5, 2)];
 
 /// Keeps a vector of length zero from dividing by zero.
-const SMALLEST_NORM: f64 = 1e-6;
+pub(super) const SMALLEST_NORM: f64 = 1e-6;
 
 /// `config.json` of the model's folder. Every key is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -141,6 +142,11 @@ pub(crate) fn shapes(config: &UseMultilingualConfig) -> Vec<(String, Vec<i64>)> 
 }
 
 impl UseMultilingual {
+    /// Its sizes.
+    pub(super) fn config(&self) -> &UseMultilingualConfig {
+        &self.config
+    }
+
     /// Reads every tensor but the table from `file`.
     pub(crate) fn load(config: UseMultilingualConfig, table: TokenTable, file: &WeightFile) -> Result<Self> {
         let mut tensors = Vec::new();

@@ -17,16 +17,16 @@ use crate::ml::encoder::pass::Dropout;
 const MAX_DISTANCE: f64 = 128.0;
 
 /// What a checkpoint of the family calls its tensors.
-struct Names {
-    layer: &'static str,
-    query: &'static str,
-    key: &'static str,
-    value: &'static str,
-    attention_output: &'static str,
-    attention_norm: &'static str,
-    intermediate: &'static str,
-    output: &'static str,
-    output_norm: &'static str,
+pub(crate) struct Names {
+    pub(crate) layer: &'static str,
+    pub(crate) query: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) attention_output: &'static str,
+    pub(crate) attention_norm: &'static str,
+    pub(crate) intermediate: &'static str,
+    pub(crate) output: &'static str,
+    pub(crate) output_norm: &'static str,
 }
 
 const BERT: Names = Names {
@@ -62,7 +62,7 @@ const MPNET: Names = Names {
     ..BERT
 };
 
-fn names(architecture: Architecture) -> &'static Names {
+pub(crate) fn names(architecture: Architecture) -> &'static Names {
     match architecture {
         Architecture::DistilBert => &DISTILBERT,
         Architecture::MpNet => &MPNET,
@@ -72,10 +72,10 @@ fn names(architecture: Architecture) -> &'static Names {
 
 /// The table of words.
 pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
-const POSITIONS: &str = "embeddings.position_embeddings.weight";
-const TOKEN_TYPES: &str = "embeddings.token_type_embeddings.weight";
-const NORM: &str = "embeddings.LayerNorm";
-const RELATIVE: &str = "encoder.relative_attention_bias.weight";
+pub(crate) const POSITIONS: &str = "embeddings.position_embeddings.weight";
+pub(crate) const TOKEN_TYPES: &str = "embeddings.token_type_embeddings.weight";
+pub(crate) const NORM: &str = "embeddings.LayerNorm";
+pub(crate) const RELATIVE: &str = "encoder.relative_attention_bias.weight";
 
 /// The network without its words.
 #[derive(Debug)]
@@ -247,7 +247,7 @@ impl Bert {
 
 /// Of a distance, its kind: half of the kinds for each side; small distances each have their own, larger
 /// ones share one by their logarithm (Raffel et al. 2020).
-fn bucket(distance: &Tensor, buckets: i64) -> Tensor {
+pub(crate) fn bucket(distance: &Tensor, buckets: i64) -> Tensor {
     let half = buckets / 2;
     let exact = half / 2;
     let far = distance.abs();

@@ -5,7 +5,7 @@
 
 mod arrangement;
 mod attention;
-mod bert;
+pub(super) mod bert;
 mod config;
 mod description;
 mod layer;
@@ -18,7 +18,7 @@ mod tests;
 use tch::Tensor;
 
 pub(crate) use arrangement::Arrangement;
-pub(crate) use config::{Activation, Architecture, KINDS, TransformerConfig};
+pub(crate) use config::{Activation, Architecture, KINDS, ModernBertLayerConfig, TransformerConfig};
 pub(crate) use description::{Description, MODULES};
 pub(crate) use modules::{DenseActivation, ModuleConfig, PoolingMode, normalize};
 
@@ -81,6 +81,11 @@ impl TransformerEncoder {
     pub(crate) fn load(description: Description, folder: &std::path::Path) -> Result<Self> {
         let (table, tensors) = description.read_tensors(folder)?;
         Ok(Self::assemble(description, table, tensors))
+    }
+
+    /// What it is without its tensors.
+    pub(crate) fn description(&self) -> &Description {
+        &self.description
     }
 
     fn config(&self) -> &TransformerConfig {

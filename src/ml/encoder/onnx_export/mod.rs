@@ -1,0 +1,76 @@
+//! An encoder as an ONNX file, which onnxruntime runs without Shamisen.
+//!
+//! Its inputs and outputs are named as sentence-transformers and Optimum name them: `input_ids` and
+//! `attention_mask`, int64 `(batch, sequence)`; `sentence_embedding`, float32 `(batch, D)`, and a transformer's
+//! `token_embeddings`, float32 `(batch, sequence, H)`. Batch and sequence are of any size. A text's vector does
+//! not depend on the padding: neither on how much there is, nor on its side, nor on which ids stand there.
+
+mod attention;
+mod bert;
+mod file;
+mod graph;
+mod modernbert;
+mod transformer;
+mod use_multilingual;
+mod value;
+mod weights;
+
+use std::any::Any;
+use std::fs::File;
+use std::path::Path;
+
+use graph::{Graph, Size};
+use value::Value;
+use weights::Weights;
+
+use super::standalone::append_table;
+use super::transformer::TransformerEncoder;
+use super::{Model, UseMultilingual};
+use crate::ml::{Error, Result};
+
+/// Writes `model` to the new file `path`. `base` is the folder of the full model that it is, or is a delta
+/// of. A model of 2 GiB or more has its weights in a second file, `path` + `_data`.
+///
+/// Of the weights one at a time is copied in memory; the table goes from file to file.
+///
+/// # Errors
+/// Where a file cannot be read or written.
+pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> {
+    let graph = Graph::default();
+    let weights = Weights::of(&*model.encoder, &graph);
+    let encoder: &dyn Any = &*model.encoder;
+    let written = if let Some(encoder) = encoder.downcast_ref::<UseMultilingual>() {
+        use_multilingual::write_forward_pass(&graph, encoder.config(), &weights)
+    } else if let Some(encoder) = encoder.downcast_ref::<TransformerEncoder>() {
+        transformer::write_forward_pass(&graph, encoder.description(), &weights)
+    } else {
+        Err("there is no ONNX graph for models of this kind".to_owned())
+    };
+    written.map_err(|reason| Error::model(path, reason))?;
+    let table = |file: &mut File, path: &Path| append_table(file, path, model, base);
+    file::write(path, &graph.into_parts(), &model.card.name, &table)
+}
+
+const BATCH: Size = Size::Named("batch");
+const SEQUENCE: Size = Size::Named("sequence");
+
+/// What the graph is given.
+struct Inputs<'g> {
+    /// `(B, S)`, 0 where there is no token: every vocabulary has a 0.
+    ids: Value<'g, i64>,
+    /// `(B, S)`, 1 where there is a token, else 0.
+    mask: Value<'g, i64>,
+}
+
+impl<'g> Inputs<'g> {
+    fn of(graph: &'g Graph) -> Self {
+        graph.scope("inputs");
+        let [ids, mask] = ["input_ids", "attention_mask"].map(|name| graph.input(name, &[BATCH, SEQUENCE]));
+        Self { ids: ids * mask, mask }
+    }
+}
+
+/// Declares the texts' vectors `(B, D)` as what the graph gives.
+fn give_sentence_embedding(graph: &Graph, vectors: Value<'_, f32>, dimensions: i64) {
+    graph.output("sentence_embedding", vectors, &[BATCH, Size::Known(dimensions)]);
+}
