@@ -2,16 +2,18 @@
 
 mod card;
 mod export;
+mod import;
 mod markdown;
 
 use std::path::{Path, PathBuf};
 
-use crate::ml::encoder::{self, Model, ModelCard};
+use crate::ml::encoder::{self, Model};
 use crate::ml::{Error, Result};
 use crate::store::{self, Kind, ModelRow, Status, Store};
 
 pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
+pub use import::{ImportAnswer, ImportRequest, import, read_import};
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";
@@ -194,17 +196,4 @@ pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
 /// Where the folder cannot be read.
 pub fn folder_size(folder: &Path) -> std::io::Result<i64> {
     std::fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len() as i64)).sum()
-}
-
-/// Imports the set-up's ONNX file as a base model, unless that is done already.
-///
-/// # Errors
-/// Where the file is not that model or the folder cannot be written.
-pub fn import(file: &Path, models: &Path, name: &str) -> Result<ModelCard> {
-    let target = models.join(name);
-    if target.exists() {
-        return encoder::read_card(&target);
-    }
-    std::fs::create_dir_all(models).map_err(|error| Error::file(models, error))?;
-    encoder::import_use_multilingual(file, &target, name)
 }

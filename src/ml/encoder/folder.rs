@@ -72,6 +72,18 @@ impl Fingerprint {
         Ok(Self::default().file(folder, CONFIG)?.file(folder, WEIGHTS)?.file(folder, TOKENIZER)?.0.finish())
     }
 
+    /// Of the transformer in a folder: of each of its files that is not there for people.
+    pub(super) fn transformer(folder: &Path) -> Result<String> {
+        let mut names = Vec::new();
+        for path in super::import::files(folder)? {
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            let for_people = name == CARD || ["README", "LICENSE", "NOTICE"].iter().any(|text| name.starts_with(text));
+            names.extend((!for_people).then_some(name));
+        }
+        names.sort();
+        Ok(names.iter().try_fold(Self::default(), |hash, name| hash.file(folder, name))?.0.finish())
+    }
+
     /// Of the delta in a folder.
     fn delta(folder: &Path, base: &str) -> Result<String> {
         let of_base = Self::default().part("base", base.len() as u64, base.as_bytes());

@@ -1,6 +1,7 @@
 //! Sentence encoders: a text's tokens in, one vector out.
 
 mod folder;
+mod import;
 mod onnx;
 mod places;
 mod protobuf;
@@ -18,6 +19,7 @@ use tch::{Kind, Tensor};
 
 pub(crate) use folder::complete_or_absent;
 pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
+pub use import::{Imported, PoolingMode, import_transformer};
 pub use onnx::import_use_multilingual;
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;

@@ -1,0 +1,244 @@
+//! A published transformer, as sentence-transformers or `transformers` save it, into a model folder.
+//!
+//! Everything here reads files that strangers made. Nothing of them is run, every length is bounded, and
+//! what cannot be read exactly is refused with a reason. The command that calls this does so in a process
+//! of its own, for what no check foresees.
+
+mod archive;
+mod kinds;
+mod modules;
+mod tensors;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::kinds::{KINDS, kind};
+pub use self::modules::PoolingMode;
+use self::modules::{Class, MODULES, Module};
+use self::tensors::Source;
+use super::folder::{self, Fingerprint, ModelCard, complete_or_absent};
+use super::weights::write_file;
+use crate::ml::{Error, Result};
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "model.safetensors";
+const TOKENIZER: &str = "tokenizer.json";
+const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
+/// What a published folder's files may weigh, weights apart. The largest vocabularies take 40 MB.
+const MOST_BYTES: u64 = 128 << 20;
+
+/// Files beside the transformer that go along where they are there.
+const BESIDE: &[&str] = &[
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+];
+/// The same, at the top of the model.
+const ON_TOP: &[&str] = &["config_sentence_transformers.json", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"];
+/// What early versions of sentence-transformers called the transformer's settings, by the kind.
+const SENTENCE_CONFIGS: &[&str] = &[
+    SENTENCE_CONFIG,
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_mpnet_config.json",
+];
+
+/// An imported model.
+#[derive(Debug)]
+pub struct Imported {
+    /// What its folder says of itself.
+    pub card: ModelCard,
+    /// What was assumed, in sentences for whoever imports it.
+    pub notes: Vec<String>,
+}
+
+/// Reads a published transformer, a folder or an archive of one, and writes the model folder `target`,
+/// complete or not at all. `pooling` is for a transformer that comes without `modules.json`.
+///
+/// # Errors
+/// Where it is not a model that is supported, is damaged, or a file cannot be read or written.
+pub fn import_transformer(source: &Path, target: &Path, name: &str, pooling: Option<PoolingMode>) -> Result<Imported> {
+    complete_or_absent(target, |draft| {
+        let unpacked = draft.join("unpacked");
+        let notes = if source.is_dir() {
+            convert(source, draft, pooling)?
+        } else {
+            let notes = convert(&archive::unpack(source, &unpacked)?, draft, pooling)?;
+            std::fs::remove_dir_all(&unpacked).map_err(|error| Error::file(&unpacked, error))?;
+            notes
+        };
+        let card = finish(draft, name)?;
+        Ok(Imported { card, notes })
+    })
+}
+
+/// Reads the draft as it will be loaded, and writes its card.
+fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
+    let (dimensions, max_tokens) = measure(draft)?;
+    let card = ModelCard {
+        name: name.to_owned(),
+        fingerprint: Fingerprint::transformer(draft)?,
+        dimensions,
+        max_tokens,
+        base_fingerprint: None,
+    };
+    folder::write_card(draft, &card)?;
+    Ok(card)
+}
+
+fn measure(draft: &Path) -> Result<(i64, usize)> {
+    let config: Value = read_json(&draft.join(CONFIG))?;
+    let settings: Value = read_json(&draft.join(SENTENCE_CONFIG)).unwrap_or_default();
+    let dimensions = config["hidden_size"].as_i64().or(config["dim"].as_i64()).ok_or_else(|| no_size(draft))?;
+    let longest = settings["max_seq_length"].as_u64().or(config["max_position_embeddings"].as_u64());
+    Ok((dimensions, longest.unwrap_or(512) as usize))
+}
+
+/// All files below a folder.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let io = |error| Error::file(folder, error);
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// What of `config.json` is read before the model is loaded.
+#[derive(Deserialize)]
+struct Config {
+    model_type: Option<String>,
+    #[serde(alias = "dim")]
+    hidden_size: Option<u64>,
+    /// Python files of the model's own.
+    auto_map: Option<Value>,
+}
+
+/// Writes everything but the card into `draft`; what was assumed.
+fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    let published = modules::published(source)?;
+    let is_plain = published.is_none();
+    let modules = match published {
+        Some(_) if pooling.is_some() => {
+            let reason = "the model brings its own modules.json; a pooling is chosen only where there is none";
+            return Err(Error::model(source, reason));
+        }
+        Some(modules) => modules,
+        None => modules::plain(source),
+    };
+    for Module { class, folder, path } in &modules {
+        match class {
+            Class::Transformer => transformer(folder, draft)?,
+            Class::Normalize => {}
+            Class::Pooling if is_plain => {
+                let config: Config = read_json(&draft.join(CONFIG))?;
+                let dimensions = config.hidden_size.ok_or_else(|| no_size(folder))?;
+                notes.push(match pooling {
+                    Some(_) => "It has no modules.json: its tokens' vectors are pooled as you say.".to_owned(),
+                    None => "It has no modules.json: the mean of its tokens' vectors is taken, as sentence-transformers does. Where it was trained for another pooling, import it with that (--pooling).".to_owned(),
+                });
+                let config = modules::pooling(pooling.unwrap_or_default(), dimensions);
+                write_json(&new_folder(draft, path)?.join(CONFIG), &config)?;
+            }
+            Class::Pooling => copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?,
+            Class::Dense | Class::LayerNorm => {
+                let target = new_folder(draft, path)?;
+                copy(folder, CONFIG, &target, CONFIG)?;
+                tensors::write_module(&Source::open(folder)?, &target.join(WEIGHTS))?;
+            }
+        }
+    }
+    write_json(&draft.join(MODULES), &modules::written(&modules))?;
+    copy_some(source, ON_TOP, draft)?;
+    Ok(notes)
+}
+
+fn no_size(folder: &Path) -> Error {
+    Error::model(&folder.join(CONFIG), "hidden_size is missing")
+}
+
+/// The transformer itself: its configuration, tokenizer and weights.
+fn transformer(folder: &Path, draft: &Path) -> Result<()> {
+    let file = folder.join(CONFIG);
+    if !file.is_file() {
+        return Err(Error::model(folder, "there is no config.json, so this is no transformer's folder"));
+    }
+    let config: Config = read_json(&file)?;
+    if config.auto_map.is_some() {
+        let reason = "auto_map: this model brings Python code of its own, which is never run, so it cannot be read";
+        return Err(Error::model(&file, reason));
+    }
+    let model_type = config.model_type.unwrap_or_default();
+    let kind = kind(&model_type).ok_or_else(|| {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.model_type).collect();
+        Error::model(&file, format!("model_type {model_type:?} is not supported; {} are", known.join(", ")))
+    })?;
+    if !folder.join(TOKENIZER).is_file() {
+        let reason = "there is no tokenizer.json. Make it in Python: AutoTokenizer.from_pretrained(FOLDER, use_fast=True).save_pretrained(FOLDER)";
+        return Err(Error::model(folder, reason));
+    }
+    // Before the small files, so that what is most often wrong is said first.
+    tensors::write_base(&Source::open(folder)?, kind, folder, &draft.join(WEIGHTS))?;
+    copy(folder, CONFIG, draft, CONFIG)?;
+    copy(folder, TOKENIZER, draft, TOKENIZER)?;
+    copy_some(folder, BESIDE, draft)?;
+    if let Some(name) = SENTENCE_CONFIGS.iter().find(|name| folder.join(name).is_file()) {
+        copy(folder, name, draft, SENTENCE_CONFIG)?;
+    }
+    Ok(())
+}
+
+/// Reads a file of bounded size.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let io = |error| Error::file(path, error);
+    let file = File::open(path).map_err(io)?;
+    if !file.metadata().map_err(io)?.is_file() {
+        return Err(Error::model(path, "this is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Error::model(path, format!("the file is larger than {} MiB", MOST_BYTES >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    write_file(path, format!("{value:#}\n").as_bytes())
+}
+
+fn new_folder(draft: &Path, name: &str) -> Result<PathBuf> {
+    let folder = draft.join(name);
+    std::fs::create_dir(&folder).map_err(|error| Error::file(&folder, error))?;
+    Ok(folder)
+}
+
+fn copy(folder: &Path, name: &str, target: &Path, new_name: &str) -> Result<()> {
+    write_file(&target.join(new_name), &read(&folder.join(name))?)
+}
+
+fn copy_some(folder: &Path, names: &[&str], target: &Path) -> Result<()> {
+    let present = names.iter().filter(|name| folder.join(name).is_file());
+    present.map(|name| copy(folder, name, target, name)).collect()
+}
