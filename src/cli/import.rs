@@ -90,5 +90,29 @@ fn locate(wanted: &str) -> anyhow::Result<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    bail!("there is no file or folder {wanted:?}")
+    if !is_hub_name(wanted) {
+        bail!("there is no file or folder {wanted:?}");
+    }
+    fetch(wanted)
+}
+
+/// Whether a text can be a name on the hub: OWNER/NAME or NAME, and perhaps @REVISION.
+fn is_hub_name(wanted: &str) -> bool {
+    let name = wanted.split('@').next().unwrap_or_default();
+    let fine = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let is_part = |part: &str| part.starts_with(|first: char| first.is_ascii_alphanumeric()) && part.chars().all(fine);
+    name.split('/').count() <= 2 && name.split('/').all(is_part)
+}
+
+#[cfg(feature = "hub")]
+fn fetch(wanted: &str) -> anyhow::Result<PathBuf> {
+    registry::fetch(wanted)
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(wanted: &str) -> anyhow::Result<PathBuf> {
+    bail!(
+        "there is no file or folder {wanted:?}. If it is the name of a model on the Hugging Face hub: this shamisen was built without the hub. Build it with `cargo build --release --features hub`; or fetch the model with `{}`, on any machine, and import FOLDER",
+        registry::download_command(wanted)
+    )
 }

@@ -37,11 +37,23 @@ const MOST_WORDS: u64 = 1 << 20;
 struct ImportTask {
     /// The folder, archive or ONNX file.
     source: PathBuf,
-    /// Where the model's folder is made; nothing is there yet.
-    target: PathBuf,
-    name: String,
-    pooling: Option<PoolingMode>,
+    work: Work,
     limits: Limits,
+}
+
+/// What is to be done with it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Work {
+    /// Make a model's folder of it.
+    Import {
+        /// Where; nothing is there yet.
+        target: PathBuf,
+        name: String,
+        pooling: Option<PoolingMode>,
+    },
+    /// It is a model's folder: see whether it can be used.
+    Check,
 }
 
 /// What the reader may use.
@@ -83,6 +95,14 @@ pub struct ImportRequest {
     pub pooling: Option<PoolingMode>,
 }
 
+/// What fetches the model NAME or NAME@REVISION of the Hugging Face hub into FOLDER, on any machine.
+pub fn download_command(wanted: &str) -> String {
+    match wanted.split_once('@') {
+        Some((name, revision)) => format!("hf download {name} --revision {revision} --local-dir FOLDER"),
+        None => format!("hf download {wanted} --local-dir FOLDER"),
+    }
+}
+
 /// Imports a model into a folder of models, with `program` as its reader. The model's card, and what was
 /// assumed.
 ///
@@ -104,13 +124,26 @@ pub async fn import(program: &Path, models: &Path, request: ImportRequest) -> an
     std::fs::create_dir(&draft.0).map_err(io(&draft.0))?;
     let target = draft.0.join("model");
     let limits = Limits::of(weight(&source)?);
-    let task = ImportTask { source, target: target.clone(), name, pooling, limits };
+    let work = Work::Import { target: target.clone(), name, pooling };
+    let task = ImportTask { source, work, limits };
     match ask(program, &task).await? {
         ImportAnswer::Imported { card, notes } => {
             std::fs::rename(&target, &place).map_err(io(&place))?;
             std::fs::File::open(models).and_then(|folder| folder.sync_all()).map_err(io(models))?;
             Ok((card, notes))
         }
+        ImportAnswer::Refused(reason) => anyhow::bail!("{reason}"),
+    }
+}
+
+/// Looks at a transformer's folder that somebody put among the models, with `program` as its reader.
+///
+/// # Errors
+/// Where it cannot be used, or made the reader stop.
+pub(super) async fn check(program: &Path, folder: &Path) -> anyhow::Result<()> {
+    let limits = Limits::of(weight(folder)?);
+    match ask(program, &ImportTask { source: folder.to_owned(), work: Work::Check, limits }).await? {
+        ImportAnswer::Imported { .. } => Ok(()),
         ImportAnswer::Refused(reason) => anyhow::bail!("{reason}"),
     }
 }
@@ -146,7 +179,9 @@ impl Limits {
             (Resource::Core, 0),
         ];
         for (resource, most) in limits {
-            setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+            // A moment between the two, in which the system says which limit it was.
+            let last = if resource == Resource::Cpu { most + 5 } else { most };
+            setrlimit(resource, Rlimit { current: Some(most), maximum: Some(last) })?;
         }
         Ok(())
     }
@@ -247,17 +282,21 @@ pub fn read_import(task: &str) -> ImportAnswer {
 }
 
 fn read(task: &ImportTask) -> Result<ImportAnswer> {
-    let ImportTask { source, target, name, pooling, .. } = task;
-    if source.extension().is_some_and(|extension| extension == "onnx") {
-        let card = encoder::import_use_multilingual(source, target, name)?;
-        return Ok(ImportAnswer::Imported { card, notes: Vec::new() });
-    }
-    let Imported { card, notes } = encoder::import_transformer(source, target, name, *pooling)?;
+    let source = &task.source;
+    let Imported { card, notes } = match &task.work {
+        Work::Check => Imported { card: encoder::check_transformer(source)?, notes: Vec::new() },
+        Work::Import { target, name, .. } if source.extension().is_some_and(|extension| extension == "onnx") => {
+            let card = encoder::import_use_multilingual(source, target, name)?;
+            Imported { card, notes: Vec::new() }
+        }
+        Work::Import { target, name, pooling } => encoder::import_transformer(source, target, name, *pooling)?,
+    };
     Ok(ImportAnswer::Imported { card, notes })
 }
 
 /// A reason with the names that the user knows in the place of the draft's.
 fn in_source(task: &ImportTask, reason: &str) -> String {
-    let (draft, source) = (format!("{}.draft", task.target.display()), task.source.display().to_string());
+    let Work::Import { target, .. } = &task.work else { return reason.to_owned() };
+    let (draft, source) = (format!("{}.draft", target.display()), task.source.display().to_string());
     reason.replace(&format!("{draft}/unpacked"), &source).replace(&draft, &source)
 }

@@ -24,7 +24,8 @@ pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 /// The SentencePiece model.
 pub const TOKENIZER: &str = "sentencepiece.model";
-const CARD: &str = "shamisen.json";
+/// What the folder says of itself: a [`ModelCard`].
+pub const CARD: &str = "shamisen.json";
 
 /// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
 const ROW_IDS: &str = "table.ids";

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 pub(crate) use folder::complete_or_absent;
-pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
-pub use import::{Imported, PoolingMode, import_transformer};
+pub use folder::{CARD, ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
+pub use import::{Imported, PoolingMode, check_transformer, import_transformer, is_transformer};
 pub use onnx::import_use_multilingual;
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;

@@ -83,18 +83,37 @@ pub fn import_transformer(source: &Path, target: &Path, name: &str, pooling: Opt
     })
 }
 
-/// Reads the draft as it will be loaded, and writes its card.
+/// Whether a model's folder holds a transformer.
+pub fn is_transformer(folder: &Path) -> bool {
+    folder.join(MODULES).is_file()
+}
+
+/// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether
+/// these give vectors.
+///
+/// # Errors
+/// Where not.
+pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
+    let card = folder::read_card(folder)?;
+    if card != examine(folder, &card.name)? {
+        let reason = "shamisen.json is not the card of these files; `shamisen model import FOLDER` makes another";
+        return Err(Error::model(folder, reason));
+    }
+    Ok(card)
+}
+
+/// Writes the draft's card.
 fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
-    let (dimensions, max_tokens) = measure(draft)?;
-    let card = ModelCard {
-        name: name.to_owned(),
-        fingerprint: Fingerprint::transformer(draft)?,
-        dimensions,
-        max_tokens,
-        base_fingerprint: None,
-    };
+    let card = examine(draft, name)?;
     folder::write_card(draft, &card)?;
     Ok(card)
+}
+
+/// Uses a folder's files as they will be used; the card that is theirs.
+fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
+    let (dimensions, max_tokens) = measure(folder)?;
+    let fingerprint = Fingerprint::transformer(folder)?;
+    Ok(ModelCard { name: name.to_owned(), fingerprint, dimensions, max_tokens, base_fingerprint: None })
 }
 
 fn measure(draft: &Path) -> Result<(i64, usize)> {
@@ -146,6 +165,7 @@ fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<
     for Module { class, folder, path } in &modules {
         match class {
             Class::Transformer => transformer(folder, draft)?,
+            Class::Normalize if folder.join(CONFIG).is_file() => copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?,
             Class::Normalize => {}
             Class::Pooling if is_plain => {
                 let config: Config = read_json(&draft.join(CONFIG))?;
