@@ -211,6 +211,7 @@ async fn ask(program: &Path, task: &ImportTask) -> Result<ImportAnswer> {
     let words = serde_json::to_string(task).map_err(|error| failed(error.into()))?;
     let mut child = Command::new(program)
         .args(["model", "import", "--task", &words])
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -260,8 +261,10 @@ fn ending(status: ExitStatus) -> String {
 }
 
 fn stopped(source: &Path, why: &str, complaints: &str) -> Error {
-    let last = complaints.lines().rev().find(|line| !line.trim().is_empty());
-    let last = last.map(|line| line.chars().take(300).collect::<String>());
+    // A panic's reason follows the line that tells where it was.
+    let mut lines = complaints.lines().filter(|line| !line.trim().is_empty());
+    let panicked = lines.clone().skip_while(|line| !line.contains("panicked at")).nth(1);
+    let last = panicked.or_else(|| lines.next_back()).map(|line| line.chars().take(300).collect::<String>());
     let last = last.map(|line| format!(" Its last words: {line}")).unwrap_or_default();
     Error::model(
         source,

@@ -9,6 +9,7 @@ mod datasets;
 mod encoder;
 mod errors;
 mod export;
+mod import;
 mod jobs;
 mod layers;
 mod page;

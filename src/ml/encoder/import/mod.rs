@@ -165,7 +165,9 @@ fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<
     for Module { class, folder, path } in &modules {
         match class {
             Class::Transformer => transformer(folder, draft)?,
-            Class::Normalize if folder.join(CONFIG).is_file() => copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?,
+            Class::Normalize if folder.join(CONFIG).is_file() => {
+                copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?
+            }
             Class::Normalize => {}
             Class::Pooling if is_plain => {
                 let config: Config = read_json(&draft.join(CONFIG))?;
