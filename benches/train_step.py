@@ -5,55 +5,25 @@
 
 Both sides train the same pairs in the same batches of 8 with the same libtorch and threads; first their losses are
 compared, step by step. Then they take turns, and the medians of the rounds' ratios are set beside the targets. PyTorch
-is installed once (1.4 GB) in a virtual environment in the cache folder.
+is installed once, in the virtual environment of scripts/reference_env.py (2 GB).
 """
 
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from fetch_deps import LIBTORCH, TORCH, cache_folder, stop
+from fetch_deps import TORCH
+from reference_env import reference_python
 
 MODEL = ROOT / "data/models/use-multilingual-v3"
-PACKAGES = [f"torch=={TORCH}", "numpy", "safetensors", "typing_extensions", "sympy", "mpmath", "networkx"]
-
-# The x86-64 wheel of torch is a CUDA build and names these libraries, 2 GB of further wheels. A CPU calls nothing in
-# them: empty libraries of the same names do, if functions are bound when they are first called.
-UNUSED = ["libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", "libcufft.so.12", "libcufile.so.0",
-          "libcurand.so.10", "libcusparse.so.12", "libcusparseLt.so.0", "libnccl.so.2", "libnvrtc.so.13",
-          "libnvshmem_host.so.3"]
-
-
-def environment():
-    """The virtual environment's Python, made on first use: complete or absent."""
-    folder = cache_folder() / "bench-venv"
-    python = folder / "bin/python"
-    if (folder / "complete").exists():
-        return python
-    venv.create(folder, clear=True, with_pip=True)
-    machine = platform.machine()
-    cuda = [f"{name}=={about[0]}" for name, about in LIBTORCH[machine].items() if name != "torch"]
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *PACKAGES, *cuda]
-    if subprocess.run(pip).returncode != 0:
-        stop(f"pip could not install PyTorch {TORCH} into {folder}.",
-             "check that pip reaches its package index and that python3 is 3.10 or newer, then run it again")
-    if machine == "x86_64":
-        [libraries] = folder.glob("lib/python*/site-packages/nvidia/cu13/lib")
-        for name in UNUSED:
-            command = ["cc", "-shared", "-o", libraries / name, f"-Wl,-soname,{name}", "-x", "c", os.devnull]
-            subprocess.run(command, check=True)
-    (folder / "complete").touch()
-    return python
 
 
 class Shamisen:
@@ -135,12 +105,11 @@ def main():
     parser.add_argument("--pairs", type=Path, default=ROOT / "examples/occupations.csv")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    python = environment()
+    python = reference_python()
     if Path(sys.executable) != python:
         # As the supervisor starts the trainer: a thread that waits gives up its core (RESULTS.md tells why).
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
         os.execv(python, [python, __file__, *sys.argv[1:]])
-    sys.setdlopenflags(os.RTLD_LAZY)  # see UNUSED
     import torch
 
     threads = len(os.sched_getaffinity(0))

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use shamisen::ml::encoder::{Encoder, RaggedBatch};
+use shamisen::ml::encoder::{Encoder, Pass, RaggedBatch};
 use shamisen::ml::train::{TokenPair, angular_similarity};
 use tch::{Device, Kind, Tensor};
 
@@ -71,7 +71,7 @@ impl Batch {
     /// Forward and backward, as a training step does them.
     fn differentiate(&mut self, encoder: &dyn Encoder) -> [f64; 2] {
         let started = Instant::now();
-        let vectors = encoder.forward(&self.rows.index_select(0, &self.inverse), &self.ragged.lengths);
+        let vectors = encoder.forward(&self.rows.index_select(0, &self.inverse), &Pass::new(&self.ragged.lengths));
         let columns = vectors.chunk(2, 0);
         let loss = (angular_similarity(&columns[0], &columns[1]) - &self.scores).square().mean(tch::Kind::Float);
         let forward = started.elapsed().as_secs_f64();

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use crate::config::Eval;
 use crate::ml::dataset::{self, Format, PairDataset, Scores, TableKind};
-use crate::ml::encoder::{Cut, Model, tokenize};
+use crate::ml::encoder::Model;
 use crate::ml::eval::{self, token_pairs};
 use crate::registry;
 
@@ -49,7 +49,7 @@ fn retrieval(model: &Model, file: &Path, config: &Eval) -> anyhow::Result<()> {
         bail!("{}: name the two columns query and positive", file.display());
     }
     let pairs = token_pairs(model, &table);
-    let tokens = |text: &str| tokenize(&model.tokenizer, text, model.encoder.max_tokens(), Cut::Right).ids;
+    let tokens = |text: &str| model.tokenize(text).ids;
     let corpus: Vec<Vec<u32>> = match &config.corpus {
         Some(file) => texts(file, &config.corpus_column)?.iter().map(|text| tokens(text)).collect(),
         None => Vec::new(),

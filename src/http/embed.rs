@@ -57,15 +57,12 @@ async fn embed(State(state): State<AppState>, Json(request): Json<EmbedRequest>)
             ));
         }
     };
-    if let Some(prompt) = &request.prompt_name {
-        return Err(ApiError::unusable(
-            "prompt_not_found",
-            "prompt_name",
-            format!("The model has no prompt {prompt:?}."),
-            "Leave prompt_name out.",
-        ));
-    }
-    let reading = Reading { truncate: request.truncate, direction: request.truncation_direction.unwrap_or_default() };
+    let reading = Reading {
+        truncate: request.truncate,
+        direction: request.truncation_direction.unwrap_or_default(),
+        prompt: request.prompt_name.clone(),
+        raw: request.normalize == Some(false),
+    };
     let mut result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
     if let Some(dimensions) = request.dimensions {
         let all = result.model.row.dimensions as usize;
@@ -97,11 +94,10 @@ async fn embed(State(state): State<AppState>, Json(request): Json<EmbedRequest>)
     })
 }
 
-/// Keeps a vector's first dimensions; a whole vector has length 1 already. A zero vector stays zero.
+/// Keeps a vector's first dimensions.
 fn shorten(vector: &mut Vec<f32>, dimensions: usize, normalize: bool) {
     vector.truncate(dimensions);
-    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if normalize && norm > 0.0 {
-        vector.iter_mut().for_each(|x| *x /= norm);
+    if normalize {
+        texts::normalize(vector);
     }
 }

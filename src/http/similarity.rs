@@ -78,18 +78,12 @@ struct SimilarityBody<'a> {
 /// `POST /similarity`
 async fn similarity(State(state): State<AppState>, Json(request): Json<SimilarityRequest>) -> Result<Response> {
     let parameters = request.parameters.as_ref();
-    if let Some(prompt) = parameters.and_then(|parameters| parameters.prompt_name.as_ref()) {
-        return Err(ApiError::unusable(
-            "prompt_not_found",
-            "prompt_name",
-            format!("The model has no prompt {prompt:?}."),
-            "Leave prompt_name out.",
-        ));
-    }
     let (form, texts) = form(&request)?;
     let reading = Reading {
         truncate: request.truncate.or(parameters.and_then(|parameters| parameters.truncate)),
         direction: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default(),
+        prompt: parameters.and_then(|parameters| parameters.prompt_name.clone()),
+        raw: false,
     };
     let mut result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
     let measure = request.measure.unwrap_or_default();

@@ -27,11 +27,15 @@ pub(crate) enum Direction {
 }
 
 /// How texts are read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
     /// `false`: a text that is too long is an error.
     pub(crate) truncate: Option<bool>,
     pub(crate) direction: Direction,
+    /// The name of what the model puts in front; `None` for its default.
+    pub(crate) prompt: Option<String>,
+    /// Vectors as the model makes them, and not of length 1.
+    pub(crate) raw: bool,
 }
 
 /// A text that was longer than the model reads.
@@ -111,6 +115,7 @@ pub(crate) async fn embed(
     }
     let row = resolve(state, model.unwrap_or(DEFAULT_ALIAS)).await?;
     let model = state.pool.get(&row.model_id).await?;
+    let prompt = prompt(&model, reading.prompt.as_deref())?;
     let tokenizer = Arc::clone(&model);
     let cut = match reading.direction {
         Direction::Right => Cut::Right,
@@ -118,8 +123,9 @@ pub(crate) async fn embed(
     };
     // As many lists are tokenized at a time as there are processors to do it.
     let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
-    let tokens =
-        tokio::task::spawn_blocking(move || texts.iter().map(|text| tokenizer.tokenize(text, cut)).collect::<Vec<_>>());
+    let tokens = tokio::task::spawn_blocking(move || {
+        texts.iter().map(|text| tokenizer.tokenize(&prompt, text, cut)).collect::<Vec<_>>()
+    });
     let tokens = tokens.await.map_err(ApiError::internal)?;
     drop(permit);
     let truncated: Vec<Truncated> = tokens
@@ -141,8 +147,35 @@ pub(crate) async fn embed(
     }
     let counts = tokens.iter().map(|text| text.ids.len()).collect();
     let ids = tokens.into_iter().map(|text| text.ids).collect();
-    let vectors = state.engine.encode(&model, ids).await?;
+    let mut vectors = state.engine.encode(&model, ids).await?;
+    if !reading.raw && !model.normalizes {
+        vectors.iter_mut().for_each(|vector| normalize(vector));
+    }
     Ok(Vectors { model, vectors, tokens: counts, truncated })
+}
+
+/// The text of a prompt.
+fn prompt(model: &ServedModel, name: Option<&str>) -> Result<String> {
+    model.prompts.prompt(name).map(str::to_owned).map_err(|known| {
+        let remedy = match known.as_slice() {
+            [] => "It has none: leave prompt_name out.".to_owned(),
+            known => format!("Its prompts are {}.", known.join(", ")),
+        };
+        ApiError::unusable(
+            "prompt_not_found",
+            "prompt_name",
+            format!("The model has no prompt {:?}.", name.unwrap_or_default()),
+            remedy,
+        )
+    })
+}
+
+/// To length 1; a zero vector stays zero.
+pub(super) fn normalize(vector: &mut [f32]) {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if norm > 0.0 {
+        vector.iter_mut().for_each(|x| *x /= norm);
+    }
 }
 
 impl Vectors {

@@ -193,7 +193,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, told: &mut Told<'_>) -> 
     }
     let mut tuned = model.encoder.shallow_clone();
     let trained = train(&mut *tuned, &loaded.data(), &spec.config, &mut teller, checkpoint)?;
-    let tuned = Model { tokenizer: Arc::clone(&model.tokenizer), encoder: tuned, card: model.card.clone() };
+    let tuned = model.with_encoder(tuned);
 
     // 4. Measure the tuned model.
     told.phase(Phase::Evaluating);

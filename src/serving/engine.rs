@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::ServedModel;
 use super::batcher::{Batcher, Work};
-use crate::ml::encoder::encode_all;
+use crate::ml::encoder::encode_all_raw;
 
 /// Tokens of one forward pass, over all requests in it.
 const BATCH_TOKENS: usize = 2048;
@@ -62,7 +62,7 @@ impl Engine {
         Ok(Self { batcher, threads })
     }
 
-    /// The vectors of texts that are token ids already, in their order.
+    /// The vectors of texts that are token ids already, in their order, as the model makes them.
     ///
     /// # Errors
     /// Where too much waits or the model fails on the texts.
@@ -115,7 +115,7 @@ fn parts(texts: Vec<Vec<u32>>) -> Vec<Vec<Vec<u32>>> {
 fn run(batch: Vec<Work>) {
     let encoder = batch[0].model.encoder();
     let texts: Vec<&[u32]> = batch.iter().flat_map(|work| &work.texts).map(Vec::as_slice).collect();
-    let vectors = catch_unwind(AssertUnwindSafe(|| Vec::<Vec<f32>>::try_from(encode_all(&*encoder, &texts))));
+    let vectors = catch_unwind(AssertUnwindSafe(|| Vec::<Vec<f32>>::try_from(encode_all_raw(&*encoder, &texts))));
     let vectors = match vectors {
         Ok(Ok(vectors)) => Ok(vectors),
         Ok(Err(error)) => Err(EngineError::Failed(error.to_string())),

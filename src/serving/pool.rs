@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::ml::encoder::{Cut, Encoder, Model, SentencePiece, Tokens, tokenize};
+use crate::ml::encoder::{Cut, Encoder, Model, Prompts, Tokenizer, Tokens, tokenize};
 use crate::registry::ModelRegistry;
 use crate::store::{Kind, ModelRow};
 
@@ -12,14 +12,20 @@ use crate::store::{Kind, ModelRow};
 pub struct ServedModel {
     /// What the database says of it.
     pub row: ModelRow,
-    tokenizer: Arc<SentencePiece>,
+    tokenizer: Arc<Tokenizer>,
+    /// What may stand in front of texts.
+    pub prompts: Arc<Prompts>,
+    /// Whether its vectors have length 1.
+    pub normalizes: bool,
     /// Locked for the moment that a thread takes its own handle to the weights.
     model: Mutex<Model>,
 }
 
 impl ServedModel {
     fn new(row: ModelRow, model: Model) -> Self {
-        Self { row, tokenizer: Arc::clone(&model.tokenizer), model: Mutex::new(model) }
+        let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
+        let normalizes = model.encoder.normalizes();
+        Self { row, tokenizer, prompts, normalizes, model: Mutex::new(model) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Model> {
@@ -34,17 +40,13 @@ impl ServedModel {
     /// Another handle to the whole model, to load a tuned one over.
     fn handle(&self) -> Model {
         let model = self.lock();
-        Model {
-            tokenizer: Arc::clone(&model.tokenizer),
-            encoder: model.encoder.shallow_clone(),
-            card: model.card.clone(),
-        }
+        model.with_encoder(model.encoder.shallow_clone())
     }
 
-    /// A text's token ids, cut to what the model reads. Takes time with the text's length: not for
+    /// The token ids of a text with a prompt in front, cut to what the model reads. Takes time with the text's length: not for
     /// an async thread.
-    pub fn tokenize(&self, text: &str, cut: Cut) -> Tokens {
-        tokenize(&self.tokenizer, text, self.row.max_tokens as usize, cut)
+    pub fn tokenize(&self, prompt: &str, text: &str, cut: Cut) -> Tokens {
+        tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, cut)
     }
 }
 

@@ -46,7 +46,7 @@ fn export(app: &App, arguments: &[&str], to: &Path) -> Output {
 }
 
 fn ids(model: &Model, texts: &[&str]) -> Vec<Vec<u32>> {
-    texts.iter().map(|text| tokenize(&model.tokenizer, text, model.encoder.max_tokens(), Cut::Right).ids).collect()
+    texts.iter().map(|text| model.tokenize(text).ids).collect()
 }
 
 fn furthest(a: &Tensor, b: &Tensor) -> f64 {

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sentencepiece::SentencePiece;
 use super::token_table::TokenTable;
+use super::tokenizer::{Prompts, Tokenizer};
+use super::transformer::{Description, MODULES, TransformerEncoder};
 use super::use_multilingual::{TABLE, UseMultilingual, UseMultilingualConfig};
 use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model};
@@ -22,6 +24,8 @@ use crate::ml::{Error, Result};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
+/// A transformer's tokenizer.
+const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
 /// The SentencePiece model.
 pub const TOKENIZER: &str = "sentencepiece.model";
 /// What the folder says of itself: a [`ModelCard`].
@@ -191,28 +195,59 @@ pub fn read_card(folder: &Path) -> Result<ModelCard> {
     serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))
 }
 
+/// What a full model's folder holds beside its card.
+pub(super) struct Parts {
+    pub(super) tokenizer: Tokenizer,
+    pub(super) prompts: Prompts,
+    pub(super) encoder: Box<dyn Encoder>,
+}
+
+impl Parts {
+    /// Reads them. The table stays in its file.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let parts =
+            if folder.join(MODULES).is_file() { Self::transformer(folder) } else { Self::use_multilingual(folder) }?;
+        if parts.encoder.table().size().0 < parts.tokenizer.size() {
+            return Err(Error::model(folder, "the tokenizer has more pieces than the table has rows"));
+        }
+        Ok(parts)
+    }
+
+    fn transformer(folder: &Path) -> Result<Self> {
+        let description = Description::read(folder)?;
+        let tokenizer = Tokenizer::read_transformer(&folder.join(TRANSFORMER_TOKENIZER), description.lowercase)?;
+        let encoder = Box::new(TransformerEncoder::load(description, folder)?);
+        Ok(Self { tokenizer, prompts: Prompts::read(folder)?, encoder })
+    }
+
+    fn use_multilingual(folder: &Path) -> Result<Self> {
+        let path = folder.join(CONFIG);
+        let config: UseMultilingualConfig =
+            serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))?;
+        if config.model_type != UseMultilingualConfig::default().model_type {
+            let reason = format!(
+                "without modules.json it must be of the kind use_multilingual, and not {:?}. Import a transformer with `shamisen model import`",
+                config.model_type
+            );
+            return Err(Error::model(&path, reason));
+        }
+        let path = folder.join(TOKENIZER);
+        let tokenizer = SentencePiece::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
+        let file = WeightFile::open(&folder.join(WEIGHTS))?;
+        let table = TokenTable::new(file.matrix(TABLE)?);
+        let encoder = Box::new(UseMultilingual::load(config, table, &file)?);
+        Ok(Self { tokenizer: Tokenizer::SentencePiece(tokenizer), prompts: Prompts::default(), encoder })
+    }
+}
+
 /// Loads a base model. Its table stays in the file.
 ///
 /// # Errors
 /// Where a file is missing or is not what it should be.
 pub fn load(folder: &Path) -> Result<Model> {
     let card = read_card(folder)?;
-    let path = folder.join(CONFIG);
-    let config: UseMultilingualConfig =
-        serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))?;
-    if config.model_type != UseMultilingualConfig::default().model_type {
-        let reason = format!("model_type {:?} is not supported; use_multilingual is", config.model_type);
-        return Err(Error::model(&path, reason));
-    }
-    let path = folder.join(TOKENIZER);
-    let tokenizer = SentencePiece::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
-    let file = WeightFile::open(&folder.join(WEIGHTS))?;
-    let table = TokenTable::new(file.matrix(TABLE)?);
-    let encoder = UseMultilingual::load(config, table, &file)?;
-    if encoder.table().size().0 < i64::from(tokenizer.pieces()) {
-        return Err(Error::model(folder, "the tokenizer has more pieces than the table has rows"));
-    }
-    Ok(Model { tokenizer: Arc::new(tokenizer), encoder: Box::new(encoder), card })
+    let Parts { tokenizer, prompts, encoder } = Parts::read(folder)?;
+    Ok(Model { tokenizer: Arc::new(tokenizer), prompts: Arc::new(prompts), encoder, card })
 }
 
 /// Loads a tuned model over its base, whose table and tokenizer it shares.
@@ -239,5 +274,5 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     let tuned = file.floats(ROWS, &[ids.len() as i64, columns])?;
     let table = encoder.table().with_rows(&ids, tuned);
     encoder.set_table(table);
-    Ok(Model { tokenizer: Arc::clone(&base.tokenizer), encoder, card })
+    Ok(Model { card, ..base.with_encoder(encoder) })
 }

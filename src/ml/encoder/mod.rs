@@ -1,15 +1,19 @@
 //! Sentence encoders: a text's tokens in, one vector out.
 
+mod encode_all;
 mod folder;
 mod import;
 mod onnx;
+mod pass;
 mod places;
 mod protobuf;
 mod ragged;
 mod sentencepiece;
 mod standalone;
 mod token_table;
+mod tokenizer;
 mod torchscript;
+mod transformer;
 mod use_multilingual;
 mod weights;
 
@@ -17,14 +21,18 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
+pub use encode_all::{encode_all, encode_all_raw};
 pub(crate) use folder::complete_or_absent;
 pub use folder::{CARD, ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
 pub use import::{Imported, PoolingMode, check_transformer, import_transformer, is_transformer};
 pub use onnx::import_use_multilingual;
+pub(crate) use pass::split_mix;
+pub use pass::{Dropout, Pass};
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
 pub(crate) use standalone::write_standalone;
 pub use token_table::TokenTable;
+pub use tokenizer::{Ids, Prompts, Tokenizer};
 pub(crate) use torchscript::write_torchscript;
 pub use use_multilingual::{UseMultilingual, UseMultilingualConfig};
 pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tensors};
@@ -58,14 +66,61 @@ pub trait Encoder: Send {
     fn set_variables(&mut self, tensors: Vec<Tensor>);
 
     /// The layers' names, the table first, the top last. What learns and how fast can differ by layer.
-    fn layers(&self) -> Vec<&'static str>;
+    fn layers(&self) -> Vec<String>;
 
     /// The layer of a variable, as a place in [`Encoder::layers`].
     fn layer_of(&self, variable: &str) -> usize;
 
-    /// The texts' vectors, of length 1: tokens' vectors `(N, E)`, in the order of the texts, and the
-    /// texts' lengths `(B,)`, to `(B, D)`.
-    fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor;
+    /// Puts a layer that changes nothing on top where there is none above the texts' vectors, so that it
+    /// can learn alone.
+    fn add_head(&mut self) {}
+
+    /// Whether it drops numbers in training.
+    fn drops(&self) -> bool {
+        false
+    }
+
+    /// What the first block reads: tokens' vectors `(N, E)`, in the order of the texts, to `(N, H)`, in an
+    /// order of its own.
+    fn begin(&self, tokens: &Tensor, _pass: &Pass) -> Tensor {
+        tokens.shallow_clone()
+    }
+
+    /// How many blocks follow one another.
+    fn blocks(&self) -> usize {
+        0
+    }
+
+    /// Block `number`: `(N, H)` to `(N, H)`.
+    fn block(&self, _number: usize, x: &Tensor, _pass: &Pass) -> Tensor {
+        x.shallow_clone()
+    }
+
+    /// What the last block gave, `(N, H)`, to what the head reads of each text, `(B, F)`.
+    fn features(&self, x: &Tensor, pass: &Pass) -> Tensor;
+
+    /// What lies above the texts' own: `(B, F)` to `(B, D)`.
+    fn head(&self, features: &Tensor) -> Tensor;
+
+    /// Whether the head's vectors have length 1.
+    fn normalizes(&self) -> bool;
+
+    /// The texts' vectors as the model makes them: tokens' vectors `(N, E)`, in the order of the texts, to
+    /// `(B, D)`.
+    fn forward_raw(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
+        let x = (0..self.blocks()).fold(self.begin(tokens, pass), |x, number| self.block(number, &x, pass));
+        self.head(&self.features(&x, pass))
+    }
+
+    /// The same of length 1.
+    fn forward(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
+        self.unit(self.forward_raw(tokens, pass))
+    }
+
+    /// The head's vectors, of length 1.
+    fn unit(&self, vectors: Tensor) -> Tensor {
+        if self.normalizes() { vectors } else { transformer::normalize(&vectors) }
+    }
 
     /// The same with the lengths in a tensor int64 `(B,)`, by tensor operations alone: no number leaves a
     /// tensor, so that libtorch can record the pass for batches of any size.
@@ -75,34 +130,21 @@ pub trait Encoder: Send {
     fn shallow_clone(&self) -> Box<dyn Encoder>;
 }
 
-/// The texts' vectors without a graph: `(B, D)`.
+/// The texts' vectors, of length 1, without a graph: `(B, D)`.
 ///
 /// A text's vector does not depend on its batch-mates beyond float rounding: each coordinate is
 /// within 1e-6 of the text's alone.
 pub fn encode(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
+    encoder.unit(encode_raw(encoder, batch))
+}
+
+/// The same as the model makes them, of whatever length.
+fn encode_raw(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
     let _guard = tch::no_grad_guard();
     if batch.texts() == 0 {
         return Tensor::zeros([0, encoder.dimensions()], (Kind::Float, tch::Device::Cpu));
     }
-    encoder.forward(&encoder.table().lookup(&batch.ids), &batch.lengths)
-}
-
-/// Tokens that one forward pass of [`encode_all`] takes. A few thousand keep the matrix products
-/// large and the intermediate tensors in the cache.
-const TOKENS_PER_PASS: usize = 2048;
-
-/// The vectors of any number of texts, `(B, D)`, in passes of bounded size.
-pub fn encode_all(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor {
-    let mut passes = Vec::new();
-    let mut batch = RaggedBatch::default();
-    for text in texts {
-        if batch.texts() > 0 && batch.tokens() + text.len() > TOKENS_PER_PASS {
-            passes.push(encode(encoder, &std::mem::take(&mut batch)));
-        }
-        batch.push(text);
-    }
-    passes.push(encode(encoder, &batch));
-    Tensor::cat(&passes, 0)
+    encoder.forward_raw(&encoder.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
 }
 
 /// Which end of a text that is too long is cut.
@@ -127,20 +169,42 @@ pub struct Tokens {
 /// What a model folder loads into.
 pub struct Model {
     /// Text to ids. Shared by threads.
-    pub tokenizer: Arc<SentencePiece>,
+    pub tokenizer: Arc<Tokenizer>,
+    /// What may stand in front of texts.
+    pub prompts: Arc<Prompts>,
     /// Ids to vectors.
     pub encoder: Box<dyn Encoder>,
     /// What the folder says of itself.
     pub card: ModelCard,
 }
 
-/// A text's ids, cut to `max_tokens` with `<s>` and `</s>` kept.
-pub fn tokenize(tokenizer: &SentencePiece, text: &str, max_tokens: usize, cut: Cut) -> Tokens {
-    let mut ids = tokenizer.encode(text);
+impl Model {
+    /// The same tokenizer and card around another encoder.
+    #[must_use]
+    pub fn with_encoder(&self, encoder: Box<dyn Encoder>) -> Self {
+        Self {
+            tokenizer: Arc::clone(&self.tokenizer),
+            prompts: Arc::clone(&self.prompts),
+            encoder,
+            card: self.card.clone(),
+        }
+    }
+
+    /// A text's tokens, the default prompt in front, the end cut where it is too long.
+    pub fn tokenize(&self, text: &str) -> Tokens {
+        let prompt = self.prompts.prompt(None).unwrap_or_default();
+        tokenize(&self.tokenizer, prompt, text, self.encoder.max_tokens(), Cut::Right)
+    }
+}
+
+/// The ids of a text with a prompt in front, cut to `max_tokens`; the tokenizer's own first and last ones
+/// are kept.
+pub fn tokenize(tokenizer: &Tokenizer, prompt: &str, text: &str, max_tokens: usize, cut: Cut) -> Tokens {
+    let Ids { mut ids, before, behind } =
+        if prompt.is_empty() { tokenizer.encode(text) } else { tokenizer.encode(&format!("{prompt}{text}")) };
     let dropped = ids.len().saturating_sub(max_tokens);
     if dropped > 0 {
-        // The first and the last id are the markers.
-        let from = if cut == Cut::Left { 1 } else { ids.len() - 1 - dropped };
+        let from = if cut == Cut::Left { before } else { ids.len() - behind - dropped };
         ids.drain(from..from + dropped);
     }
     Tokens { ids, dropped }

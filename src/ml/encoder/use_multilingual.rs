@@ -10,10 +10,10 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::Encoder;
 use super::places::Places;
 use super::token_table::TokenTable;
 use super::weights::WeightFile;
+use super::{Encoder, Pass};
 use crate::ml::Result;
 
 /// The table's tensor.
@@ -213,9 +213,9 @@ impl UseMultilingual {
         conv(&conv(&x, &order.conv), &order.conv_1)
     }
 
-    /// All layers: `(N, E)` to `(B, D)`. Of sizes only columns are read, which are the model's: the pass
-    /// can be recorded for any batch.
-    fn network(&self, tokens: &Tensor, places: &Places) -> Tensor {
+    /// The layers over tokens: `(N, E)` to `(B, D)`. Of sizes only columns are read, which are the model's:
+    /// the pass can be recorded for any batch.
+    fn sums(&self, tokens: &Tensor, places: &Places) -> Tensor {
         let mut joint = vec![tokens.shallow_clone()];
         for (order, neighbours) in self.ngram_orders.iter().zip(&places.neighbours) {
             joint.push(self.ngram_order(order, tokens, neighbours));
@@ -226,8 +226,11 @@ impl UseMultilingual {
         // first: B rows are projected and not N. Its bias is then added once for each token.
         let length = &places.lengths; // (B, 1)
         let projected = sum_over_texts(&f, places).matmul(&self.dense.kernel) + length * &self.dense.bias;
-        let m = projected / length.sqrt(); // (B, D)
+        projected / length.sqrt()
+    }
 
+    /// The residual network over the texts' sums: `(B, D)` to `(B, D)`, of length 1.
+    fn residual(&self, m: &Tensor) -> Tensor {
         let y0 = m.matmul(&self.residual_hidden_0).relu(); // (B, hidden)
         let [projection, dense] = &self.residual_hidden_1;
         let y1 = (m.matmul(projection) + y0.matmul(dense)).relu(); // (B, hidden)
@@ -282,8 +285,8 @@ impl Encoder for UseMultilingual {
         *self = Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors);
     }
 
-    fn layers(&self) -> Vec<&'static str> {
-        vec!["table", "ngrams", "joint", "residual"]
+    fn layers(&self) -> Vec<String> {
+        ["table", "ngrams", "joint", "residual"].map(str::to_owned).into()
     }
 
     fn layer_of(&self, variable: &str) -> usize {
@@ -296,12 +299,20 @@ impl Encoder for UseMultilingual {
         }
     }
 
-    fn forward(&self, tokens: &Tensor, lengths: &[i64]) -> Tensor {
-        self.network(tokens, &Places::known(lengths, &self.windows(), tokens.device()))
+    fn features(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
+        self.sums(tokens, &Places::known(&pass.lengths, &self.windows(), tokens.device()))
+    }
+
+    fn head(&self, m: &Tensor) -> Tensor {
+        self.residual(m)
+    }
+
+    fn normalizes(&self) -> bool {
+        true
     }
 
     fn forward_recordable(&self, tokens: &Tensor, lengths: &Tensor) -> Tensor {
-        self.network(tokens, &Places::recordable(lengths, &self.windows()))
+        self.residual(&self.sums(tokens, &Places::recordable(lengths, &self.windows())))
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {

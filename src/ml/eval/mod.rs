@@ -25,7 +25,7 @@ pub use verdict::{
 };
 
 use crate::ml::dataset::{self, Format, PairDataset, Scores, TableKind};
-use crate::ml::encoder::{Cut, Encoder, Model, encode_all, tokenize};
+use crate::ml::encoder::{Encoder, Model, encode_all};
 use crate::ml::similarity::Similarity;
 use crate::ml::train::{TokenPair, angular_similarity, cosine};
 
@@ -83,7 +83,7 @@ pub struct Benchmark {
 
 /// A table's rows as token ids, cut to what the model reads.
 pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
-    let ids = |text: &str| tokenize(&model.tokenizer, text, model.encoder.max_tokens(), Cut::Right).ids;
+    let ids = |text: &str| model.tokenize(text).ids;
     let row = |pair: &dataset::Pair| TokenPair {
         left: ids(&pair.left),
         right: ids(&pair.right),
@@ -197,7 +197,7 @@ pub fn retention_pairs() -> PairDataset {
 
 /// The cosine of each title with each: `(T, T)` in rows.
 pub fn heatmap(model: &Model, encoder: &dyn Encoder, titles: &[String]) -> Vec<Vec<f64>> {
-    let ids = |text: &String| tokenize(&model.tokenizer, text, encoder.max_tokens(), Cut::Right).ids;
+    let ids = |text: &String| model.tokenize(text).ids;
     let ids: Vec<Vec<u32>> = titles.iter().map(ids).collect();
     let texts: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
     let vectors = encode_all(encoder, &texts);

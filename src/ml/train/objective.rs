@@ -8,7 +8,7 @@ use super::TokenPair;
 use super::config::TrainConfig;
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
-use crate::ml::encoder::{Encoder, RaggedBatch, encode_all};
+use crate::ml::encoder::{Encoder, Pass, RaggedBatch, encode_all};
 use crate::ml::eval;
 use crate::ml::similarity::Similarity;
 
@@ -108,7 +108,7 @@ impl<'a> Objective<'a> {
         let compute = |vectors: &Tensor| self.compute(batch, &texts, &vectors.index_select(0, &places)) * share;
         let forward = |texts: &[&[u32]]| {
             let ragged = RaggedBatch::new(texts.iter().copied());
-            encoder.forward(&gathered.tokens(&ragged.ids), &ragged.lengths)
+            encoder.forward(&gathered.tokens(&ragged.ids), &Pass::new(&ragged.lengths))
         };
         let at_a_time = match self.config.mini_batch {
             Some(pairs) if pairs < batch.pairs.len() => distinct.len().div_ceil(batch.pairs.len().div_ceil(pairs)),

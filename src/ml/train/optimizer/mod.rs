@@ -78,7 +78,7 @@ impl Optimizer {
         learning_rate: LearningRate,
     ) -> Result<Self> {
         let layers = encoder.layers();
-        let known = |name: &String| layers.contains(&name.as_str());
+        let known = |name: &String| layers.contains(name);
         let wrong = |reason: String| Error::Config { field: "freeze", reason };
         if let Some(unknown) = config.freeze.iter().find(|name| !known(name)) {
             return Err(wrong(format!("this model has no layer {unknown:?}; its layers are {}", layers.join(", "))));

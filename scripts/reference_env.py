@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Makes the Python that tests and benchmarks compare Shamisen with, and prints the path of its interpreter.
+
+    python=$(python3 scripts/reference_env.py)
+
+A virtual environment in the cache folder (SHAMISEN_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/shamisen) with PyTorch for
+the CPU, transformers, sentence-transformers and onnxruntime, made once (2 GB). It needs Python 3.11 or newer with
+venv, and on x86-64 a C compiler. Afterwards nothing of it asks the network, if the caller sets HF_HUB_OFFLINE=1.
+
+The wheel of torch is the one that fetch_deps.py takes libtorch of; pip's own cache keeps it between the two.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from fetch_deps import LIBTORCH, TORCH, cache_folder, stop
+
+# Everything is named and nothing resolved: the x86-64 wheel of torch would ask for 2 GB of CUDA.
+PACKAGES = f"""
+    torch=={TORCH} filelock==4.2.12 fsspec==2026.9.0 jinja2==3.1.6 markupsafe==3.0.4 mpmath==1.3.0 networkx==3.6.1
+    sympy==1.14.0 typing_extensions==4.16.0 setuptools==84.2.1
+    transformers==5.23.0 sentence-transformers==6.2.0 tokenizers==0.23.3 safetensors==0.8.0 numpy==2.4.6 scipy==1.17.1
+    scikit-learn==1.9.1 joblib==1.6.0 threadpoolctl==3.8.0 narwhals==2.29.0 packaging==26.3 pyyaml==6.0.3
+    regex==2026.11.15 tqdm==4.70.1 huggingface_hub==2.4.0 hf-xet==1.8.0 httpx2==2.16.2 httpcore2==2.16.2 anyio==4.16.0
+    h11==0.16.0 idna==3.20 truststore==0.10.5 typer==0.29.2 annotated-doc==0.0.7 click==8.5.1 shellingham==1.5.4
+    rich==15.0.0 markdown-it-py==4.3.0 mdurl==0.1.2 pygments==2.21.0
+    onnxruntime==1.32.0 flatbuffers==25.12.19 protobuf==7.36.2 onnx==1.23.2 onnxscript==0.7.2 onnx-ir==1.1.0
+    ml_dtypes==0.6.0 cloudpickle==3.1.2
+""".split()
+
+# The x86-64 wheel of torch is a CUDA build and names these libraries. A CPU calls nothing in them: empty libraries of
+# the same names do, if functions are bound when they are first called (see LAZY).
+UNUSED = ["libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", "libcufft.so.12", "libcufile.so.0",
+          "libcurand.so.10", "libcusparse.so.12", "libcusparseLt.so.0", "libnccl.so.2", "libnvrtc.so.13",
+          "libnvshmem_host.so.3"]
+LAZY = "import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n"  # a line of a .pth file that Python runs when it starts
+
+
+def reference_python() -> Path:
+    """The environment's interpreter. Complete or absent: the marker `complete`, written last, names what is in it."""
+    folder = cache_folder() / "reference-venv"
+    python, marker, machine = folder / "bin/python", folder / "complete", platform.machine()
+    cuda = [f"{name}=={about[0]}" for name, about in LIBTORCH.get(machine, {}).items() if name != "torch"]
+    contents = "\n".join(PACKAGES + cuda)
+    if marker.exists() and marker.read_text() == contents:
+        return python
+    if sys.version_info < (3, 11):
+        stop(f"the reference packages need Python 3.11 or newer; this is {platform.python_version()}.",
+             "run it with a newer python3")
+    try:
+        venv.create(folder, clear=True, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        stop(f"the virtual environment {folder} could not be made: {error}.",
+             "on Debian or Ubuntu: apt-get install python3-venv; or set SHAMISEN_CACHE to a folder of yours")
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile",
+           "--only-binary=:all:", *PACKAGES, *cuda]
+    if subprocess.run(pip, stdout=sys.stderr).returncode != 0:
+        stop(f"pip could not install the reference packages into {folder}.",
+             "check that pip reaches its package index (a proxy or a mirror is set in pip's own configuration) and that "
+             "2 GB are free, then run the same command again")
+    if machine == "x86_64":
+        stand_in_for_cuda(folder)
+    imports = "import onnx, onnxruntime, onnxscript, sentence_transformers"
+    if subprocess.run([python, "-c", imports], env={**os.environ, "HF_HUB_OFFLINE": "1"}).returncode != 0:
+        stop(f"the packages in {folder} do not work together here (above is why).",
+             "take an ordinary Python 3.11 to 3.13 on Linux, then run the same command again")
+    marker.write_text(contents)
+    return python
+
+
+def stand_in_for_cuda(folder: Path) -> None:
+    [libraries] = folder.glob("lib/python*/site-packages/nvidia/cu13/lib")
+    for name in UNUSED:
+        command = ["cc", "-shared", "-o", libraries / name, f"-Wl,-soname,{name}", "-x", "c", os.devnull]
+        try:
+            subprocess.run(command, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            stop("no C compiler (cc) is here.", "on Debian or Ubuntu: apt-get install build-essential")
+    (libraries.parents[2] / "lazy_binding.pth").write_text(LAZY)
+
+
+if __name__ == "__main__":
+    print(reference_python())

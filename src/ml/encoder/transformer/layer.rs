@@ -1,0 +1,95 @@
+//! The parts that every architecture is made of, as PyTorch keeps them.
+
+use tch::Tensor;
+
+use super::config::Activation;
+
+/// A layer's tensors in the order in which they are asked for.
+pub(super) type Tensors<'a> = dyn Iterator<Item = Tensor> + 'a;
+
+/// A tensor's name and shape.
+pub(super) type Shape = (String, Vec<i64>);
+
+/// `weight` (out, in) and `bias`.
+#[derive(Debug)]
+pub(super) struct Linear {
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(super) fn shapes(name: &str, (inputs, outputs): (i64, i64), bias: bool) -> Vec<Shape> {
+        let mut shapes = vec![(format!("{name}.weight"), vec![outputs, inputs])];
+        if bias {
+            shapes.push((format!("{name}.bias"), vec![outputs]));
+        }
+        shapes
+    }
+
+    /// Takes its tensors, in the order of [`Linear::shapes`].
+    pub(super) fn take(tensors: &mut Tensors<'_>, bias: bool) -> Self {
+        Self { weight: next(tensors), bias: bias.then(|| next(tensors)) }
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight, self.bias.as_ref())
+    }
+
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.weight).chain(&self.bias)
+    }
+}
+
+/// Layer normalization (Ba et al. 2016).
+#[derive(Debug)]
+pub(super) struct LayerNorm {
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
+    pub(super) eps: f64,
+}
+
+impl LayerNorm {
+    pub(super) fn shapes(name: &str, columns: i64, bias: bool) -> Vec<Shape> {
+        let mut shapes = vec![(format!("{name}.weight"), vec![columns])];
+        if bias {
+            shapes.push((format!("{name}.bias"), vec![columns]));
+        }
+        shapes
+    }
+
+    pub(super) fn take(tensors: &mut Tensors<'_>, bias: bool, eps: f64) -> Self {
+        Self { weight: next(tensors), bias: bias.then(|| next(tensors)), eps }
+    }
+
+    pub(super) fn forward(&self, x: &Tensor) -> Tensor {
+        x.layer_norm(self.weight.size(), Some(&self.weight), self.bias.as_ref(), self.eps, false)
+    }
+
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.weight).chain(&self.bias)
+    }
+}
+
+impl Activation {
+    /// Of a tensor that nobody else reads: without a graph it is overwritten.
+    pub(super) fn of(self, mut x: Tensor) -> Tensor {
+        if x.requires_grad() {
+            return match self {
+                Self::Gelu => x.gelu("none"),
+                Self::GeluTanh => x.gelu("tanh"),
+                Self::Relu => x.relu(),
+                Self::Silu => x.silu(),
+            };
+        }
+        match self {
+            Self::Gelu => x.gelu_("none"),
+            Self::GeluTanh => x.gelu_("tanh"),
+            Self::Relu => x.relu_(),
+            Self::Silu => x.silu_(),
+        }
+    }
+}
+
+pub(super) fn next(tensors: &mut Tensors<'_>) -> Tensor {
+    tensors.next().expect("shapes() names every tensor")
+}
