@@ -161,6 +161,9 @@ pub enum ImportPooling {
     Max,
     /// The sum over the square root of the number of tokens.
     MeanSqrtLen,
+    /// The mean, a token weighing as much as its place.
+    #[value(name = "weightedmean")]
+    WeightedMean,
     /// The last token's vector.
     #[value(name = "lasttoken")]
     LastToken,

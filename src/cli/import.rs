@@ -51,8 +51,9 @@ fn pooling(mode: ImportPooling) -> PoolingMode {
         ImportPooling::Cls => PoolingMode::Cls,
         ImportPooling::Mean => PoolingMode::Mean,
         ImportPooling::Max => PoolingMode::Max,
-        ImportPooling::MeanSqrtLen => PoolingMode::MeanSqrtLen,
-        ImportPooling::LastToken => PoolingMode::LastToken,
+        ImportPooling::MeanSqrtLen => PoolingMode::MeanSqrtLenTokens,
+        ImportPooling::WeightedMean => PoolingMode::Weightedmean,
+        ImportPooling::LastToken => PoolingMode::Lasttoken,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::ml::{Error, Result};
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 /// A transformer's tokenizer.
-const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
+pub(super) const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
 /// The SentencePiece model.
 pub const TOKENIZER: &str = "sentencepiece.model";
 /// What the folder says of itself: a [`ModelCard`].

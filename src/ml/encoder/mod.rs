@@ -24,7 +24,7 @@ use tch::{Kind, Tensor};
 pub use encode_all::{encode_all, encode_all_raw};
 pub(crate) use folder::complete_or_absent;
 pub use folder::{CARD, ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
-pub use import::{Imported, PoolingMode, check_transformer, import_transformer, is_transformer};
+pub use import::{Imported, check_transformer, import_transformer, is_transformer};
 pub use onnx::import_use_multilingual;
 pub(crate) use pass::split_mix;
 pub use pass::{Dropout, Pass};
@@ -34,6 +34,7 @@ pub(crate) use standalone::write_standalone;
 pub use token_table::TokenTable;
 pub use tokenizer::{Ids, Prompts, Tokenizer};
 pub(crate) use torchscript::write_torchscript;
+pub use transformer::PoolingMode;
 pub use use_multilingual::{UseMultilingual, UseMultilingualConfig};
 pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tensors};
 

@@ -5,8 +5,8 @@
 //! of its own, for what no check foresees.
 
 mod archive;
-mod kinds;
 mod modules;
+mod probe;
 mod tensors;
 
 use std::fs::File;
@@ -17,17 +17,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use self::kinds::{KINDS, kind};
-pub use self::modules::PoolingMode;
-use self::modules::{Class, MODULES, Module};
+use self::modules::{Class, Module};
 use self::tensors::Source;
-use super::folder::{self, Fingerprint, ModelCard, complete_or_absent};
+use super::folder::{self, CONFIG, Fingerprint, ModelCard, Parts, TRANSFORMER_TOKENIZER, WEIGHTS, complete_or_absent};
+use super::transformer::{Description, MODULES, PoolingMode, TransformerConfig};
 use super::weights::write_file;
 use crate::ml::{Error, Result};
 
-const CONFIG: &str = "config.json";
-const WEIGHTS: &str = "model.safetensors";
-const TOKENIZER: &str = "tokenizer.json";
 const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 /// What a published folder's files may weigh, weights apart. The largest vocabularies take 40 MB.
 const MOST_BYTES: u64 = 128 << 20;
@@ -111,17 +107,15 @@ fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
 
 /// Uses a folder's files as they will be used; the card that is theirs.
 fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
-    let (dimensions, max_tokens) = measure(folder)?;
-    let fingerprint = Fingerprint::transformer(folder)?;
-    Ok(ModelCard { name: name.to_owned(), fingerprint, dimensions, max_tokens, base_fingerprint: None })
-}
-
-fn measure(draft: &Path) -> Result<(i64, usize)> {
-    let config: Value = read_json(&draft.join(CONFIG))?;
-    let settings: Value = read_json(&draft.join(SENTENCE_CONFIG)).unwrap_or_default();
-    let dimensions = config["hidden_size"].as_i64().or(config["dim"].as_i64()).ok_or_else(|| no_size(draft))?;
-    let longest = settings["max_seq_length"].as_u64().or(config["max_position_embeddings"].as_u64());
-    Ok((dimensions, longest.unwrap_or(512) as usize))
+    let parts = Parts::read(folder)?;
+    probe::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
+    Ok(ModelCard {
+        name: name.to_owned(),
+        fingerprint: Fingerprint::transformer(folder)?,
+        dimensions: parts.encoder.dimensions(),
+        max_tokens: parts.encoder.max_tokens(),
+        base_fingerprint: None,
+    })
 }
 
 /// All files below a folder.
@@ -139,92 +133,97 @@ pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What of `config.json` is read before the model is loaded.
-#[derive(Deserialize)]
-struct Config {
-    model_type: Option<String>,
-    #[serde(alias = "dim")]
-    hidden_size: Option<u64>,
-    /// Python files of the model's own.
-    auto_map: Option<Value>,
-}
-
-/// Writes everything but the card into `draft`; what was assumed.
+/// Writes everything but the card into `draft`, the weights last; what was assumed.
 fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     let published = modules::published(source)?;
     let is_plain = published.is_none();
-    let modules = match published {
-        Some(_) if pooling.is_some() => {
-            let reason = "the model brings its own modules.json; a pooling is chosen only where there is none";
-            return Err(Error::model(source, reason));
-        }
-        Some(modules) => modules,
-        None => modules::plain(source),
-    };
+    if !is_plain && pooling.is_some() {
+        let reason = "the model brings its own modules.json; a pooling is chosen only where there is none";
+        return Err(Error::model(source, reason));
+    }
+    let modules = published.unwrap_or_else(|| modules::plain(source));
     for Module { class, folder, path } in &modules {
         match class {
-            Class::Transformer => transformer(folder, draft)?,
-            Class::Normalize if folder.join(CONFIG).is_file() => {
-                copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?
+            Class::Transformer => {
+                let config = transformer(folder, draft)?;
+                if is_plain {
+                    notes.push(match pooling {
+                        Some(_) => "It has no modules.json: its tokens' vectors are pooled as you say.".to_owned(),
+                        None => "It has no modules.json: the mean of its tokens' vectors is taken, as sentence-transformers does. Where it was trained for another pooling, import it with that (--pooling).".to_owned(),
+                    });
+                    let pooling = modules::pooling(pooling.unwrap_or(PoolingMode::Mean), config.hidden_size);
+                    write_json(&new_folder(draft, modules::POOLING)?.join(CONFIG), &pooling)?;
+                }
             }
-            Class::Normalize => {}
-            Class::Pooling if is_plain => {
-                let config: Config = read_json(&draft.join(CONFIG))?;
-                let dimensions = config.hidden_size.ok_or_else(|| no_size(folder))?;
-                notes.push(match pooling {
-                    Some(_) => "It has no modules.json: its tokens' vectors are pooled as you say.".to_owned(),
-                    None => "It has no modules.json: the mean of its tokens' vectors is taken, as sentence-transformers does. Where it was trained for another pooling, import it with that (--pooling).".to_owned(),
-                });
-                let config = modules::pooling(pooling.unwrap_or_default(), dimensions);
-                write_json(&new_folder(draft, path)?.join(CONFIG), &config)?;
-            }
-            Class::Pooling => copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?,
-            Class::Dense | Class::LayerNorm => {
-                let target = new_folder(draft, path)?;
-                copy(folder, CONFIG, &target, CONFIG)?;
-                tensors::write_module(&Source::open(folder)?, &target.join(WEIGHTS))?;
-            }
+            Class::Pooling if is_plain => {}
+            Class::Normalize if !folder.join(CONFIG).is_file() => {}
+            _ => copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?,
         }
     }
     write_json(&draft.join(MODULES), &modules::written(&modules))?;
     copy_some(source, ON_TOP, draft)?;
+    notes.extend(similarity(draft)?);
+
+    let description = Description::read(draft)?;
+    for Module { class, folder, path } in &modules {
+        match class {
+            Class::Transformer => {
+                tensors::write_base(&Source::open(folder)?, &description, folder, &draft.join(WEIGHTS))?;
+            }
+            Class::Dense | Class::LayerNorm => {
+                tensors::write_module(&Source::open(folder)?, &draft.join(path).join(WEIGHTS))?;
+            }
+            Class::Pooling | Class::Normalize => {}
+        }
+    }
     Ok(notes)
 }
 
-fn no_size(folder: &Path) -> Error {
-    Error::model(&folder.join(CONFIG), "hidden_size is missing")
-}
-
-/// The transformer itself: its configuration, tokenizer and weights.
-fn transformer(folder: &Path, draft: &Path) -> Result<()> {
+/// The small files of the transformer itself.
+fn transformer(folder: &Path, draft: &Path) -> Result<TransformerConfig> {
     let file = folder.join(CONFIG);
     if !file.is_file() {
         return Err(Error::model(folder, "there is no config.json, so this is no transformer's folder"));
     }
-    let config: Config = read_json(&file)?;
-    if config.auto_map.is_some() {
+    let keys: Value = read_json(&file)?;
+    if !keys["auto_map"].is_null() {
         let reason = "auto_map: this model brings Python code of its own, which is never run, so it cannot be read";
         return Err(Error::model(&file, reason));
     }
-    let model_type = config.model_type.unwrap_or_default();
-    let kind = kind(&model_type).ok_or_else(|| {
-        let known: Vec<&str> = KINDS.iter().map(|kind| kind.model_type).collect();
-        Error::model(&file, format!("model_type {model_type:?} is not supported; {} are", known.join(", ")))
-    })?;
-    if !folder.join(TOKENIZER).is_file() {
+    let config = TransformerConfig::parse(&read(&file)?).map_err(|reason| Error::model(&file, reason))?;
+    if !folder.join(TRANSFORMER_TOKENIZER).is_file() {
         let reason = "there is no tokenizer.json. Make it in Python: AutoTokenizer.from_pretrained(FOLDER, use_fast=True).save_pretrained(FOLDER)";
         return Err(Error::model(folder, reason));
     }
-    // Before the small files, so that what is most often wrong is said first.
-    tensors::write_base(&Source::open(folder)?, kind, folder, &draft.join(WEIGHTS))?;
     copy(folder, CONFIG, draft, CONFIG)?;
-    copy(folder, TOKENIZER, draft, TOKENIZER)?;
+    copy(folder, TRANSFORMER_TOKENIZER, draft, TRANSFORMER_TOKENIZER)?;
     copy_some(folder, BESIDE, draft)?;
     if let Some(name) = SENTENCE_CONFIGS.iter().find(|name| folder.join(name).is_file()) {
         copy(folder, name, draft, SENTENCE_CONFIG)?;
     }
-    Ok(())
+    Ok(config)
+}
+
+/// What `config_sentence_transformers.json` says of comparing vectors, where it is not what is done here.
+fn similarity(draft: &Path) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct File {
+        truncate_dim: Option<u64>,
+        similarity_fn_name: Option<String>,
+    }
+    let path = draft.join("config_sentence_transformers.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file: File = read_json(&path)?;
+    if file.truncate_dim.is_some() {
+        let reason =
+            "truncate_dim is not supported; without it the vectors are whole, and `dimensions` of a request cuts them";
+        return Err(Error::model(&path, reason));
+    }
+    let other = file.similarity_fn_name.filter(|name| name != "cosine");
+    Ok(other.map(|name| format!("It was made for the similarity {name:?}; Shamisen compares by the cosine.")))
 }
 
 /// Reads a file of bounded size.

@@ -2,32 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::read_json;
 use super::tensors::is_plain;
+use crate::ml::encoder::transformer::{MODULES, PoolingMode};
 use crate::ml::{Error, Result};
 
-pub(super) const MODULES: &str = "modules.json";
-
-/// How the tokens' vectors become the text's, as sentence-transformers' `Pooling` names it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PoolingMode {
-    /// The first token's vector.
-    Cls,
-    /// The mean of the tokens' vectors.
-    #[default]
-    Mean,
-    /// The largest number of each coordinate.
-    Max,
-    /// The sum over the square root of the number of tokens.
-    #[serde(rename = "mean_sqrt_len")]
-    MeanSqrtLen,
-    /// The last token's vector.
-    LastToken,
-}
+/// The pooling's folder where the model that is made gets one.
+pub(super) const POOLING: &str = "1_Pooling";
 
 /// A module's class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +107,7 @@ pub(super) fn published(folder: &Path) -> Result<Option<Vec<Module>>> {
 /// What sentence-transformers makes of a plain transformer: the transformer and a pooling.
 pub(super) fn plain(folder: &Path) -> Vec<Module> {
     let module = |class: Class, path: &str| Module { class, folder: folder.to_owned(), path: path.to_owned() };
-    vec![module(Class::Transformer, ""), module(Class::Pooling, "1_Pooling")]
+    vec![module(Class::Transformer, ""), module(Class::Pooling, POOLING)]
 }
 
 /// `modules.json` of the model that is made, in the form of every version before 6.
@@ -136,16 +120,16 @@ pub(super) fn written(modules: &[Module]) -> Value {
 }
 
 /// The configuration of a pooling over vectors of `dimensions`.
-pub(super) fn pooling(mode: PoolingMode, dimensions: u64) -> Value {
+pub(super) fn pooling(mode: PoolingMode, dimensions: i64) -> Value {
     let on = |one: PoolingMode| mode == one;
     json!({
         "word_embedding_dimension": dimensions,
         "pooling_mode_cls_token": on(PoolingMode::Cls),
         "pooling_mode_mean_tokens": on(PoolingMode::Mean),
         "pooling_mode_max_tokens": on(PoolingMode::Max),
-        "pooling_mode_mean_sqrt_len_tokens": on(PoolingMode::MeanSqrtLen),
-        "pooling_mode_weightedmean_tokens": false,
-        "pooling_mode_lasttoken": on(PoolingMode::LastToken),
+        "pooling_mode_mean_sqrt_len_tokens": on(PoolingMode::MeanSqrtLenTokens),
+        "pooling_mode_weightedmean_tokens": on(PoolingMode::Weightedmean),
+        "pooling_mode_lasttoken": on(PoolingMode::Lasttoken),
         "include_prompt": true,
     })
 }

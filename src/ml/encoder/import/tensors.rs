@@ -12,8 +12,8 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::kinds::Kind;
 use super::read_json;
+use crate::ml::encoder::transformer::Description;
 use crate::ml::encoder::weights::WeightFile;
 use crate::ml::{Error, Result};
 
@@ -116,26 +116,34 @@ struct Move<'a> {
     bytes: &'a [u8],
 }
 
-/// Writes a transformer's base model out of its published tensors.
+/// Writes a transformer's base model out of its published tensors: what its network has, and the pooler that
+/// other programs may want.
 ///
 /// # Errors
-/// Where a tensor is not what the kind has, holds what is no number, or a file cannot be read or written.
-pub(super) fn write_base(source: &Source, kind: &Kind, folder: &Path, target: &Path) -> Result<()> {
-    let prefix = prefix(source, kind).map_err(|reason| Error::model(folder, reason))?;
+/// Where there is a tensor that is not the network's nor known to be of no use to it, one holds what is no
+/// number, or a file cannot be read or written.
+pub(super) fn write_base(source: &Source, description: &Description, folder: &Path, target: &Path) -> Result<()> {
+    let wrong = |reason: String| Error::model(folder, reason);
+    let prefix = prefix(source, description.words()).map_err(wrong)?;
+    let mut known: BTreeSet<String> = description.shapes().into_iter().map(|(name, _)| name).collect();
+    known.insert(description.words().to_owned());
     let mut moves = Vec::new();
     for (name, file) in &source.tensors {
-        let own = name.strip_prefix(prefix.as_str()).unwrap_or(name);
-        let first = own.split('.').next().unwrap_or_default();
-        let last = own.rsplit('.').next().unwrap_or_default();
-        if BUFFERS.contains(&last) || HEADS.contains(&first) {
+        let own = name.strip_prefix(prefix.as_str());
+        let new = renamed(own.unwrap_or_default());
+        if known.contains(&new) || new.starts_with("pooler.") {
+            let (info, bytes) = source.raw(name, *file)?;
+            moves.push(Move { name: new, info, bytes });
             continue;
         }
-        if !name.starts_with(prefix.as_str()) || !kind.roots.contains(&first) {
-            let reason = format!("the tensor {name:?} belongs to no {} model", kind.model_type);
-            return Err(Error::model(folder, reason));
+        let own = own.unwrap_or(name);
+        let first = own.split('.').next().unwrap_or_default();
+        let last = own.rsplit('.').next().unwrap_or_default();
+        if !BUFFERS.contains(&last) && !HEADS.contains(&first) {
+            return Err(wrong(format!(
+                "the tensor {name:?} is none of this kind of model's, and leaving it out might change the vectors"
+            )));
         }
-        let (info, bytes) = source.raw(name, *file)?;
-        moves.push(Move { name: renamed(own), info, bytes });
     }
     write(target, moves)
 }
@@ -153,15 +161,12 @@ pub(super) fn write_module(source: &Source, target: &Path) -> Result<()> {
     write(target, moves)
 }
 
-/// What stands before the base model's names, found by the one tensor that every kind has.
-fn prefix(source: &Source, kind: &Kind) -> std::result::Result<String, String> {
-    let stem = |name: &str| name.strip_suffix(kind.word_embeddings).map(str::to_owned);
+/// What stands before the base model's names, found by the table of words, of which there is one.
+fn prefix(source: &Source, words: &str) -> std::result::Result<String, String> {
+    let stem = |name: &str| name.strip_suffix(words).map(str::to_owned);
     let mut found: Vec<String> = source.tensors.iter().filter_map(|(name, _)| stem(name)).collect();
     let (Some(prefix), true) = (found.pop(), found.is_empty()) else {
-        return Err(format!(
-            "a {} model has one tensor {}, and there is not exactly one",
-            kind.model_type, kind.word_embeddings
-        ));
+        return Err(format!("such a model has one tensor {words}, and there is not exactly one"));
     };
     let known = prefix.is_empty() || prefix.trim_end_matches('.').split('.').all(|part| PREFIXES.contains(&part));
     if known { Ok(prefix) } else { Err(format!("the tensors' names begin with {prefix:?}, which is not known")) }
