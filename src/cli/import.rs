@@ -35,7 +35,7 @@ pub(super) fn import(config: &Import) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (card, notes) = runtime.block_on(async {
         tokio::select! {
-            imported = registry::import(&program, &models, request) => imported.map_err(anyhow::Error::from),
+            imported = registry::import(&program, &models, request) => imported,
             _ = tokio::signal::ctrl_c() => bail!("interrupted; nothing was imported"),
         }
     })?;
@@ -73,8 +73,9 @@ fn name_of(wanted: &str) -> String {
     if path.extension().is_some_and(|extension| extension == "onnx") {
         return USE_MULTILINGUAL.to_owned();
     }
-    // "." and ".." have a name only when they are resolved.
-    let last = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // "." and ".." have a name only when they are resolved; a link is called by its own.
+    let named = path.file_name().is_some() && !wanted.ends_with('.');
+    let last = if named { path.to_owned() } else { path.canonicalize().unwrap_or_default() };
     let last = last.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let stem = [".tar.gz", ".tgz", ".tar", ".zip"].iter().find_map(|ending| last.strip_suffix(ending));
     let stem = stem.unwrap_or(&last);

@@ -262,7 +262,7 @@ fn ending(status: ExitStatus) -> String {
 
 fn stopped(source: &Path, why: &str, complaints: &str) -> Error {
     // A panic's reason follows the line that tells where it was.
-    let mut lines = complaints.lines().filter(|line| !line.trim().is_empty());
+    let mut lines = complaints.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("note:"));
     let panicked = lines.clone().skip_while(|line| !line.contains("panicked at")).nth(1);
     let last = panicked.or_else(|| lines.next_back()).map(|line| line.chars().take(300).collect::<String>());
     let last = last.map(|line| format!(" Its last words: {line}")).unwrap_or_default();

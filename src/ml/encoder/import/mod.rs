@@ -260,6 +260,6 @@ fn copy(folder: &Path, name: &str, target: &Path, new_name: &str) -> Result<()> 
 }
 
 fn copy_some(folder: &Path, names: &[&str], target: &Path) -> Result<()> {
-    let present = names.iter().filter(|name| folder.join(name).is_file());
-    present.map(|name| copy(folder, name, target, name)).collect()
+    let mut present = names.iter().filter(|name| folder.join(name).is_file());
+    present.try_for_each(|name| copy(folder, name, target, name))
 }
