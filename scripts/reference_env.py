@@ -4,12 +4,14 @@
     python=$(python3 scripts/reference_env.py)
 
 A virtual environment in the cache folder (SHAMISEN_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/shamisen) with PyTorch for
-the CPU, transformers, sentence-transformers and onnxruntime, made once (2 GB). It needs Python 3.11 or newer with
+the CPU, transformers, sentence-transformers and onnxruntime, made once (a minute, 1.6 GB). It needs Python 3.11 or newer with
 venv, and on x86-64 a C compiler. Afterwards nothing of it asks the network, if the caller sets HF_HUB_OFFLINE=1.
 
 The wheel of torch is the one that fetch_deps.py takes libtorch of; pip's own cache keeps it between the two.
 """
 
+import fcntl
+import hashlib
 import os
 import platform
 import subprocess
@@ -28,8 +30,8 @@ PACKAGES = f"""
     regex==2026.11.15 tqdm==4.70.1 huggingface_hub==2.4.0 hf-xet==1.8.0 httpx2==2.16.2 httpcore2==2.16.2 anyio==4.16.0
     h11==0.16.0 idna==3.20 truststore==0.10.5 typer==0.29.2 annotated-doc==0.0.7 click==8.5.1 shellingham==1.5.4
     rich==15.0.0 markdown-it-py==4.3.0 mdurl==0.1.2 pygments==2.21.0
-    onnxruntime==1.32.0 flatbuffers==25.12.19 protobuf==7.36.2 onnx==1.23.2 onnxscript==0.7.2 onnx-ir==1.1.0
-    ml_dtypes==0.6.0 cloudpickle==3.1.2
+    onnxruntime==1.32.0 flatbuffers==25.12.19 protobuf==7.36.2 onnx==1.23.2 ml_dtypes==0.6.0
+    cloudpickle==3.1.2
 """.split()
 
 # The x86-64 wheel of torch is a CUDA build and names these libraries. A CPU calls nothing in them: empty libraries of
@@ -41,13 +43,32 @@ LAZY = "import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n"  # a line of a .pth 
 
 
 def reference_python() -> Path:
-    """The environment's interpreter. Complete or absent: the marker `complete`, written last, names what is in it."""
-    folder = cache_folder() / "reference-venv"
-    python, marker, machine = folder / "bin/python", folder / "complete", platform.machine()
-    cuda = [f"{name}=={about[0]}" for name, about in LIBTORCH.get(machine, {}).items() if name != "torch"]
-    contents = "\n".join(PACKAGES + cuda)
-    if marker.exists() and marker.read_text() == contents:
+    """The environment's interpreter. Complete or absent: the marker `complete` is written last.
+
+    Its folder is named after what is in it, so that checkouts that want different packages leave each other's alone.
+    """
+    cuda = [f"{name}=={about[0]}" for name, about in LIBTORCH.get(platform.machine(), {}).items() if name != "torch"]
+    packages = PACKAGES + cuda
+    digest = hashlib.sha256(" ".join([platform.python_version(), *packages]).encode()).hexdigest()[:12]
+    folder = cache_folder() / f"reference-venv-{digest}"
+    python, marker = folder / "bin/python", folder / "complete"
+    if marker.exists():
         return python
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(folder.parent / f"{folder.name}.lock", "w")
+    except OSError as error:
+        stop(f"the cache folder {folder.parent} cannot be written: {error.strerror}.",
+             "set SHAMISEN_CACHE to a folder of yours")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests ask for it at the same time
+        if not marker.exists():
+            make(folder, packages)
+            marker.touch()
+    return python
+
+
+def make(folder: Path, packages: list) -> None:
     if sys.version_info < (3, 11):
         stop(f"the reference packages need Python 3.11 or newer; this is {platform.python_version()}.",
              "run it with a newer python3")
@@ -56,20 +77,19 @@ def reference_python() -> Path:
     except (OSError, subprocess.CalledProcessError) as error:
         stop(f"the virtual environment {folder} could not be made: {error}.",
              "on Debian or Ubuntu: apt-get install python3-venv; or set SHAMISEN_CACHE to a folder of yours")
+    python = folder / "bin/python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile",
-           "--only-binary=:all:", *PACKAGES, *cuda]
+           "--only-binary=:all:", *packages]
     if subprocess.run(pip, stdout=sys.stderr).returncode != 0:
         stop(f"pip could not install the reference packages into {folder}.",
              "check that pip reaches its package index (a proxy or a mirror is set in pip's own configuration) and that "
              "2 GB are free, then run the same command again")
-    if machine == "x86_64":
+    if platform.machine() == "x86_64":
         stand_in_for_cuda(folder)
-    imports = "import onnx, onnxruntime, onnxscript, sentence_transformers"
+    imports = "import onnx, onnxruntime, sentence_transformers"
     if subprocess.run([python, "-c", imports], env={**os.environ, "HF_HUB_OFFLINE": "1"}).returncode != 0:
         stop(f"the packages in {folder} do not work together here (above is why).",
              "take an ordinary Python 3.11 to 3.13 on Linux, then run the same command again")
-    marker.write_text(contents)
-    return python
 
 
 def stand_in_for_cuda(folder: Path) -> None:

@@ -1,6 +1,5 @@
 //! What a run would take, measured on this machine before it begins.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,9 @@ use super::message::{Note, Rows};
 use super::run::Loaded;
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
-use crate::ml::train::{Checkpoint, EpochRecord, Observer, Step, TokenPair, TrainConfig, TrainData, train};
+use crate::ml::train::{
+    Checkpoint, EpochRecord, Observer, Step, TokenPair, TrainConfig, TrainData, stored_bytes, train,
+};
 use crate::ml::{Error, Result};
 use crate::store::JobError;
 
@@ -43,7 +44,7 @@ pub struct Estimate {
     pub total_steps: usize,
     /// How long it takes.
     pub seconds: Seconds,
-    /// What the tuned model adds on disk.
+    /// What the tuned model adds on disk, at most.
     pub bytes: usize,
     /// All settings, resolved.
     pub config: TrainConfig,
@@ -115,7 +116,7 @@ fn estimate(folder: &Path) -> Result<Estimate> {
         steps_per_epoch,
         total_steps,
         seconds: Seconds { total, step, epoch_end, evaluation },
-        bytes: bytes(&*model.encoder, &split.training, &loaded.replay),
+        bytes: stored_bytes(&*model.encoder, model.card.base_fingerprint.is_some(), &loaded.data(), config)?,
         config: config.clone(),
         notes: loaded.notes.clone(),
     })
@@ -136,13 +137,6 @@ fn epoch_end(loaded: &Loaded) -> f64 {
         eval::benchmark(encoder, "", exams.general());
     }
     clock.elapsed().as_secs_f64()
-}
-
-/// A delta holds every variable, and the rows of the table that the texts use with their ids.
-fn bytes(encoder: &dyn Encoder, training: &[TokenPair], replay: &[TokenPair]) -> usize {
-    let variables: usize = encoder.variables().iter().map(|(_, weights)| weights.numel() * 4).sum();
-    let ids: BTreeSet<u32> = training.iter().chain(replay).flat_map(TokenPair::texts).flatten().copied().collect();
-    variables + ids.len() * (encoder.table().size().1 as usize * 4 + 8)
 }
 
 /// Times steps and ends the run.

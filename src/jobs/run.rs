@@ -206,7 +206,8 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, told: &mut Told<'_>) -> 
     // 5. Save what training changed.
     told.phase(Phase::Saving);
     let finished = RunSpec::finished(folder);
-    let card = encoder::save_tuned(&finished, &spec.name, &tuned)?;
+    let root = encoder::load(&spec.root)?;
+    let card = encoder::save_tuned(&finished, &spec.name, &tuned, &root, trained.adapters.as_ref())?;
     std::fs::rename(folder.join(CURVES), finished.join(CURVES)).map_err(|error| Error::file(&finished, error))?;
     if let Some(calibration) = &assessment.calibration {
         save(calibration, &finished.join(CALIBRATION))?;

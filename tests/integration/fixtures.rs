@@ -23,6 +23,22 @@ pub(crate) fn base() -> Model {
     encoder::load(&BASE_FOLDER).expect("the base model loads")
 }
 
+/// all-MiniLM-L6-v2's folder, imported from the set-up's copy.
+pub(crate) static MINILM_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("all-minilm-l6-v2");
+    if !folder.exists() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("deps/all-MiniLM-L6-v2");
+        assert!(source.exists(), "all-MiniLM-L6-v2 is not there; run `make deps` first");
+        encoder::import_transformer(&source, &folder, "all-minilm-l6-v2", None).expect("the model is imported");
+    }
+    folder
+});
+
+/// all-MiniLM-L6-v2, loaded anew.
+pub(crate) fn minilm() -> Model {
+    encoder::load(&MINILM_FOLDER).expect("all-MiniLM-L6-v2 loads")
+}
+
 /// A file of the public data sets that the project may not ship, from `SHAMISEN_TEST_DATA`. A test
 /// that gets `None` says so and ends.
 pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {

@@ -45,3 +45,31 @@ async fn a_dry_run_of_a_job_that_would_be_refused_says_why() {
     assert_eq!((reply.status, reply.body["code"].as_str()), (422, Some("job_not_feasible")), "{}", reply.body);
     assert!(reply.body["detail"].as_str().unwrap().contains("ngrams"), "{}", reply.body);
 }
+
+/// What can be known without the model is told when the job is posted, the rest by the plan.
+#[tokio::test]
+async fn settings_of_layers_and_factors_are_refused_by_name() {
+    let app = App::start();
+    let id = app.post_csv("/datasets", example()).await.text("id");
+    let post = async |path: &str, config: serde_json::Value| {
+        app.post(path, json!({ "dataset_id": id, "config": config })).await.body
+    };
+    for (config, param) in [
+        (json!({ "lora": { "rank": 0 } }), "config.lora.rank"),
+        (json!({ "lora": { "alpha": -1 } }), "config.lora.alpha"),
+        (json!({ "last_layers": 0 }), "config.last_layers"),
+    ] {
+        assert_eq!(post("/jobs", config).await["param"], param);
+    }
+    for (config, told) in [
+        (json!({ "lora": { "targets": ["query"] } }), ["Lora.targets: ", "ResidualHidden_0"]),
+        (json!({ "last_layers": 9 }), ["Last_layers: ", "ngrams"]),
+    ] {
+        let reply = post("/jobs?dry_run=true", config).await;
+        let detail = reply["detail"].as_str().unwrap();
+        assert!(told.iter().all(|part| detail.contains(part)), "{reply}");
+    }
+    // Factors take little room.
+    let bytes = async |config| post("/jobs?dry_run=true", config).await["bytes"].as_u64().unwrap();
+    assert!(bytes(json!({ "lora": {} })).await < bytes(json!({})).await / 10);
+}

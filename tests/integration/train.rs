@@ -7,8 +7,9 @@ use shamisen::ml::eval::{self, token_pairs};
 use shamisen::ml::similarity::cosine;
 use shamisen::ml::train::{
     Checkpoint, ClipKind, ClipTable, Conditions, ContrastConfig, EarlyStoppingConfig, EpochRecord, EpsilonMode,
-    ForgettingAction, ForgettingConfig, GeneralMetric, LOSSES, LossKind, Monitor, Observer, OptimizerKind, SamplerKind,
-    Schedule, SplitKind, Step, Stopped, TokenPair, TrainConfig, TrainData, TrainReport, split, train, training_rows,
+    ForgettingAction, ForgettingConfig, GeneralMetric, LOSSES, LoraConfig, LossKind, Monitor, Observer, OptimizerKind,
+    SamplerKind, Schedule, SplitKind, Step, Stopped, TokenPair, TrainConfig, TrainData, TrainReport, split, train,
+    training_rows,
 };
 use shamisen::ml::{Error, Result};
 
@@ -16,7 +17,7 @@ use crate::fixtures::{base, public_data, public_table};
 
 /// Keeps every step's loss.
 #[derive(Default)]
-struct Losses(Vec<f64>);
+pub(crate) struct Losses(pub(crate) Vec<f64>);
 
 impl Observer for Losses {
     fn step(&mut self, step: Step, _state: &dyn Fn() -> Checkpoint) -> Result<()> {
@@ -159,7 +160,7 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
 }
 
 /// The first 40 example pairs as rows of a kind.
-fn example_rows(model: &Model, kind: TableKind) -> Vec<TokenPair> {
+pub(crate) fn example_rows(model: &Model, kind: TableKind) -> Vec<TokenPair> {
     let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
     let mut rows = token_pairs(model, &table);
     rows.truncate(40);
@@ -262,6 +263,7 @@ fn every_setting_has_an_effect() {
     let forgetting = ForgettingConfig { max_drop: 0.0, ..ForgettingConfig::default() };
     let adamw = TrainConfig { optimizer: OptimizerKind::AdamW, ..start.clone() };
     let contrasting = TrainConfig { contrast: Some(contrast), ..start.clone() };
+    let adapted = TrainConfig { lora: Some(LoraConfig::default()), ..start.clone() };
     let budget = TrainConfig { forgetting: Some(forgetting), ..start.clone() };
     let against = |reference: &TrainConfig, changed: Vec<(&str, TrainConfig)>| {
         let reference = if *reference == start { &usual } else { &run_of(reference) };
@@ -289,6 +291,8 @@ fn every_setting_has_an_effect() {
             ("layer_decay", TrainConfig { layer_decay: 0.5, ..start.clone() }),
             ("freeze: table", TrainConfig { freeze: vec!["table".to_owned()], ..start.clone() }),
             ("freeze: ngrams", TrainConfig { freeze: vec!["ngrams".to_owned()], ..start.clone() }),
+            ("last_layers", TrainConfig { last_layers: Some(2), ..start.clone() }),
+            ("lora", adapted.clone()),
             ("schedule: linear", TrainConfig { schedule: Schedule::Linear, ..start.clone() }),
             ("schedule: cosine", TrainConfig { schedule: Schedule::Cosine, ..start.clone() }),
             ("warmup", TrainConfig { warmup: 0.3, ..start.clone() }),
@@ -308,6 +312,16 @@ fn every_setting_has_an_effect() {
             ("early_stopping", TrainConfig { early_stopping: Some(stop), ..start.clone() }),
             ("forgetting", budget.clone()),
             ("collapse_alarm", TrainConfig { collapse_alarm: true, ..start.clone() }),
+        ],
+    );
+    let lora = |lora| TrainConfig { lora: Some(lora), ..start.clone() };
+    against(
+        &adapted,
+        vec![
+            ("lora.rank", lora(LoraConfig { rank: 4, alpha: 8.0, targets: None })),
+            ("lora.alpha", lora(LoraConfig { alpha: 8.0, ..LoraConfig::default() })),
+            ("lora.targets", lora(LoraConfig { targets: Some(vec!["Ngram".to_owned()]), ..LoraConfig::default() })),
+            ("seed under lora", TrainConfig { seed: 7, shuffle: false, ..adapted.clone() }),
         ],
     );
     against(&adamw, vec![("weight_decay", TrainConfig { weight_decay: Some(0.5), ..adamw.clone() })]);
@@ -357,12 +371,12 @@ fn a_batch_in_parts_learns_what_the_whole_batch_learns() {
 }
 
 /// Keeps the run as it stands after one step.
-struct Stops {
-    after: usize,
-    folder: std::path::PathBuf,
-    conditions: Conditions,
-    manifest: Option<String>,
-    losses: Vec<f64>,
+pub(crate) struct Stops {
+    pub(crate) after: usize,
+    pub(crate) folder: std::path::PathBuf,
+    pub(crate) conditions: Conditions,
+    pub(crate) manifest: Option<String>,
+    pub(crate) losses: Vec<f64>,
 }
 
 impl Observer for Stops {
@@ -405,8 +419,10 @@ fn a_stopped_and_resumed_run_equals_an_unbroken_one() {
         ..plain.clone()
     };
     let sgd = TrainConfig { optimizer: OptimizerKind::Sgd, learning_rate: 0.05, ..plain.clone() };
+    let lora = TrainConfig { lora: Some(LoraConfig::default()), learning_rate: 1e-3, ..rich.clone() };
+    let top = TrainConfig { last_layers: Some(2), ..plain.clone() };
     // In the first epoch, at the end of one, in the last.
-    for (config, after) in [(&plain, 3), (&plain, 8), (&rich, 14), (&sgd, 5)] {
+    for (config, after) in [(&plain, 3), (&plain, 8), (&rich, 14), (&sgd, 5), (&lora, 14), (&top, 6)] {
         let unbroken = run_of(config);
         let mut model = base();
         let parts = split(example_rows(&model, TableKind::PairScore), config).unwrap();

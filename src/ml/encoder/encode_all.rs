@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::{Encoder, RaggedBatch, encode_raw};
+use super::{Encoder, RaggedBatch, encode_raw, features};
 
 /// Tokens that one forward pass takes. A thousand keep the matrix products large and the intermediate
 /// tensors in the cache.
@@ -22,6 +22,18 @@ pub fn encode_all(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor {
 /// passes are shared by as many threads as libtorch would use for one: each computes on one core, which
 /// wastes less than two cores on one product.
 pub fn encode_all_raw(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor {
+    in_passes(encoder, texts, encode_raw)
+}
+
+/// What the head reads of any number of texts, `(B, F)`.
+pub(crate) fn encode_features(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor {
+    in_passes(encoder, texts, features)
+}
+
+/// One forward pass of a thread.
+type OnePass = fn(&dyn Encoder, &RaggedBatch) -> Tensor;
+
+fn in_passes(encoder: &dyn Encoder, texts: &[&[u32]], pass: OnePass) -> Tensor {
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|&text| (texts[text].len(), texts[text]));
     let mut batches = vec![RaggedBatch::default()];
@@ -42,24 +54,23 @@ pub fn encode_all_raw(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor {
         rows[place] = distinct - 1;
     }
     let threads = (tch::get_num_threads().max(1) as usize).min(batches.len());
-    let vectors = if threads == 1 { one_by_one(encoder, &batches) } else { shared(encoder, &batches, threads) };
+    let vectors = match threads {
+        1 => Tensor::cat(&batches.iter().map(|batch| pass(encoder, batch)).collect::<Vec<_>>(), 0),
+        _ => shared(encoder, &batches, threads, pass),
+    };
     tch::no_grad(|| vectors.index_select(0, &Tensor::from_slice(&rows)))
 }
 
-fn one_by_one(encoder: &dyn Encoder, batches: &[RaggedBatch]) -> Tensor {
-    Tensor::cat(&batches.iter().map(|batch| encode_raw(encoder, batch)).collect::<Vec<_>>(), 0)
-}
-
 /// The long passes first, so that no thread waits long for the last one.
-fn shared(encoder: &dyn Encoder, batches: &[RaggedBatch], threads: usize) -> Tensor {
+fn shared(encoder: &dyn Encoder, batches: &[RaggedBatch], threads: usize, pass: OnePass) -> Tensor {
     let left = AtomicUsize::new(batches.len());
     let done: Mutex<Vec<Option<Tensor>>> = Mutex::new(batches.iter().map(|_| None).collect());
     let work = |encoder: Box<dyn Encoder>| {
         // OpenMP keeps this number for each thread that calls it.
         tch::set_num_threads(1);
-        while let Ok(pass) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            let vectors = encode_raw(&*encoder, &batches[pass - 1]);
-            done.lock().unwrap_or_else(PoisonError::into_inner)[pass - 1] = Some(vectors);
+        while let Ok(behind) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            let vectors = pass(&*encoder, &batches[behind - 1]);
+            done.lock().unwrap_or_else(PoisonError::into_inner)[behind - 1] = Some(vectors);
         }
     };
     // A tensor may move between threads and not be shared: each thread gets its own handles to the weights.
@@ -71,6 +82,6 @@ fn shared(encoder: &dyn Encoder, batches: &[RaggedBatch], threads: usize) -> Ten
         }
     });
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let empty = || Tensor::zeros([0, encoder.dimensions()], (Kind::Float, tch::Device::Cpu));
-    Tensor::cat(&done.into_iter().map(|vectors| vectors.unwrap_or_else(empty)).collect::<Vec<_>>(), 0)
+    // Each is there: a thread that panicked has ended this one too.
+    Tensor::cat(&done.into_iter().flatten().collect::<Vec<_>>(), 0)
 }

@@ -2,16 +2,18 @@
 //!
 //! A base model holds `config.json`, `model.safetensors` and `sentencepiece.model`. A tuned model is
 //! a delta: it names its base and holds the weights that training changed, the table's rows with
-//! their ids. Both hold `shamisen.json`, the card, written last.
+//! their ids, changes of low rank as their factors. Both hold `shamisen.json`, the card, written last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
 
+use super::lora::Adapters;
 use super::sentencepiece::SentencePiece;
 use super::token_table::TokenTable;
 use super::tokenizer::{Prompts, Tokenizer};
@@ -34,6 +36,9 @@ pub const CARD: &str = "shamisen.json";
 /// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
 const ROW_IDS: &str = "table.ids";
 const ROWS: &str = "table.rows";
+
+/// In the names of the tensors of a head that a base without one was given.
+const HEAD: &str = "_Dense/";
 
 /// What a model folder says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,30 +157,82 @@ pub(crate) fn save_base(
     })
 }
 
-/// Writes what training changed of `model` to the new folder `target`, as a delta of its base.
+/// Writes what distinguishes `tuned` from `base`, the full model that it was tuned from, to the new folder
+/// `target`: the variables and the table's rows that have other bits. Kernels that `adapters` make out of
+/// the base's, bit by bit, are stored as factors.
 ///
 /// # Errors
-/// Where the folder cannot be written.
-pub fn save_tuned(target: &Path, name: &str, model: &Model) -> Result<ModelCard> {
-    let base = model.card.base_fingerprint.clone().unwrap_or_else(|| model.card.fingerprint.clone());
-    let mut tensors = BTreeMap::new();
-    for (name, tensor) in model.encoder.variables() {
-        tensors.insert(name, Stored::tensor(&tensor)?);
+/// Where `tuned` was not tuned from `base`, or the folder cannot be written.
+pub fn save_tuned(
+    target: &Path,
+    name: &str,
+    tuned: &Model,
+    base: &Model,
+    adapters: Option<&Adapters>,
+) -> Result<ModelCard> {
+    let root = tuned.card.base_fingerprint.as_ref().unwrap_or(&tuned.card.fingerprint);
+    if *root != base.card.fingerprint {
+        return Err(not_tuned_from(target, base));
     }
-    let ids = model.encoder.table().tuned_ids();
-    tensors.insert(ROWS.to_owned(), Stored::tensor(&model.encoder.table().lookup(&ids))?);
-    tensors.insert(ROW_IDS.to_owned(), Stored::integers(&ids));
+    let mut tensors = changed_rows(tuned.encoder.table(), base.encoder.table())?;
+    let mut factored = BTreeSet::new();
+    let base_variables: BTreeMap<String, Tensor> = base.encoder.variables().into_iter().collect();
+    for (name, tensor) in tuned.encoder.variables() {
+        let Some(before) = base_variables.get(&name) else {
+            // Of a head that the base has not.
+            tensors.insert(name, Stored::tensor(&tensor)?);
+            continue;
+        };
+        if same_bits(&tensor, before) {
+            continue;
+        }
+        let made = adapters.and_then(|adapters| adapters.apply(&name, before, base.encoder.inputs_first()));
+        if made.is_some_and(|made| same_bits(&made, &tensor)) {
+            factored.insert(name);
+        } else {
+            tensors.insert(name, Stored::tensor(&tensor)?);
+        }
+    }
+    if let Some(adapters) = adapters {
+        for (name, factor) in adapters.only(|name| factored.contains(name)).tensors() {
+            tensors.insert(name, Stored::tensor(&factor)?);
+        }
+    }
     complete_or_absent(target, |draft| {
         weights::write(&draft.join(WEIGHTS), &tensors)?;
         let card = ModelCard {
             name: name.to_owned(),
-            fingerprint: Fingerprint::delta(draft, &base)?,
-            base_fingerprint: Some(base.clone()),
-            ..model.card.clone()
+            fingerprint: Fingerprint::delta(draft, root)?,
+            base_fingerprint: Some(root.clone()),
+            ..tuned.card.clone()
         };
         write_card(draft, &card)?;
         Ok(card)
     })
+}
+
+fn not_tuned_from(folder: &Path, base: &Model) -> Error {
+    Error::model(folder, format!("this model was not tuned from {}", base.card.name))
+}
+
+/// Whether two tensors of float32 are the same to the bit.
+fn same_bits(a: &Tensor, b: &Tensor) -> bool {
+    let bits = |tensor: &Tensor| tensor.detach().contiguous().view_dtype(Kind::Int);
+    a.size() == b.size() && bits(a).equal(&bits(b))
+}
+
+/// The rows of `tuned` whose bits are not `base`'s, with their ids; nothing where there are none.
+fn changed_rows(tuned: &TokenTable, base: &TokenTable) -> Result<BTreeMap<String, Stored>> {
+    let ids = tuned.tuned_ids();
+    let bits = |table: &TokenTable| table.lookup(&ids).view_dtype(Kind::Int);
+    let mut tensors = BTreeMap::new();
+    if !ids.is_empty() {
+        let differs = Vec::<bool>::try_from(bits(tuned).not_equal_tensor(&bits(base)).any_dim(1, false))?;
+        let ids: Vec<i64> = ids.iter().zip(differs).filter_map(|(&id, differs)| differs.then_some(id)).collect();
+        tensors.insert(ROWS.to_owned(), Stored::tensor(&tuned.lookup(&ids))?);
+        tensors.insert(ROW_IDS.to_owned(), Stored::integers(&ids));
+    }
+    Ok(tensors)
 }
 
 pub(super) fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
@@ -250,29 +307,54 @@ pub fn load(folder: &Path) -> Result<Model> {
     Ok(Model { tokenizer: Arc::new(tokenizer), prompts: Arc::new(prompts), encoder, card })
 }
 
-/// Loads a tuned model over its base, whose table and tokenizer it shares.
+/// Loads a tuned model over its base, whose tokenizer, table and unchanged weights it shares.
 ///
 /// # Errors
 /// Where a file is missing or damaged, or `base` is not the model that it was tuned from.
 pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     let card = read_card(folder)?;
     if card.base_fingerprint.as_deref() != Some(base.card.fingerprint.as_str()) {
-        return Err(Error::model(folder, format!("this model was not tuned from {}", base.card.name)));
+        return Err(not_tuned_from(folder, base));
     }
-    let file = WeightFile::open(&folder.join(WEIGHTS))?;
+    let path = folder.join(WEIGHTS);
+    let mut stored = weights::read_tensors(&path)?;
+    let damaged = |name: &str| Error::model(&path, format!("the tensor {name:?} is not of this model's shape"));
+    let adapters = Adapters::take(&mut stored)?;
+    let adapters = adapters.ok_or_else(|| Error::model(&path, "a factor of a kernel is missing"))?;
     let mut encoder = base.encoder.shallow_clone();
-    let mut replaced = Vec::new();
-    for (name, tensor) in encoder.variables() {
-        replaced.push(file.floats(&name, &tensor.size())?);
+    let is_known = |encoder: &dyn Encoder, name: &String| encoder.variables().iter().any(|(known, _)| known == name);
+    if stored.keys().any(|name| name.contains(HEAD) && !is_known(&*encoder, name)) {
+        encoder.add_head();
     }
-    encoder.set_variables(replaced);
-    let ids = file.integers(ROW_IDS)?;
-    let (rows, columns) = encoder.table().size();
-    if ids.iter().any(|id| !(0..rows).contains(id)) {
-        return Err(Error::model(folder, "a tuned row is outside the vocabulary"));
+    let before = encoder.variables();
+    let unknown = adapters.kernels().find(|kernel| !before.iter().any(|(name, _)| name == kernel));
+    if let Some(name) = unknown {
+        return Err(Error::model(&path, format!("the kernel {name:?} is none of this model's")));
     }
-    let tuned = file.floats(ROWS, &[ids.len() as i64, columns])?;
-    let table = encoder.table().with_rows(&ids, tuned);
-    encoder.set_table(table);
-    Ok(Model { card, ..base.with_encoder(encoder) })
+    let mut variables = Vec::new();
+    for (name, before) in before {
+        let variable = match stored.remove(&name) {
+            Some(tensor) if tensor.size() == before.size() => Some(tensor),
+            Some(_) => None,
+            None => adapters.apply(&name, &before, encoder.inputs_first()),
+        };
+        variables.push(variable.ok_or_else(|| damaged(&name))?);
+    }
+    encoder.set_variables(variables);
+    if let (Some(ids), Some(tuned)) = (stored.remove(ROW_IDS), stored.remove(ROWS)) {
+        let ids = Vec::<i64>::try_from(&ids)?;
+        let (rows, columns) = encoder.table().size();
+        if ids.iter().any(|id| !(0..rows).contains(id)) {
+            return Err(Error::model(folder, "a tuned row is outside the vocabulary"));
+        }
+        if tuned.size() != [ids.len() as i64, columns] {
+            return Err(damaged(ROWS));
+        }
+        let table = encoder.table().with_rows(&ids, tuned);
+        encoder.set_table(table);
+    }
+    match stored.keys().next() {
+        Some(name) => Err(Error::model(&path, format!("the tensor {name:?} is none of this model's"))),
+        None => Ok(Model { card, ..base.with_encoder(encoder) }),
+    }
 }

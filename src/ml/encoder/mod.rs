@@ -3,6 +3,7 @@
 mod encode_all;
 mod folder;
 mod import;
+mod lora;
 mod onnx;
 mod pass;
 mod places;
@@ -21,10 +22,13 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
+pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
 pub(crate) use folder::complete_or_absent;
 pub use folder::{CARD, ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
 pub use import::{Imported, check_transformer, import_transformer, is_transformer};
+pub use lora::Adapters;
+pub(crate) use lora::merged;
 pub use onnx::import_use_multilingual;
 pub(crate) use pass::split_mix;
 pub use pass::{Dropout, Pass};
@@ -72,9 +76,17 @@ pub trait Encoder: Send {
     /// The layer of a variable, as a place in [`Encoder::layers`].
     fn layer_of(&self, variable: &str) -> usize;
 
+    /// Whether a kernel is stored `(in, out)`, as TensorFlow does, and not `(out, in)`, as PyTorch does.
+    fn inputs_first(&self) -> bool {
+        false
+    }
+
     /// Puts a layer that changes nothing on top where there is none above the texts' vectors, so that it
     /// can learn alone.
     fn add_head(&mut self) {}
+
+    /// The head's layer, as a place in [`Encoder::layers`], where it can learn.
+    fn head_layer(&self) -> Option<usize>;
 
     /// Whether it drops numbers in training.
     fn drops(&self) -> bool {
@@ -146,6 +158,15 @@ fn encode_raw(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
         return Tensor::zeros([0, encoder.dimensions()], (Kind::Float, tch::Device::Cpu));
     }
     encoder.forward_raw(&encoder.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
+}
+
+/// What the head reads of texts, without a graph: `(B, F)`.
+fn features(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    let pass = Pass::new(&batch.lengths);
+    let begun = encoder.begin(&encoder.table().lookup(&batch.ids), &pass);
+    let last = (0..encoder.blocks()).fold(begun, |x, number| encoder.block(number, &x, &pass));
+    encoder.features(&last, &pass)
 }
 
 /// Which end of a text that is too long is cut.

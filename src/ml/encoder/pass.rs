@@ -41,6 +41,12 @@ pub struct Dropout {
 }
 
 impl Dropout {
+    /// For one of the parts that a batch is cut into.
+    #[must_use]
+    pub(crate) fn part(self, number: u64) -> Self {
+        Self { seed: split_mix(self.seed.wrapping_add(number)), ..self }
+    }
+
     /// Drops numbers of `x` at `rate` and scales the others up by as much. `place` tells masks of one pass
     /// apart.
     pub(super) fn apply(self, x: &Tensor, rate: f64, place: u64) -> Tensor {

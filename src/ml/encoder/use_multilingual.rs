@@ -299,6 +299,14 @@ impl Encoder for UseMultilingual {
         }
     }
 
+    fn inputs_first(&self) -> bool {
+        true
+    }
+
+    fn head_layer(&self) -> Option<usize> {
+        Some(3)
+    }
+
     fn features(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
         self.sums(tokens, &Places::known(&pass.lengths, &self.windows(), tokens.device()))
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::LossKind;
 use super::options::{
-    ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingConfig, OptimizerKind,
+    ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingConfig, LoraConfig, OptimizerKind,
     SamplerKind, Schedule,
 };
 use super::split::SplitKind;
@@ -57,8 +57,21 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// Each layer below the top learns at this times the rate of the one above. 1: all alike.
     pub layer_decay: f64,
-    /// Layers that do not learn, by name: `table`, `ngrams`, `joint`, `residual`. None.
+    /// Layers that do not learn, by name: `table`, `ngrams`, `joint`, `residual` of USE; `table`, `embeddings`,
+    /// `layer.0` and so on, `head` of a transformer. None.
     pub freeze: Vec<String>,
+    /// Only so many layers learn, counted from the top; `null` for all.
+    pub last_layers: Option<usize>,
+    /// Kernels learn through factors of low rank, and nothing else learns; `null` for all weights.
+    pub lora: Option<LoraConfig>,
+    /// The head alone learns, the layer above the texts' own vectors; what it reads is then computed once. A
+    /// model without one gets one that changes nothing at first. `false`.
+    pub head_only: bool,
+    /// Rate of dropout everywhere in a transformer, 0 for none; `null` for the model's own rates.
+    pub dropout: Option<f64>,
+    /// Keeps what each block of a transformer reads and computes it once more for its gradient (Chen et al.
+    /// 2016): less memory, a third more time. `false`.
+    pub gradient_checkpointing: bool,
     /// What `adamw` takes off each kernel in a step, times the learning rate; `null` for its own (0.01).
     /// Biases, norms and the table have none.
     pub weight_decay: Option<f64>,
@@ -119,6 +132,11 @@ impl Default for TrainConfig {
             learning_rate: 1e-5,
             layer_decay: 1.0,
             freeze: Vec::new(),
+            last_layers: None,
+            lora: None,
+            head_only: false,
+            dropout: None,
+            gradient_checkpointing: false,
             weight_decay: None,
             schedule: Schedule::Constant,
             warmup: 0.0,
@@ -148,6 +166,7 @@ impl TrainConfig {
     pub fn check(&self) -> Result<()> {
         self.check_loss()?;
         self.check_steps()?;
+        self.check_layers()?;
         self.check_watch()
     }
 
@@ -198,7 +217,6 @@ impl TrainConfig {
             "without shuffle: set \"shuffle\" to true, or \"sampler\" to \"plain\"",
         )?;
         between(Some(self.learning_rate), 0.0, 1.0, "learning_rate")?;
-        between(Some(self.layer_decay), 0.0, 1.0, "layer_decay")?;
         meant(
             self.weight_decay.is_none() || self.optimizer == OptimizerKind::AdamW,
             "weight_decay",
@@ -218,6 +236,18 @@ impl TrainConfig {
             "clipnorm",
             "must be a positive number, or null for no clipping",
         )
+    }
+
+    fn check_layers(&self) -> Result<()> {
+        between(Some(self.layer_decay), 0.0, 1.0, "layer_decay")?;
+        check(self.last_layers.is_none_or(|layers| layers >= 1), "last_layers", "must be at least 1")?;
+        let rate = self.dropout.is_none_or(|rate| (0.0..1.0).contains(&rate));
+        check(rate, "dropout", "must lie between 0 and 1, 1 excluded")?;
+        let Some(lora) = &self.lora else { return Ok(()) };
+        check((1..=1024).contains(&lora.rank), "lora.rank", "must lie between 1 and 1024")?;
+        between(Some(lora.alpha), 0.0, 10_000.0, "lora.alpha")?;
+        let named = lora.targets.iter().flatten().all(|target| !target.trim().is_empty());
+        check(named, "lora.targets", "must be parts of kernels' names, none of them empty")
     }
 
     fn check_watch(&self) -> Result<()> {
@@ -282,5 +312,10 @@ mod tests {
         assert_eq!(refused(TrainConfig { learning_rate: f64::NAN, ..config() }), "learning_rate");
         assert_eq!(refused(TrainConfig { validation_split: 1.0, ..config() }), "validation_split");
         assert_eq!(refused(TrainConfig { clipnorm: Some(0.0), ..config() }), "clipnorm");
+        assert_eq!(refused(TrainConfig { last_layers: Some(0), ..config() }), "last_layers");
+        let lora = |lora: LoraConfig| refused(TrainConfig { lora: Some(lora), ..config() });
+        assert_eq!(lora(LoraConfig { rank: 0, ..LoraConfig::default() }), "lora.rank");
+        assert_eq!(lora(LoraConfig { alpha: f64::NAN, ..LoraConfig::default() }), "lora.alpha");
+        assert_eq!(lora(LoraConfig { targets: Some(vec![String::new()]), ..LoraConfig::default() }), "lora.targets");
     }
 }

@@ -1,7 +1,6 @@
 //! What a run may cost: general ability, and the spread of the vectors.
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
 use super::config::TrainConfig;
 use super::options::{ForgettingAction, ForgettingConfig, GeneralMetric};
@@ -110,42 +109,30 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Mixes the base's weights with the encoder's, from all base to all tuned in tenths, and leaves the
-    /// mix in the encoder that is best on the validation rows and within the budget. Gives the mixes and
-    /// the chosen part of the tuned weights, where the budget asks for that.
+    /// Mixes the base's weights with the tuned, from all base to all tuned in tenths, and leaves the mix in
+    /// the encoder that is best on the validation rows and within the budget. Gives the mixes and the
+    /// chosen part of the tuned weights, where the budget asks for that.
     pub(super) fn interpolate(
         &self,
         encoder: &mut dyn Encoder,
-        base: &Snapshot,
+        [base, tuned]: [&Snapshot; 2],
         validate: &Validate<'_>,
     ) -> Result<(Vec<SweepPoint>, Option<f64>)> {
         let asked = self.forgetting.is_some_and(|budget| budget.action == ForgettingAction::Interpolate);
         if !asked {
             return Ok((Vec::new(), None));
         }
-        let tuned = Snapshot::of(encoder, 0);
         let mut points = Vec::new();
         for tenths in 0..=10 {
             let alpha = f64::from(tenths) / 10.0;
-            mix(encoder, base, &tuned, alpha);
+            tuned.mix(base, alpha, encoder)?;
             let (val_spearman, val_loss) = validate(encoder);
             points.push(SweepPoint { alpha, val_spearman, val_loss, general: self.measure(encoder)? });
         }
         let worth = |point: &SweepPoint| point.val_spearman.unwrap_or(-point.val_loss);
         let within = points.iter().filter(|point| self.within(point.general));
         let chosen = within.max_by(|a, b| worth(a).total_cmp(&worth(b))).map_or(0.0, |point| point.alpha);
-        mix(encoder, base, &tuned, chosen);
+        tuned.mix(base, chosen, encoder)?;
         Ok((points, Some(chosen)))
     }
-}
-
-/// Puts `base + alpha (tuned - base)` into the encoder.
-fn mix(encoder: &mut dyn Encoder, base: &Snapshot, tuned: &Snapshot, alpha: f64) {
-    let _guard = tch::no_grad_guard();
-    let between = |base: &Tensor, tuned: &Tensor| base.lerp(tuned, alpha);
-    let variables = base.variables.iter().zip(&tuned.variables).map(|(base, tuned)| between(base, tuned));
-    encoder.set_variables(variables.collect());
-    let ids = tuned.table.tuned_ids();
-    let rows = between(&base.table.lookup(&ids), &tuned.table.lookup(&ids));
-    encoder.set_table(tuned.table.with_rows(&ids, rows));
 }

@@ -3,7 +3,9 @@
 mod checkpoint;
 mod config;
 mod early_stopping;
+mod graph;
 mod guard;
+mod layers;
 mod loss;
 mod objective;
 mod observer;
@@ -12,6 +14,7 @@ mod options;
 mod recipe;
 mod sampler;
 mod schedule;
+mod size;
 mod snapshot;
 mod split;
 
@@ -26,18 +29,20 @@ pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
 pub use observer::{EpochRecord, Observer, Step};
 pub use options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
-    GeneralMetric, Monitor, OptimizerKind, SamplerKind, Schedule,
+    GeneralMetric, LoraConfig, Monitor, OptimizerKind, SamplerKind, Schedule,
 };
 pub use recipe::{Recipe, TableFacts};
+pub use size::stored_bytes;
 pub use split::{Split, SplitKind, split, training_rows};
 
 use crate::ml::dataset::TableKind;
-use crate::ml::encoder::Encoder;
+use crate::ml::encoder::{Adapters, Dropout, Encoder, split_mix};
 use crate::ml::eval;
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
 use guard::Guard;
-use objective::{Batch, Objective, add};
+use layers::LayerShares;
+use objective::{Batch, Objective};
 use optimizer::Optimizer;
 use sampler::{batches, replayed};
 use schedule::LearningRate;
@@ -107,11 +112,17 @@ pub struct TrainReport {
     pub sweep: Vec<SweepPoint>,
     /// How much of the tuned weights is in the encoder now, where they were mixed.
     pub alpha: Option<f64>,
+    /// Where kernels learnt through factors, those that make the encoder's kernels out of the base's. They
+    /// are saved with the model, and stand in no report.
+    #[serde(skip)]
+    pub adapters: Option<Adapters>,
 }
 
 /// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
 ///
-/// Gradients reach every variable and the rows of the vocabulary's table that the training texts use.
+/// Gradients reach every variable and the rows of the vocabulary's table that the training texts use, but for
+/// layers that are frozen; with `lora`, the kernels' factors alone. Weights that learn are copied first: other
+/// handles to the encoder keep the base's.
 /// With a checkpoint of the same run, goes on where it was taken.
 ///
 /// # Errors
@@ -129,8 +140,13 @@ pub fn train(
     check_signal(config, data)?;
     check_dimensions(config, encoder)?;
     let training = data.training;
-    let base = Snapshot::of(encoder, 0);
-    let objective = Objective::new(config, encoder, training, data.replay);
+    if config.head_only {
+        encoder.add_head();
+    }
+    let base = Snapshot::of(encoder, 0, None);
+    let shares = LayerShares::new(encoder, config)?;
+    let objective = Objective::new(config, encoder, training, data.replay, shares.head_alone(encoder));
+    let dropout = drops(encoder, config)?;
     let guard = Guard::new(encoder, training, data.general, config)?;
     let total_steps = config.epochs * training.len().div_ceil(config.batch_size).div_ceil(config.accumulation);
     let learning_rate = LearningRate::new(config, total_steps);
@@ -142,12 +158,13 @@ pub fn train(
     let mut at = Counters { epoch: 1, ..Counters::default() };
     if let Some(Checkpoint { counters, tensors }) = checkpoint {
         optimizer.restore(counters.step as i32, &tensors)?;
-        kept = Snapshot::restore(counters.kept_epoch, &base, &tensors)?;
+        kept = Snapshot::restore(counters.kept_epoch, &base, &tensors, encoder)?;
         if let Some(stopping) = &mut early_stopping {
             stopping.waiting = counters.waiting;
         }
         at = counters;
     }
+    optimizer.merge(encoder);
     let judged = eval::judged(data.validation, data.kind);
     let mut stopped = Stopped::MaxEpochs;
 
@@ -159,15 +176,15 @@ pub fn train(
             // Forward and backward: the same encoder for all columns, in one ragged batch; several
             // batches' gradients add up.
             let batches: Vec<Batch<'_>> =
-                (0..).zip(batches).map(|(part, rows)| batch(data, rows, config, at.step, part)).collect();
+                (0..).zip(batches).map(|(part, rows)| batch(data, rows, (config, dropout), at.step, part)).collect();
             let ids = batches.iter().flat_map(Batch::texts).flatten().map(|&id| i64::from(id));
             let gathered = optimizer.gather(ids.collect());
             let share = 1.0 / batches.len() as f64;
             let leaves = optimizer.leaves(&gathered);
             let (mut value, mut gradients) = (0.0, Vec::new());
             for batch in &batches {
-                let (loss, slopes) = objective.gradients(encoder, &gathered, batch, share, &leaves);
-                add(&mut gradients, slopes);
+                let (loss, slopes) = objective.gradients(encoder, &gathered, batch, share, &leaves)?;
+                graph::add(&mut gradients, slopes.into_iter().map(Some).collect());
                 at.loss_of_rows += loss * batch.pairs.len() as f64;
                 at.rows_of_epoch += batch.pairs.len();
                 value += loss * share;
@@ -176,7 +193,8 @@ pub fn train(
             finite(value, &at, config)?;
 
             // Clip the gradients, then step.
-            optimizer.step(&gathered, gradients);
+            optimizer.step(&gathered, gradients.into_iter().flatten().collect());
+            optimizer.merge(encoder);
             at.steps_of_epoch += 1;
             at.step_losses.resize(at.epoch, Vec::new());
             at.step_losses[at.epoch - 1].push(value);
@@ -191,7 +209,7 @@ pub fn train(
             })?;
         }
 
-        let table = optimizer.table(encoder.table());
+        let table = optimizer.table();
         encoder.set_table(table);
         let mut record = judge(encoder, data.validation, &judged, &objective, &at);
         finite(record.val_loss, &at, config)?;
@@ -207,7 +225,7 @@ pub fn train(
         }
         let restore_best = config.early_stopping.is_some_and(|stop| stop.restore_best);
         if !restore_best || judgement.is_some_and(|epoch| epoch.best) {
-            kept = Snapshot::of(encoder, at.epoch);
+            kept = Snapshot::of(encoder, at.epoch, optimizer.adapters()?);
         }
         if judgement.is_some_and(|epoch| epoch.stop) {
             stopped = Stopped::EarlyStopping;
@@ -218,28 +236,39 @@ pub fn train(
     }
 
     // The last epoch's weights are in the encoder. Where others are kept, they go back.
-    let mut kept_epoch = at.epochs.len();
     let within = !matches!(stopped, Stopped::Forgetting | Stopped::Collapse);
-    if guard.goes_back(stopped) || within {
-        kept_epoch = kept.epoch;
+    let tuned = if guard.goes_back(stopped) || within {
         kept.put_into(encoder);
-    }
-    let (sweep, alpha) = guard.interpolate(encoder, &base, &|encoder| {
+        kept
+    } else {
+        Snapshot::of(encoder, at.epochs.len(), optimizer.adapters()?)
+    };
+    let (sweep, alpha) = guard.interpolate(encoder, [&base, &tuned], &|encoder| {
         let record = judge(encoder, data.validation, &judged, &objective, &Counters::default());
         (record.val_spearman, record.val_loss)
     })?;
-    Ok(TrainReport { epochs: at.epochs, stopped, kept_epoch, sweep, alpha })
+    let adapters = tuned.adapters.map(|adapters| alpha.map_or(adapters.clone(), |part| adapters.scaled(part)));
+    Ok(TrainReport { epochs: at.epochs, stopped, kept_epoch: tuned.epoch, sweep, alpha, adapters })
 }
 
 /// The rows of a batch, and those that are replayed beside them. `step` counts those that are done.
-fn batch<'a>(data: &TrainData<'a>, rows: &[usize], config: &TrainConfig, step: usize, part: usize) -> Batch<'a> {
+fn batch<'a>(
+    data: &TrainData<'a>,
+    rows: &[usize],
+    (config, drops): (&TrainConfig, bool),
+    step: usize,
+    part: usize,
+) -> Batch<'a> {
     let pairs = rows.iter().map(|&row| &data.training[row]).collect();
     let count = match data.replay.len() {
         0 => 0,
         _ => (rows.len() as f64 * config.replay.unwrap_or(REPLAY)).ceil() as usize,
     };
-    let draws = replayed(data.replay.len(), count, config.seed, step * config.accumulation + part);
-    Batch { pairs, replay: draws.into_iter().map(|row| &data.replay[row]).collect() }
+    let number = step * config.accumulation + part;
+    let draws = replayed(data.replay.len(), count, config.seed, number);
+    let dropout =
+        drops.then(|| Dropout { seed: split_mix(config.seed ^ split_mix(number as u64)), rate: config.dropout });
+    Batch { pairs, replay: draws.into_iter().map(|row| &data.replay[row]).collect(), dropout }
 }
 
 /// Rows that are replayed for each training row, where the settings do not say.
@@ -289,6 +318,19 @@ fn check_signal(config: &TrainConfig, data: &TrainData<'_>) -> Result<()> {
         return Err(Error::Config { field: "replay", reason });
     }
     Ok(())
+}
+
+/// Whether numbers are dropped.
+fn drops(encoder: &dyn Encoder, config: &TrainConfig) -> Result<bool> {
+    if config.dropout.is_some() && !encoder.drops() {
+        let reason = "has no meaning for this model, which drops nothing; leave it out".to_owned();
+        return Err(Error::Config { field: "dropout", reason });
+    }
+    if config.gradient_checkpointing && encoder.blocks() == 0 {
+        let reason = "has no meaning for this model, which has no blocks; leave it out".to_owned();
+        return Err(Error::Config { field: "gradient_checkpointing", reason });
+    }
+    Ok(encoder.drops() && config.dropout != Some(0.0))
 }
 
 fn check_dimensions(config: &TrainConfig, encoder: &dyn Encoder) -> Result<()> {

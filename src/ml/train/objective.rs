@@ -6,9 +6,11 @@ use tch::{Kind, Tensor};
 
 use super::TokenPair;
 use super::config::TrainConfig;
+use super::graph::{Part, add, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
-use crate::ml::encoder::{Encoder, Pass, RaggedBatch, encode_all};
+use crate::ml::Result;
+use crate::ml::encoder::{Dropout, Encoder, encode_all, encode_features};
 use crate::ml::eval;
 use crate::ml::similarity::Similarity;
 
@@ -21,6 +23,8 @@ pub(super) struct Batch<'a> {
     pub(super) pairs: Vec<&'a TokenPair>,
     /// Of the replayed table.
     pub(super) replay: Vec<&'a TokenPair>,
+    /// What is dropped.
+    pub(super) dropout: Option<Dropout>,
 }
 
 impl<'a> Batch<'a> {
@@ -46,18 +50,21 @@ pub(super) struct Objective<'a> {
     config: &'a TrainConfig,
     loss: Loss,
     contrast: Option<(Loss, f64)>,
-    base: Option<BaseVectors>,
+    /// What a guide and self-distillation compare with.
+    base: Option<VectorsOfTexts>,
+    /// What the head reads, where it alone learns: that does not change.
+    features: Option<VectorsOfTexts>,
 }
 
-/// The base's vectors of the run's texts: what a guide and self-distillation compare with.
-struct BaseVectors {
+/// Something of the run's texts that is computed once.
+struct VectorsOfTexts {
     places: HashMap<Vec<u32>, i64>,
     /// `(T, D)`
     vectors: Tensor,
 }
 
-impl BaseVectors {
-    fn of(encoder: &dyn Encoder, pairs: &[&[TokenPair]]) -> Self {
+impl VectorsOfTexts {
+    fn of(pairs: &[&[TokenPair]], compute: &dyn Fn(&[&[u32]]) -> Tensor) -> Self {
         let mut places: HashMap<Vec<u32>, i64> = HashMap::new();
         let mut texts: Vec<&[u32]> = Vec::new();
         for text in pairs.iter().flat_map(|pairs| pairs.iter()).flat_map(TokenPair::texts) {
@@ -66,7 +73,7 @@ impl BaseVectors {
                 texts.push(text);
             }
         }
-        Self { places, vectors: encode_all(encoder, &texts) }
+        Self { places, vectors: compute(&texts) }
     }
 
     /// `(T, D)`
@@ -77,23 +84,29 @@ impl BaseVectors {
 }
 
 impl<'a> Objective<'a> {
-    /// `encoder` is the base: what needs its vectors takes them now.
+    /// `encoder` is the base: what needs its vectors takes them now. `head_alone`: nothing below its head learns.
     pub(super) fn new(
         config: &'a TrainConfig,
         encoder: &dyn Encoder,
         training: &[TokenPair],
         replay: &[TokenPair],
+        head_alone: bool,
     ) -> Self {
         let needs_base = config.guide.is_some() || config.self_distillation.is_some();
+        let of_all = |compute: &dyn Fn(&[&[u32]]) -> Tensor| VectorsOfTexts::of(&[training, replay], compute);
         Self {
             loss: Loss::new(config.loss, config.scale, config.margin),
             contrast: config.contrast.map(|extra| (Loss::new(LossKind::Mnrl, Some(extra.scale), None), extra.weight)),
-            base: needs_base.then(|| BaseVectors::of(encoder, &[training, replay])),
+            base: needs_base.then(|| of_all(&|texts| encode_all(encoder, texts))),
+            features: head_alone.then(|| of_all(&|texts| encode_features(encoder, texts))),
             config,
         }
     }
 
     /// The batch's loss, and the gradients by the leaves of it times `share`.
+    ///
+    /// # Errors
+    /// Where libtorch fails.
     pub(super) fn gradients(
         &self,
         encoder: &dyn Encoder,
@@ -101,37 +114,44 @@ impl<'a> Objective<'a> {
         batch: &Batch<'_>,
         share: f64,
         leaves: &[Tensor],
-    ) -> (f64, Vec<Tensor>) {
+    ) -> Result<(f64, Vec<Tensor>)> {
         // A text that stands in several rows is encoded once.
         let texts = batch.texts();
         let (distinct, places) = distinct(&texts);
         let compute = |vectors: &Tensor| self.compute(batch, &texts, &vectors.index_select(0, &places)) * share;
-        let forward = |texts: &[&[u32]]| {
-            let ragged = RaggedBatch::new(texts.iter().copied());
-            encoder.forward(&gathered.tokens(&ragged.ids), &Pass::new(&ragged.lengths))
+        let at_once = |vectors: Tensor| {
+            let loss = compute(&vectors);
+            (loss.double_value(&[]) / share, differentiate(&loss, leaves))
         };
-        let at_a_time = match self.config.mini_batch {
-            Some(pairs) if pairs < batch.pairs.len() => distinct.len().div_ceil(batch.pairs.len().div_ceil(pairs)),
-            _ => {
-                let loss = compute(&forward(&distinct));
-                return (loss.double_value(&[]) / share, differentiate(&loss, leaves));
-            }
-        };
-        // Gradient caching: vectors without a graph, the loss's slope on them, then each part once more
-        // with its part of the slope.
-        let parts = || distinct.chunks(at_a_time);
-        let vectors = tch::no_grad(|| Tensor::cat(&parts().map(forward).collect::<Vec<_>>(), 0));
-        let vectors = vectors.set_requires_grad(true);
-        let loss = compute(&vectors);
-        let slope = differentiate(&loss, std::slice::from_ref(&vectors)).remove(0);
-        let mut start = 0;
-        let mut sum = Vec::new();
-        for part in parts() {
-            let slope = slope.narrow(0, start, part.len() as i64);
-            add(&mut sum, differentiate(&(forward(part) * slope).sum(Kind::Float), leaves));
-            start += part.len() as i64;
+        if let Some(features) = &self.features {
+            return Ok(at_once(encoder.unit(encoder.head(&features.rows(&distinct)))));
         }
-        (loss.double_value(&[]) / share, sum)
+        let part = |number: u64, texts: &[&[u32]]| {
+            let dropout = batch.dropout.map(|dropout| dropout.part(number));
+            Part::new(gathered, texts, dropout, self.config.gradient_checkpointing)
+        };
+        let mini_batch = self.config.mini_batch.filter(|&pairs| pairs < batch.pairs.len());
+        let (loss, gradients) = if let Some(pairs) = mini_batch {
+            let at_a_time = distinct.len().div_ceil(batch.pairs.len().div_ceil(pairs));
+            let parts: Vec<Part> =
+                (0..).zip(distinct.chunks(at_a_time)).map(|(number, texts)| part(number, texts)).collect();
+            one_by_one(encoder, &parts, leaves, &compute)
+        } else if encoder.blocks() == 0 {
+            return Ok(at_once(part(0, &distinct).vectors(encoder)));
+        } else {
+            let (halves, order) = halves(&distinct);
+            let parts = (0..).zip(&halves).map(|(number, texts)| part(number, texts)).collect();
+            let mut value = 0.0;
+            let gradients = side_by_side(encoder, parts, leaves, |vectors| {
+                let (loss, slope) = slope(vectors, &|vectors| compute(&vectors.index_select(0, &order)));
+                value = loss;
+                slope
+            })?;
+            let mut sum = Vec::new();
+            gradients.into_iter().for_each(|gradients| add(&mut sum, gradients));
+            (value, sum)
+        };
+        Ok((loss / share, whole(gradients, leaves)))
     }
 
     /// The batch's loss from its texts' vectors `(T, D)`, in the order of [`Batch::texts`].
@@ -261,22 +281,62 @@ fn distinct<'a>(texts: &[&'a [u32]]) -> (Vec<&'a [u32]>, Tensor) {
     (distinct, Tensor::from_slice(&places))
 }
 
+/// Texts in two halves that take about the same time, and where each text's vector is when the halves'
+/// vectors stand one after the other, `(T,)`. Two, however many cores there are: what is dropped must not
+/// depend on that.
+fn halves<'a>(texts: &[&'a [u32]]) -> ([Vec<&'a [u32]>; 2], Tensor) {
+    let mut by_length: Vec<usize> = (0..texts.len()).collect();
+    by_length.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
+    let mut halves = [Vec::new(), Vec::new()];
+    let mut tokens = [0, 0];
+    for text in by_length {
+        let half = usize::from(tokens[1] < tokens[0]);
+        tokens[half] += texts[text].len();
+        halves[half].push(text);
+    }
+    let mut order = vec![0_i64; texts.len()];
+    for (place, &text) in (0..).zip(halves.iter().flatten()) {
+        order[text] = place;
+    }
+    (halves.map(|half| half.into_iter().map(|text| texts[text]).collect()), Tensor::from_slice(&order))
+}
+
+/// The loss of the parts' vectors, one below the other, and its slope by each part.
+fn slope(vectors: &[Tensor], loss: &dyn Fn(&Tensor) -> Tensor) -> (f64, Vec<Tensor>) {
+    let together = Tensor::cat(vectors, 0).set_requires_grad(true);
+    let loss = loss(&together);
+    let slope = differentiate(&loss, std::slice::from_ref(&together)).remove(0);
+    let sizes: Vec<i64> = vectors.iter().map(|vectors| vectors.size()[0]).collect();
+    (loss.double_value(&[]), slope.split_with_sizes(sizes, 0))
+}
+
+/// Gradient caching: vectors without a graph, the loss's slope on them, then each part once more with its
+/// part of the slope.
+fn one_by_one(
+    encoder: &dyn Encoder,
+    parts: &[Part],
+    leaves: &[Tensor],
+    loss: &dyn Fn(&Tensor) -> Tensor,
+) -> (f64, Vec<Option<Tensor>>) {
+    let vectors: Vec<Tensor> = tch::no_grad(|| parts.iter().map(|part| part.vectors(encoder)).collect());
+    let (loss, slopes) = slope(&vectors, loss);
+    let mut sum = Vec::new();
+    for (part, slope) in parts.iter().zip(&slopes) {
+        add(&mut sum, part.gradients(encoder, slope, leaves));
+    }
+    (loss, sum)
+}
+
 /// The gradient by each leaf; zeros for one that the loss does not reach.
 fn differentiate(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
     let gradients = Tensor::run_backward(&[loss], leaves, false, false);
-    let whole = gradients.into_iter().zip(leaves);
-    whole.map(|(gradient, leaf)| if gradient.defined() { gradient } else { leaf.detach().zeros_like() }).collect()
+    whole(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect(), leaves)
 }
 
-/// Adds gradients to those that are there, if any.
-pub(super) fn add(sum: &mut Vec<Tensor>, gradients: Vec<Tensor>) {
-    if sum.is_empty() {
-        *sum = gradients;
-        return;
-    }
-    for (sum, gradient) in sum.iter_mut().zip(gradients) {
-        let _ = sum.g_add_(&gradient);
-    }
+/// Zeros for what no gradient reached.
+fn whole(gradients: Vec<Option<Tensor>>, leaves: &[Tensor]) -> Vec<Tensor> {
+    let whole = gradients.into_iter().zip(leaves);
+    whole.map(|(gradient, leaf)| gradient.unwrap_or_else(|| leaf.detach().zeros_like())).collect()
 }
 
 fn scores(pairs: &[&TokenPair]) -> Tensor {

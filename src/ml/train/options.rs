@@ -115,6 +115,26 @@ pub struct ContrastConfig {
     pub scale: f64,
 }
 
+/// Kernels that learn through factors of low rank (Hu et al. 2021, LoRA).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraConfig {
+    /// Columns of the one factor and rows of the other. 8.
+    pub rank: usize,
+    /// The factors' product is multiplied by `alpha / rank`. 16.
+    pub alpha: f64,
+    /// Parts of the names of kernels that learn; `null` for attention's queries and values where the model
+    /// has such, and else for all kernels.
+    pub targets: Option<Vec<String>>,
+}
+
+impl LoraConfig {
+    /// `alpha / rank`.
+    pub(crate) fn scale(&self) -> f64 {
+        self.alpha / self.rank as f64
+    }
+}
+
 /// How much general ability a run may cost. It is measured after each epoch on the job's benchmark, or
 /// on the built-in pairs where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,6 +174,12 @@ pub enum ForgettingAction {
 impl Default for ContrastConfig {
     fn default() -> Self {
         Self { weight: 1.0, scale: 20.0 }
+    }
+}
+
+impl Default for LoraConfig {
+    fn default() -> Self {
+        Self { rank: 8, alpha: 16.0, targets: None }
     }
 }
 

@@ -4,62 +4,138 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use crate::ml::encoder::{Encoder, TokenTable};
+use crate::ml::encoder::{Adapters, Encoder, TokenTable};
 use crate::ml::{Error, Result};
+
+/// What a checkpoint calls a snapshot's parts.
+const KEPT: &str = "kept/";
+const ROWS: &str = "kept-rows";
+const IDS: &str = "kept-ids";
 
 /// The weights after an epoch; 0 is the base.
 pub(super) struct Snapshot {
     pub(super) epoch: usize,
-    /// In the order of [`Encoder::variables`].
-    pub(super) variables: Vec<Tensor>,
-    pub(super) table: TokenTable,
+    /// By name, in the order of [`Encoder::variables`]. What does not learn is shared with the encoder.
+    variables: Vec<(String, Tensor)>,
+    /// The places of those that learn.
+    learnt: Vec<usize>,
+    /// Where kernels learn through factors, what makes `variables` out of the base's.
+    pub(super) adapters: Option<Adapters>,
+    table: TokenTable,
 }
 
 impl Snapshot {
-    pub(super) fn of(encoder: &dyn Encoder, epoch: usize) -> Self {
-        let variables = encoder.variables().iter().map(|(_, weights)| weights.detach().copy()).collect();
+    /// Of the encoder as it is, whose kernels the factors made, if any.
+    pub(super) fn of(encoder: &dyn Encoder, epoch: usize, adapters: Option<Adapters>) -> Self {
+        let mut learnt = Vec::new();
+        let mut variables = encoder.variables();
+        for (place, (_, weights)) in variables.iter_mut().enumerate() {
+            if weights.requires_grad() {
+                learnt.push(place);
+                *weights = weights.detach().copy();
+            }
+        }
         // An epoch's table is made anew, so a shallow clone of it stays as it is.
-        Self { epoch, variables, table: encoder.table().shallow_clone() }
+        Self { epoch, variables, learnt, adapters, table: encoder.table().shallow_clone() }
     }
 
     pub(super) fn shallow_clone(&self) -> Self {
-        let variables = self.variables.iter().map(Tensor::shallow_clone).collect();
-        Self { epoch: self.epoch, variables, table: self.table.shallow_clone() }
+        let variables = self.variables.iter().map(|(name, weights)| (name.clone(), weights.shallow_clone())).collect();
+        let (learnt, adapters) = (self.learnt.clone(), self.adapters.clone());
+        Self { epoch: self.epoch, variables, learnt, adapters, table: self.table.shallow_clone() }
     }
 
-    pub(super) fn put_into(self, encoder: &mut dyn Encoder) {
-        encoder.set_variables(self.variables);
-        encoder.set_table(self.table);
+    pub(super) fn put_into(&self, encoder: &mut dyn Encoder) {
+        encoder.set_variables(self.variables.iter().map(|(_, weights)| weights.shallow_clone()).collect());
+        encoder.set_table(self.table.shallow_clone());
     }
 
-    /// For a checkpoint; nothing of the base, which the run finds again.
-    pub(super) fn tensors(&self) -> BTreeMap<String, Tensor> {
-        let mut tensors = BTreeMap::new();
-        if self.epoch > 0 {
-            for (place, weights) in self.variables.iter().enumerate() {
-                tensors.insert(format!("kept/{place}"), weights.shallow_clone());
+    /// Puts `base + part (self - base)` into the encoder.
+    pub(super) fn mix(&self, base: &Self, part: f64, encoder: &mut dyn Encoder) -> Result<()> {
+        let _guard = tch::no_grad_guard();
+        let adapters = self.adapters.as_ref().map(|adapters| adapters.scaled(part));
+        let variables = match &adapters {
+            Some(adapters) => {
+                adapted(&base.variables, adapters, encoder)?.into_iter().map(|(_, mixed)| mixed).collect()
             }
-            let ids = self.table.tuned_ids();
-            tensors.insert("kept/rows".to_owned(), self.table.lookup(&ids));
-            tensors.insert("kept/ids".to_owned(), Tensor::from_slice(&ids));
+            None => {
+                let pairs = base.variables.iter().zip(&self.variables);
+                pairs.map(|((_, base), (_, tuned))| base.lerp(tuned, part)).collect()
+            }
+        };
+        encoder.set_variables(variables);
+        let ids = self.table.tuned_ids();
+        let rows = base.table.lookup(&ids).lerp(&self.table.lookup(&ids), part);
+        encoder.set_table(self.table.with_rows(&ids, rows));
+        Ok(())
+    }
+
+    /// For a checkpoint; nothing that the base has, which the run finds again.
+    pub(super) fn tensors(&self) -> BTreeMap<String, Tensor> {
+        if self.epoch == 0 {
+            return BTreeMap::new();
         }
+        let mut tensors: BTreeMap<String, Tensor> = match &self.adapters {
+            Some(adapters) => adapters.tensors(),
+            None => self
+                .learnt
+                .iter()
+                .map(|&place| &self.variables[place])
+                .map(|(name, weights)| (name.clone(), weights.shallow_clone()))
+                .collect(),
+        };
+        tensors = tensors.into_iter().map(|(name, tensor)| (format!("{KEPT}{name}"), tensor)).collect();
+        let ids = self.table.tuned_ids();
+        tensors.insert(ROWS.to_owned(), self.table.lookup(&ids));
+        tensors.insert(IDS.to_owned(), Tensor::from_slice(&ids));
         tensors
     }
 
     /// What [`Snapshot::tensors`] stored.
     ///
     /// # Errors
-    /// Where it is not there.
-    pub(super) fn restore(epoch: usize, base: &Self, tensors: &BTreeMap<String, Tensor>) -> Result<Self> {
+    /// Where it is not there, or not of this run.
+    pub(super) fn restore(
+        epoch: usize,
+        base: &Self,
+        tensors: &BTreeMap<String, Tensor>,
+        encoder: &dyn Encoder,
+    ) -> Result<Self> {
         if epoch == 0 {
             return Ok(base.shallow_clone());
         }
-        let find = |name: &str| {
-            let missing = || Error::Checkpoint { reason: format!("{name:?} is missing") };
-            tensors.get(name).map(Tensor::shallow_clone).ok_or_else(missing)
+        let damaged = |reason: &str| Error::Checkpoint { reason: format!("of the kept epoch {reason}") };
+        let kept =
+            |(name, tensor): (&String, &Tensor)| Some((name.strip_prefix(KEPT)?.to_owned(), tensor.shallow_clone()));
+        let mut stored: BTreeMap<String, Tensor> = tensors.iter().filter_map(kept).collect();
+        let adapters = Adapters::take(&mut stored)?.ok_or_else(|| damaged("a factor is missing"))?;
+        let mut variables = adapted(&base.variables, &adapters, encoder)?;
+        let mut learnt = Vec::new();
+        for (place, (name, weights)) in variables.iter_mut().enumerate() {
+            if let Some(tensor) = stored.remove(name) {
+                learnt.push(place);
+                *weights = tensor;
+            }
+        }
+        let adapters = (!adapters.is_empty()).then_some(adapters);
+        let (Some(rows), Some(ids)) = (tensors.get(ROWS), tensors.get(IDS)) else {
+            return Err(damaged("the table's rows are missing"));
         };
-        let variables = (0..base.variables.len()).map(|place| find(&format!("kept/{place}"))).collect::<Result<_>>()?;
-        let ids = Vec::<i64>::try_from(&find("kept/ids")?)?;
-        Ok(Self { epoch, variables, table: base.table.with_rows(&ids, find("kept/rows")?) })
+        let table = base.table.with_rows(&Vec::<i64>::try_from(ids)?, rows.shallow_clone());
+        Ok(Self { epoch, variables, learnt, adapters, table })
     }
+}
+
+/// The variables with their changes.
+fn adapted(
+    variables: &[(String, Tensor)],
+    adapters: &Adapters,
+    encoder: &dyn Encoder,
+) -> Result<Vec<(String, Tensor)>> {
+    let apply = |(name, weights): &(String, Tensor)| {
+        let changed = adapters.apply(name, weights, encoder.inputs_first());
+        let misfit = || Error::Checkpoint { reason: format!("the factors of {name:?} have another shape") };
+        Ok((name.clone(), changed.ok_or_else(misfit)?))
+    };
+    variables.iter().map(apply).collect()
 }

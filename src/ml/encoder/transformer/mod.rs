@@ -170,6 +170,10 @@ impl Encoder for TransformerEncoder {
         }
     }
 
+    fn head_layer(&self) -> Option<usize> {
+        self.description.has_head().then_some(self.config().layers + 2)
+    }
+
     fn drops(&self) -> bool {
         true
     }

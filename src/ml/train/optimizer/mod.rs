@@ -7,6 +7,7 @@
 
 mod clip;
 mod fused;
+mod lora;
 mod rows;
 mod rule;
 
@@ -15,12 +16,14 @@ use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
 use super::config::TrainConfig;
+use super::layers::LayerShares;
 use super::options::{ClipKind, ClipTable};
 use super::schedule::LearningRate;
-use crate::ml::encoder::{Encoder, TokenTable};
+use crate::ml::encoder::{Adapters, Encoder, TokenTable};
 use crate::ml::{Error, Result};
 use clip::{clip, clip_rows, clip_together};
 use fused::Part;
+pub(super) use lora::Lora;
 use rows::Rows;
 use rule::Rule;
 
@@ -34,21 +37,26 @@ struct Variable {
     is_kernel: bool,
 }
 
+/// The factors `[A, B]` of each kernel, where such are what learns.
+fn factors(variables: &[Variable]) -> impl Iterator<Item = [&Tensor; 2]> {
+    variables.as_chunks().0.iter().map(|[a, b]| [&a.weights, &b.weights])
+}
+
 /// A step's rows of the table, gathered so that they can be differentiated.
 pub(super) struct Gathered {
     /// Piece ids, ascending, `(U,)`.
     ids: Vec<i64>,
-    /// Places among the training rows, `(U,)`.
+    /// Places among the training rows, `(U,)`; nothing where the table is frozen.
     places: Vec<i64>,
-    /// `(U, E)`, the leaf whose gradient is taken.
+    /// `(U, E)`, the leaf whose gradient is taken unless the table is frozen.
     leaf: Tensor,
 }
 
 impl Gathered {
-    /// The tokens' vectors `(N, E)`. Every id must be among the gathered.
-    pub(super) fn tokens(&self, ids: &[i64]) -> Tensor {
-        let places: Vec<i64> = ids.iter().map(|id| self.ids.partition_point(|known| known < id) as i64).collect();
-        self.leaf.index_select(0, &Tensor::from_slice(&places))
+    /// The leaf, and where among its rows the tokens' stand, `(N,)`. Every id must be among the gathered.
+    pub(super) fn places(&self, ids: &[i64]) -> (Tensor, Vec<i64>) {
+        let place = |id: &i64| self.ids.partition_point(|known| known < id) as i64;
+        (self.leaf.shallow_clone(), ids.iter().map(place).collect())
     }
 }
 
@@ -60,77 +68,116 @@ pub(super) struct Optimizer {
     /// How many variables the table counts as when gradients are clipped.
     clip_shards: i64,
     step: i32,
+    /// What learns: weights of the encoder, or the factors `A` and `B` of each kernel of `lora` in turn.
     variables: Vec<Variable>,
-    rows: Rows,
-    table_learns: bool,
+    lora: Option<Lora>,
+    /// The table as training found it.
+    table: TokenTable,
+    /// What learns of it; nothing where it is frozen.
+    rows: Option<Rows>,
 }
 
 impl Optimizer {
-    /// Takes over the encoder's variables, which then require gradients unless their layer is frozen,
-    /// and the rows of `ids`.
+    /// Gives the encoder weights of its own in the place of those that learn, which then require gradients,
+    /// and takes them over with the rows of `ids`. What is frozen stays shared, and costs nothing.
     ///
     /// # Errors
-    /// Where a layer to freeze does not exist, or none is left to learn.
+    /// Where a setting about layers or kernels has no meaning for this encoder.
     pub(super) fn new(
-        encoder: &dyn Encoder,
+        encoder: &mut dyn Encoder,
         mut ids: Vec<i64>,
         config: &TrainConfig,
         learning_rate: LearningRate,
     ) -> Result<Self> {
-        let layers = encoder.layers();
-        let known = |name: &String| layers.contains(name);
-        let wrong = |reason: String| Error::Config { field: "freeze", reason };
-        if let Some(unknown) = config.freeze.iter().find(|name| !known(name)) {
-            return Err(wrong(format!("this model has no layer {unknown:?}; its layers are {}", layers.join(", "))));
-        }
-        let frozen = |layer: usize| config.freeze.iter().any(|name| *name == layers[layer]);
-        if (0..layers.len()).all(frozen) {
-            return Err(wrong("leaves no layer that learns".to_owned()));
-        }
-        let share = |layer: usize| config.layer_decay.powi((layers.len() - 1 - layer) as i32);
+        let shares = LayerShares::new(encoder, config)?;
         let rule = Rule::new(config, learning_rate);
-
-        ids.sort_unstable();
-        ids.dedup();
-        let mut variables = Vec::new();
-        for (name, weights) in encoder.variables() {
-            let layer = encoder.layer_of(&name);
-            let weights = weights.set_requires_grad(!frozen(layer));
-            if !frozen(layer) {
-                let is_kernel = weights.size().iter().filter(|&&size| size > 1).count() > 1;
-                let moments = rule.new_moments(&weights);
-                variables.push(Variable { name, weights, moments, share: share(layer), is_kernel });
+        let variable = |name: String, weights: Tensor, share, is_kernel| Variable {
+            name,
+            moments: rule.new_moments(&weights),
+            weights,
+            share,
+            is_kernel,
+        };
+        let lora = config.lora.as_ref().map(|lora| Lora::new(encoder, lora, &shares)).transpose()?;
+        let (mut variables, mut weights) = (Vec::new(), Vec::new());
+        for (name, frozen) in encoder.variables() {
+            let share = shares.of(encoder.layer_of(&name)).filter(|_| lora.is_none());
+            weights.push(match share {
+                Some(share) => {
+                    let own = frozen.detach().copy().set_requires_grad(true);
+                    let is_kernel = own.size().iter().filter(|&&size| size > 1).count() > 1;
+                    variables.push(variable(name, own.shallow_clone(), share, is_kernel));
+                    own
+                }
+                None => frozen.detach(),
+            });
+        }
+        encoder.set_variables(weights);
+        if let Some(lora) = &lora {
+            for adapted in &lora.adapted {
+                let [a, b] = lora.factors(adapted, config.seed);
+                variables.push(variable(format!("{}.lora_A", adapted.name), a, adapted.share, true));
+                variables.push(variable(format!("{}.lora_B", adapted.name), b, adapted.share, true));
             }
         }
-        let weights = encoder.table().lookup(&ids);
-        let rows = Rows::new(ids, weights, &rule, share(0));
+        ids.sort_unstable();
+        ids.dedup();
+        let table = encoder.table().shallow_clone();
+        let rows = shares.of_table().map(|share| {
+            let weights = table.lookup(&ids);
+            Rows::new(ids, weights, &rule, share)
+        });
         let clip_shards = if config.clip_table == ClipTable::Shards { encoder.table_shards() } else { 1 };
         let (clip, clipnorm) = (config.clip, config.clipnorm);
-        Ok(Self { rule, clip, clipnorm, clip_shards, step: 0, variables, rows, table_learns: !frozen(0) })
+        Ok(Self { rule, clip, clipnorm, clip_shards, step: 0, variables, lora, table, rows })
+    }
+
+    /// Puts the kernels that learn through factors into the encoder, where such do. Other weights are in it
+    /// at all times.
+    pub(super) fn merge(&mut self, encoder: &mut dyn Encoder) {
+        if let Some(lora) = &mut self.lora {
+            lora.merge(factors(&self.variables), encoder);
+        }
+    }
+
+    /// The factors as they are, where such learn.
+    pub(super) fn adapters(&self) -> Result<Option<Adapters>> {
+        self.lora.as_ref().map(|lora| lora.adapters(factors(&self.variables))).transpose()
     }
 
     /// The rows of the next step's texts, as its gradient sees them.
     pub(super) fn gather(&mut self, mut ids: Vec<i64>) -> Gathered {
         ids.sort_unstable();
         ids.dedup();
-        let places = self.rows.places(&ids);
-        self.rows.catch_up(&self.rule, &places, self.step);
-        let leaf = self.rows.weights.index_select(0, &Tensor::from_slice(&places));
-        Gathered { ids, places, leaf: leaf.set_requires_grad(self.table_learns) }
+        let Some(rows) = &mut self.rows else {
+            let leaf = self.table.lookup(&ids);
+            return Gathered { ids, places: Vec::new(), leaf };
+        };
+        let places = rows.places(&ids);
+        rows.catch_up(&self.rule, &places, self.step);
+        let leaf = rows.weights.index_select(0, &Tensor::from_slice(&places));
+        Gathered { ids, places, leaf: leaf.set_requires_grad(true) }
     }
 
-    /// What a step's losses are differentiated by: the variables, then the gathered rows unless the table
-    /// is frozen.
+    /// What a step's losses are differentiated by: the variables, or the kernels that factors make; then the
+    /// gathered rows unless the table is frozen.
     pub(super) fn leaves(&self, gathered: &Gathered) -> Vec<Tensor> {
-        let rows = self.table_learns.then_some(&gathered.leaf);
-        self.variables.iter().map(|variable| &variable.weights).chain(rows).map(Tensor::shallow_clone).collect()
+        let mut leaves: Vec<Tensor> = match &self.lora {
+            Some(lora) => lora.leaves().map(Tensor::shallow_clone).collect(),
+            None => self.variables.iter().map(|variable| variable.weights.shallow_clone()).collect(),
+        };
+        leaves.extend(self.rows.is_some().then(|| gathered.leaf.shallow_clone()));
+        leaves
     }
 
     /// Clips the gradients of [`Optimizer::leaves`], and takes the step.
     pub(super) fn step(&mut self, gathered: &Gathered, mut gradients: Vec<Tensor>) {
         let _guard = tch::no_grad_guard();
         self.step += 1;
-        let of_rows = if self.table_learns { gradients.pop() } else { None };
+        let of_rows = if self.rows.is_some() { gradients.pop() } else { None };
+        if let Some(lora) = &self.lora {
+            gradients = lora.chain(&gradients, factors(&self.variables));
+        }
         let (factors, of_rows) = self.clip(&mut gradients, of_rows, &gathered.ids);
         let (rule, step) = (&self.rule, self.step);
         let parts = self.variables.iter_mut().zip(&mut gradients).zip(factors).map(|((variable, gradient), factor)| {
@@ -138,8 +185,8 @@ impl Optimizer {
             Part { weights, moments, gradient, factor, size: rule.size(step, *share), is_kernel: *is_kernel }
         });
         fused::step(rule, parts.collect());
-        if let Some(of_rows) = of_rows {
-            self.rows.step(&self.rule, &gathered.places, &of_rows, self.step);
+        if let (Some(rows), Some(of_rows)) = (&mut self.rows, of_rows) {
+            rows.step(&self.rule, &gathered.places, &of_rows, self.step);
         }
     }
 
@@ -171,13 +218,11 @@ impl Optimizer {
     }
 
     /// The table with the trained rows in it, every update that they owe applied.
-    pub(super) fn table(&mut self, table: &TokenTable) -> TokenTable {
-        if !self.table_learns {
-            return table.shallow_clone();
-        }
-        let all: Vec<i64> = (0..self.rows.ids.len() as i64).collect();
-        self.rows.catch_up(&self.rule, &all, self.step);
-        table.with_rows(&self.rows.ids, self.rows.weights.copy())
+    pub(super) fn table(&mut self) -> TokenTable {
+        let Some(rows) = &mut self.rows else { return self.table.shallow_clone() };
+        let all: Vec<i64> = (0..rows.ids.len() as i64).collect();
+        rows.catch_up(&self.rule, &all, self.step);
+        self.table.with_rows(&rows.ids, rows.weights.copy())
     }
 
     /// All that the next step depends on, as copies: weights, moments, rows, and what each row owes.
@@ -189,13 +234,15 @@ impl Optimizer {
                 state.insert(format!("moments/{place}/{name}"), moment.copy());
             }
         }
-        state.insert("rows/ids".to_owned(), Tensor::from_slice(&self.rows.ids));
-        state.insert("rows/weights".to_owned(), self.rows.weights.copy());
-        for (place, moment) in self.rows.moments.iter().enumerate() {
-            state.insert(format!("rows/moments/{place}"), moment.copy());
+        if let Some(rows) = &self.rows {
+            state.insert("rows/ids".to_owned(), Tensor::from_slice(&rows.ids));
+            state.insert("rows/weights".to_owned(), rows.weights.copy());
+            for (place, moment) in rows.moments.iter().enumerate() {
+                state.insert(format!("rows/moments/{place}"), moment.copy());
+            }
+            let current: Vec<i64> = rows.current.iter().map(|&step| i64::from(step)).collect();
+            state.insert("rows/current".to_owned(), Tensor::from_slice(&current));
         }
-        let current: Vec<i64> = self.rows.current.iter().map(|&step| i64::from(step)).collect();
-        state.insert("rows/current".to_owned(), Tensor::from_slice(&current));
         state
     }
 
@@ -218,18 +265,20 @@ impl Optimizer {
                 put(format!("moments/{place}/{name}"), moment)?;
             }
         }
-        let mut ids = Tensor::from_slice(&self.rows.ids);
-        put("rows/ids".to_owned(), &mut ids)?;
-        if Vec::<i64>::try_from(&ids)? != self.rows.ids {
-            return Err(Error::Checkpoint { reason: "its texts use other rows of the table".to_owned() });
+        if let Some(rows) = &mut self.rows {
+            let mut ids = Tensor::from_slice(&rows.ids);
+            put("rows/ids".to_owned(), &mut ids)?;
+            if Vec::<i64>::try_from(&ids)? != rows.ids {
+                return Err(Error::Checkpoint { reason: "its texts use other rows of the table".to_owned() });
+            }
+            put("rows/weights".to_owned(), &mut rows.weights)?;
+            for (place, moment) in rows.moments.iter_mut().enumerate() {
+                put(format!("rows/moments/{place}"), moment)?;
+            }
+            let mut current = Tensor::zeros([rows.current.len() as i64], (Kind::Int64, tch::Device::Cpu));
+            put("rows/current".to_owned(), &mut current)?;
+            rows.current = Vec::<i64>::try_from(&current)?.into_iter().map(|step| step as i32).collect();
         }
-        put("rows/weights".to_owned(), &mut self.rows.weights)?;
-        for (place, moment) in self.rows.moments.iter_mut().enumerate() {
-            put(format!("rows/moments/{place}"), moment)?;
-        }
-        let mut current = Tensor::zeros([self.rows.current.len() as i64], (Kind::Int64, tch::Device::Cpu));
-        put("rows/current".to_owned(), &mut current)?;
-        self.rows.current = Vec::<i64>::try_from(&current)?.into_iter().map(|step| step as i32).collect();
         self.step = step;
         Ok(())
     }
