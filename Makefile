@@ -10,6 +10,7 @@ export SHAMISEN_TEST_DATA ?= $(abspath ../shared)
 SHAMISEN = target/release/shamisen
 ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
+MINILM   = deps/all-MiniLM-L6-v2
 
 .PHONY: help serve deps build model install test check demo bench clean
 
@@ -19,15 +20,16 @@ help: ## Say what can be made
 serve: model ## Fetch, build, import, and serve on 127.0.0.1:8080 (PORT=, DATA=)
 	@SHAMISEN_PORT=$(PORT) SHAMISEN_DATA=$(DATA) exec $(SHAMISEN) serve
 
-deps: ## Fetch libtorch and the base model into a cache folder
+deps: ## Fetch libtorch and the base models into a cache folder
 	@sh scripts/check.sh
 	@python3 scripts/fetch_deps.py
 
 build: deps ## Build the release binary
 	@cargo build --release --locked
 
-model: build ## Import the base model into the data folder
+model: build ## Import the base models into the data folder
 	@test -e $(MODEL) || $(SHAMISEN) model import $(ONNX) --data $(DATA)
+	@test -e $(DATA)/models/all-minilm-l6-v2/shamisen.json || $(SHAMISEN) model import $(MINILM) --name all-minilm-l6-v2 --data $(DATA)
 
 install: build ## Put the binary and libtorch below PREFIX (bin/, lib/): needs nothing of the checkout
 	@install -D $(SHAMISEN) $(PREFIX)/bin/shamisen

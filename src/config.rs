@@ -122,7 +122,7 @@ pub struct Train {
 /// `shamisen model ..`
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
-    /// Import Universal Sentence Encoder multilingual v3 from its 8-bit ONNX file.
+    /// Import a sentence-transformers or transformers model, or Universal Sentence Encoder multilingual v3.
     Import(Import),
     /// Write a model out of the data folder, to use it elsewhere.
     Export(Export),
@@ -131,14 +131,42 @@ pub enum ModelCommand {
 /// `shamisen model import`
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The ONNX file.
-    pub file: PathBuf,
-    /// The model's id.
-    #[arg(long, default_value = "use-multilingual-v3")]
-    pub name: String,
+    /// A folder, a .zip, .tar or .tar.gz of one, the 8-bit ONNX file of Universal Sentence Encoder
+    /// multilingual v3, or the name of a model on the Hugging Face hub (NAME or NAME@REVISION).
+    #[arg(required_unless_present = "task")]
+    pub source: Option<String>,
+    /// The model's id; by default the last part of its path or name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// For a transformer without modules.json: how its tokens' vectors become the text's [default: mean].
+    #[arg(long, value_enum)]
+    pub pooling: Option<ImportPooling>,
+    /// What a reader does; the import starts itself so.
+    #[arg(long, hide = true, conflicts_with = "source")]
+    pub task: Option<String>,
     /// The data folder of the server that will serve it.
     #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
     pub data: PathBuf,
+}
+
+/// How the tokens' vectors become the text's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ImportPooling {
+    /// The first token's vector.
+    Cls,
+    /// The mean of the tokens' vectors.
+    Mean,
+    /// The largest number of each coordinate.
+    Max,
+    /// The sum over the square root of the number of tokens.
+    MeanSqrtLen,
+    /// The mean, a token weighing as much as its place.
+    #[value(name = "weightedmean")]
+    WeightedMean,
+    /// The last token's vector.
+    #[value(name = "lasttoken")]
+    LastToken,
 }
 
 /// `shamisen model export`

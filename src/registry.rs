@@ -2,41 +2,67 @@
 
 mod card;
 mod export;
+#[cfg(feature = "hub")]
+mod hub;
+mod import;
 mod markdown;
 mod usage;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::ml::encoder::{self, Model, ModelCard};
+use tokio::sync::Mutex;
+
+use crate::ml::encoder::{self, Model};
 use crate::ml::{Error, Result};
 use crate::store::{self, Kind, ModelRow, Status, Store};
 
 pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
+#[cfg(feature = "hub")]
+pub use hub::fetch;
+pub use import::{ImportAnswer, ImportRequest, download_command, import, read_import};
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";
 /// The alias that requests without a model use.
 pub const DEFAULT_ALIAS: &str = "default";
 
+/// The model that a fresh data folder's default alias means, where it is there.
+const FIRST_DEFAULT: &str = "use-multilingual-v3";
+
 /// Where models live.
 #[derive(Clone, Debug)]
 pub struct ModelRegistry {
     store: Store,
     folder: PathBuf,
+    /// The program that reads what strangers made.
+    reader: PathBuf,
+    /// Folders that cannot be served, as they were when that was found. Held while new ones are looked for.
+    refused: Arc<Mutex<HashMap<PathBuf, State>>>,
 }
 
+/// By what a folder that has changed since is told: when its entries did, and its bytes.
+type State = (Option<SystemTime>, i64);
+
 impl ModelRegistry {
-    /// Over a folder that exists.
-    pub fn new(store: Store, folder: PathBuf) -> Self {
-        Self { store, folder }
+    /// Over a folder that exists. `reader` is this program, to check models in a process of their own.
+    pub fn new(store: Store, folder: PathBuf, reader: PathBuf) -> Self {
+        Self { store, folder, reader, refused: Arc::default() }
     }
 
-    /// A model by its id, alias or name.
+    /// A model by its id, alias or name. One that was imported since is found too.
     ///
     /// # Errors
     /// What the database says.
     pub async fn find(&self, wanted: &str) -> store::Result<Option<ModelRow>> {
+        let known = self.store.model(wanted).await?;
+        if known.is_some() {
+            return Ok(known);
+        }
+        self.look_again().await?;
         self.store.model(wanted).await
     }
 
@@ -58,26 +84,67 @@ impl ModelRegistry {
     /// Where the folder or the database cannot be read.
     pub async fn take_stock(&self) -> anyhow::Result<()> {
         let rows = self.store.models().await?;
-        let mut folders: Vec<PathBuf> =
-            std::fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-        // A tuned model's row points at its base's.
-        folders.sort_by_key(|folder| {
-            let tuned = encoder::read_card(folder).is_ok_and(|card| card.base_fingerprint.is_some());
-            (tuned, folder.clone())
-        });
-        for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
-            let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        for (id, folder) in self.folders()? {
             if id.ends_with(".draft") {
                 std::fs::remove_dir_all(&folder)?;
             } else if id.starts_with("ft_") {
                 if !rows.iter().any(|row| row.model_id == id) {
                     self.tidy(&id, &folder).await?;
                 }
-            } else if let Err(error) = self.adopt(&id, &folder).await {
-                tracing::warn!(model = id, "this folder is not served: {error:#}");
+            } else {
+                self.try_to_adopt(&id, folder, &rows).await;
             }
         }
         Ok(())
+    }
+
+    /// Gives a row to each model that was imported or tuned on the command line since the last look. What
+    /// could not be served then is tried again only when its folder has changed.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn look_again(&self) -> store::Result<()> {
+        let rows = self.store.models().await?;
+        // A folder that cannot be read holds nothing new.
+        for (id, folder) in self.folders().unwrap_or_default() {
+            // Drafts and jobs' models are the affair of whoever is making them.
+            let known = id.ends_with(".draft") || id.starts_with("ft_") || rows.iter().any(|row| row.model_id == id);
+            if !known {
+                self.try_to_adopt(&id, folder, &rows).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folders here and their names: full models first, since a tuned model's row points at its base's,
+    /// and of these the one first that should be the default.
+    fn folders(&self) -> std::io::Result<Vec<(String, PathBuf)>> {
+        let mut folders = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                folders.push((id, path));
+            }
+        }
+        folders.sort_by_cached_key(|(id, folder)| {
+            let tuned = encoder::read_card(folder).is_ok_and(|card| card.base_fingerprint.is_some());
+            (tuned, id != FIRST_DEFAULT, id.clone())
+        });
+        Ok(folders)
+    }
+
+    async fn try_to_adopt(&self, id: &str, folder: PathBuf, rows: &[ModelRow]) {
+        let mut refused = self.refused.lock().await;
+        let changed = std::fs::metadata(&folder).and_then(|metadata| metadata.modified()).ok();
+        let state = (changed, folder_size(&folder).unwrap_or_default());
+        if refused.get(&folder) == Some(&state) {
+            return;
+        }
+        if let Err(error) = self.adopt(id, &folder, rows).await {
+            tracing::warn!(model = id, "this folder is not served: {error:#}");
+            refused.insert(folder, state);
+        }
     }
 
     /// A tuned model without a row: its job was interrupted and will make it again, or the database
@@ -93,8 +160,15 @@ impl ModelRegistry {
         Ok(())
     }
 
-    async fn adopt(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
+    async fn adopt(&self, id: &str, folder: &Path, rows: &[ModelRow]) -> anyhow::Result<()> {
+        if !folder.join(encoder::CARD).exists() {
+            anyhow::bail!("it is no model of Shamisen's yet; `shamisen model import FOLDER` makes one of it");
+        }
         let card = encoder::read_card(folder)?;
+        let known = rows.iter().any(|row| row.model_id == id && row.fingerprint == card.fingerprint);
+        if !known && encoder::is_transformer(folder) {
+            import::check(&self.reader, folder).await?;
+        }
         // A tuned model that was made without a job.
         let base_model = match card.base_fingerprint {
             Some(_) => {
@@ -189,23 +263,15 @@ pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
     load_from(&folder, &root_folder(&folder)?)
 }
 
-/// The size of a model folder's files in bytes.
+/// The size of a model folder's files in bytes, with those of its modules.
 ///
 /// # Errors
 /// Where the folder cannot be read.
 pub fn folder_size(folder: &Path) -> std::io::Result<i64> {
-    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.metadata()?.len() as i64)).sum()
-}
-
-/// Imports the set-up's ONNX file as a base model, unless that is done already.
-///
-/// # Errors
-/// Where the file is not that model or the folder cannot be written.
-pub fn import(file: &Path, models: &Path, name: &str) -> Result<ModelCard> {
-    let target = models.join(name);
-    if target.exists() {
-        return encoder::read_card(&target);
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() { folder_size(&entry.path())? } else { entry.metadata()?.len() as i64 };
     }
-    std::fs::create_dir_all(models).map_err(|error| Error::file(models, error))?;
-    encoder::import_use_multilingual(file, &target, name)
+    Ok(bytes)
 }

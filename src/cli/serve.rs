@@ -59,11 +59,12 @@ fn own(data: &Path) -> anyhow::Result<File> {
 async fn run(config: &Serve) -> anyhow::Result<()> {
     let data = std::path::absolute(&config.data)?;
     let store = Store::open(&data.join("shamisen.db")).await.context("the database cannot be opened")?;
-    let models = ModelRegistry::new(store.clone(), data.join("models"));
+    let program = std::env::current_exe()?;
+    let models = ModelRegistry::new(store.clone(), data.join("models"), program.clone());
     models.take_stock().await.context("the models cannot be read")?;
     if models.find(DEFAULT_ALIAS).await?.is_none() {
         bail!(
-            "there is no model in {}. Run `make deps` and `shamisen model import FILE` first; `make serve` does both",
+            "there is no model in {}. Run `make deps` and `shamisen model import SOURCE` first; `make serve` does both",
             data.join("models").display()
         );
     }
@@ -77,7 +78,6 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let stop = CancellationToken::new();
     let queue = JobQueue::new(store.clone(), datasets, models.clone());
-    let program = std::env::current_exe()?;
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
     let state = AppState {

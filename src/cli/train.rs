@@ -66,7 +66,7 @@ fn yield_to_others() {
 
 /// The server holds the other end of standard input. When that ends, the server is gone, however it
 /// went: another one will run this job, and nobody reads what this process computes.
-fn end_with_the_server() {
+pub(super) fn end_with_the_server() {
     std::thread::spawn(|| {
         let mut nothing = [0; 64];
         while matches!(std::io::stdin().read(&mut nothing), Ok(1..)) {}

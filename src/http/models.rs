@@ -58,6 +58,7 @@ struct Models {
 
 /// `GET /models`: all models, the newest first.
 async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
+    state.queue.models.look_again().await?;
     let aliases = state.queue.store.aliases().await?;
     let models = state.queue.store.models().await?;
     let models = models.into_iter().map(|row| ModelBody::new(row, &aliases)).collect();

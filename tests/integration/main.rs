@@ -10,6 +10,7 @@ mod delta;
 mod encoder;
 mod errors;
 mod export;
+mod import;
 mod jobs;
 mod layers;
 mod lora;

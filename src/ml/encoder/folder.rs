@@ -27,10 +27,11 @@ use crate::ml::{Error, Result};
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 /// A transformer's tokenizer.
-const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
+pub(super) const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
 /// The SentencePiece model.
 pub const TOKENIZER: &str = "sentencepiece.model";
-const CARD: &str = "shamisen.json";
+/// What the folder says of itself: a [`ModelCard`].
+pub const CARD: &str = "shamisen.json";
 
 /// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
 const ROW_IDS: &str = "table.ids";
@@ -79,6 +80,18 @@ impl Fingerprint {
     /// Of the full model in a folder.
     pub(super) fn full(folder: &Path) -> Result<String> {
         Ok(Self::default().file(folder, CONFIG)?.file(folder, WEIGHTS)?.file(folder, TOKENIZER)?.0.finish())
+    }
+
+    /// Of the transformer in a folder: of each of its files that is not there for people.
+    pub(super) fn transformer(folder: &Path) -> Result<String> {
+        let mut names = Vec::new();
+        for path in super::import::files(folder)? {
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+            let for_people = name == CARD || ["README", "LICENSE", "NOTICE"].iter().any(|text| name.starts_with(text));
+            names.extend((!for_people).then_some(name));
+        }
+        names.sort();
+        Ok(names.iter().try_fold(Self::default(), |hash, name| hash.file(folder, name))?.0.finish())
     }
 
     /// Of the delta in a folder.

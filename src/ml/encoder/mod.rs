@@ -2,6 +2,7 @@
 
 mod encode_all;
 mod folder;
+mod import;
 mod lora;
 mod onnx;
 mod onnx_export;
@@ -26,7 +27,8 @@ use tch::{Kind, Tensor};
 pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
 pub(crate) use folder::complete_or_absent;
-pub use folder::{ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
+pub use folder::{CARD, ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
+pub use import::{Imported, check_transformer, import_transformer, is_transformer};
 pub use lora::Adapters;
 pub(crate) use lora::merged;
 pub use onnx::import_use_multilingual;
@@ -39,6 +41,7 @@ pub(crate) use standalone::write_standalone;
 pub use token_table::TokenTable;
 pub use tokenizer::{Ids, Prompts, Tokenizer};
 pub(crate) use torchscript::write_torchscript;
+pub use transformer::PoolingMode;
 pub use use_multilingual::{UseMultilingual, UseMultilingualConfig};
 pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tensors};
 

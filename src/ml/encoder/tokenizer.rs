@@ -58,6 +58,17 @@ impl Tokenizer {
         matches!(self, Self::Transformer(tokenizer) if tokenizer.lowercase)
     }
 
+    /// The same where the tokenizer's rules may not fit the text.
+    ///
+    /// # Errors
+    /// What the rules say.
+    pub(crate) fn try_encode(&self, text: &str) -> std::result::Result<Ids, String> {
+        match self {
+            Self::SentencePiece(_) => Ok(self.encode(text)),
+            Self::Transformer(tokenizer) => tokenizer.try_encode(text).map_err(|error| error.to_string()),
+        }
+    }
+
     /// One more than the largest id that it gives.
     pub(crate) fn size(&self) -> i64 {
         match self {
@@ -72,6 +83,13 @@ impl Tokenizer {
 
 impl TransformerTokenizer {
     fn encode(&self, text: &str) -> Ids {
+        // A text that the file's rules cannot read has no tokens of its own. There is no such text for any
+        // tokenizer that was checked when it was imported: an unknown word has an id.
+        let ids = self.try_encode(text).or_else(|_| self.try_encode(""));
+        ids.unwrap_or_else(|_| Ids { ids: vec![0], before: 0, behind: 0 })
+    }
+
+    fn try_encode(&self, text: &str) -> tokenizers::Result<Ids> {
         let lower;
         let text = if self.lowercase {
             lower = text.to_lowercase();
@@ -79,19 +97,16 @@ impl TransformerTokenizer {
         } else {
             text
         };
-        // A text that the file's rules cannot read has no tokens of its own. There is no such text for any
-        // tokenizer that was checked when it was imported: an unknown word has an id.
-        let encoding = self.tokenizer.encode_fast(text, true).or_else(|_| self.tokenizer.encode_fast("", true));
-        let Ok(encoding) = encoding else { return Ids { ids: vec![0], before: 0, behind: 0 } };
+        let encoding = self.tokenizer.encode_fast(text, true)?;
         let ids = encoding.get_ids().to_vec();
         if ids.is_empty() {
             // A text has at least one token, or there is nothing to pool.
-            return Ids { ids: vec![0], before: 0, behind: 0 };
+            return Ok(Ids { ids: vec![0], before: 0, behind: 0 });
         }
         let special = encoding.get_special_tokens_mask();
         let before = special.iter().take_while(|&&special| special == 1).count();
         let behind = special[before..].iter().rev().take_while(|&&special| special == 1).count();
-        Ids { ids, before, behind }
+        Ok(Ids { ids, before, behind })
     }
 }
 

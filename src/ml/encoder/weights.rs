@@ -33,6 +33,18 @@ impl WeightFile {
         Ok(Self { path: path.to_owned(), map: Arc::new(map), metadata, data: length + 8 })
     }
 
+    /// The tensors' names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.metadata.offset_keys()
+    }
+
+    /// A tensor of any type as it stands in the file.
+    pub(crate) fn raw(&self, name: &str) -> Result<(&TensorInfo, &[u8])> {
+        let info = self.metadata.info(name);
+        let info = info.ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))?;
+        Ok((info, self.bytes(info)))
+    }
+
     fn info(&self, name: &str, dtype: Dtype, dimensions: usize) -> Result<&TensorInfo> {
         let info = self
             .metadata

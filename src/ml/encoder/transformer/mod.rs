@@ -20,7 +20,8 @@ use tch::Tensor;
 pub(crate) use arrangement::Arrangement;
 pub(crate) use config::{Activation, Architecture, KINDS, ModernBertLayerConfig, TransformerConfig};
 pub(crate) use description::{Description, MODULES};
-pub(crate) use modules::{DenseActivation, ModuleConfig, PoolingMode, normalize};
+pub use modules::PoolingMode;
+pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};
 
 use super::Encoder;
 use super::pass::Pass;

@@ -1,18 +1,20 @@
 //! What follows the transformer: pooling, and modules over the text's vector, as sentence-transformers
 //! keeps them (Reimers and Gurevych 2019).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::layer::{LayerNorm, Linear, Shape, Tensors};
 
 /// How the vectors of a text's tokens become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum PoolingMode {
+pub enum PoolingMode {
     /// The first token's.
     Cls,
+    /// The largest number of each column.
     Max,
+    /// The mean.
     Mean,
     /// The sum divided by the square root of the number of tokens.
     MeanSqrtLenTokens,

@@ -1,0 +1,265 @@
+//! A published transformer, as sentence-transformers or `transformers` save it, into a model folder.
+//!
+//! Everything here reads files that strangers made. Nothing of them is run, every length is bounded, and
+//! what cannot be read exactly is refused with a reason. The command that calls this does so in a process
+//! of its own, for what no check foresees.
+
+mod archive;
+mod modules;
+mod probe;
+mod tensors;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use self::modules::{Class, Module};
+use self::tensors::Source;
+use super::folder::{self, CONFIG, Fingerprint, ModelCard, Parts, TRANSFORMER_TOKENIZER, WEIGHTS, complete_or_absent};
+use super::transformer::{Description, MODULES, PoolingMode, TransformerConfig};
+use super::weights::write_file;
+use crate::ml::{Error, Result};
+
+const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
+/// What a published folder's files may weigh, weights apart. The largest vocabularies take 40 MB.
+const MOST_BYTES: u64 = 128 << 20;
+
+/// Files beside the transformer that go along where they are there.
+const BESIDE: &[&str] = &[
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+];
+/// The same, at the top of the model.
+const ON_TOP: &[&str] = &["config_sentence_transformers.json", "LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE"];
+/// What early versions of sentence-transformers called the transformer's settings, by the kind.
+const SENTENCE_CONFIGS: &[&str] = &[
+    SENTENCE_CONFIG,
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_mpnet_config.json",
+];
+
+/// An imported model.
+#[derive(Debug)]
+pub struct Imported {
+    /// What its folder says of itself.
+    pub card: ModelCard,
+    /// What was assumed, in sentences for whoever imports it.
+    pub notes: Vec<String>,
+}
+
+/// Reads a published transformer, a folder or an archive of one, and writes the model folder `target`,
+/// complete or not at all. `pooling` is for a transformer that comes without `modules.json`.
+///
+/// # Errors
+/// Where it is not a model that is supported, is damaged, or a file cannot be read or written.
+pub fn import_transformer(source: &Path, target: &Path, name: &str, pooling: Option<PoolingMode>) -> Result<Imported> {
+    complete_or_absent(target, |draft| {
+        let unpacked = draft.join("unpacked");
+        let notes = if source.is_dir() {
+            convert(source, draft, pooling)?
+        } else {
+            let notes = convert(&archive::unpack(source, &unpacked)?, draft, pooling)?;
+            std::fs::remove_dir_all(&unpacked).map_err(|error| Error::file(&unpacked, error))?;
+            notes
+        };
+        let card = finish(draft, name)?;
+        Ok(Imported { card, notes })
+    })
+}
+
+/// Whether a model's folder holds a transformer.
+pub fn is_transformer(folder: &Path) -> bool {
+    folder.join(MODULES).is_file()
+}
+
+/// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether
+/// these give vectors.
+///
+/// # Errors
+/// Where not.
+pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
+    let card = folder::read_card(folder)?;
+    if card != examine(folder, &card.name)? {
+        let reason = "shamisen.json is not the card of these files; `shamisen model import FOLDER` makes another";
+        return Err(Error::model(folder, reason));
+    }
+    Ok(card)
+}
+
+/// Writes the draft's card.
+fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
+    let card = examine(draft, name)?;
+    folder::write_card(draft, &card)?;
+    Ok(card)
+}
+
+/// Uses a folder's files as they will be used; the card that is theirs.
+fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
+    let parts = Parts::read(folder)?;
+    probe::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
+    Ok(ModelCard {
+        name: name.to_owned(),
+        fingerprint: Fingerprint::transformer(folder)?,
+        dimensions: parts.encoder.dimensions(),
+        max_tokens: parts.encoder.max_tokens(),
+        base_fingerprint: None,
+    })
+}
+
+/// All files below a folder.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let io = |error| Error::file(folder, error);
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Writes everything but the card into `draft`, the weights last; what was assumed.
+fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
+    let published = modules::published(source)?;
+    let is_plain = published.is_none();
+    if !is_plain && pooling.is_some() {
+        let reason = "the model brings its own modules.json; a pooling is chosen only where there is none";
+        return Err(Error::model(source, reason));
+    }
+    let modules = published.unwrap_or_else(|| modules::plain(source));
+    for Module { class, folder, path } in &modules {
+        match class {
+            Class::Transformer => {
+                let config = transformer(folder, draft)?;
+                if is_plain {
+                    notes.push(match pooling {
+                        Some(_) => "It has no modules.json: its tokens' vectors are pooled as you say.".to_owned(),
+                        None => "It has no modules.json: the mean of its tokens' vectors is taken, as sentence-transformers does. Where it was trained for another pooling, import it with that (--pooling).".to_owned(),
+                    });
+                    let pooling = modules::pooling(pooling.unwrap_or(PoolingMode::Mean), config.hidden_size);
+                    write_json(&new_folder(draft, modules::POOLING)?.join(CONFIG), &pooling)?;
+                }
+            }
+            Class::Pooling if is_plain => {}
+            Class::Normalize if !folder.join(CONFIG).is_file() => {}
+            _ => copy(folder, CONFIG, &new_folder(draft, path)?, CONFIG)?,
+        }
+    }
+    write_json(&draft.join(MODULES), &modules::written(&modules))?;
+    copy_some(source, ON_TOP, draft)?;
+    notes.extend(similarity(draft)?);
+
+    let description = Description::read(draft)?;
+    for Module { class, folder, path } in &modules {
+        match class {
+            Class::Transformer => {
+                tensors::write_base(&Source::open(folder)?, &description, folder, &draft.join(WEIGHTS))?;
+            }
+            Class::Dense | Class::LayerNorm => {
+                tensors::write_module(&Source::open(folder)?, &draft.join(path).join(WEIGHTS))?;
+            }
+            Class::Pooling | Class::Normalize => {}
+        }
+    }
+    Ok(notes)
+}
+
+/// The small files of the transformer itself.
+fn transformer(folder: &Path, draft: &Path) -> Result<TransformerConfig> {
+    let file = folder.join(CONFIG);
+    if !file.is_file() {
+        return Err(Error::model(folder, "there is no config.json, so this is no transformer's folder"));
+    }
+    let keys: Value = read_json(&file)?;
+    if !keys["auto_map"].is_null() {
+        let reason = "auto_map: this model brings Python code of its own, which is never run, so it cannot be read";
+        return Err(Error::model(&file, reason));
+    }
+    let config = TransformerConfig::parse(&read(&file)?).map_err(|reason| Error::model(&file, reason))?;
+    if !folder.join(TRANSFORMER_TOKENIZER).is_file() {
+        let reason = "there is no tokenizer.json. Make it in Python: AutoTokenizer.from_pretrained(FOLDER, use_fast=True).save_pretrained(FOLDER)";
+        return Err(Error::model(folder, reason));
+    }
+    copy(folder, CONFIG, draft, CONFIG)?;
+    copy(folder, TRANSFORMER_TOKENIZER, draft, TRANSFORMER_TOKENIZER)?;
+    copy_some(folder, BESIDE, draft)?;
+    if let Some(name) = SENTENCE_CONFIGS.iter().find(|name| folder.join(name).is_file()) {
+        copy(folder, name, draft, SENTENCE_CONFIG)?;
+    }
+    Ok(config)
+}
+
+/// What `config_sentence_transformers.json` says of comparing vectors, where it is not what is done here.
+fn similarity(draft: &Path) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct File {
+        truncate_dim: Option<u64>,
+        similarity_fn_name: Option<String>,
+    }
+    let path = draft.join("config_sentence_transformers.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file: File = read_json(&path)?;
+    if file.truncate_dim.is_some() {
+        let reason =
+            "truncate_dim is not supported; without it the vectors are whole, and `dimensions` of a request cuts them";
+        return Err(Error::model(&path, reason));
+    }
+    let other = file.similarity_fn_name.filter(|name| name != "cosine");
+    Ok(other.map(|name| format!("It was made for the similarity {name:?}; Shamisen compares by the cosine.")))
+}
+
+/// Reads a file of bounded size.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let io = |error| Error::file(path, error);
+    let file = File::open(path).map_err(io)?;
+    if !file.metadata().map_err(io)?.is_file() {
+        return Err(Error::model(path, "this is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(Error::model(path, format!("the file is larger than {} MiB", MOST_BYTES >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    write_file(path, format!("{value:#}\n").as_bytes())
+}
+
+fn new_folder(draft: &Path, name: &str) -> Result<PathBuf> {
+    let folder = draft.join(name);
+    std::fs::create_dir(&folder).map_err(|error| Error::file(&folder, error))?;
+    Ok(folder)
+}
+
+fn copy(folder: &Path, name: &str, target: &Path, new_name: &str) -> Result<()> {
+    write_file(&target.join(new_name), &read(&folder.join(name))?)
+}
+
+fn copy_some(folder: &Path, names: &[&str], target: &Path) -> Result<()> {
+    let mut present = names.iter().filter(|name| folder.join(name).is_file());
+    present.try_for_each(|name| copy(folder, name, target, name))
+}
