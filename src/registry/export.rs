@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::card::card;
 use super::load_from;
-use super::usage::{onnx, torchscript};
+use super::usage::{onnx, sentence_transformers, torchscript};
 use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript};
 use crate::ml::{Error, Result};
 
@@ -14,7 +14,8 @@ use crate::ml::{Error, Result};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
-    /// A full model in Shamisen's own form, which is a base model where it is put into `models/`.
+    /// A full model that is a base model where it is put into `models/`; a transformer's is a folder of
+    /// sentence-transformers too.
     #[default]
     Folder,
     /// `model.pt`, which PyTorch runs, and its tokenizer.
@@ -53,7 +54,7 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
                         copy(folder, &name)?;
                     }
                 }
-                card(draft)?
+                sentence_transformers(&model) + &card(draft)?
             }
             ExportFormat::Torchscript => {
                 write_torchscript(&draft.join("model.pt"), &model, root)?;

@@ -5,6 +5,28 @@ use serde_json::json;
 use super::markdown::{block, escaped};
 use crate::ml::encoder::{Model, Tokenizer};
 
+/// The head of a folder that sentence-transformers reads, and how it does; nothing for a model that it cannot
+/// read. The lines between dashes are what a hub of models asks for.
+pub(super) fn sentence_transformers(model: &Model) -> String {
+    if let Tokenizer::SentencePiece(_) = *model.tokenizer {
+        return String::new();
+    }
+    let to_length = if model.encoder.normalizes() { "" } else { ", normalize_embeddings=True" };
+    let python = format!(
+        r#"from sentence_transformers import SentenceTransformer
+
+model = SentenceTransformer(".")  # this folder
+vectors = model.encode(["Data Scientist", "看護師"]{to_length})
+print(vectors @ vectors.T)  # the cosine of each text with each"#
+    );
+    format!(
+        "---\nlibrary_name: sentence-transformers\npipeline_tag: sentence-similarity\ntags:\n- sentence-transformers\n- sentence-similarity\n- feature-extraction\n---\n\n# {} for sentence-transformers\n\nThe folder is in the form of sentence-transformers, which gives the vectors that Shamisen gives.\n\n{}\n{}\nThe model's card follows.\n\n",
+        escaped(&model.card.name),
+        block("sh", "pip install sentence-transformers"),
+        block("python", &python),
+    )
+}
+
 /// How an exported `model.pt` is used.
 pub(super) fn torchscript(model: &Model) -> String {
     let TokenIds { package, python: ids, told } = TokenIds::of(model);

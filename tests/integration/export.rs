@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use shamisen::ml::encoder::{self, Cut, Model, RaggedBatch, encode, tokenize};
+use shamisen::ml::encoder::{self, Model, RaggedBatch, encode};
 use shamisen::registry;
 use tch::{CModule, Tensor};
 use tempfile::TempDir;

@@ -1,7 +1,7 @@
 //! What several tests need: the real model, imported once, and public data where it is present.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use shamisen::ml::dataset::{self, Format, PairDataset, Scores};
@@ -74,4 +74,16 @@ pub(crate) fn python(package: &str, version: &str) -> Option<PathBuf> {
         eprintln!("SKIPPED: the Python package {package} {version} cannot be installed here");
     }
     python
+}
+
+/// The interpreter of the reference packages, which are fetched on the first call.
+pub(crate) static PYTHON: LazyLock<PathBuf> =
+    LazyLock::new(|| script("python3", "reference_env.py", &[]).trim().into());
+
+/// What one of the repository's scripts prints.
+pub(crate) fn script(python: impl AsRef<Path>, name: &str, arguments: &[&Path]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name);
+    let run = Command::new(python.as_ref()).arg(path).args(arguments).stderr(Stdio::inherit()).output().unwrap();
+    assert!(run.status.success(), "{name} failed; its own words are above");
+    String::from_utf8(run.stdout).unwrap()
 }

@@ -19,6 +19,7 @@ mod page;
 mod plan;
 mod readme;
 mod recovery;
+mod sentence_transformers;
 mod serving;
 mod tokenizer;
 mod train;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::process::Command;
 
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
@@ -15,18 +14,7 @@ use tempfile::TempDir;
 
 use crate::app::App;
 use crate::export::download;
-use crate::fixtures::{BASE_FOLDER, base};
-
-/// The interpreter of the reference packages, which are fetched on the first call.
-static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| script("python3", "reference_env.py", &[]).trim().into());
-
-/// What one of the repository's scripts prints.
-fn script(python: impl AsRef<Path>, name: &str, arguments: &[&Path]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name);
-    let run = Command::new(python.as_ref()).arg(path).args(arguments).stderr(Stdio::inherit()).output().unwrap();
-    assert!(run.status.success(), "{name} failed; its own words are above");
-    String::from_utf8(run.stdout).unwrap()
-}
+use crate::fixtures::{BASE_FOLDER, PYTHON, base, script};
 
 /// What onnxruntime gives for texts of these ids in one batch, filled up with `filler` to the longest.
 fn run(onnx: &Path, texts: &[Vec<u32>], filler: u32) -> Vec<Vec<f32>> {
@@ -53,7 +41,7 @@ fn furthest(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Batches of different sizes and lengths, filled up with this and that.
-fn assert_agree(model: &Model, onnx: &Path) {
+pub(crate) fn assert_agree(model: &Model, onnx: &Path) {
     let long = "one two three 四五六 ".repeat(300);
     let batches: [(&[&str], u32); 4] = [
         (&["Data Scientist", "看護師", "", "a nurse who writes software in Kyoto", "データ分析担当", &long], 0),

@@ -83,7 +83,7 @@ impl Observer for Losses {
     }
 }
 
-fn config() -> TrainConfig {
+pub(crate) fn config() -> TrainConfig {
     TrainConfig {
         loss: LossKind::CosineMse,
         optimizer: OptimizerKind::AdamW,
@@ -110,7 +110,7 @@ fn losses(mut model: Model, pairs: &[TokenPair], config: &TrainConfig) -> (Vec<f
     (losses.0, model)
 }
 
-fn pairs(model: &Model, rows: &[(String, String, f64)]) -> Vec<TokenPair> {
+pub(crate) fn pairs(model: &Model, rows: &[(String, String, f64)]) -> Vec<TokenPair> {
     let pair = |(row, (left, right, score)): (usize, &(String, String, f64))| TokenPair {
         left: model.tokenize(left).ids,
         right: model.tokenize(right).ids,
@@ -151,7 +151,7 @@ fn training_minilm_gives_the_losses_of_pytorch_step_by_step() {
     }
 }
 
-fn own_rows() -> Vec<(String, String, f64)> {
+pub(crate) fn own_rows() -> Vec<(String, String, f64)> {
     let jobs = ["nurse", "midwife", "baker", "pastry chef", "welder", "metal worker", "teacher", "head of school"];
     let row = |at: usize| {
         let (left, right) = (jobs[at % 8], jobs[(at * 3 + 1) % 8]);

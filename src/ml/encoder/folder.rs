@@ -82,15 +82,9 @@ impl Fingerprint {
         Ok(Self::default().file(folder, CONFIG)?.file(folder, WEIGHTS)?.file(folder, TOKENIZER)?.0.finish())
     }
 
-    /// Of the transformer in a folder: of each of its files that is not there for people.
+    /// Of the transformer in a folder: of each of its files, but for what is there for people.
     pub(super) fn transformer(folder: &Path) -> Result<String> {
-        let mut names = Vec::new();
-        for path in super::import::files(folder)? {
-            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-            let for_people = name == CARD || ["README", "LICENSE", "NOTICE"].iter().any(|text| name.starts_with(text));
-            names.extend((!for_people).then_some(name));
-        }
-        names.sort();
+        let names = Description::read(folder)?.files(folder);
         Ok(names.iter().try_fold(Self::default(), |hash, name| hash.file(folder, name))?.0.finish())
     }
 

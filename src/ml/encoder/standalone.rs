@@ -4,16 +4,19 @@
 //! differ are written over it. Nothing of the table is held in memory.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tch::Tensor;
 
 use super::folder::{CONFIG, Fingerprint, TOKENIZER, WEIGHTS, write_card};
 use super::token_table::TokenTable;
-use super::transformer::TransformerEncoder;
+use super::transformer::{Description, MODULES, ModuleConfig, TransformerEncoder};
 use super::use_multilingual::TABLE;
-use super::weights::{Stored, WeightFile};
+use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model, ModelCard};
 use crate::ml::{Error, Result};
 
@@ -22,37 +25,98 @@ const ROWS_AT_ONCE: usize = 4096;
 
 /// Writes `model` as a full model into an empty folder. `base` is the folder of the full model that it
 /// is, or is a delta of; what is written needs it no more, gives the same vectors, and has a fingerprint
-/// of its own.
+/// of its own. A transformer's folder is one of sentence-transformers.
 ///
 /// # Errors
 /// Where a file cannot be read or written.
 pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Result<ModelCard> {
-    for name in [CONFIG, TOKENIZER, WEIGHTS] {
+    let description = description(&*model.encoder);
+    let files = match description {
+        Some(description) => description.files(base),
+        None => [CONFIG, TOKENIZER, WEIGHTS].map(str::to_owned).into(),
+    };
+    for name in &files {
+        new_folder_of(&folder.join(name))?;
         copy(&base.join(name), &folder.join(name))?;
     }
-    let path = folder.join(WEIGHTS);
-    let written = |error| Error::file(&path, error);
-    // Where what goes. The file is mapped to read that, and is not changed while it is mapped.
-    let weights = WeightFile::open(&path)?;
-    let table = weights.range(TABLE)?.start;
-    let mut variables = Vec::new();
+    // The variables of each file: a module's stand in its own.
+    let mut by_file: BTreeMap<PathBuf, Vec<(String, Tensor)>> = BTreeMap::new();
     for (name, tensor) in model.encoder.variables() {
-        variables.push((weights.range(&name)?, Stored::tensor(&tensor)?));
+        let (module, name) = name.rsplit_once('/').filter(|_| description.is_some()).unwrap_or(("", &name));
+        by_file.entry(folder.join(module).join(WEIGHTS)).or_default().push((name.to_owned(), tensor));
     }
-    drop(weights);
+    for (path, variables) in by_file {
+        if path.is_file() {
+            write_over(&path, &variables)?;
+        } else {
+            write_new(&path, &variables)?;
+        }
+    }
+    if let Some(description) = description {
+        write_head(folder, description)?;
+    }
+    let path = folder.join(WEIGHTS);
+    let table = WeightFile::open(&path)?.range(table_name(&*model.encoder))?.start;
+    let file = File::options().write(true).open(&path).map_err(|error| Error::file(&path, error))?;
+    write_tuned_rows(model.encoder.table(), &file, table, &path)?;
+    file.sync_all().map_err(|error| Error::file(&path, error))?;
+    let fingerprint =
+        if description.is_some() { Fingerprint::transformer(folder)? } else { Fingerprint::full(folder)? };
+    let card = ModelCard { fingerprint, base_fingerprint: None, ..model.card.clone() };
+    write_card(folder, &card)?;
+    Ok(card)
+}
 
-    let file = File::options().write(true).open(&path).map_err(written)?;
-    for (range, tensor) in variables {
+/// What a transformer is made of; `None` for another encoder.
+fn description(encoder: &dyn Encoder) -> Option<&Description> {
+    (encoder as &dyn Any).downcast_ref().map(TransformerEncoder::description)
+}
+
+/// Writes tensors over those of the same names in a file.
+fn write_over(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
+    let written = |error| Error::file(path, error);
+    // Where what goes. The file is mapped to read that, and is not changed while it is mapped.
+    let weights = WeightFile::open(path)?;
+    let ranges: Result<Vec<_>> = variables.iter().map(|(name, _)| weights.range(name)).collect();
+    let ranges = ranges?;
+    drop(weights);
+    let file = File::options().write(true).open(path).map_err(written)?;
+    for (range, (_, tensor)) in ranges.into_iter().zip(variables) {
+        let tensor = Stored::tensor(tensor)?;
         if range.end - range.start != tensor.bytes().len() as u64 {
-            return Err(Error::model(base, "this is not the base of the model: a tensor has another size"));
+            return Err(Error::model(path, "this is not the base of the model: a tensor has another size"));
         }
         file.write_all_at(tensor.bytes(), range.start).map_err(written)?;
     }
-    write_tuned_rows(model.encoder.table(), &file, table, &path)?;
-    file.sync_all().map_err(written)?;
-    let card = ModelCard { fingerprint: Fingerprint::full(folder)?, base_fingerprint: None, ..model.card.clone() };
-    write_card(folder, &card)?;
-    Ok(card)
+    file.sync_all().map_err(written)
+}
+
+/// Writes a module that the base has not.
+fn write_new(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
+    new_folder_of(path)?;
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in variables {
+        tensors.insert(name.clone(), Stored::tensor(tensor)?);
+    }
+    weights::write(path, &tensors)
+}
+
+/// Tells of a head that the base has not.
+fn write_head(folder: &Path, description: &Description) -> Result<()> {
+    let head = description.modules.iter().find_map(|module| match module {
+        ModuleConfig::Dense { path, .. } if !folder.join(path).join(CONFIG).exists() => Some((path, module.json())),
+        _ => None,
+    });
+    let Some((path, config)) = head else { return Ok(()) };
+    weights::write_file(&folder.join(path).join(CONFIG), format!("{config:#}\n").as_bytes())?;
+    let list = folder.join(MODULES);
+    std::fs::remove_file(&list).map_err(|error| Error::file(&list, error))?;
+    weights::write_file(&list, format!("{:#}\n", description.module_list()).as_bytes())
+}
+
+fn new_folder_of(path: &Path) -> Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))
 }
 
 /// Writes the table's rows `(V, E)`, tuned ones in their places, as bare float32 numbers to the new file
@@ -86,8 +150,7 @@ pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &P
 
 /// The table's tensor in a full model's file.
 fn table_name(encoder: &dyn Encoder) -> &'static str {
-    let transformer = (encoder as &dyn Any).downcast_ref::<TransformerEncoder>();
-    transformer.map_or(TABLE, |transformer| transformer.description().words())
+    description(encoder).map_or(TABLE, Description::words)
 }
 
 /// Writes the rows that training changed into a file whose rows begin at byte `start`.

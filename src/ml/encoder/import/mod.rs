@@ -118,21 +118,6 @@ fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
     })
 }
 
-/// All files below a folder.
-pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let io = |error| Error::file(folder, error);
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
 /// Writes everything but the card into `draft`, the weights last; what was assumed.
 fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<Vec<String>> {
     let mut notes = Vec::new();

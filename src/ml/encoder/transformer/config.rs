@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// The values of `model_type` that are supported.
-pub(crate) const KINDS: [&str; 6] = ["bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "modernbert"];
+const KINDS: [&str; 6] = ["bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "modernbert"];
 
 /// Keys that say nothing of the vectors: where the file comes from, heads that an encoder has not, memory,
 /// how weights were drawn before training.

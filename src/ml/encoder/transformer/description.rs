@@ -20,6 +20,24 @@ pub(crate) const MODULES: &str = "modules.json";
 const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
+/// What may be in a model's folder beside its modules.
+const FILES: [&str; 14] = [
+    CONFIG,
+    MODULES,
+    WEIGHTS,
+    SENTENCE_CONFIG,
+    TOKENIZER_CONFIG,
+    "1_Pooling/config.json",
+    "added_tokens.json",
+    "config_sentence_transformers.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "vocab.json",
+    "vocab.txt",
+];
+
 /// A transformer's network, pooling and modules without their tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Description {
@@ -175,6 +193,17 @@ impl Description {
         });
         let all = [("Transformer", ""), ("Pooling", "1_Pooling")].into_iter().chain(modules);
         Value::Array(all.enumerate().map(entry).collect())
+    }
+
+    /// The files that the model is made of, by their paths in its folder, sorted. What else may be there tells
+    /// people about it.
+    pub(crate) fn files(&self, folder: &Path) -> Vec<String> {
+        let of_modules = self.modules.iter().map(ModuleConfig::path).filter(|path| !path.is_empty());
+        let modules = of_modules.flat_map(|path| [format!("{path}/{CONFIG}"), format!("{path}/{WEIGHTS}")]);
+        let mut files: Vec<String> = FILES.iter().map(|&name| name.to_owned()).chain(modules).collect();
+        files.retain(|name| folder.join(name).is_file());
+        files.sort();
+        files
     }
 
     /// The table of words, left in its file, and every other tensor in the order of

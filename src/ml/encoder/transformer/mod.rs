@@ -18,7 +18,7 @@ mod tests;
 use tch::Tensor;
 
 pub(crate) use arrangement::Arrangement;
-pub(crate) use config::{Activation, Architecture, KINDS, ModernBertLayerConfig, TransformerConfig};
+pub(crate) use config::{Activation, Architecture, ModernBertLayerConfig, TransformerConfig};
 pub(crate) use description::{Description, MODULES};
 pub use modules::PoolingMode;
 pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};

@@ -247,6 +247,23 @@ impl ModuleConfig {
         }
     }
 
+    /// A head's configuration file.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let Self::Dense { inputs, outputs, bias, activation, .. } = self else { return serde_json::Value::Null };
+        let activation = match activation {
+            DenseActivation::Identity => "linear.Identity",
+            DenseActivation::Tanh => "activation.Tanh",
+            DenseActivation::Relu => "activation.ReLU",
+            DenseActivation::Gelu => "activation.GELU",
+            DenseActivation::Silu => "activation.SiLU",
+            DenseActivation::Sigmoid => "activation.Sigmoid",
+        };
+        let activation = format!("torch.nn.modules.{activation}");
+        serde_json::json!({
+            "in_features": inputs, "out_features": outputs, "bias": bias, "activation_function": activation,
+        })
+    }
+
     pub(super) fn take(&self, tensors: &mut Tensors<'_>) -> Module {
         match self {
             Self::Dense { bias, activation, .. } => {
