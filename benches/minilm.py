@@ -27,7 +27,9 @@ class Shamisen:
         program = sorted((peers.ROOT / "target/release/deps").glob("minilm-*"), key=lambda path: path.stat().st_mtime)
         program = [path for path in program if os.access(path, os.X_OK) and path.is_file()][-1]
         given = ["--model", options.model, "--pairs", options.pairs, "--train", options.train]
-        environment = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
+        # As the server starts its trainer, which does both.
+        environment = os.environ | {"OMP_NUM_THREADS": str(options.threads), "MALLOC_MMAP_THRESHOLD_": "33554432",
+                                    "MALLOC_TRIM_THRESHOLD_": "1073741824"}
         self.process = subprocess.Popen([program, *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env=environment)
 

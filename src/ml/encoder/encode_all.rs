@@ -36,29 +36,42 @@ type OnePass = fn(&dyn Encoder, &RaggedBatch) -> Tensor;
 fn in_passes(encoder: &dyn Encoder, texts: &[&[u32]], pass: OnePass) -> Tensor {
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|&text| (texts[text].len(), texts[text]));
-    let mut batches = vec![RaggedBatch::default()];
+    let mut distinct: Vec<&[u32]> = Vec::new();
     let mut rows = vec![0_i64; texts.len()];
-    let (mut distinct, mut last) = (0, None);
     for place in order {
-        let text = texts[place];
-        if last != Some(text) {
-            last = Some(text);
-            distinct += 1;
-            if batches.last().is_some_and(|batch| batch.texts() > 0 && batch.tokens() + text.len() > TOKENS_PER_PASS) {
-                batches.push(RaggedBatch::default());
-            }
-            if let Some(batch) = batches.last_mut() {
-                batch.push(text);
-            }
+        if distinct.last() != Some(&texts[place]) {
+            distinct.push(texts[place]);
         }
-        rows[place] = distinct - 1;
+        rows[place] = distinct.len() as i64 - 1;
     }
-    let threads = (tch::get_num_threads().max(1) as usize).min(batches.len());
-    let vectors = match threads {
+    let threads = tch::get_num_threads().max(1) as usize;
+    let batches = batches(&distinct, threads);
+    let vectors = match threads.min(batches.len()) {
         1 => Tensor::cat(&batches.iter().map(|batch| pass(encoder, batch)).collect::<Vec<_>>(), 0),
-        _ => shared(encoder, &batches, threads, pass),
+        threads => shared(encoder, &batches, threads, pass),
     };
     tch::no_grad(|| vectors.index_select(0, &Tensor::from_slice(&rows)))
+}
+
+/// Texts in batches of about [`TOKENS_PER_PASS`] tokens, as many for each thread.
+fn batches(texts: &[&[u32]], threads: usize) -> Vec<RaggedBatch> {
+    let tokens: usize = texts.iter().map(|text| text.len()).sum();
+    let passes = tokens.div_ceil(TOKENS_PER_PASS);
+    let passes = if passes < threads { passes } else { passes.next_multiple_of(threads) };
+    let at_most = tokens.div_ceil(passes.max(1));
+    let mut batches = vec![RaggedBatch::default()];
+    let mut taken = 0;
+    for text in texts {
+        // The sums of all batches together follow their part of the tokens, so that the last is no larger.
+        if taken >= at_most * batches.len() {
+            batches.push(RaggedBatch::default());
+        }
+        taken += text.len();
+        if let Some(batch) = batches.last_mut() {
+            batch.push(text);
+        }
+    }
+    batches
 }
 
 /// The long passes first, so that no thread waits long for the last one.

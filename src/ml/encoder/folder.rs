@@ -287,7 +287,7 @@ impl Parts {
         let file = WeightFile::open(&folder.join(WEIGHTS))?;
         let table = TokenTable::new(file.matrix(TABLE)?);
         let encoder = Box::new(UseMultilingual::load(config, table, &file)?);
-        Ok(Self { tokenizer: Tokenizer::SentencePiece(tokenizer), prompts: Prompts::default(), encoder })
+        Ok(Self { tokenizer: Tokenizer::SentencePiece(Box::new(tokenizer)), prompts: Prompts::default(), encoder })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ml::{Error, Result};
 /// How a model cuts texts into tokens.
 pub enum Tokenizer {
     /// USE's own.
-    SentencePiece(SentencePiece),
+    SentencePiece(Box<SentencePiece>),
     /// A transformer's `tokenizer.json`.
     Transformer(Box<TransformerTokenizer>),
 }

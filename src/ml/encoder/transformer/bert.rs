@@ -199,11 +199,11 @@ impl Bert {
         positions: &Tensor,
         dropout: Option<Dropout>,
     ) -> Tensor {
-        let mut places = self.position_embeddings.shallow_clone();
-        if let Some(types) = &self.token_type_embeddings {
-            // Added to the table's few rows and not to each token, where that is the same.
-            places = places + types.narrow(0, 0, 1);
-        }
+        // Added to the table's few rows and not to each token, which is the same.
+        let places = match &self.token_type_embeddings {
+            Some(types) => &self.position_embeddings + types.narrow(0, 0, 1),
+            None => self.position_embeddings.shallow_clone(),
+        };
         let x = self.norm.forward(&(words + places.index_select(0, &(positions + config.first_position))));
         dropout.map_or(x.shallow_clone(), |dropout| dropout.apply(&x, config.hidden_dropout, 0))
     }

@@ -86,10 +86,9 @@ mod tests {
     fn a_packed_layer_gives_the_usual_numbers() {
         let weight = Tensor::randn([48, 32], (Kind::Float, Device::Cpu));
         let bias = Tensor::randn([48], (Kind::Float, Device::Cpu));
-        let Some(packed) = Packed::new(&weight, Some(&bias)) else {
-            assert!(!cfg!(target_arch = "x86_64"), "this libtorch packs on x86-64");
-            return;
-        };
+        let packed = Packed::new(&weight, Some(&bias));
+        assert!(packed.is_some() || std::env::consts::ARCH != "x86_64", "libtorch packs on x86-64");
+        let Some(packed) = packed else { return };
         for rows in [1, 7, 300] {
             let x = Tensor::randn([rows, 32], (Kind::Float, Device::Cpu));
             let other = Tensor::randn([rows, 48], (Kind::Float, Device::Cpu));

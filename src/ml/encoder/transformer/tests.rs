@@ -90,7 +90,7 @@ fn encoder(case: &Case, variant: &Variant) -> TransformerEncoder {
     TransformerEncoder::load(Description::read(folder).unwrap(), folder).unwrap()
 }
 
-fn rows(vectors: Tensor) -> Vec<Vec<f64>> {
+fn rows(vectors: &Tensor) -> Vec<Vec<f64>> {
     vectors.to_kind(Kind::Double).try_into().unwrap()
 }
 
@@ -111,7 +111,8 @@ fn every_architecture_and_pooling_gives_the_vectors_of_sentence_transformers() {
         for variant in &case.variants {
             let encoder = encoder(case, variant);
             let what = format!("{}: {}", case.name, variant.name);
-            let alone: Vec<Vec<f64>> = texts.iter().flat_map(|text| rows(encode_all_raw(&encoder, &[*text]))).collect();
+            let alone: Vec<Vec<f64>> =
+                texts.iter().flat_map(|text| rows(&encode_all_raw(&encoder, &[*text]))).collect();
             let apart = furthest(&alone, &variant.vectors);
             assert!(apart < 1e-5, "{what}: {apart}");
             // Together, in an order that is not by length, they share padded groups.
@@ -119,13 +120,13 @@ fn every_architecture_and_pooling_gives_the_vectors_of_sentence_transformers() {
             let batch = RaggedBatch::new(turned.iter().copied());
             let _guard = tch::no_grad_guard();
             let pass = Pass::new(&batch.lengths);
-            let mut together = rows(encoder.forward_raw(&encoder.table().lookup(&batch.ids), &pass));
+            let mut together = rows(&encoder.forward_raw(&encoder.table().lookup(&batch.ids), &pass));
             together.reverse();
             let apart = furthest(&together, &alone);
             assert!(apart < 2e-6, "{what}, in a batch: {apart}");
             let lengths = Tensor::from_slice(&batch.lengths);
-            let recordable = rows(encoder.forward_recordable(&encoder.table().lookup(&batch.ids), &lengths));
-            let unit = rows(encode(&encoder, &batch));
+            let recordable = rows(&encoder.forward_recordable(&encoder.table().lookup(&batch.ids), &lengths));
+            let unit = rows(&encode(&encoder, &batch));
             assert!(furthest(&recordable, &unit) < 2e-6, "{what}, recordable");
         }
     }
