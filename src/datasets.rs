@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores, TableKind};
 use crate::ml::sha256::sha256;
-use crate::ml::train::TableFacts;
+use crate::ml::train::RecipeFacts;
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
 
 /// Where tables of pairs live.
@@ -62,12 +62,12 @@ pub fn format(dataset: &Dataset) -> Format {
     if dataset.format == "json" { Format::Json } else { Format::Csv }
 }
 
-/// What a recipe asks of a stored dataset.
-pub fn facts(dataset: &Dataset) -> TableFacts {
+/// What a recipe depends on: a stored dataset, and a transformer or another model.
+pub fn facts(dataset: &Dataset, transformer: bool) -> RecipeFacts {
     let rows = dataset.rows as usize;
     // A table from before they were counted is taken to have them.
     let positives = dataset.scores["positives"].as_u64().map_or(rows, |count| count as usize);
-    TableFacts { kind: kind(dataset), rows, positives }
+    RecipeFacts { kind: kind(dataset), rows, positives, transformer }
 }
 
 /// What a stored dataset's rows are.
@@ -200,6 +200,6 @@ fn summary(table: &PairDataset) -> serde_json::Value {
         "highest": scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         "mean": scores.iter().sum::<f64>() / scores.len() as f64,
         "distinct": distinct.len(),
-        "positives": TableFacts::of(table).positives,
+        "positives": RecipeFacts::of(table, false).positives,
     })
 }

@@ -71,6 +71,11 @@ impl ModelRegistry {
         self.folder.join(model_id)
     }
 
+    /// Whether a model is a transformer, or a delta of one.
+    pub fn is_transformer(&self, model: &ModelRow) -> bool {
+        encoder::is_transformer(&self.folder(Self::root(model)))
+    }
+
     /// The id of the full model that a model is, or is a delta of.
     pub fn root(model: &ModelRow) -> &str {
         model.base_model.as_deref().unwrap_or(&model.model_id)

@@ -14,8 +14,9 @@ use super::progress::Bar;
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
 use crate::ml::dataset::{Format, Scores};
+use crate::ml::encoder::is_transformer;
 use crate::ml::eval::TITLES;
-use crate::ml::train::{Recipe, TableFacts, TrainConfig};
+use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry;
 
 /// What a run on the command line remembers of its checkpoints, in its folder.
@@ -164,23 +165,24 @@ fn spec(config: &Train, name: &str, data: &Path, resume: Vec<Saved>) -> anyhow::
     };
     let models = data.join("models");
     let model = models.join(&config.model);
+    let root = registry::root_folder(&model)?;
     Ok(RunSpec {
         name: name.to_owned(),
-        root: registry::root_folder(&model)?,
         model,
         dataset: table(pairs)?,
         benchmark: config.benchmark.as_ref().map(table).transpose()?,
         replay: config.replay.as_ref().map(table).transpose()?,
         titles: TITLES.map(str::to_owned).to_vec(),
         recipe: serde_json::to_value(recipe)?.as_str().unwrap_or_default().to_owned(),
-        config: settings(recipe, TableFacts::of(&rows), &config.settings)?,
+        config: settings(recipe, RecipeFacts::of(&rows, is_transformer(&root)), &config.settings)?,
+        root,
         checkpoint_seconds: CHECKPOINT_SECONDS,
         resume,
     })
 }
 
 /// The recipe's settings with those of the command line in their place.
-fn settings(recipe: Recipe, table: TableFacts, given: &[String]) -> anyhow::Result<TrainConfig> {
+fn settings(recipe: Recipe, table: RecipeFacts, given: &[String]) -> anyhow::Result<TrainConfig> {
     let mut others = serde_json::Map::new();
     for setting in given {
         let (name, value) = setting.split_once('=').with_context(|| format!("--set {setting:?} is not NAME=VALUE"))?;

@@ -20,7 +20,7 @@ use crate::jobs::{JobRequest, Plan, model_id};
 use crate::ml::dataset::Format;
 use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
-use crate::ml::train::{Recipe, TableFacts, TrainConfig};
+use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
 
@@ -254,7 +254,7 @@ async fn resolve_request(
     }
     let recipe = body.recipe.unwrap_or_default();
     // Wrong settings are told before a table is stored; what a recipe is depends on the table.
-    settings(recipe, TableFacts::default(), body.config.as_ref())?;
+    settings(recipe, RecipeFacts::default(), body.config.as_ref())?;
     let titles = titles(body.titles)?;
     let model = resolve(state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
@@ -266,7 +266,7 @@ async fn resolve_request(
         None => None,
     };
     let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file).await?;
-    let config = settings(recipe, facts(&dataset), body.config.as_ref())?;
+    let config = settings(recipe, facts(&dataset, state.queue.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
         dataset,
@@ -283,7 +283,7 @@ async fn resolve_request(
 }
 
 /// The recipe's settings with the request's in their place.
-fn settings(recipe: Recipe, table: TableFacts, others: Option<&Value>) -> Result<TrainConfig> {
+fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value>) -> Result<TrainConfig> {
     let none = serde_json::Map::new();
     let others = match others {
         None => &none,

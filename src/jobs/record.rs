@@ -12,7 +12,7 @@ use super::run::{RunSpec, Table};
 use crate::ml::dataset::Format;
 use crate::ml::encoder::ModelCard;
 use crate::ml::sha256::Sha256Hex;
-use crate::ml::train::{TableFacts, TrainConfig};
+use crate::ml::train::{RecipeFacts, TrainConfig};
 use crate::ml::{Error, Result};
 use crate::registry::TRAINING;
 
@@ -29,7 +29,7 @@ pub(super) struct TrainingRecord<'a> {
     benchmark: Option<Learned<'a>>,
     replay: Option<Learned<'a>>,
     /// What the recipe asked of `dataset`.
-    table: TableFacts,
+    table: RecipeFacts,
     recipe: &'a str,
     config: &'a TrainConfig,
     titles: &'a [String],
@@ -70,7 +70,7 @@ impl<'a> TrainingRecord<'a> {
     /// Of a run that tuned `base` to `tuned`.
     pub(super) fn new(
         spec: &'a RunSpec,
-        table: TableFacts,
+        table: RecipeFacts,
         base: &'a ModelCard,
         tuned: &'a ModelCard,
         report: &Report,

@@ -21,7 +21,7 @@ use super::tensorboard::Curves;
 use crate::ml::dataset::{self, Format, PairDataset, Scores};
 use crate::ml::encoder::{self, Model};
 use crate::ml::eval::{self, Calibration, token_pairs};
-use crate::ml::train::{Checkpoint, Conditions, Split, TableFacts, TokenPair, TrainConfig, TrainData, split, train};
+use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainConfig, TrainData, split, train};
 use crate::ml::{Error, Result};
 use crate::registry;
 use crate::store::Phase;
@@ -222,7 +222,8 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, told: &mut Told<'_>) -> 
         heatmap: Heatmaps { titles: spec.titles.clone(), before: heatmap_before, after: heatmap_after },
         notes: loaded.notes.clone(),
     };
-    TrainingRecord::new(spec, TableFacts::of(table), &model.card, &card, &report)?.write(&finished)?;
+    let facts = RecipeFacts::of(table, encoder::is_transformer(&spec.root));
+    TrainingRecord::new(spec, facts, &model.card, &card, &report)?.write(&finished)?;
     Ok(Message::Done { card, report: Box::new(report) })
 }
 

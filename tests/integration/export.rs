@@ -225,7 +225,7 @@ async fn a_base_model_exports_as_itself_and_has_a_card() {
 
     let unknown = export(&app, &["use-multi"], &below.path().join("x"));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("use-multilingual-v3"));
-    let format = app.get("/models/default/export?format=onnx").await;
+    let format = app.get("/models/default/export?format=pickle").await;
     assert_eq!((format.status, format.text("code").as_str()), (422, "unknown_value"));
     assert_eq!(app.get("/models/nothing/card").await.text("code"), "model_not_found");
     assert_eq!(app.get("/models/nothing/export").await.text("code"), "model_not_found");

@@ -287,7 +287,7 @@ fn between(number: Option<f64>, above: f64, at_most: f64, field: &'static str) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Recipe, TableFacts};
+    use super::super::{Recipe, RecipeFacts};
     use super::*;
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
         let config: TrainConfig = serde_json::from_str(r#"{"epochs": 2, "early_stopping": null}"#).unwrap();
         assert_eq!(
             config,
-            TrainConfig { epochs: 2, early_stopping: None, ..Recipe::Tutorial.config(TableFacts::default()) }
+            TrainConfig { epochs: 2, early_stopping: None, ..Recipe::Tutorial.config(RecipeFacts::default()) }
         );
         assert!(serde_json::from_str::<TrainConfig>(r#"{"epoch": 2}"#).is_err());
     }

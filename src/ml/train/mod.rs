@@ -31,7 +31,7 @@ pub use options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
     GeneralMetric, LoraConfig, Monitor, OptimizerKind, SamplerKind, Schedule,
 };
-pub use recipe::{Recipe, TableFacts};
+pub use recipe::{Recipe, RecipeFacts};
 pub use size::stored_bytes;
 pub use split::{Split, SplitKind, split, training_rows};
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::config::TrainConfig;
 use super::loss::LossKind;
 use super::options::{
-    ContrastConfig, EarlyStoppingConfig, ForgettingAction, ForgettingConfig, GeneralMetric, Monitor, Schedule,
+    ClipKind, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig, GeneralMetric,
+    Monitor, OptimizerKind, Schedule,
 };
 use super::split::SplitKind;
 use crate::ml::dataset::{PairDataset, TableKind};
@@ -29,23 +30,26 @@ pub enum Recipe {
 /// Steps that a run wants to have: fewer rows are read more often.
 const STEPS: usize = 350;
 
-/// What a recipe asks of a table.
+/// What a recipe depends on.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct TableFacts {
-    /// What its rows are.
+pub struct RecipeFacts {
+    /// What the table's rows are.
     pub kind: TableKind,
     /// How many.
     pub rows: usize,
     /// Rows whose score is that of a positive pair: at least 0.7.
     pub positives: usize,
+    /// Whether the model is a transformer.
+    #[serde(default)]
+    pub transformer: bool,
 }
 
-impl TableFacts {
-    /// Of a table that was read.
-    pub fn of(table: &PairDataset) -> Self {
+impl RecipeFacts {
+    /// Of a table that was read, and of a transformer or another model.
+    pub fn of(table: &PairDataset, transformer: bool) -> Self {
         let positive_from = TrainConfig::default().positive_from;
         let positives = table.pairs.iter().filter(|pair| pair.score >= positive_from).count();
-        Self { kind: table.kind, rows: table.pairs.len(), positives }
+        Self { kind: table.kind, rows: table.pairs.len(), positives, transformer }
     }
 }
 
@@ -53,7 +57,7 @@ impl Recipe {
     /// The settings that the name stands for, with others in the place of some: a JSON object in which
     /// nested objects may be partial. A recipe's `contrast` belongs to its loss: with another loss it goes,
     /// unless it is given, too.
-    pub fn settings(self, table: TableFacts, others: &Map<String, Value>) -> Value {
+    pub fn settings(self, table: RecipeFacts, others: &Map<String, Value>) -> Value {
         let mut settings = serde_json::to_value(self.config(table)).expect("plain structs become JSON");
         let another = others.get("loss").is_some_and(|loss| *loss != settings["loss"]);
         if another && !others.contains_key("contrast") {
@@ -70,7 +74,7 @@ impl Recipe {
     }
 
     /// The settings that the name stands for.
-    pub fn config(self, table: TableFacts) -> TrainConfig {
+    pub fn config(self, table: RecipeFacts) -> TrainConfig {
         match self {
             Self::Recommended => recommended(table),
             Self::Tutorial => TrainConfig::default(),
@@ -90,7 +94,7 @@ fn budget(max_drop: f64) -> ForgettingConfig {
     ForgettingConfig { metric: GeneralMetric::Pearson, max_drop, action: ForgettingAction::Interpolate }
 }
 
-fn recommended(TableFacts { kind, rows, positives }: TableFacts) -> TrainConfig {
+fn recommended(RecipeFacts { kind, rows, positives, transformer }: RecipeFacts) -> TrainConfig {
     // Larger batches hold more negatives; small tables want more steps.
     let batch_size = match rows {
         0..300 => 16,
@@ -107,7 +111,7 @@ fn recommended(TableFacts { kind, rows, positives }: TableFacts) -> TrainConfig 
         TableKind::PairClass => (LossKind::CosineMse, contrast(1.0)),
         TableKind::PairPositive | TableKind::Triplet => (LossKind::Mnrl, None),
     };
-    TrainConfig {
+    let usual = TrainConfig {
         loss,
         contrast,
         epochs: STEPS.div_ceil(steps_of_epoch).clamp(3, 10),
@@ -123,6 +127,22 @@ fn recommended(TableFacts { kind, rows, positives }: TableFacts) -> TrainConfig 
             restore_best: true,
         }),
         ..TrainConfig::default()
+    };
+    if transformer { for_transformer(usual) } else { usual }
+}
+
+/// Deep networks are trained by AdamW at a tenth of the rate that Universal Sentence Encoder takes, warmed up,
+/// all gradients kept to a bound together (Devlin et al. 2019, and sentence-transformers' defaults).
+fn for_transformer(usual: TrainConfig) -> TrainConfig {
+    TrainConfig {
+        optimizer: OptimizerKind::AdamW,
+        learning_rate: 2e-5,
+        warmup: 0.1,
+        beta_2: 0.999,
+        epsilon: 1e-8,
+        epsilon_mode: EpsilonMode::Torch,
+        clip: ClipKind::Global,
+        ..usual
     }
 }
 
@@ -137,8 +157,8 @@ mod tests {
         for recipe in [Recipe::Recommended, Recipe::Gentle, Recipe::Thorough] {
             for kind in [TableKind::PairScore, TableKind::PairClass, TableKind::PairPositive, TableKind::Triplet] {
                 for rows in [10, 98, 500, 10_000, 200_000] {
-                    for positives in [0, rows] {
-                        let config = recipe.config(TableFacts { kind, rows, positives });
+                    for (positives, transformer) in [(0, false), (rows, false), (0, true), (rows, true)] {
+                        let config = recipe.config(RecipeFacts { kind, rows, positives, transformer });
                         config.check().unwrap();
                         assert_eq!(config.loss.objection(kind, 0.0, 1.0, 2), None, "{recipe:?} {kind:?}");
                     }
@@ -149,7 +169,7 @@ mod tests {
 
     #[test]
     fn another_loss_brings_its_own_contrast_or_none() {
-        let table = TableFacts { kind: TableKind::PairScore, rows: 500, positives: 100 };
+        let table = RecipeFacts { rows: 500, positives: 100, ..RecipeFacts::default() };
         let config = |others: Value| -> TrainConfig {
             let others = others.as_object().unwrap().clone();
             serde_json::from_value(Recipe::Recommended.settings(table, &others)).unwrap()

@@ -86,9 +86,13 @@ mod tests {
     fn a_packed_layer_gives_the_usual_numbers() {
         let weight = Tensor::randn([48, 32], (Kind::Float, Device::Cpu));
         let bias = Tensor::randn([48], (Kind::Float, Device::Cpu));
-        let packed = Packed::new(&weight, Some(&bias));
-        assert!(packed.is_some() || std::env::consts::ARCH != "x86_64", "libtorch packs on x86-64");
-        let Some(packed) = packed else { return };
+        // Elsewhere than on x86-64 there may be no way to pack.
+        let Some(packed) = Packed::new(&weight, Some(&bias)) else {
+            #[cfg(target_arch = "x86_64")]
+            panic!("nothing was packed");
+            #[cfg(not(target_arch = "x86_64"))]
+            return;
+        };
         for rows in [1, 7, 300] {
             let x = Tensor::randn([rows, 32], (Kind::Float, Device::Cpu));
             let other = Tensor::randn([rows, 48], (Kind::Float, Device::Cpu));
