@@ -1,67 +1,11 @@
 //! `config.json` of a transformer: every key is used, known to change nothing here, or refused.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+use super::keys::Keys;
 
 /// The values of `model_type` that are supported.
 const KINDS: [&str; 6] = ["bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "modernbert"];
-
-/// Keys that say nothing of the vectors: where the file comes from, heads that an encoder has not, memory,
-/// how weights were drawn before training.
-const WITHOUT_EFFECT: [&str; 52] = [
-    "_name_or_path",
-    "_attn_implementation_autoset",
-    "architectures",
-    "auto_map",
-    "bos_token_id",
-    "chunk_size_feed_forward",
-    "classifier_activation",
-    "classifier_bias",
-    "classifier_dropout",
-    "classifier_pooling",
-    "cls_token_id",
-    "decoder_bias",
-    "deterministic_flash_attn",
-    "directionality",
-    "dtype",
-    "embedding_size",
-    "eos_token_id",
-    "finetuning_task",
-    "gradient_checkpointing",
-    "id2label",
-    "initializer_cutoff_factor",
-    "initializer_range",
-    "label2id",
-    "mask_token_id",
-    "model_type",
-    "output_attentions",
-    "output_hidden_states",
-    "output_past",
-    "pad_token_id",
-    "pooler_fc_size",
-    "pooler_num_attention_heads",
-    "pooler_num_fc_layers",
-    "pooler_size_per_head",
-    "pooler_type",
-    "problem_type",
-    "qa_dropout",
-    "reference_compile",
-    "repad_logits_with_grad",
-    "return_dict",
-    "sep_token_id",
-    "seq_classif_dropout",
-    "sinusoidal_pos_embds",
-    "sparse_pred_ignore_index",
-    "sparse_prediction",
-    "tie_weights_",
-    "tie_word_embeddings",
-    "tokenizer_class",
-    "torch_dtype",
-    "torchscript",
-    "transformers_version",
-    "use_bfloat16",
-    "use_cache",
-];
 
 /// MPNet tells this many kinds of distance apart, whatever its configuration says.
 const RELATIVE_BUCKETS: i64 = 32;
@@ -221,6 +165,8 @@ impl TransformerConfig {
     }
 
     fn modernbert(keys: &mut Keys) -> Result<Self, String> {
+        // Some files have it; the norms follow norm_eps.
+        let _: Option<f64> = keys.take_or("layer_norm_eps", None)?;
         let layers: usize = keys.take("num_hidden_layers")?;
         let heads: i64 = keys.take("num_attention_heads")?;
         Ok(Self {
@@ -344,63 +290,6 @@ fn rope_thetas(parameters: &Map<String, Value>, (global, local): (f64, f64)) -> 
         return Err(format!("rope_parameters: the key {other:?} is not supported"));
     }
     Ok((theta("full_attention", global)?, theta("sliding_attention", local)?))
-}
-
-/// The keys that are not read yet.
-struct Keys(Map<String, Value>);
-
-impl Keys {
-    fn value<T: DeserializeOwned>(key: &str, value: Value) -> Result<T, String> {
-        serde_json::from_value(value).map_err(|error| format!("{key}: {error}"))
-    }
-
-    /// A key's value, which stays: `finish` must know the key.
-    fn peek<T: DeserializeOwned>(&self, key: &str) -> Result<T, String> {
-        Self::value(key, self.0.get(key).cloned().ok_or_else(|| format!("the key {key:?} is missing"))?)
-    }
-
-    fn peek_or<T: DeserializeOwned>(&self, key: &str, or: T) -> Result<T, String> {
-        self.0.get(key).filter(|value| !value.is_null()).map_or(Ok(or), |value| Self::value(key, value.clone()))
-    }
-
-    fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, String> {
-        Self::value(key, self.0.remove(key).ok_or_else(|| format!("the key {key:?} is missing"))?)
-    }
-
-    fn take_or<T: DeserializeOwned>(&mut self, key: &str, or: T) -> Result<T, String> {
-        self.0.remove(key).map_or(Ok(or), |value| Self::value(key, value))
-    }
-
-    /// A key that may be there with one value alone.
-    fn only(&mut self, key: &str, value: &Value) -> Result<(), String> {
-        match self.0.remove(key) {
-            Some(found) if found != *value && !found.is_null() => {
-                Err(format!("{key} is {found}; only {value} is supported"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn activation(&mut self, key: &str) -> Result<Activation, String> {
-        match self.take_or(key, "gelu".to_owned())?.as_str() {
-            "gelu" | "gelu_python" => Ok(Activation::Gelu),
-            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" | "gelu_python_tanh" => Ok(Activation::GeluTanh),
-            "relu" => Ok(Activation::Relu),
-            "silu" | "swish" => Ok(Activation::Silu),
-            other => {
-                let known = "gelu, gelu_new, gelu_pytorch_tanh, relu and silu";
-                Err(format!("{key} is {other:?}; {known} are supported"))
-            }
-        }
-    }
-
-    /// Refuses a key that was not read and is not known to change nothing.
-    fn finish(self) -> Result<(), String> {
-        match self.0.keys().find(|key| !WITHOUT_EFFECT.contains(&key.as_str())) {
-            None => Ok(()),
-            Some(key) => Err(format!("the key {key:?} is not known, and it might change the vectors")),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod attention;
 pub(super) mod bert;
 mod config;
 mod description;
+mod keys;
 mod layer;
 mod modernbert;
 mod modules;
