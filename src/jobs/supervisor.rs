@@ -344,7 +344,7 @@ pub(super) fn trainer(program: &Path, folder: &Path) -> Command {
         // neighbours a job took 99 s by default and 25 s so, and idle neighbours cost nothing.
         .env("GOMP_SPINCOUNT", "1000")
         // A step's gradients take the memory of the last one's: glibc would give each back to the system and
-        // ask for it anew, a ninth of a step of MiniLM in batches of 8.
+        // ask for it anew, an eighth of a step of MiniLM in batches of 8.
         .env("MALLOC_MMAP_THRESHOLD_", "33554432")
         .env("MALLOC_TRIM_THRESHOLD_", "1073741824")
         .stdin(Stdio::piped())

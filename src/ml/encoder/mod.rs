@@ -125,11 +125,16 @@ pub trait Encoder: Any + Send {
     /// Whether the head's vectors have length 1.
     fn normalizes(&self) -> bool;
 
+    /// All below the head: tokens' vectors `(N, E)`, in the order of the texts, to `(B, F)`.
+    fn body(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
+        let x = (0..self.blocks()).fold(self.begin(tokens, pass), |x, number| self.block(number, &x, pass));
+        self.features(&x, pass)
+    }
+
     /// The texts' vectors as the model makes them: tokens' vectors `(N, E)`, in the order of the texts, to
     /// `(B, D)`.
     fn forward_raw(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
-        let x = (0..self.blocks()).fold(self.begin(tokens, pass), |x, number| self.block(number, &x, pass));
-        self.head(&self.features(&x, pass))
+        self.head(&self.body(tokens, pass))
     }
 
     /// The same of length 1.
@@ -170,10 +175,7 @@ fn encode_raw(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
 /// What the head reads of texts, without a graph: `(B, F)`.
 fn features(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
     let _guard = tch::no_grad_guard();
-    let pass = Pass::new(&batch.lengths);
-    let begun = encoder.begin(&encoder.table().lookup(&batch.ids), &pass);
-    let last = (0..encoder.blocks()).fold(begun, |x, number| encoder.block(number, &x, &pass));
-    encoder.features(&last, &pass)
+    encoder.body(&encoder.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
 }
 
 /// Which end of a text that is too long is cut.

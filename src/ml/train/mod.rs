@@ -152,7 +152,7 @@ pub fn train(
     let learning_rate = LearningRate::new(config, total_steps);
     let texts = training.iter().chain(data.replay).flat_map(TokenPair::texts);
     let ids = texts.flatten().map(|&id| i64::from(id)).collect();
-    let mut optimizer = Optimizer::new(encoder, ids, config, learning_rate)?;
+    let mut optimizer = Optimizer::new(encoder, ids, config, &shares, learning_rate)?;
     let mut early_stopping = config.early_stopping.map(EarlyStopping::new);
     let mut kept = base.shallow_clone();
     let mut at = Counters { epoch: 1, ..Counters::default() };

@@ -87,9 +87,9 @@ impl Optimizer {
         encoder: &mut dyn Encoder,
         mut ids: Vec<i64>,
         config: &TrainConfig,
+        shares: &LayerShares,
         learning_rate: LearningRate,
     ) -> Result<Self> {
-        let shares = LayerShares::new(encoder, config)?;
         let rule = Rule::new(config, learning_rate);
         let variable = |name: String, weights: Tensor, share, is_kernel| Variable {
             name,
@@ -98,7 +98,7 @@ impl Optimizer {
             share,
             is_kernel,
         };
-        let lora = config.lora.as_ref().map(|lora| Lora::new(encoder, lora, &shares)).transpose()?;
+        let lora = config.lora.as_ref().map(|lora| Lora::new(encoder, lora, shares)).transpose()?;
         let (mut variables, mut weights) = (Vec::new(), Vec::new());
         for (name, frozen) in encoder.variables() {
             let share = shares.of(encoder.layer_of(&name)).filter(|_| lora.is_none());
