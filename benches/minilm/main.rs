@@ -9,13 +9,14 @@
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::{Value, json};
 use shamisen::ml::dataset::{self, Format, PairDataset, Scores};
-use shamisen::ml::encoder::{self, Cut, Encoder, Model, encode_all, tokenize};
+use shamisen::ml::encoder::{self, Cut, Encoder, Model, TokenCache, encode_all, tokenize};
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::train::{
     Checkpoint, ClipKind, EpochRecord, EpsilonMode, LossKind, Observer, OptimizerKind, Step, TrainConfig, TrainData,
@@ -48,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     let texts: Vec<String> =
         table.pairs.iter().take(PAIRS).flat_map(|pair| [pair.left.clone(), pair.right.clone()]).collect();
     let mut model = encoder::load(&options.model)?;
-    model.encoder.pack();
+    model.encoder.freeze(&Arc::new(TokenCache::default()));
     let out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let line = line?;

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 
 use crate::config::Eval;
 use crate::ml::dataset::{self, Format, PairDataset, Scores, TableKind};
-use crate::ml::encoder::Model;
+use crate::ml::encoder::{Model, TokenCache};
 use crate::ml::eval::{self, token_pairs};
 use crate::registry;
 
 pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
     let mut model = registry::load_by_id(&config.data.join("models"), &config.model)?;
-    model.encoder.pack();
+    model.encoder.freeze(&Arc::new(TokenCache::default()));
     if let Some(file) = &config.benchmark {
         benchmark(&model, file)?;
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AppState;
+use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
 use super::texts::{self, Direction, Reading, Truncated};
@@ -41,7 +42,7 @@ struct EmbedBody<'a> {
 }
 
 /// `POST /embed`
-async fn embed(State(state): State<AppState>, Json(request): Json<EmbedRequest>) -> Result<Response> {
+async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Json<EmbedRequest>) -> Result<Response> {
     let (texts, ours) = match (&request.texts, &request.inputs) {
         (Some(value), None) => (texts::texts(value, "texts")?, true),
         (None, Some(value)) => (texts::texts(value, "inputs")?, false),
@@ -63,7 +64,7 @@ async fn embed(State(state): State<AppState>, Json(request): Json<EmbedRequest>)
         prompt: request.prompt_name.clone(),
         raw: request.normalize == Some(false),
     };
-    let mut result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
+    let mut result = texts::embed(&state, &caller, request.model.as_deref(), texts, reading).await?;
     if let Some(dimensions) = request.dimensions {
         let all = result.model.row.dimensions as usize;
         if !(1..=all).contains(&dimensions) {

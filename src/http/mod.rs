@@ -1,5 +1,6 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
+mod caller;
 mod datasets;
 mod embed;
 mod error;

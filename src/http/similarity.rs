@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AppState;
+use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
 use super::texts::{self, Direction, Reading, Truncated};
@@ -76,7 +77,11 @@ struct SimilarityBody<'a> {
 }
 
 /// `POST /similarity`
-async fn similarity(State(state): State<AppState>, Json(request): Json<SimilarityRequest>) -> Result<Response> {
+async fn similarity(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(request): Json<SimilarityRequest>,
+) -> Result<Response> {
     let parameters = request.parameters.as_ref();
     let (form, texts) = form(&request)?;
     let reading = Reading {
@@ -85,7 +90,7 @@ async fn similarity(State(state): State<AppState>, Json(request): Json<Similarit
         prompt: parameters.and_then(|parameters| parameters.prompt_name.clone()),
         raw: false,
     };
-    let mut result = texts::embed(&state, request.model.as_deref(), texts, reading).await?;
+    let mut result = texts::embed(&state, &caller, request.model.as_deref(), texts, reading).await?;
     let measure = request.measure.unwrap_or_default();
     let headers = result.headers();
     let vectors = std::mem::take(&mut result.vectors);

@@ -1,18 +1,20 @@
 //! What `/embed` and `/similarity` share: texts in, vectors out.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AppState;
+use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
 use crate::ml::dataset::LONGEST_TEXT;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
-use crate::serving::ServedModel;
+use crate::serving::{Encoded, ServedModel};
 
 /// TEI's `truncation_direction`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -56,6 +58,17 @@ pub(crate) struct Vectors {
     /// Tokens of each text that were read.
     pub(crate) tokens: Vec<usize>,
     pub(crate) truncated: Vec<Truncated>,
+    pub(crate) stages: Stages,
+}
+
+/// What a request's vectors took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stages {
+    pub(crate) tokenize: Duration,
+    /// Waiting for an inference thread.
+    pub(crate) queue: Duration,
+    /// The forward pass that the last of the texts was in.
+    pub(crate) infer: Duration,
 }
 
 /// A text or a list of texts, each with something in it. `param` is the field's name.
@@ -100,6 +113,7 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
 /// Embeds texts with the model of an id, alias or name.
 pub(crate) async fn embed(
     state: &AppState,
+    caller: &Caller,
     model: Option<&str>,
     texts: Vec<String>,
     reading: Reading,
@@ -121,6 +135,7 @@ pub(crate) async fn embed(
         Direction::Right => Cut::Right,
         Direction::Left => Cut::Left,
     };
+    let started = Instant::now();
     // As many lists are tokenized at a time as there are processors to do it.
     let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
     let tokens = tokio::task::spawn_blocking(move || {
@@ -128,6 +143,7 @@ pub(crate) async fn embed(
     });
     let tokens = tokens.await.map_err(ApiError::internal)?;
     drop(permit);
+    let tokenize = started.elapsed();
     let truncated: Vec<Truncated> = tokens
         .iter()
         .enumerate()
@@ -147,11 +163,12 @@ pub(crate) async fn embed(
     }
     let counts = tokens.iter().map(|text| text.ids.len()).collect();
     let ids = tokens.into_iter().map(|text| text.ids).collect();
-    let mut vectors = state.engine.encode(&model, ids).await?;
+    let encoded = state.engine.encode(&model, ids, caller.key.as_deref()).await?;
+    let Encoded { mut vectors, queue, infer } = encoded;
     if !reading.raw && !model.normalizes {
         vectors.iter_mut().for_each(|vector| normalize(vector));
     }
-    Ok(Vectors { model, vectors, tokens: counts, truncated })
+    Ok(Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } })
 }
 
 /// The text of a prompt.

@@ -4,17 +4,19 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{EngineError, ServedModel};
+use super::{Encoded, EngineError, ServedModel};
 
 /// Some texts of one request.
 pub(super) struct Work {
     pub(super) model: Arc<ServedModel>,
     /// Token ids of each text.
     pub(super) texts: Vec<Vec<u32>>,
-    pub(super) reply: oneshot::Sender<Result<Vec<Vec<f32>>, EngineError>>,
+    pub(super) pushed: Instant,
+    pub(super) reply: oneshot::Sender<Result<Encoded, EngineError>>,
 }
 
 impl Work {

@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -32,6 +33,17 @@ pub enum EngineError {
     /// The forward pass failed.
     #[error("{0}")]
     Failed(String),
+}
+
+/// What became of a request's texts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Encoded {
+    /// The texts' vectors, in their order, as the model makes them.
+    pub vectors: Vec<Vec<f32>>,
+    /// How long the last of the request's parts waited for a thread.
+    pub queue: Duration,
+    /// How long the forward pass that it was in took.
+    pub infer: Duration,
 }
 
 /// A pool of threads that runs every model.
@@ -62,25 +74,31 @@ impl Engine {
         Ok(Self { batcher, threads })
     }
 
-    /// The vectors of texts that are token ids already, in their order, as the model makes them.
+    /// The vectors of texts that are token ids already. `caller` is whose they are: callers get equal shares.
     ///
     /// # Errors
     /// Where too much waits or the model fails on the texts.
-    pub async fn encode(&self, model: &Arc<ServedModel>, texts: Vec<Vec<u32>>) -> Result<Vec<Vec<f32>>, EngineError> {
-        let count = texts.len();
+    pub async fn encode(
+        &self,
+        model: &Arc<ServedModel>,
+        texts: Vec<Vec<u32>>,
+        _caller: Option<&str>,
+    ) -> Result<Encoded, EngineError> {
         let (work, replies): (Vec<_>, Vec<_>) = parts(texts)
             .into_iter()
             .map(|texts| {
                 let (reply, answer) = oneshot::channel();
-                (Work { model: Arc::clone(model), texts, reply }, answer)
+                (Work { model: Arc::clone(model), texts, pushed: Instant::now(), reply }, answer)
             })
             .unzip();
         self.batcher.push(work)?;
-        let mut vectors = Vec::with_capacity(count);
+        let mut all = Encoded::default();
         for reply in replies {
-            vectors.extend(reply.await.unwrap_or(Err(EngineError::Closed))?);
+            let Encoded { vectors, queue, infer } = reply.await.unwrap_or(Err(EngineError::Closed))?;
+            all.vectors.extend(vectors);
+            (all.queue, all.infer) = (queue, infer);
         }
-        Ok(vectors)
+        Ok(all)
     }
 }
 
@@ -115,6 +133,7 @@ fn parts(texts: Vec<Vec<u32>>) -> Vec<Vec<Vec<u32>>> {
 fn run(batch: Vec<Work>) {
     let encoder = batch[0].model.encoder();
     let texts: Vec<&[u32]> = batch.iter().flat_map(|work| &work.texts).map(Vec::as_slice).collect();
+    let started = Instant::now();
     let vectors = catch_unwind(AssertUnwindSafe(|| Vec::<Vec<f32>>::try_from(encode_all_raw(&*encoder, &texts))));
     let vectors = match vectors {
         Ok(Ok(vectors)) => Ok(vectors),
@@ -123,11 +142,12 @@ fn run(batch: Vec<Work>) {
     };
     match vectors {
         Ok(vectors) => {
+            let infer = started.elapsed();
             let mut vectors = vectors.into_iter();
             for work in batch {
-                let rows = vectors.by_ref().take(work.texts.len()).collect();
+                let vectors = vectors.by_ref().take(work.texts.len()).collect();
                 // A client that has gone meanwhile needs no answer.
-                let _ = work.reply.send(Ok(rows));
+                let _ = work.reply.send(Ok(Encoded { vectors, queue: started - work.pushed, infer }));
             }
         }
         Err(error) => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::ml::encoder::{Cut, Encoder, Model, Prompts, Tokenizer, Tokens, tokenize};
+use crate::ml::encoder::{Cut, Encoder, Model, Prompts, TokenCache, Tokenizer, Tokens, tokenize};
 use crate::registry::ModelRegistry;
 use crate::store::{Kind, ModelRow};
 
@@ -22,8 +22,8 @@ pub struct ServedModel {
 }
 
 impl ServedModel {
-    fn new(row: ModelRow, mut model: Model) -> Self {
-        model.encoder.pack();
+    fn new(row: ModelRow, mut model: Model, tokens: &Arc<TokenCache>) -> Self {
+        model.encoder.freeze(tokens);
         let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
         let normalizes = model.encoder.normalizes();
         Self { row, tokenizer, prompts, normalizes, model: Mutex::new(model) }
@@ -77,13 +77,14 @@ type Slot = Arc<tokio::sync::OnceCell<Arc<ServedModel>>>;
 pub struct ModelPool {
     registry: ModelRegistry,
     max_tuned: usize,
+    tokens: Arc<TokenCache>,
     slots: Mutex<HashMap<String, (Slot, Instant)>>,
 }
 
 impl ModelPool {
     /// Keeps at most `max_tuned` tuned models; bases stay, their tables are mapped files.
     pub fn new(registry: ModelRegistry, max_tuned: usize) -> Self {
-        Self { registry, max_tuned, slots: Mutex::default() }
+        Self { registry, max_tuned, tokens: Arc::default(), slots: Mutex::default() }
     }
 
     /// The model of an id, alias or name, loaded where it is not yet.
@@ -105,11 +106,11 @@ impl ModelPool {
     async fn load(&self, row: ModelRow, base: Option<Arc<ServedModel>>) -> Result<Arc<ServedModel>, PoolError> {
         let slot = self.slot(&row);
         let load = || async {
-            let registry = self.registry.clone();
+            let (registry, tokens) = (self.registry.clone(), Arc::clone(&self.tokens));
             let (id, started) = (row.model_id.clone(), Instant::now());
             let loaded = tokio::task::spawn_blocking(move || {
                 let base = base.map(|base| base.handle());
-                registry.load(&row, base.as_ref()).map(|model| Arc::new(ServedModel::new(row, model)))
+                registry.load(&row, base.as_ref()).map(|model| Arc::new(ServedModel::new(row, model, &tokens)))
             });
             let broken = |reason: String| PoolError::Broken { model: id.clone(), reason };
             let model = loaded.await.map_err(|error| broken(error.to_string()))?;

@@ -42,7 +42,7 @@ pub use token_table::TokenTable;
 pub use tokenizer::{Ids, Prompts, Tokenizer};
 pub(crate) use torchscript::write_torchscript;
 pub use transformer::PoolingMode;
-pub use use_multilingual::{UseMultilingual, UseMultilingualConfig};
+pub use use_multilingual::{TokenCache, UseMultilingual, UseMultilingualConfig};
 pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tensors};
 
 /// A sentence encoder. It may move between threads and may not be shared by them, like a tensor;
@@ -91,9 +91,9 @@ pub trait Encoder: Any + Send {
     /// The head's layer, as a place in [`Encoder::layers`], where it can learn.
     fn head_layer(&self) -> Option<usize>;
 
-    /// Makes inference faster, for weights that do not change any more; takes as much memory again as they do.
-    /// [`Encoder::set_variables`] undoes it.
-    fn pack(&mut self) {}
+    /// Makes inference faster, for weights that do not change any more; may take memory again. What can be kept of
+    /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_table`] undo it.
+    fn freeze(&mut self, tokens: &Arc<TokenCache>);
 
     /// Whether it drops numbers in training.
     fn drops(&self) -> bool {
@@ -147,7 +147,12 @@ pub trait Encoder: Any + Send {
         if self.normalizes() { vectors } else { transformer::normalize(&vectors) }
     }
 
-    /// The same with the lengths in a tensor int64 `(B,)`, by tensor operations alone: no number leaves a
+    /// The texts' vectors as the model makes them, without a graph: `(B, D)`.
+    fn infer(&self, batch: &RaggedBatch) -> Tensor {
+        self.forward_raw(&self.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
+    }
+
+    /// [`Encoder::forward_raw`] with the lengths in a tensor int64 `(B,)`, by tensor operations alone: no number leaves a
     /// tensor, so that libtorch can record the pass for batches of any size.
     fn forward_recordable(&self, tokens: &Tensor, lengths: &Tensor) -> Tensor;
 
@@ -169,7 +174,7 @@ fn encode_raw(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
     if batch.texts() == 0 {
         return Tensor::zeros([0, encoder.dimensions()], (Kind::Float, tch::Device::Cpu));
     }
-    encoder.forward_raw(&encoder.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
+    encoder.infer(batch)
 }
 
 /// What the head reads of texts, without a graph: `(B, F)`.

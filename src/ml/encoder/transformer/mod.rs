@@ -16,6 +16,8 @@ mod packed;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use tch::Tensor;
 
 pub(crate) use arrangement::Arrangement;
@@ -23,10 +25,11 @@ pub(crate) use config::{Activation, Architecture, ModernBertLayerConfig, Transfo
 pub(crate) use description::{Description, MODULES};
 pub use modules::PoolingMode;
 pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};
+pub(super) use packed::Packed;
 
-use super::Encoder;
 use super::pass::Pass;
 use super::token_table::TokenTable;
+use super::{Encoder, TokenCache};
 use crate::ml::Result;
 use attention::{ProbabilityDropout, attend, attend_recordable};
 use bert::Bert;
@@ -255,7 +258,7 @@ impl Encoder for TransformerEncoder {
         if self.normalizes() { vectors } else { normalize(&vectors) }
     }
 
-    fn pack(&mut self) {
+    fn freeze(&mut self, _tokens: &Arc<TokenCache>) {
         self.network.linears_mut().into_iter().for_each(Linear::pack);
     }
 

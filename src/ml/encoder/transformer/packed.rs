@@ -16,14 +16,14 @@ static OPERATIONS: LazyLock<Option<CModule>> = LazyLock::new(|| {
 
 /// A layer's weights, packed.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(in super::super) struct Packed {
     weight: Tensor,
     bias: Tensor,
 }
 
 impl Packed {
     /// Packs a layer's weights `(out, in)`, or does not where this machine has no way to.
-    pub(super) fn new(weight: &Tensor, bias: Option<&Tensor>) -> Option<Self> {
+    pub(in super::super) fn new(weight: &Tensor, bias: Option<&Tensor>) -> Option<Self> {
         let module = OPERATIONS.as_ref()?;
         if weight.device() != Device::Cpu || weight.kind() != Kind::Float {
             return None;
@@ -34,12 +34,12 @@ impl Packed {
         Some(Self { weight, bias })
     }
 
-    pub(super) fn shallow_clone(&self) -> Self {
+    pub(in super::super) fn shallow_clone(&self) -> Self {
         Self { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
     }
 
     /// `x W + b`, `(N, in)` to `(N, out)`.
-    pub(super) fn forward(&self, x: &Tensor) -> Option<Tensor> {
+    pub(in super::super) fn forward(&self, x: &Tensor) -> Option<Tensor> {
         run(OPERATIONS.as_ref()?, "forward", &[x, &self.weight, &self.bias])
     }
 

@@ -7,14 +7,21 @@
 //! Shapes: B texts, N tokens of all texts together, E = 512 table columns, H = 256 n-gram columns,
 //! D = 512 dimensions of a text's vector.
 
+mod frozen;
+mod token_cache;
+
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::places::Places;
 use super::token_table::TokenTable;
 use super::weights::WeightFile;
-use super::{Encoder, Pass};
+use super::{Encoder, Pass, RaggedBatch};
 use crate::ml::Result;
+use frozen::Frozen;
+pub use token_cache::TokenCache;
 
 /// The table's tensor.
 pub(crate) const TABLE: &str = "EncoderDNN/EmbeddingLookup/embeddings";
@@ -106,6 +113,8 @@ pub struct UseMultilingual {
     residual_hidden_1: [Tensor; 2], // AdjustDepth/projection (D, hidden), dense (hidden, hidden)
     residual_hidden_2: Tensor,      // (hidden, D)
     residual_hidden_3: [Tensor; 2], // AdjustDepth/projection (hidden, D), dense (D, D)
+    /// For inference, while the weights do not change.
+    frozen: Option<Frozen>,
 }
 
 /// Every tensor but the table, with its shape, in the order of the forward pass.
@@ -180,6 +189,7 @@ impl UseMultilingual {
             residual_hidden_1: [next(), next()],
             residual_hidden_2: next(),
             residual_hidden_3: [next(), next()],
+            frozen: None,
         }
     }
 
@@ -208,10 +218,15 @@ impl UseMultilingual {
         self.ngram_orders.iter().map(|order| (order.n, order.left)).collect()
     }
 
+    /// What an n-gram layer begins with: `(N, E)` to `(N, H)`.
+    fn project_tokens(&self, order: &NgramOrder, tokens: &Tensor) -> Tensor {
+        let Dense { kernel, bias } = &order.input_size_projection;
+        self.layer_norm(&bias.addmm(tokens, kernel), &order.layer_norm)
+    }
+
     /// One n-gram layer over all texts at once: `(N, E)` to `(N, H)`.
     fn ngram_order(&self, order: &NgramOrder, tokens: &Tensor, neighbours: &Tensor) -> Tensor {
-        let Dense { kernel, bias } = &order.input_size_projection;
-        let x = self.layer_norm(&bias.addmm(tokens, kernel), &order.layer_norm); // (N, H)
+        let x = self.project_tokens(order, tokens); // (N, H)
         let conv = |x: &Tensor, conv: &Dense| {
             let windows = window(x, neighbours, order.n); // (N, n * H)
             conv.bias.addmm(&windows, &conv.kernel).relu() + x // (N, H)
@@ -228,11 +243,15 @@ impl UseMultilingual {
         }
         let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
 
-        // The checkpoint projects each token, then sums. A projection is linear, so the sum may come
-        // first: B rows are projected and not N. Its bias is then added once for each token.
-        let length = &places.lengths; // (B, 1)
-        let projected = sum_over_texts(&f, places).matmul(&self.dense.kernel) + length * &self.dense.bias;
-        projected / length.sqrt()
+        self.project_sums(&sum_over_texts(&f, places), &places.lengths)
+    }
+
+    /// The texts' summed tokens `(B, E + 3H)` and lengths `(B, 1)` to `(B, D)`.
+    ///
+    /// The checkpoint projects each token, then sums. A projection is linear, so the sum may come first: B rows are
+    /// projected and not N. Its bias is then added once for each token.
+    fn project_sums(&self, sums: &Tensor, lengths: &Tensor) -> Tensor {
+        (sums.matmul(&self.dense.kernel) + lengths * &self.dense.bias) / lengths.sqrt()
     }
 
     /// The residual network over the texts' sums: `(B, D)` to `(B, D)`, of length 1.
@@ -276,6 +295,7 @@ impl Encoder for UseMultilingual {
 
     fn set_table(&mut self, table: TokenTable) {
         self.table = table;
+        self.frozen = None;
     }
 
     fn table_shards(&self) -> i64 {
@@ -309,6 +329,17 @@ impl Encoder for UseMultilingual {
         true
     }
 
+    fn freeze(&mut self, tokens: &Arc<TokenCache>) {
+        self.frozen = Some(Frozen::new(self, tokens));
+    }
+
+    fn infer(&self, batch: &RaggedBatch) -> Tensor {
+        match &self.frozen {
+            Some(frozen) => self.residual(&frozen.features(self, batch)),
+            None => self.forward_raw(&self.table.lookup(&batch.ids), &Pass::new(&batch.lengths)),
+        }
+    }
+
     fn head_layer(&self) -> Option<usize> {
         Some(3)
     }
@@ -331,6 +362,8 @@ impl Encoder for UseMultilingual {
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {
         let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
-        Box::new(Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors))
+        let mut clone = Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors);
+        clone.frozen = self.frozen.as_ref().map(Frozen::shallow_clone);
+        Box::new(clone)
     }
 }
