@@ -84,8 +84,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
         pool: Arc::new(ModelPool::new(models, config.max_models)),
-        engine: Arc::new(Engine::start(threads, config.max_waiting)?),
-        tokenizing: Arc::new(Semaphore::new(threads)),
+        engine: Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?),
         exporting: Arc::new(Semaphore::new(2)),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,

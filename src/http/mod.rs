@@ -53,8 +53,6 @@ pub struct AppState {
     pub pool: Arc<ModelPool>,
     /// The inference threads.
     pub engine: Arc<Engine>,
-    /// A permit for each text list that may be tokenized at once.
-    pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
     /// What requests may ask for.

@@ -1,7 +1,7 @@
 //! What `/embed` and `/similarity` share: texts in, vectors out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -11,10 +11,9 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
-use crate::ml::dataset::LONGEST_TEXT;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
-use crate::serving::{Encoded, ServedModel};
+use crate::serving::{EncodeOptions, Encoded, ServedModel};
 
 /// TEI's `truncation_direction`.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -87,12 +86,6 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
             format!("Text {index} of {param:?} (counted from 0) is empty."),
             "Leave empty texts out.",
         )),
-        Value::String(text) if text.len() > LONGEST_TEXT => Err(ApiError::too_large(
-            "text_too_large",
-            format!("Text {index} of {param:?} (counted from 0) has {} bytes; {LONGEST_TEXT} are allowed.", text.len()),
-            "Send the part that matters; a model reads some hundred tokens.",
-        )
-        .param(format!("/{param}/{index}"))),
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
             "token_ids_not_supported",
@@ -130,25 +123,18 @@ pub(crate) async fn embed(
     let row = resolve(state, model.unwrap_or(DEFAULT_ALIAS)).await?;
     let model = state.pool.get(&row.model_id).await?;
     let prompt = prompt(&model, reading.prompt.as_deref())?;
-    let tokenizer = Arc::clone(&model);
     let cut = match reading.direction {
         Direction::Right => Cut::Right,
         Direction::Left => Cut::Left,
     };
-    let started = Instant::now();
-    // As many lists are tokenized at a time as there are processors to do it.
-    let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
-    let tokens = tokio::task::spawn_blocking(move || {
-        texts.iter().map(|text| tokenizer.tokenize(&prompt, text, cut)).collect::<Vec<_>>()
-    });
-    let tokens = tokens.await.map_err(ApiError::internal)?;
-    drop(permit);
-    let tokenize = started.elapsed();
-    let truncated: Vec<Truncated> = tokens
+    let options = EncodeOptions { prompt, cut, refuse_long: reading.truncate == Some(false) };
+    let encoded = state.engine.encode(&model, texts, options, caller.key.as_ref()).await?;
+    let Encoded { texts, queue, tokenize, infer } = encoded;
+    let truncated: Vec<Truncated> = texts
         .iter()
         .enumerate()
         .filter(|(_, text)| text.dropped > 0)
-        .map(|(index, text)| Truncated { index, tokens: text.ids.len() + text.dropped, tokens_dropped: text.dropped })
+        .map(|(index, text)| Truncated { index, tokens: text.tokens + text.dropped, tokens_dropped: text.dropped })
         .collect();
     if let (Some(false), Some(long)) = (reading.truncate, truncated.first()) {
         return Err(ApiError::unusable(
@@ -161,10 +147,9 @@ pub(crate) async fn embed(
             "Shorten it, or leave out \"truncate\": false to have it cut.",
         ));
     }
-    let counts = tokens.iter().map(|text| text.ids.len()).collect();
-    let ids = tokens.into_iter().map(|text| text.ids).collect();
-    let encoded = state.engine.encode(&model, ids, caller.key.as_deref()).await?;
-    let Encoded { mut vectors, queue, infer } = encoded;
+    let counts = texts.iter().map(|text| text.tokens).collect();
+    // Each is there: those that are too long were refused above.
+    let mut vectors: Vec<Vec<f32>> = texts.into_iter().filter_map(|text| Some(text.vector?.to_vec())).collect();
     if !reading.raw && !model.normalizes {
         vectors.iter_mut().for_each(|vector| normalize(vector));
     }

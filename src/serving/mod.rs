@@ -3,6 +3,9 @@
 mod batcher;
 mod engine;
 mod pool;
+mod vector_cache;
 
-pub use engine::{Encoded, Engine, EngineError};
+pub use batcher::Waiting;
+pub use engine::{EncodeOptions, Encoded, EncodedText, Engine, EngineError};
 pub use pool::{ModelPool, PoolError, ServedModel};
+pub use vector_cache::VectorCache;

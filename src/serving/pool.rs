@@ -12,6 +12,8 @@ use crate::store::{Kind, ModelRow};
 pub struct ServedModel {
     /// What the database says of it.
     pub row: ModelRow,
+    /// Of the row; what the vectors that are kept go by.
+    pub(super) fingerprint: Arc<str>,
     tokenizer: Arc<Tokenizer>,
     /// What may stand in front of texts.
     pub prompts: Arc<Prompts>,
@@ -26,7 +28,8 @@ impl ServedModel {
         model.encoder.freeze(tokens);
         let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
         let normalizes = model.encoder.normalizes();
-        Self { row, tokenizer, prompts, normalizes, model: Mutex::new(model) }
+        let fingerprint = row.fingerprint.as_str().into();
+        Self { row, fingerprint, tokenizer, prompts, normalizes, model: Mutex::new(model) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Model> {

@@ -190,6 +190,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn finish_job(&self, claim: &Job, model: &NewModel<'_>, report: &Value) -> Result<bool> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let finished = sqlx::query(
             "update job set status = 'succeeded', phase = null, finished_at = ?3, report = ?4

@@ -46,6 +46,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn upsert_model(&self, model: &ModelRow) -> Result<()> {
+        let _changing = self.changing_models();
         sqlx::query(
             "insert into model (model_id, name, kind, base_model, fingerprint, dimensions, max_tokens, bytes, created_at)
              values (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -104,6 +105,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn set_alias(&self, name: &str, model_id: &str) -> Result<()> {
+        let _changing = self.changing_models();
         sqlx::query(
             "insert into alias (name, model_id, updated_at) values (?, ?, ?)
              on conflict (name) do update set model_id = excluded.model_id, updated_at = excluded.updated_at",
@@ -121,6 +123,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn set_first_alias(&self, name: &str, model_id: &str) -> Result<()> {
+        let _changing = self.changing_models();
         sqlx::query("insert into alias (name, model_id, updated_at) values (?, ?, ?) on conflict (name) do nothing")
             .bind(name)
             .bind(model_id)
