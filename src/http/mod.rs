@@ -42,9 +42,11 @@ use crate::serving::{Engine, ModelPool};
 use crate::store;
 use error::{ApiError, nearest};
 
+/// What handlers share; each request has a handle to it.
+pub type AppState = Arc<Shared>;
+
 /// What handlers share.
-#[derive(Clone)]
-pub struct AppState {
+pub struct Shared {
     /// Jobs, datasets, models.
     pub queue: JobQueue,
     /// What a job would take.
