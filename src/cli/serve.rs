@@ -89,6 +89,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         exporting: Arc::new(Semaphore::new(2)),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
+            max_waiting: config.max_waiting,
+            threads,
             max_upload: config.max_upload,
             max_body: config.max_body,
             this_machine_only: !config.allow_anyone,
