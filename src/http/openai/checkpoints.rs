@@ -18,7 +18,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Checkpoint {
+struct FineTuningCheckpoint {
     /// The tuned model's id.
     id: String,
     #[schema(example = "fine_tuning.job.checkpoint")]
@@ -45,7 +45,7 @@ struct CheckpointMetrics {
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{job_id}/checkpoints", tag = "OpenAI",
     params(("job_id" = String, Path, description = "Its id."), PageQuery),
     responses(
-        (status = 200, description = "One checkpoint, or none yet.", body = Page<Checkpoint>),
+        (status = 200, description = "One checkpoint, or none yet.", body = Page<FineTuningCheckpoint>),
         (status = 404, description = "There is no such job."),
         (status = 422, description = "The page before ended with a checkpoint that is not this job's."),
     ))]
@@ -53,7 +53,7 @@ async fn list_fine_tuning_checkpoints(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
-) -> Result<axum::Json<Page<Checkpoint>>> {
+) -> Result<axum::Json<Page<FineTuningCheckpoint>>> {
     let job = jobs::find(&state, &id).await?;
     let model = model_id(&job.job_id);
     let data = match query.after.as_deref() {
@@ -62,11 +62,11 @@ async fn list_fine_tuning_checkpoints(
         None if job.status == Status::Succeeded => vec![kept(&state, job, model).await?],
         None => Vec::new(),
     };
-    Ok(axum::Json(Page::of(data, query.limit.unwrap_or(10).max(1), |checkpoint: &Checkpoint| &checkpoint.id)))
+    Ok(axum::Json(Page::of(data, query.limit.unwrap_or(10).max(1), |checkpoint: &FineTuningCheckpoint| &checkpoint.id)))
 }
 
 /// The epoch whose weights a job's model has.
-async fn kept(state: &AppState, job: Job, model: String) -> Result<Checkpoint> {
+async fn kept(state: &AppState, job: Job, model: String) -> Result<FineTuningCheckpoint> {
     let kept = job.report.as_ref().and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
     let mut metrics = CheckpointMetrics::default();
     for epoch in state.queue.store.events_of_attempt(&job.job_id, "epoch").await? {
@@ -76,7 +76,7 @@ async fn kept(state: &AppState, job: Job, model: String) -> Result<Checkpoint> {
             (metrics.train_loss, metrics.valid_loss) = (epoch["loss"].as_f64(), epoch["val_loss"].as_f64());
         }
     }
-    Ok(Checkpoint {
+    Ok(FineTuningCheckpoint {
         id: model,
         object: "fine_tuning.job.checkpoint",
         created_at: seconds(job.finished_at.unwrap_or(job.created_at)),

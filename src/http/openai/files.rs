@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::{Page, seconds};
 use crate::datasets::{Upload, format};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Result, shown};
 use crate::http::extract::{self, Path, Query, content_type};
 use crate::http::{AppState, datasets, names, schema};
 use crate::ml::dataset::Format;
@@ -48,7 +48,7 @@ impl FilePurpose {
 }
 
 #[derive(Serialize, ToSchema)]
-struct File {
+struct OpenAiFile {
     /// `ds_..`: the dataset's.
     id: String,
     #[schema(example = "file")]
@@ -68,7 +68,7 @@ struct File {
     rows: i64,
 }
 
-impl From<Dataset> for File {
+impl From<Dataset> for OpenAiFile {
     fn from(row: Dataset) -> Self {
         Self {
             id: row.dataset_id,
@@ -102,11 +102,11 @@ struct FileForm {
 #[utoipa::path(post, path = "/v1/files", tag = "OpenAI",
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
-        (status = 200, description = "The file: its id goes into a fine-tuning job's `training_file`.", body = File),
+        (status = 200, description = "The file: its id goes into a fine-tuning job's `training_file`.", body = OpenAiFile),
         (status = 415, description = "The body is no form."),
         (status = 422, description = "The table cannot be used; `errors` names rows and lines."),
     ))]
-async fn create_file(State(state): State<AppState>, request: Request) -> Result<axum::Json<File>> {
+async fn create_file(State(state): State<AppState>, request: Request) -> Result<axum::Json<OpenAiFile>> {
     let kind = content_type(request.headers());
     if kind != "multipart/form-data" {
         return Err(ApiError::media_type(&kind, "multipart/form-data"));
@@ -134,8 +134,14 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
 }
 
 fn parse_purpose(text: &str) -> Result<FilePurpose> {
-    let quoted = serde_json::Value::from(text).to_string();
-    extract::parse(quoted.as_bytes()).map_err(|error: ApiError| error.param("purpose"))
+    serde_json::from_value(text.into()).map_err(|_| {
+        ApiError::unusable(
+            "unknown_value",
+            "purpose",
+            format!("The purpose {:?} has no meaning here.", shown(text)),
+            "Send fine-tune for a file to train on, or evals for one to measure with.",
+        )
+    })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -166,10 +172,13 @@ enum Order {
 /// List the files, the newest first.
 #[utoipa::path(get, path = "/v1/files", tag = "OpenAI", params(FilesQuery),
     responses(
-        (status = 200, description = "A page of files.", body = Page<File>),
+        (status = 200, description = "A page of files.", body = Page<OpenAiFile>),
         (status = 404, description = "The page before ended with a file that is not there."),
     ))]
-async fn list_files(State(state): State<AppState>, Query(query): Query<FilesQuery>) -> Result<axum::Json<Page<File>>> {
+async fn list_files(
+    State(state): State<AppState>,
+    Query(query): Query<FilesQuery>,
+) -> Result<axum::Json<Page<OpenAiFile>>> {
     if let Some(after) = &query.after {
         datasets::find(&state, after, "after").await?;
     }
@@ -177,18 +186,18 @@ async fn list_files(State(state): State<AppState>, Query(query): Query<FilesQuer
     let purpose = query.purpose.map(FilePurpose::ours);
     let oldest_first = query.order == Order::Asc;
     let rows = state.queue.store.datasets_page(purpose, query.after.as_deref(), oldest_first, limit + 1).await?;
-    let files = rows.into_iter().map(File::from).collect();
-    Ok(axum::Json(Page::of(files, limit, |file: &File| &file.id)))
+    let files = rows.into_iter().map(OpenAiFile::from).collect();
+    Ok(axum::Json(Page::of(files, limit, |file: &OpenAiFile| &file.id)))
 }
 
 /// Tell of one file.
 #[utoipa::path(get, path = "/v1/files/{file_id}", tag = "OpenAI",
     params(("file_id" = String, Path, description = "Its id.")),
     responses(
-        (status = 200, description = "The file.", body = File),
+        (status = 200, description = "The file.", body = OpenAiFile),
         (status = 404, description = "There is no such file."),
     ))]
-async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<File>> {
+async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<OpenAiFile>> {
     Ok(axum::Json(datasets::find(&state, &id, "file_id").await?.into()))
 }
 

@@ -18,7 +18,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Model {
+struct OpenAiModel {
     /// The model's name, which goes into a request's `model`; a tuned one's is its job's `fine_tuned_model`.
     id: String,
     #[schema(example = "model")]
@@ -37,7 +37,7 @@ struct Model {
     fingerprint: String,
 }
 
-impl From<ModelRow> for Model {
+impl From<ModelRow> for OpenAiModel {
     fn from(row: ModelRow) -> Self {
         Self {
             id: row.name,
@@ -53,28 +53,31 @@ impl From<ModelRow> for Model {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Models {
+struct OpenAiModels {
     #[schema(example = "list")]
     object: &'static str,
-    data: Vec<Model>,
+    data: Vec<OpenAiModel>,
 }
 
 /// List the models, bases and tuned ones, the newest first.
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
-    responses((status = 200, description = "All models.", body = Models)))]
-async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
+    responses((status = 200, description = "All models.", body = OpenAiModels)))]
+async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<OpenAiModels>> {
     state.queue.models.look_again().await?;
-    let data = state.queue.store.models().await?.into_iter().map(Model::from).collect();
-    Ok(axum::Json(Models { object: "list", data }))
+    let data = state.queue.store.models().await?.into_iter().map(OpenAiModel::from).collect();
+    Ok(axum::Json(OpenAiModels { object: "list", data }))
 }
 
 /// Tell of one model.
 #[utoipa::path(get, path = "/v1/models/{model}", tag = "OpenAI",
     params(("model" = String, Path, description = "Its id, name or alias.")),
     responses(
-        (status = 200, description = "The model.", body = Model),
+        (status = 200, description = "The model.", body = OpenAiModel),
         (status = 404, description = "There is no such model."),
     ))]
-async fn find_openai_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<Model>> {
+async fn find_openai_model(
+    State(state): State<AppState>,
+    Path(wanted): Path<String>,
+) -> Result<axum::Json<OpenAiModel>> {
     Ok(axum::Json(resolve(&state, &wanted).await?.into()))
 }

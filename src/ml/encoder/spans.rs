@@ -98,3 +98,38 @@ fn of_transformer(tokenizer: &TransformerTokenizer, text: &str, special: bool) -
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_the_users_characters_whatever_lower_case_makes_of_them() {
+        let vocabulary = ["[UNK]", "i\u{307}stanbul", "stra\u{df}e", "e", "n"];
+        let vocab: serde_json::Map<_, _> =
+            vocabulary.iter().zip(0..).map(|(word, id)| ((*word).to_owned(), id.into())).collect();
+        let json = serde_json::json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
+            "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]" },
+        });
+        let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap();
+        let tokenizer = Tokenizer::Transformer(Box::new(TransformerTokenizer { tokenizer, lowercase: true }));
+        let told = |prompt: &str, text: &str| {
+            let spans = tokenizer.spans(prompt, text, true);
+            spans.into_iter().map(|span| (span.id, span.text, span.place)).collect::<Vec<_>>()
+        };
+        // In lower case the first word is a character longer.
+        let spans = told("", "\u{130}STANBUL N \u{1f389}");
+        assert_eq!(
+            spans,
+            [
+                (1, "\u{130}STANBUL".to_owned(), Some(0..8)),
+                (4, "N".to_owned(), Some(9..10)),
+                (0, "\u{1f389}".to_owned(), Some(11..12))
+            ]
+        );
+        // A prompt's tokens are not of the text.
+        assert_eq!(told("E ", "N"), [(3, "E".to_owned(), None), (4, "N".to_owned(), Some(0..1))]);
+    }
+}
