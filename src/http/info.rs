@@ -75,6 +75,7 @@ struct EmbeddingModel {
     responses(
         (status = 200, description = "The model and the limits.", body = Info),
         (status = 404, description = "There is no such model."),
+        (status = 422, description = "A parameter is unknown."),
     ))]
 async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Result<axum::Json<Info>> {
     let row = resolve(&state, query.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;

@@ -13,6 +13,16 @@ pub(crate) fn text_or_texts() -> RefOr<Schema> {
     Schema::OneOf(OneOfBuilder::new().item(plain(Type::String)).item(texts).build()).into()
 }
 
+/// The same, or a text that is compared with others.
+pub(crate) fn texts_or_comparison() -> RefOr<Schema> {
+    let comparison = plain(Type::Object)
+        .property("source_sentence", plain(Type::String))
+        .property("sentences", ArrayBuilder::new().items(plain(Type::String)).min_items(Some(1)))
+        .required("source_sentence")
+        .required("sentences");
+    Schema::OneOf(OneOfBuilder::new().item(text_or_texts()).item(comparison).build()).into()
+}
+
 /// A vector as numbers, or as base64 of little-endian float32.
 pub(crate) fn vector() -> RefOr<Schema> {
     let numbers = ArrayBuilder::new().items(plain(Type::Number));

@@ -22,15 +22,26 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 struct RootRequest {
     /// A text or texts to embed; or `{source_sentence, sentences}` to compare. The other fields are those of
     /// `/embed` and `/similarity`.
-    #[schema(schema_with = schema::text_or_texts)]
+    #[schema(schema_with = schema::texts_or_comparison)]
     inputs: Value,
+}
+
+/// What the root answers.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "for the description alone")]
+enum RootReply {
+    /// A vector for each text.
+    Vectors(Vec<Vec<f32>>),
+    /// The similarity of each sentence.
+    Scores(Vec<f64>),
 }
 
 /// Do what `/embed` or `/similarity` would, by the form of `inputs`.
 #[utoipa::path(post, path = "/", tag = "text-embeddings-inference",
     request_body = RootRequest,
     responses(
-        (status = 200, description = "A bare list: vectors, or the similarity of each sentence.", body = Vec<Vec<f32>>),
+        (status = 200, description = "A bare list: vectors, or the similarity of each sentence.", body = RootReply),
         (status = 404, description = "There is no such model."),
         (status = 413, description = "Too many texts, or one that is too long."),
         (status = 422, description = "A field's value cannot be used."),

@@ -2,6 +2,7 @@
 //! errors.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -80,6 +81,26 @@ async fn apps_clients_work_as_they_are() {
     errors(&told);
     files(&told);
     fine_tuning(&told, &ours);
+}
+
+#[test]
+fn the_documents_snippets_run_as_they_stand() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(root.join("docs/clients.md")).unwrap();
+    let blocks: String =
+        document.split("```").skip(1).step_by(2).map(|block| block.strip_prefix("python\n").unwrap()).collect();
+    let app = App::start();
+    let run = Command::new(&*PYTHON)
+        .args(["-c", &blocks.replace("http://127.0.0.1:8080", &app.address)])
+        .env("HF_HUB_DISABLE_TELEMETRY", "1")
+        .current_dir(root)
+        .output()
+        .unwrap();
+    let (out, complaints) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{out}\n{complaints}");
+    for expected in ["512 use-multilingual-v3 ", "The job succeeded.", "\noccupations-", "(2, 512)"] {
+        assert!(out.contains(expected), "no {expected:?} in:\n{out}");
+    }
 }
 
 /// The class of the client's exception, the error's code, and a word of what it tells.

@@ -47,7 +47,7 @@ struct CheckpointMetrics {
     responses(
         (status = 200, description = "One checkpoint, or none yet.", body = Page<FineTuningCheckpoint>),
         (status = 404, description = "There is no such job."),
-        (status = 422, description = "The page before ended with a checkpoint that is not this job's."),
+        (status = 422, description = "A parameter's value cannot be used, or the page before ended with a checkpoint that is not this job's."),
     ))]
 async fn list_fine_tuning_checkpoints(
     State(state): State<AppState>,

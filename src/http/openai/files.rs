@@ -103,6 +103,8 @@ struct FileForm {
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The file: its id goes into a fine-tuning job's `training_file`.", body = OpenAiFile),
+        (status = 400, description = "The form is broken off."),
+        (status = 413, description = "The file is larger than the server takes."),
         (status = 415, description = "The body is no form."),
         (status = 422, description = "The table cannot be used; `errors` names rows and lines."),
     ))]
@@ -174,6 +176,7 @@ enum Order {
     responses(
         (status = 200, description = "A page of files.", body = Page<OpenAiFile>),
         (status = 404, description = "The page before ended with a file that is not there."),
+        (status = 422, description = "A parameter's value cannot be used."),
     ))]
 async fn list_files(
     State(state): State<AppState>,

@@ -279,6 +279,7 @@ impl JobsQuery {
     responses(
         (status = 200, description = "A page of jobs.", body = Page<FineTuningJob>),
         (status = 404, description = "The page before ended with a job that is not there."),
+        (status = 422, description = "A parameter's value cannot be used."),
     ))]
 async fn list_fine_tuning_jobs(
     State(state): State<AppState>,
@@ -333,7 +334,7 @@ async fn cancel_fine_tuning_job(
     responses(
         (status = 200, description = "A page of events.", body = Page<FineTuningEvent>),
         (status = 404, description = "There is no such job."),
-        (status = 422, description = "The page before ended with an event that is not this job's."),
+        (status = 422, description = "A parameter's value cannot be used, or the page before ended with an event that is not this job's."),
     ))]
 async fn list_fine_tuning_events(
     State(state): State<AppState>,
