@@ -99,6 +99,16 @@ async fn replies_are_what_the_clients_schemas_say() {
     openai("ListFineTuningJobs", &app.get("/v1/fine_tuning/jobs").await);
     openai("ListFineTuningEvents", &app.get(&path("/events?limit=100")).await);
     openai("ListFineTuningCheckpoints", &app.get(&path("/checkpoints")).await);
+    let end = app.get(&path(&format!("/events?after={job}-1"))).await;
+    assert_eq!(
+        (&end.body["data"], &end.body["has_more"]),
+        (&json!([]), &json!(false)),
+        "nothing is older than the first"
+    );
+    for list in ["/events?after=job_none-1", "/checkpoints?after=ft_none"] {
+        let reply = app.get(&path(list)).await;
+        assert_eq!((reply.status, &reply.body["error"]["code"]), (422, &json!("cursor_not_usable")), "{list}");
+    }
     openai("ListModels", &app.get("/v1/models").await);
     openai("Model", &app.get(&format!("/v1/models/{}", done.text("fine_tuned_model"))).await);
     for format in ["float", "base64"] {
@@ -142,6 +152,8 @@ async fn every_error_below_v1_has_openais_form() {
         (app.get("/v1/files?after=ds_none").await, 404, "dataset_not_found"),
         (app.get("/v1/fine_tuning/jobs?after=job_none").await, 404, "job_not_found"),
         (app.get("/v1/fine_tuning/jobs?limit=x").await, 422, "wrong_type"),
+        (app.get("/v1/fine_tuning/jobs?metadata=null").await, 422, "wrong_type"),
+        (app.get("/v1/fine_tuning/jobs/job_none/events").await, 404, "job_not_found"),
         (app.get("/v1/fine_tuning/jobs?status=queued").await, 422, "unknown_field"),
         (app.post("/v1/fine_tuning/jobs/job_none/cancel", json!({})).await, 404, "job_not_found"),
     ];
@@ -227,4 +239,28 @@ async fn a_validation_file_measures_and_a_multiplier_multiplies_the_recipes_rate
     assert_eq!((by_name.status, by_name.body["data"].clone()), (200, by_alias.body["data"].clone()));
     assert_eq!(by_alias.body["model"], name);
     assert_eq!(by_name.header("x-model"), app.get("/models/prod").await.text("id"));
+}
+
+#[tokio::test]
+async fn a_running_job_says_when_it_will_end_and_is_over_when_its_cancellation_is_answered() {
+    let app = App::start();
+    let file = upload(&app, "fine-tune", "pairs.csv", few(60)).await.text("id");
+    let hyperparameters = json!({ "n_epochs": 5000 });
+    let body = json!({
+        "model": "default", "training_file": file, "hyperparameters": hyperparameters, "recipe": "tutorial",
+        "config": { "early_stopping": null },
+    });
+    let job = app.post("/v1/fine_tuning/jobs", body).await.text("id");
+    app.follow(&job, None, |event| event["type"] == "epoch").await;
+    let path = format!("/v1/fine_tuning/jobs/{job}");
+    let running = app.get(&path).await;
+    assert_eq!(running.text("status"), "running");
+    let (created, finish) = (running.body["created_at"].as_i64(), running.body["estimated_finish"].as_i64());
+    assert!(finish > created && created > Some(0), "{}", running.body);
+    assert_eq!(app.get(&format!("{path}/checkpoints")).await.body["data"], json!([]));
+    let cancelled = app.send(app.request("POST", &format!("{path}/cancel"))).await;
+    assert_eq!((cancelled.status, cancelled.text("status").as_str()), (200, "cancelled"), "{}", cancelled.body);
+    let ended =
+        (&cancelled.body["finished_at"], &cancelled.body["fine_tuned_model"], &cancelled.body["estimated_finish"]);
+    assert!(ended.0.is_i64() && ended.1.is_null() && ended.2.is_null(), "{}", cancelled.body);
 }

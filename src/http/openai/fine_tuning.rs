@@ -14,7 +14,7 @@ use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
 use super::{Page, PageQuery, seconds, unknown_cursor};
 use crate::datasets::{Upload, facts, format};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Result, shown};
 use crate::http::extract::{self, Path, Query, content_type};
 use crate::http::models::resolve;
 use crate::http::{AppState, datasets, jobs};
@@ -106,7 +106,11 @@ struct JobErrorBody {
 
 impl From<Job> for FineTuningJob {
     fn from(job: Job) -> Self {
-        let notes = job.openai.map(|notes| notes.0).unwrap_or_default();
+        // A job of /jobs may have a benchmark too.
+        let notes = job.openai.map_or_else(
+            || OpenAiNotes { validation_file: job.benchmark_id, ..OpenAiNotes::default() },
+            |notes| notes.0,
+        );
         let multiplier = notes.learning_rate_multiplier.map_or(Multiplier::Auto("auto"), Multiplier::Asked);
         let hyperparameters = HyperparametersBody {
             n_epochs: job.config.epochs,
@@ -124,7 +128,7 @@ impl From<Job> for FineTuningJob {
             organization_id: "local",
             result_files: Vec::new(),
             status: job.status,
-            validation_file: notes.validation_file.or(job.benchmark_id),
+            validation_file: notes.validation_file,
             training_file: job.dataset_id,
             hyperparameters,
             trained_tokens: None,
@@ -258,6 +262,10 @@ impl JobsQuery {
                 }
                 (_, Some(key)) => {
                     found.metadata.insert(key.to_owned(), value);
+                }
+                ("metadata", _) => {
+                    let detail = format!("\"metadata={}\" names no key.", shown(&value));
+                    return Err(ApiError::unusable("wrong_type", "metadata", detail, "Send metadata[key]=value."));
                 }
                 _ => {
                     let known = "expected one of `after`, `limit`, `metadata`";
