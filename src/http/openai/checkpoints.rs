@@ -36,8 +36,10 @@ struct FineTuningCheckpoint {
 #[derive(Default, Serialize, ToSchema)]
 struct CheckpointMetrics {
     step: usize,
-    /// Of the epoch that was kept; null where the base's weights were.
+    /// Of the epoch that was kept; left out where the base's weights were.
+    #[serde(skip_serializing_if = "Option::is_none")]
     train_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     valid_loss: Option<f64>,
 }
 
