@@ -20,7 +20,7 @@ pub(crate) fn router() -> Router<AppState> {
 /// `texts` is answered in our shape, `inputs` in text-embeddings-inference's: a bare array.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EmbedRequest {
+pub(crate) struct EmbedRequest {
     texts: Option<Value>,
     inputs: Option<Value>,
     model: Option<String>,
@@ -42,7 +42,11 @@ struct EmbedBody<'a> {
 }
 
 /// `POST /embed`
-async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Json<EmbedRequest>) -> Result<Response> {
+pub(crate) async fn embed(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(request): Json<EmbedRequest>,
+) -> Result<Response> {
     let (texts, ours) = match (&request.texts, &request.inputs) {
         (Some(value), None) => (texts::texts(value, "texts")?, true),
         (None, Some(value)) => (texts::texts(value, "inputs")?, false),

@@ -9,14 +9,19 @@ mod export;
 mod extract;
 mod guard;
 mod health;
+mod info;
 mod jobs;
 mod losses;
 mod metrics;
 mod models;
 mod names;
+mod openai;
 mod pages;
+mod schema;
 mod similarity;
+mod tei;
 mod texts;
+mod tokenize;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +60,8 @@ pub struct Shared {
     pub pool: Arc<ModelPool>,
     /// The inference threads.
     pub engine: Arc<Engine>,
+    /// A permit for each list of texts that `/tokenize` may work on at once.
+    pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
     /// What requests may ask for.
@@ -68,6 +75,10 @@ pub struct Shared {
 pub struct Limits {
     /// Texts in one request.
     pub max_texts: usize,
+    /// Texts that may wait for the inference threads.
+    pub max_waiting: usize,
+    /// Inference threads; as many lists of texts are tokenized at a time.
+    pub threads: usize,
     /// Bytes of an uploaded table.
     pub max_upload: usize,
     /// Bytes of any other body.
@@ -96,6 +107,10 @@ pub fn router(state: AppState) -> Router {
         .merge(losses::router())
         .merge(health::router())
         .merge(pages::router())
+        .merge(Router::from(info::router()))
+        .merge(Router::from(openai::router(max_upload)))
+        .merge(Router::from(tei::router()))
+        .merge(Router::from(tokenize::router()))
         .layer(DefaultBodyLimit::max(state.limits.max_body))
         .merge(datasets::router(max_upload))
         .merge(jobs::router(max_upload))
@@ -147,7 +162,7 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The routes that a wrong path may have meant.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 16] = [
     "/embed",
     "/similarity",
     "/datasets",
@@ -158,6 +173,12 @@ const ROUTES: [&str; 10] = [
     "/health",
     "/health/live",
     "/health/ready",
+    "/tokenize",
+    "/info",
+    "/v1/embeddings",
+    "/v1/models",
+    "/v1/files",
+    "/v1/fine_tuning/jobs",
 ];
 
 async fn no_such_route(request: Request) -> ApiError {

@@ -22,7 +22,7 @@ pub(crate) fn router() -> Router<AppState> {
 /// text-embeddings-inference's, where the last two stand in `inputs` and a bare array is answered.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SimilarityRequest {
+pub(crate) struct SimilarityRequest {
     pairs: Option<Vec<Value>>,
     queries: Option<Value>,
     documents: Option<Value>,
@@ -77,7 +77,7 @@ struct SimilarityBody<'a> {
 }
 
 /// `POST /similarity`
-async fn similarity(
+pub(crate) async fn similarity(
     State(state): State<AppState>,
     caller: Caller,
     Json(request): Json<SimilarityRequest>,

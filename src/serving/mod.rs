@@ -6,6 +6,6 @@ mod pool;
 mod vector_cache;
 
 pub use batcher::Waiting;
-pub use engine::{EncodeOptions, Encoded, EncodedText, Engine, EngineError};
+pub use engine::{BATCH_TOKENS, EncodeOptions, Encoded, EncodedText, Engine, EngineError};
 pub use pool::{ModelPool, PoolError, ServedModel};
 pub use vector_cache::VectorCache;
