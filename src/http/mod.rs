@@ -1,7 +1,11 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
+mod access;
 mod caller;
+mod connections;
+mod cors;
 mod datasets;
+mod deadline;
 mod embed;
 mod error;
 mod events;
@@ -10,13 +14,17 @@ mod extract;
 mod guard;
 mod health;
 mod jobs;
+mod keys;
+mod life;
 mod losses;
 mod metrics;
 mod models;
 mod names;
 mod pages;
+mod prometheus;
 mod similarity;
 mod texts;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,12 +43,16 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::TraceLayer;
 
 use crate::jobs::{JobQueue, Planner};
+use crate::keys::Keyring;
 use crate::serving::{Engine, ModelPool};
 use crate::store;
+pub use connections::ConnectionLimits;
+pub use cors::is_origin;
 use error::{ApiError, nearest};
+pub use life::Life;
+pub use prometheus::Meter;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -59,6 +71,12 @@ pub struct AppState {
     pub exporting: Arc<Semaphore>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
+    /// Who may ask.
+    pub keys: Arc<Keyring>,
+    /// Loading, answering or stopping.
+    pub life: Arc<Life>,
+    /// What is counted and measured.
+    pub meter: Meter,
     /// Ends streams and waits when the server stops.
     pub stop: CancellationToken,
 }
@@ -72,8 +90,14 @@ pub struct Limits {
     pub max_upload: usize,
     /// Bytes of any other body.
     pub max_body: usize,
-    /// Only requests to this machine's own name are answered.
+    /// While there are no keys, only requests to this machine's own name are answered.
     pub this_machine_only: bool,
+    /// Pages of other sites that may call; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// To the head of an answer, where the route is none of those that take long.
+    pub request_deadline: Duration,
+    /// A body may stand still for so long.
+    pub body_patience: Duration,
     /// The dataset that measures general ability where a job names none.
     pub default_benchmark: Option<String>,
 }
@@ -88,46 +112,46 @@ pub fn router(state: AppState) -> Router {
     };
     let request_id = HeaderName::from_static("x-request-id");
     let max_upload = state.limits.max_upload;
-    Router::new()
+    let cors_origins = state.limits.cors_origins.clone();
+    let router = Router::new()
         .merge(embed::router())
         .merge(similarity::router())
         .merge(models::router())
         .merge(export::router())
         .merge(losses::router())
-        .merge(health::router())
+        .merge(Router::from(health::router()))
+        .merge(Router::from(keys::router()))
+        .merge(Router::from(prometheus::router()))
         .merge(pages::router())
         .layer(DefaultBodyLimit::max(state.limits.max_body))
         .merge(datasets::router(max_upload))
         .merge(jobs::router(max_upload))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), deadline::deadline))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(error::finish))
+        .layer(middleware::from_fn(error::finish));
+    let router = if cors_origins.is_empty() { router } else { router.layer(cors::layer(&cors_origins)) };
+    router
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(middleware::from_fn(prometheus::observe))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn(trace::trace))
         .layer(SetRequestIdLayer::new(request_id, NewRequestId))
         .with_state(state)
 }
 
-/// Answers requests until `stop`, then lets those in flight finish, for 20 seconds at most.
+/// Answers requests until `state.stop`, then lets those in flight finish, for a while.
 ///
 /// # Errors
 /// What the system says of the listener.
-pub async fn serve(listener: TcpListener, state: AppState) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, state: AppState, limits: ConnectionLimits) -> std::io::Result<()> {
     let stop = state.stop.clone();
-    let drained = axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        result = drained => result,
-        () = async { stop.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
-    }
+    connections::serve(listener, router(state), stop, limits).await
 }
-
-/// How long requests in flight may take when the server stops.
-const DRAIN: Duration = Duration::from_secs(20);
 
 /// `req_..`: stands in the reply's header, in errors and in the log.
 #[derive(Clone, Copy)]
@@ -147,7 +171,7 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The routes that a wrong path may have meant.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 12] = [
     "/embed",
     "/similarity",
     "/datasets",
@@ -155,6 +179,8 @@ const ROUTES: [&str; 10] = [
     "/models",
     "/losses",
     "/aliases",
+    "/keys",
+    "/metrics",
     "/health",
     "/health/live",
     "/health/ready",

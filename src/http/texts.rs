@@ -11,6 +11,7 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
+use super::prometheus;
 use crate::ml::dataset::LONGEST_TEXT;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
@@ -168,7 +169,9 @@ pub(crate) async fn embed(
     if !reading.raw && !model.normalizes {
         vectors.iter_mut().for_each(|vector| normalize(vector));
     }
-    Ok(Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } })
+    let vectors = Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } };
+    prometheus::embedded(&vectors);
+    Ok(vectors)
 }
 
 /// The text of a prompt.

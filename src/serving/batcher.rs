@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{Encoded, EngineError, ServedModel};
+use super::{Encoded, EngineError, QueueDepth, ServedModel};
 
 /// Some texts of one request.
 pub(super) struct Work {
@@ -81,6 +81,13 @@ impl Batcher {
             }
             waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What waits now.
+    pub(super) fn depth(&self) -> QueueDepth {
+        let waiting = self.lock();
+        let tokens = waiting.work.iter().map(Work::tokens).sum();
+        QueueDepth { parts: waiting.work.len(), texts: waiting.texts, tokens }
     }
 
     /// Lets the threads finish what waits, and refuses more.

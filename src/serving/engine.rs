@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::ServedModel;
 use super::batcher::{Batcher, Work};
+use super::meter;
 use crate::ml::encoder::encode_all_raw;
 
 /// Tokens of one forward pass, over all requests in it.
@@ -46,6 +47,17 @@ pub struct Encoded {
     pub infer: Duration,
 }
 
+/// What waits for the inference threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Parts of requests; a small request has one.
+    pub parts: usize,
+    /// Texts in them.
+    pub texts: usize,
+    /// Tokens of those.
+    pub tokens: usize,
+}
+
 /// A pool of threads that runs every model.
 pub struct Engine {
     batcher: Arc<Batcher>,
@@ -72,6 +84,11 @@ impl Engine {
         };
         let threads = (0..threads.max(1)).map(start).collect::<std::io::Result<_>>()?;
         Ok(Self { batcher, threads })
+    }
+
+    /// What waits now.
+    pub fn queue_depth(&self) -> QueueDepth {
+        self.batcher.depth()
     }
 
     /// The vectors of texts that are token ids already. `caller` is whose they are: callers get equal shares.
@@ -133,6 +150,7 @@ fn parts(texts: Vec<Vec<u32>>) -> Vec<Vec<Vec<u32>>> {
 fn run(batch: Vec<Work>) {
     let encoder = batch[0].model.encoder();
     let texts: Vec<&[u32]> = batch.iter().flat_map(|work| &work.texts).map(Vec::as_slice).collect();
+    meter::pass(texts.len(), texts.iter().map(|text| text.len()).sum());
     let started = Instant::now();
     let vectors = catch_unwind(AssertUnwindSafe(|| Vec::<Vec<f32>>::try_from(encode_all_raw(&*encoder, &texts))));
     let vectors = match vectors {

@@ -2,7 +2,8 @@
 
 mod batcher;
 mod engine;
+mod meter;
 mod pool;
 
-pub use engine::{Encoded, Engine, EngineError};
+pub use engine::{Encoded, Engine, EngineError, QueueDepth};
 pub use pool::{ModelPool, PoolError, ServedModel};

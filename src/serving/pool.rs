@@ -103,6 +103,12 @@ impl ModelPool {
         self.load(row, base).await
     }
 
+    /// How many models are in memory.
+    pub fn loaded(&self) -> usize {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.values().filter(|(slot, _)| slot.initialized()).count()
+    }
+
     async fn load(&self, row: ModelRow, base: Option<Arc<ServedModel>>) -> Result<Arc<ServedModel>, PoolError> {
         let slot = self.slot(&row);
         let load = || async {
