@@ -1,6 +1,7 @@
 //! `shamisen serve`
 
 use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -150,7 +151,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     });
     state.life.begin();
     tracing::info!("ready");
-    say_ready();
+    say("Shamisen is ready: its models are loaded.");
 
     let served = server.await;
     stop.cancel();
@@ -221,9 +222,8 @@ async fn stop_on_signal(life: Arc<Life>, stop: CancellationToken, wait: u64) {
 }
 
 /// The three calls to try.
-#[expect(clippy::print_stdout, reason = "the greeting is this command's output")]
 fn greet(address: SocketAddr) {
-    println!(
+    say(&format!(
         r#"
 Shamisen listens on http://{address}/  (open it in a browser)
 
@@ -233,10 +233,10 @@ Try:
   curl -s http://{address}/jobs -F file=@examples/occupations.csv -F name=occupations
   curl -s http://{address}/jobs
 "#
-    );
+    ));
 }
 
-#[expect(clippy::print_stdout, reason = "that it is ready is this command's output")]
-fn say_ready() {
-    println!("Shamisen is ready: its models are loaded.");
+/// A line of this command's output. Whoever started the server need not listen to it for as long as it lives.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stdout(), "{words}");
 }

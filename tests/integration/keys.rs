@@ -189,7 +189,7 @@ async fn keys_that_the_command_line_makes_and_revokes_count_in_a_running_server(
     assert!(listed.contains("active") && listed.contains("embed") && !listed.contains(&key), "{listed}");
     let id = listed.split_whitespace().next().unwrap();
     assert!(key_command(app.data.path(), &["revoke", id]).status.success());
-    until(async || with_key(&app, &key, "GET", "/models", None).await.text("code") == "key_revoked").await;
+    until(async || with_key(&app, &key, "GET", "/models", None).await.body["code"] == "key_revoked").await;
     // Taking the last key back opens nothing.
     is(&app.get("/models").await, 401, "key_missing");
     assert!(!key_command(app.data.path(), &["revoke", "key_0"]).status.success());

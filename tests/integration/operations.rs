@@ -77,6 +77,7 @@ async fn while_models_load_the_server_is_alive_and_not_ready() {
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let address = lines.filter_map(|line| Some(line.split_once("listens on ")?.1.to_owned())).next().unwrap();
+    // What it says from here on nobody hears, and that does it no harm.
     let address = address.split('/').take(3).collect::<Vec<_>>().join("/");
     let get = async |path: &str| {
         let reply = reqwest::get(format!("{address}{path}")).await.unwrap();
