@@ -33,6 +33,7 @@ class Server:
         for line in self.process.stdout:
             if "listens on" in line:
                 self.address = line.split("http://")[1].split("/")[0]
+            if "is ready" in line:
                 return
         raise SystemExit("the server did not start; run `make serve` once before")
 

@@ -20,6 +20,10 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
+fn seconds() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1..=86_400)
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -35,6 +39,12 @@ pub enum Command {
     },
     /// Measure a model on a benchmark: correlation of the cosine with graded pairs.
     Eval(Eval),
+    /// Make, list and revoke API keys, also while a server runs.
+    Key {
+        /// What to do with keys.
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
 }
 
 /// `shamisen serve`
@@ -49,7 +59,7 @@ pub struct Serve {
     /// The port to listen on; 0 takes a free one.
     #[arg(long, env = "SHAMISEN_PORT", default_value_t = 8080)]
     pub port: u16,
-    /// Answer other machines too. There are no keys yet: whoever reaches the port may do anything.
+    /// Answer other machines too where there are no keys: whoever reaches the port may do anything.
     #[arg(long, env = "SHAMISEN_ALLOW_ANYONE", value_parser = FalseyValueParser::new())]
     pub allow_anyone: bool,
     /// A table of graded sentence pairs (CSV) that measures every job's models before and after.
@@ -82,6 +92,54 @@ pub struct Serve {
     /// What to log, as in `info` or `shamisen=debug`.
     #[arg(long, env = "SHAMISEN_LOG", default_value = "info")]
     pub log: String,
+    /// How to write the log.
+    #[arg(long, env = "SHAMISEN_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+    /// How connections and requests are bounded.
+    #[command(flatten)]
+    pub connections: Connections,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// How `shamisen serve` bounds connections and requests. Times are in seconds.
+#[derive(Clone, Debug, Args)]
+pub struct Connections {
+    /// Pages of other sites that may call, as in `https://app.example,http://localhost:3000`; `*` for all.
+    #[arg(long, env = "SHAMISEN_CORS_ORIGIN", value_delimiter = ',')]
+    pub cors_origin: Vec<String>,
+    /// Open connections; where one is too many, the one that has been idle longest makes room.
+    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS", value_parser = at_least_one(), default_value_t = 1024)]
+    pub max_connections: usize,
+    /// Open connections of one address; a proxy is one.
+    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = at_least_one(), default_value_t = 256)]
+    pub max_connections_of_address: usize,
+    /// Until a request's head has come.
+    #[arg(long, env = "SHAMISEN_HEAD_TIMEOUT", value_parser = seconds(), default_value_t = 10)]
+    pub head_timeout: u64,
+    /// A connection without a request, or a client that does not read its answer, is closed after these.
+    #[arg(long, env = "SHAMISEN_IDLE_TIMEOUT", value_parser = seconds(), default_value_t = 75)]
+    pub idle_timeout: u64,
+    /// A request's body may stand still for so long; then 408.
+    #[arg(long, env = "SHAMISEN_BODY_TIMEOUT", value_parser = seconds(), default_value_t = 20)]
+    pub body_timeout: u64,
+    /// Until a request's answer begins; then 503. Uploads, jobs and changes of models have ten minutes, streams have no limit.
+    #[arg(long, env = "SHAMISEN_REQUEST_TIMEOUT", value_parser = seconds(), default_value_t = 30)]
+    pub request_timeout: u64,
+    /// After SIGTERM, before connections are refused: time for a load balancer to see that the server is not ready.
+    #[arg(long, env = "SHAMISEN_STOP_WAIT", default_value_t = 1)]
+    pub stop_wait: u64,
+    /// For requests in flight when the server stops.
+    #[arg(long, env = "SHAMISEN_DRAIN", default_value_t = 20)]
+    pub drain: u64,
 }
 
 /// `shamisen train`
@@ -117,6 +175,65 @@ pub struct Train {
     /// Say what it would take, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// The data folder.
+    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
+    pub data: PathBuf,
+}
+
+/// `shamisen key ..`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key. From the first one on, every request to the API needs one.
+    Create(KeyCreate),
+    /// List the keys, without their secrets.
+    List(KeyList),
+    /// Revoke a key.
+    Revoke(KeyRevoke),
+}
+
+/// `shamisen key create`
+#[derive(Debug, Args)]
+pub struct KeyCreate {
+    /// Whose it is, or what for.
+    #[arg(long)]
+    pub name: String,
+    /// What it may do: embed, train, metrics, admin (everything).
+    #[arg(long, value_delimiter = ',', required = true, value_enum)]
+    pub scope: Vec<KeyScope>,
+    /// How long it is good for, as in 90d, 12h, 30m [default: for ever].
+    #[arg(long)]
+    pub expires: Option<String>,
+    /// The data folder.
+    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
+    pub data: PathBuf,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyScope {
+    /// Embed and compare texts, read models.
+    Embed,
+    /// Datasets and jobs.
+    Train,
+    /// Read /metrics.
+    Metrics,
+    /// Everything.
+    Admin,
+}
+
+/// `shamisen key list`
+#[derive(Debug, Args)]
+pub struct KeyList {
+    /// The data folder.
+    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
+    pub data: PathBuf,
+}
+
+/// `shamisen key revoke`
+#[derive(Debug, Args)]
+pub struct KeyRevoke {
+    /// The key's id, as `shamisen key list` shows it.
+    pub id: String,
     /// The data folder.
     #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
     pub data: PathBuf,

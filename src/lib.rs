@@ -7,6 +7,7 @@ pub mod ml;
 pub mod store;
 
 pub mod datasets;
+pub mod keys;
 pub mod registry;
 
 pub mod jobs;

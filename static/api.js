@@ -2,6 +2,7 @@
 
 import { h, tx } from "./dom.js";
 import { has, lang, t } from "./i18n.js";
+import { forgetKey, send } from "./key.js";
 
 /** The server answered with a problem. */
 export class Problem extends Error {
@@ -29,18 +30,23 @@ export async function api(path, { method = "GET", json, form } = {}) {
   let response;
   let text;
   try {
-    response = await fetch(path, { method, headers, body: json ? JSON.stringify(json) : form });
+    response = await send(path, { method, headers, body: json ? JSON.stringify(json) : form });
     text = await response.text();
   } catch {
     throw new NoContact();
   }
+  if (!response.ok) throw failure(response, text);
+  return text ? JSON.parse(text) : null;
+}
+
+/** What a reply that is none says: a problem of the server's, or a proxy's page, whose status says enough. */
+export function failure(response, text) {
   let body = null;
   try {
-    body = text ? JSON.parse(text) : null;
-  } catch { /* a proxy's page; its status says enough */ }
-  if (response.ok) return body;
-  if (!body && response.status >= 502 && response.status <= 504) throw new NoContact();
-  throw new Problem(response.status, body ?? { title: `HTTP ${response.status} ${response.statusText}` });
+    body = JSON.parse(text);
+  } catch { /* no document of the server's */ }
+  if (!body && response.status >= 502 && response.status <= 504) return new NoContact();
+  return new Problem(response.status, body ?? { title: `HTTP ${response.status} ${response.statusText}` });
 }
 
 export const part = encodeURIComponent;
@@ -72,6 +78,10 @@ export function problemView(error, { name, retry } = {}) {
     box.append(h("p", null, tx("problem.page", { message: error.message })));
   }
   if (retry) box.append(h("p", null, h("button", { type: "button", onclick: retry }, tx("retry"))));
+  if (error instanceof Problem && error.body.code === "scope_missing") {
+    const other = () => { forgetKey(); location.reload(); };
+    box.append(h("p", null, h("button", { type: "button", onclick: other }, tx("key.other"))));
+  }
   return box;
 }
 

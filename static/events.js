@@ -2,49 +2,75 @@
 
 import { clock, contact, h, loss } from "./dom.js";
 import { has, t } from "./i18n.js";
+import { send } from "./key.js";
 
 export const TERMINAL = ["succeeded", "failed", "cancelled"];
 const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", "checkpoint", "resumed", ...TERMINAL];
 
+/** The messages of a stream of server-sent events: the data of each. An EventSource could not send a key. */
+async function* messages(body) {
+  let text = "";
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text += value;
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const lines = block.split("\n").filter((line) => line.startsWith("data:"));
+      // What has no data is a comment that keeps the line open.
+      if (lines.length) yield lines.map((line) => line.slice(5).trimStart()).join("\n");
+    }
+  }
+}
+
 /** Listens until the last event; after a break it goes on from the last event that came. */
 export function listen(id, { onevent, onend, onbreak }) {
-  let source = null;
+  const ending = new AbortController();
   let timer = null;
   let seq = 0;
   let wait = 1000;
   let over = false;
 
-  function open() {
-    source = new EventSource(`jobs/${encodeURIComponent(id)}/events?after=${seq}`);
-    source.onopen = () => {
-      wait = 1000;
-      contact("events", true);
-    };
-    source.onerror = () => {
-      source.close();
-      if (over) return;
-      timer = setTimeout(open, wait);
-      wait = Math.min(wait * 2, 10_000);
-      onbreak();
-    };
-    for (const type of TYPES) {
-      source.addEventListener(type, (message) => {
-        const event = JSON.parse(message.data);
-        if (event.seq <= seq) return;
-        seq = event.seq;
-        onevent(event);
-        if (TERMINAL.includes(type)) {
-          stop();
-          onend();
+  async function open() {
+    try {
+      const headers = { accept: "text/event-stream" };
+      if (seq) headers["last-event-id"] = String(seq);
+      const path = `jobs/${encodeURIComponent(id)}/events`;
+      const response = await send(path, { headers, cache: "no-store", signal: ending.signal });
+      if (response.ok) {
+        wait = 1000;
+        contact("events", true);
+        for await (const data of messages(response.body)) {
+          take(JSON.parse(data));
+          if (over) return;
         }
-      });
+      }
+    } catch (error) {
+      if (!over) console.warn(error);
+    }
+    if (over) return;
+    timer = setTimeout(open, wait);
+    wait = Math.min(wait * 2, 10_000);
+    onbreak();
+  }
+
+  function take(event) {
+    if (over || event.seq <= seq) return;
+    seq = event.seq;
+    if (!TYPES.includes(event.type)) return;
+    onevent(event);
+    if (TERMINAL.includes(event.type)) {
+      stop();
+      onend();
     }
   }
 
   function stop() {
     over = true;
     clearTimeout(timer);
-    source?.close();
+    ending.abort();
     contact("events", true);
   }
 

@@ -1,8 +1,9 @@
 // The jobs and the models.
 
-import { NoContact, api, part, problemView } from "./api.js";
+import { NoContact, api, failure, part, problemView } from "./api.js";
 import { announce, contact, copyable, date, h, tx } from "./dom.js";
 import { t } from "./i18n.js";
+import { download } from "./key.js";
 
 /** A list that fetches itself, again while something runs. */
 function list(heading, lead, fetch, draw, again) {
@@ -68,6 +69,9 @@ export function jobsView() {
 
 export function modelsView() {
   const told = h("p", { role: "status", class: "told" });
+  const fetched = (event) => download(event, async (response) => {
+    told.replaceChildren(problemView(response ? failure(response, await response.text()) : new NoContact()));
+  });
   const draw = (models, load) => [
     told,
     h("table", { class: "stack list" },
@@ -97,8 +101,8 @@ export function modelsView() {
           : h("button", { type: "button", class: "small", "aria-label": tx("models.default.of", { name: model.name }), onclick: change }, tx("models.default")),
         h("a", { href: `#/try?${model.base_model ? `a=${part(model.base_model)}&` : ""}b=${part(model.id)}` }, tx("models.try")),
         model.job_id && h("a", { href: `#/jobs/${part(model.job_id)}` }, tx("models.job")),
-        h("a", { href: `models/${part(model.id)}/card`, target: "_blank", "aria-label": tx("models.card.of", { name: model.name }) }, tx("models.card")),
-        h("a", { href: `models/${part(model.id)}/export`, download: true, "aria-label": tx("models.export.of", { name: model.name }) }, tx("models.export")))));
+        h("a", { href: `models/${part(model.id)}/card`, target: "_blank", onclick: fetched, "aria-label": tx("models.card.of", { name: model.name }) }, tx("models.card")),
+        h("a", { href: `models/${part(model.id)}/export`, download: true, onclick: fetched, "aria-label": tx("models.export.of", { name: model.name }) }, tx("models.export")))));
   }
 
   return list("models.title", "models.lead", async () => (await api("models")).models, draw);

@@ -3,6 +3,8 @@
 mod eval;
 mod export;
 mod import;
+mod key;
+mod log;
 mod progress;
 mod serve;
 mod train;
@@ -22,5 +24,6 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Model { command: ModelCommand::Import(config) } => import::import(&config),
         Command::Model { command: ModelCommand::Export(config) } => export::export(&config),
         Command::Eval(config) => eval::eval(&config),
+        Command::Key { command } => key::key(&command),
     }
 }

@@ -1,43 +1,48 @@
 //! `shamisen serve`
 
 use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
-use crate::config::Serve;
+use super::log;
+use crate::config::{Connections, Serve};
 use crate::datasets::{DatasetShelf, Upload};
-use crate::http::{self, Limits, Shared};
+use crate::http::{self, AppState, ConnectionLimits, Life, Limits, Meter, Shared};
 use crate::jobs::{JobQueue, Planner, Supervisor, SupervisorConfig};
+use crate::keys::Keyring;
 use crate::ml::dataset::Format;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, ModelPool};
 use crate::store::{Purpose, Store};
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
-    let filter =
-        EnvFilter::try_new(&config.log).with_context(|| format!("SHAMISEN_LOG {:?} cannot be read", config.log))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    if !config.host.is_loopback() && !config.allow_anyone {
+    log::start(config)?;
+    if let Some(wrong) = config.connections.cors_origin.iter().find(|origin| !http::is_origin(origin)) {
         bail!(
-            "{} can be reached from other machines, and there are no keys yet. Listen on 127.0.0.1, or set SHAMISEN_ALLOW_ANYONE=true where a proxy or a firewall decides who may call",
-            config.host
+            "SHAMISEN_CORS_ORIGIN: {wrong:?} is no origin. Write scheme, host and port as browsers do, as in https://app.example or http://localhost:3000, or * for all"
         );
     }
     let _lock = own(&config.data)?;
     // The trainer is a process of its own; here only the inference threads compute.
     tch::set_num_interop_threads(1);
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(config))?;
-    Ok(ExitCode::SUCCESS)
+    allow_many_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(run(config));
+    // A model that is still being read must not hold a server that was stopped.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// Makes the data folder and keeps every other server out of it for as long as the file is open.
@@ -56,9 +61,24 @@ fn own(data: &Path) -> anyhow::Result<File> {
     Ok(lock)
 }
 
+/// Each connection is an open file, and systems begin with few of them. What cannot be had is not missed yet.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
 async fn run(config: &Serve) -> anyhow::Result<()> {
     let data = std::path::absolute(&config.data)?;
     let store = Store::open(&data.join("shamisen.db")).await.context("the database cannot be opened")?;
+    let keys = Arc::new(Keyring::new(store.clone()));
+    if !config.host.is_loopback() && !config.allow_anyone && !keys.in_use().await? {
+        bail!(
+            "{} can be reached from other machines, and there are no keys. Make one with `shamisen key create --name admin --scope admin`, listen on 127.0.0.1, or set SHAMISEN_ALLOW_ANYONE=true where a proxy or a firewall decides who may call",
+            config.host
+        );
+    }
+    let meter = Meter::install()?;
+    tokio::spawn(meter.clone().keep_up());
     let program = std::env::current_exe()?;
     let models = ModelRegistry::new(store.clone(), data.join("models"), program.clone());
     models.take_stock().await.context("the models cannot be read")?;
@@ -94,8 +114,14 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             max_upload: config.max_upload,
             max_body: config.max_body,
             this_machine_only: !config.allow_anyone,
+            cors_origins: config.connections.cors_origin.clone(),
+            request_deadline: Duration::from_secs(config.connections.request_timeout),
+            body_patience: Duration::from_secs(config.connections.body_timeout),
             default_benchmark,
         }),
+        keys,
+        life: Arc::new(Life::default()),
+        meter,
         stop: stop.clone(),
     });
     let address = SocketAddr::new(config.host, config.port);
@@ -103,7 +129,17 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
     let address = listener.local_addr()?;
-    state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
+    tokio::spawn(stop_on_signal(Arc::clone(&state.life), stop.clone(), config.connections.stop_wait));
+    tracing::info!(%address, "listening");
+    greet(address);
+    let server = tokio::spawn(http::serve(listener, state.clone(), connection_limits(&config.connections)));
+    tokio::select! {
+        loaded = load_models(&state) => loaded?,
+        () = stop.cancelled() => {
+            server.await??;
+            return Ok(());
+        }
+    }
     let supervisor = Supervisor::new(
         state.queue.clone(),
         SupervisorConfig { program, runs: data.join("runs"), checkpoint_seconds: config.checkpoint_seconds },
@@ -115,16 +151,33 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         let _ended = ended;
         supervised.await
     });
-    tokio::spawn(stop_on_signal(stop.clone()));
+    state.life.begin();
+    tracing::info!("ready");
+    say("Shamisen is ready: its models are loaded.");
 
-    tracing::info!(%address, "listening");
-    greet(address);
-    http::serve(listener, state).await?;
+    let served = server.await;
     stop.cancel();
     supervisor.await??;
+    served??;
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Loads what must be there before requests are answered.
+async fn load_models(state: &AppState) -> anyhow::Result<()> {
+    state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
+    Ok(())
+}
+
+fn connection_limits(config: &Connections) -> ConnectionLimits {
+    ConnectionLimits {
+        most: config.max_connections,
+        most_of_an_address: config.max_connections_of_address,
+        head: Duration::from_secs(config.head_timeout),
+        idle: Duration::from_secs(config.idle_timeout),
+        drain: Duration::from_secs(config.drain),
+    }
 }
 
 /// Stores the operator's benchmark; its id.
@@ -137,24 +190,43 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
     Ok(stored.with_context(|| format!("SHAMISEN_STS: {}", file.display()))?.0.dataset_id)
 }
 
-async fn stop_on_signal(stop: CancellationToken) {
+/// Stops the server politely at the first signal, and at once at the second. After SIGTERM, which a machine sends,
+/// the server goes on for `wait` seconds, so that whoever sends requests here can see that it wants no more.
+async fn stop_on_signal(life: Arc<Life>, stop: CancellationToken, wait: u64) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         tracing::error!("signals cannot be received; the server will not stop politely");
         return;
     };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let wait = tokio::select! {
+        _ = interrupt.recv() => Duration::ZERO,
+        _ = terminate.recv() => Duration::from_secs(wait),
+    };
+    life.end();
     tracing::info!("stopping; a running job goes on at the next start");
-    stop.cancel();
+    let again = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let politely = async {
+        tokio::time::sleep(wait).await;
+        stop.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = again => {}
+        () = politely => {}
+    }
+    tracing::warn!("stopping at once");
+    // The trainer ends when its server does; nothing that was answered is lost.
+    std::process::exit(1);
 }
 
 /// The three calls to try.
-#[expect(clippy::print_stdout, reason = "the greeting is this command's output")]
 fn greet(address: SocketAddr) {
-    println!(
+    say(&format!(
         r#"
 Shamisen listens on http://{address}/  (open it in a browser)
 
@@ -164,5 +236,10 @@ Try:
   curl -s http://{address}/jobs -F file=@examples/occupations.csv -F name=occupations
   curl -s http://{address}/jobs
 "#
-    );
+    ));
+}
+
+/// A line of this command's output. Whoever started the server need not listen to it for as long as it lives.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stdout(), "{words}");
 }

@@ -134,6 +134,19 @@ impl ApiError {
         )
     }
 
+    /// 503: not now, but perhaps in some seconds.
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
+        let what = (StatusCode::SERVICE_UNAVAILABLE, code, "Not now");
+        let mut error = Self::new(what, detail, format!("Try again in {seconds} s."));
+        error.0.retry_after_s = Some(seconds);
+        error
+    }
+
+    /// The problem document.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.0).expect("a problem is a plain struct")
+    }
+
     /// 500: not the client's fault. The cause goes to the log alone.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
         let mut error = Self::new(
@@ -167,6 +180,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     if let Some(cause) = &error.0.cause {
         tracing::error!(request_id = id, cause, "internal error");
     }
+    metrics::counter!("shamisen_errors_total", "code" => error.0.code).increment(1);
     error.0.request_id = id;
     let retry_after = error.0.retry_after_s;
     let (mut response, kind) = if of_openai {
@@ -262,18 +276,11 @@ pub(crate) fn model_not_found(wanted: &str, nearest: Option<&str>) -> ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        let unavailable = |code, detail: String, seconds| {
-            let title = "Not now";
-            let mut error =
-                Self::new((StatusCode::SERVICE_UNAVAILABLE, code, title), detail, format!("Try again in {seconds} s."));
-            error.0.retry_after_s = Some(seconds);
-            error
-        };
         match error {
             EngineError::Overloaded { waiting, seconds } => {
-                unavailable("overloaded", format!("{waiting} texts are waiting already."), seconds)
+                Self::unavailable("overloaded", format!("{waiting} texts are waiting already."), seconds)
             }
-            EngineError::Closed => unavailable("stopping", "The server is stopping.".to_owned(), 5),
+            EngineError::Closed => Self::unavailable("stopping", "The server is stopping.", 5),
             EngineError::Failed(cause) => Self::internal(cause),
         }
     }

@@ -1,33 +1,73 @@
 //! Whether the server lives, and whether it can answer.
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::extract::State;
-use axum::routing::get;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::AppState;
-use super::error::Result;
+use super::error::{ApiError, Result};
 use crate::registry::DEFAULT_ALIAS;
+use crate::serving::{EncodeOptions, EngineError};
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/health", get(ready)).route("/health/live", get(live)).route("/health/ready", get(ready))
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
 }
 
-#[derive(Serialize)]
+/// That all is well.
+#[derive(Serialize, ToSchema)]
 struct Health {
+    #[schema(example = "ok")]
     status: &'static str,
+    /// The program's version.
     version: &'static str,
 }
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// The process answers.
+/// Whether the process answers
+///
+/// Asks nothing of the database or the models: a server that does not answer this wants to be started again.
+#[utoipa::path(get, path = "/health/live", tag = "operations", responses((status = 200, description = "It does.", body = Health)))]
 async fn live() -> axum::Json<Health> {
     axum::Json(OK)
 }
 
-/// The database answers and the default model is loaded.
+/// Whether requests are welcome
+///
+/// The database answers, the default model is loaded, and a short text has just gone through the inference
+/// threads. While the server loads and from the moment that it is told to stop, they are not.
+#[utoipa::path(get, path = "/health/ready", tag = "operations", responses(
+    (status = 200, description = "They are.", body = Health),
+    (status = 503, description = "Not now: `loading`, `stopping`, `inference_stuck`.")))]
 async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
-    state.pool.get(DEFAULT_ALIAS).await?;
+    state.life.welcomes_requests()?;
+    state.queue.store.answers().await?;
+    state.life.pulse(pass(&state)).await?;
     Ok(axum::Json(OK))
+}
+
+/// Whether requests are welcome, as text-embeddings-inference names it
+///
+/// The same as `/health/ready`.
+#[utoipa::path(get, path = "/health", tag = "operations", responses(
+    (status = 200, description = "They are.", body = Health),
+    (status = 503, description = "Not now: `loading`, `stopping`, `inference_stuck`.")))]
+async fn health(state: State<AppState>) -> Result<axum::Json<Health>> {
+    ready(state).await
+}
+
+/// A short text's way through the engine.
+async fn pass(state: &AppState) -> Result<()> {
+    let model = state.pool.get(DEFAULT_ALIAS).await?;
+    let watchdog = Arc::from("watchdog");
+    let text = vec!["a".to_owned()];
+    match state.engine.encode_anew(&model, text, EncodeOptions::default(), Some(&watchdog)).await {
+        // So much to do is no sign of death.
+        Ok(_) | Err(EngineError::Overloaded { .. }) => Ok(()),
+        Err(error) => Err(ApiError::from(error)),
+    }
 }

@@ -11,12 +11,14 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
 use super::{AppState, datasets, events, metrics, names, rfc3339};
 use crate::datasets::{Upload, facts};
 use crate::jobs::{JobRequest, Plan, model_id};
+use crate::keys::Scope;
 use crate::ml::dataset::Format;
 use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
@@ -156,6 +158,7 @@ struct CreateQuery {
 async fn create_job(
     State(state): State<AppState>,
     Query(query): Query<CreateQuery>,
+    caller: Caller,
     request: Request,
 ) -> Result<Response> {
     let key = idempotency_key(request.headers())?;
@@ -173,6 +176,9 @@ async fn create_job(
         }
         other => return Err(ApiError::media_type(other, "application/json or multipart/form-data")),
     };
+    if body.alias.is_some() {
+        caller.require(Scope::Admin, "\"alias\"")?;
+    }
     let (request, new_dataset) = resolve_request(&state, body, file, key.map(|key| (key, request_sha256))).await?;
     if query.dry_run {
         let plan = state.planner.plan(&request).await;

@@ -1,7 +1,11 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
+mod access;
 mod caller;
+mod connections;
+mod cors;
 mod datasets;
+mod deadline;
 mod embed;
 mod error;
 mod events;
@@ -11,17 +15,21 @@ mod guard;
 mod health;
 mod info;
 mod jobs;
+mod keys;
+mod life;
 mod losses;
 mod metrics;
 mod models;
 mod names;
 mod openai;
 mod pages;
+mod prometheus;
 mod schema;
 mod similarity;
 mod tei;
 mod texts;
 mod tokenize;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,12 +48,16 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::TraceLayer;
 
 use crate::jobs::{JobQueue, Planner};
+use crate::keys::Keyring;
 use crate::serving::{Engine, ModelPool};
 use crate::store;
+pub use connections::ConnectionLimits;
+pub use cors::is_origin;
 use error::{ApiError, nearest};
+pub use life::Life;
+pub use prometheus::Meter;
 
 /// What handlers share; each request has a handle to it.
 pub type AppState = Arc<Shared>;
@@ -66,6 +78,12 @@ pub struct Shared {
     pub exporting: Arc<Semaphore>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
+    /// Who may ask.
+    pub keys: Arc<Keyring>,
+    /// Loading, answering or stopping.
+    pub life: Arc<Life>,
+    /// What is counted and measured.
+    pub meter: Meter,
     /// Ends streams and waits when the server stops.
     pub stop: CancellationToken,
 }
@@ -83,8 +101,14 @@ pub struct Limits {
     pub max_upload: usize,
     /// Bytes of any other body.
     pub max_body: usize,
-    /// Only requests to this machine's own name are answered.
+    /// While there are no keys, only requests to this machine's own name are answered.
     pub this_machine_only: bool,
+    /// Pages of other sites that may call; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// To the head of an answer, where the route is none of those that take long.
+    pub request_deadline: Duration,
+    /// A body may stand still for so long.
+    pub body_patience: Duration,
     /// The dataset that measures general ability where a job names none.
     pub default_benchmark: Option<String>,
 }
@@ -99,13 +123,16 @@ pub fn router(state: AppState) -> Router {
     };
     let request_id = HeaderName::from_static("x-request-id");
     let max_upload = state.limits.max_upload;
-    Router::new()
+    let cors_origins = state.limits.cors_origins.clone();
+    let router = Router::new()
         .merge(embed::router())
         .merge(similarity::router())
         .merge(models::router())
         .merge(export::router())
         .merge(losses::router())
-        .merge(health::router())
+        .merge(Router::from(health::router()))
+        .merge(Router::from(keys::router()))
+        .merge(Router::from(prometheus::router()))
         .merge(pages::router())
         .merge(Router::from(info::router()))
         .merge(Router::from(openai::router(max_upload)))
@@ -116,33 +143,30 @@ pub fn router(state: AppState) -> Router {
         .merge(jobs::router(max_upload))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(state.clone(), deadline::deadline))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(error::finish))
+        .layer(middleware::from_fn(error::finish));
+    let router = if cors_origins.is_empty() { router } else { router.layer(cors::layer(&cors_origins)) };
+    router
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
+        .layer(middleware::from_fn(prometheus::observe))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn(trace::trace))
         .layer(SetRequestIdLayer::new(request_id, NewRequestId))
         .with_state(state)
 }
 
-/// Answers requests until `stop`, then lets those in flight finish, for 20 seconds at most.
+/// Answers requests until `state.stop`, then lets those in flight finish, for a while.
 ///
 /// # Errors
 /// What the system says of the listener.
-pub async fn serve(listener: TcpListener, state: AppState) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, state: AppState, limits: ConnectionLimits) -> std::io::Result<()> {
     let stop = state.stop.clone();
-    let drained = axum::serve(listener, router(state)).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        result = drained => result,
-        () = async { stop.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
-    }
+    connections::serve(listener, router(state), stop, limits).await
 }
-
-/// How long requests in flight may take when the server stops.
-const DRAIN: Duration = Duration::from_secs(20);
 
 /// `req_..`: stands in the reply's header, in errors and in the log.
 #[derive(Clone, Copy)]
@@ -162,7 +186,7 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The routes that a wrong path may have meant.
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 18] = [
     "/embed",
     "/similarity",
     "/datasets",
@@ -170,6 +194,8 @@ const ROUTES: [&str; 16] = [
     "/models",
     "/losses",
     "/aliases",
+    "/keys",
+    "/metrics",
     "/health",
     "/health/live",
     "/health/ready",

@@ -11,6 +11,7 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
+use super::prometheus;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::{EncodeOptions, Encoded, ServedModel};
@@ -145,7 +146,9 @@ pub(crate) async fn embed(
     if !reading.raw && !model.normalizes {
         vectors.iter_mut().for_each(|vector| normalize(vector));
     }
-    Ok(Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } })
+    let vectors = Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } };
+    prometheus::embedded(&vectors);
+    Ok(vectors)
 }
 
 /// Refuses more texts than one request may have.

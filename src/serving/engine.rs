@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::batcher::{Batcher, Waiting, Work, cost};
+use super::meter;
 use super::pool::ServedModel;
 use super::vector_cache::VectorCache;
 use crate::ml::encoder::{Cut, Tokens, encode_all_raw};
@@ -141,6 +142,20 @@ impl Engine {
         Ok(Encoded { texts: found.into_iter().flatten().collect(), ..computed })
     }
 
+    /// The same, computed also where the vectors are kept.
+    ///
+    /// # Errors
+    /// As [`Engine::encode`].
+    pub async fn encode_anew(
+        &self,
+        model: &Arc<ServedModel>,
+        texts: Vec<String>,
+        options: EncodeOptions,
+        caller: Option<&Arc<str>>,
+    ) -> Result<Encoded, EngineError> {
+        self.compute(model, texts, &Arc::new(options), caller).await
+    }
+
     async fn compute(
         &self,
         model: &Arc<ServedModel>,
@@ -230,6 +245,7 @@ fn answers(batch: &[Work], started: Instant) -> Result<Vec<Encoded>, EngineError
     let tokenized = Instant::now();
 
     let ids: Vec<&[u32]> = tokens.iter().zip(&read).filter(|(_, read)| **read).map(|(text, _)| &text.ids[..]).collect();
+    meter::pass(ids.len(), ids.iter().map(|ids| ids.len()).sum());
     let vectors = vectors(model, &ids)?;
     let infer = tokenized.elapsed();
 

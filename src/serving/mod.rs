@@ -2,6 +2,7 @@
 
 mod batcher;
 mod engine;
+mod meter;
 mod pool;
 mod vector_cache;
 

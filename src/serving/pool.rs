@@ -95,6 +95,11 @@ impl ModelPool {
         Self { registry, max_tuned, tokens: Arc::default(), slots: Mutex::default() }
     }
 
+    /// What is kept of single tokens.
+    pub fn token_cache(&self) -> &TokenCache {
+        &self.tokens
+    }
+
     /// The model of an id, alias or name, loaded where it is not yet.
     ///
     /// # Errors
@@ -109,6 +114,12 @@ impl ModelPool {
             None => None,
         };
         self.load(row, base).await
+    }
+
+    /// How many models are in memory.
+    pub fn loaded(&self) -> usize {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.values().filter(|(slot, _)| slot.initialized()).count()
     }
 
     async fn load(&self, row: ModelRow, base: Option<Arc<ServedModel>>) -> Result<Arc<ServedModel>, PoolError> {

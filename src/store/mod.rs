@@ -1,9 +1,11 @@
-//! All the SQL: datasets, jobs and their events, models and aliases, in one SQLite file.
+//! All the SQL: datasets, jobs and their events, models and aliases, API keys, in one SQLite file.
 //!
 //! One connection writes, a few read. Every transaction that writes begins with `begin immediate`
 //! (a deferred one that upgrades fails at once with "busy"), is short, and holds no lock while a
 //! model computes.
 
+mod api_key;
+mod census;
 mod claim;
 mod dataset;
 mod job;
@@ -18,6 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
+pub use api_key::ApiKeyRow;
 pub use claim::{CheckpointRow, NewModel, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
 pub use job::{Event, Job, JobError, NewJob, OpenAiNotes, Phase, Progress, Status};

@@ -46,6 +46,11 @@ impl App {
 
     /// A server over a folder that an earlier one may have left behind.
     pub(crate) fn over(data: TempDir, arguments: &[&str]) -> Self {
+        Self::logging(data, arguments, Stdio::inherit())
+    }
+
+    /// The same, with a place for its log.
+    pub(crate) fn logging(data: TempDir, arguments: &[&str], log: Stdio) -> Self {
         let models = data.path().join("models");
         std::fs::create_dir_all(&models).unwrap();
         let base = models.join("use-multilingual-v3");
@@ -53,22 +58,27 @@ impl App {
             std::os::unix::fs::symlink(&*BASE_FOLDER, base).unwrap();
         }
         let mut child = Command::new(env!("CARGO_BIN_EXE_shamisen"))
-            .args(["serve", "--port", "0", "--log", "warn", "--data"])
+            .args(["serve", "--port", "0", "--data"])
             .arg(data.path())
             .args(arguments)
             .env_remove("SHAMISEN_STS")
+            .env("SHAMISEN_LOG", "warn")
+            .env("SHAMISEN_STOP_WAIT", "0")
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        let address = loop {
+        let mut address = String::new();
+        // It listens before its models are loaded, and says when they are.
+        while !line.contains("is ready") {
             line.clear();
-            assert!(stdout.read_line(&mut line).unwrap() > 0, "the server ended before it listened");
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "the server ended before it was ready");
             if let Some((_, rest)) = line.split_once("listens on ") {
-                break rest.split('/').take(3).collect::<Vec<_>>().join("/");
+                address = rest.split('/').take(3).collect::<Vec<_>>().join("/");
             }
-        };
+        }
         let client = Client::builder().timeout(Duration::from_secs(300)).build().unwrap();
         Self { child, _stdout: stdout, data, address, client }
     }
@@ -81,9 +91,19 @@ impl App {
     }
 
     /// Ends the server politely; its folder and its exit status.
-    pub(crate) fn stop(mut self) -> (TempDir, std::process::ExitStatus) {
+    pub(crate) fn stop(self) -> (TempDir, std::process::ExitStatus) {
+        self.terminate();
+        self.ended()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for the server's end; its folder and its exit status.
+    pub(crate) fn ended(mut self) -> (TempDir, std::process::ExitStatus) {
         let status = self.child.wait().unwrap();
         (std::mem::replace(&mut self.data, TempDir::new().unwrap()), status)
     }

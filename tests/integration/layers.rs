@@ -7,11 +7,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["ml"]),
     ("datasets", &["ml", "store"]),
     ("registry", &["ml", "store"]),
+    ("keys", &["ml", "store"]),
     ("serving", &["ml", "registry", "store"]),
     ("jobs", &["ml", "store", "datasets", "registry"]),
-    ("http", &["ml", "store", "datasets", "registry", "serving", "jobs"]),
+    ("http", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs"]),
     ("config", &[]),
-    ("cli", &["ml", "store", "datasets", "registry", "serving", "jobs", "http", "config"]),
+    ("cli", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs", "http", "config"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

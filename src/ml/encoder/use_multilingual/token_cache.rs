@@ -46,6 +46,16 @@ impl TokenCache {
         self.rows.weight()
     }
 
+    /// Rows that were found.
+    pub fn hits(&self) -> u64 {
+        self.rows.hits()
+    }
+
+    /// Rows that were not, and were computed.
+    pub fn misses(&self) -> u64 {
+        self.rows.misses()
+    }
+
     /// A number that tells a model's weights from all others'.
     pub(super) fn new_model(&self) -> u64 {
         self.models.fetch_add(1, Ordering::Relaxed)

@@ -1,0 +1,177 @@
+//! Connections: accepted by hand, since nobody else sets a limit on how long a request's head may take, on how
+//! many connections there are, and on how long the last of them may last.
+
+mod crowd;
+mod pace;
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::error::ApiError;
+use crowd::{Crowd, Seat};
+use pace::{InFlight, Paced};
+
+/// How many connections there may be, and how patient the server is with them.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// In all.
+    pub most: usize,
+    /// From one address; a network of 64 bits counts as one in IPv6.
+    pub most_of_an_address: usize,
+    /// From a connection's or a head's first byte to the head's end.
+    pub head: Duration,
+    /// Without a request, and without progress where the client does not read its answer.
+    pub idle: Duration,
+    /// For requests in flight when the server stops.
+    pub drain: Duration,
+}
+
+/// Those that are told that there are too many connections; more are closed without a word.
+const REFUSED_AT_ONCE: usize = 64;
+
+/// Answers requests until `stop`, then lets those in flight finish, for `limits.drain` at most.
+///
+/// # Errors
+/// None today; a listener that cannot accept is tried again.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    limits: ConnectionLimits,
+) -> io::Result<()> {
+    let crowd = Arc::new(Crowd::new(limits));
+    let refusals = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                pause_after(&error).await;
+                continue;
+            }
+        };
+        match crowd.enter(peer.ip()) {
+            Some(seat) => drop(tokio::spawn(attend(stream, seat, router.clone(), graceful.watcher(), limits))),
+            None => {
+                metrics::counter!("shamisen_errors_total", "code" => TOO_MANY).increment(1);
+                if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        let _permit = permit;
+                        // A client that does not listen has not asked to be told.
+                        let _ = tokio::time::timeout(Duration::from_secs(1), refuse(stream)).await;
+                    });
+                }
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests that were still in flight were cut off");
+    }
+    Ok(())
+}
+
+/// A client that has gone before it was accepted is no reason to wait; a lack of files is.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "connections cannot be accepted; trying again in a second");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Serves one connection, until it ends, it is too slow, or others need its seat.
+async fn attend(stream: TcpStream, seat: Seat, router: Router, watcher: Watcher, limits: ConnectionLimits) {
+    // Answers are written whole; waiting for more of them to fill a packet costs milliseconds.
+    let _ = stream.set_nodelay(true);
+    let pace = Arc::clone(seat.pace());
+    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let in_flight = InFlight::begin(Arc::clone(&pace));
+        let reply = router.clone().oneshot(request);
+        async move {
+            let reply = reply.await?;
+            Ok::<_, Infallible>(reply.map(|body| Answer { body, _in_flight: in_flight }))
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    // `pace` minds the heads: also before it is known which version of HTTP a client speaks.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100);
+    let connection = watcher.watch(builder.serve_connection(io, service));
+    tokio::select! {
+        ended = connection => if let Err(error) = ended { tracing::debug!(%error, "a connection broke") },
+        () = pace.overdue(&limits) => tracing::debug!("a connection was too slow"),
+        () = seat.wanted() => tracing::debug!("an idle connection made room for another"),
+    }
+}
+
+const TOO_MANY: &str = "too_many_connections";
+
+/// Says that there are too many connections, without reading what is asked.
+async fn refuse(mut stream: TcpStream) -> io::Result<()> {
+    let error = ApiError::unavailable(
+        TOO_MANY,
+        "There are too many connections, in all or from this address, and none of them is idle.",
+        1,
+    );
+    let body = error.to_json();
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&body).await?;
+    stream.shutdown().await?;
+    // Bytes that were sent and not read would make the system take the answer back.
+    let mut rest = [0; 4096];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// An answer's body; the request is in flight until it has been sent.
+struct Answer {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

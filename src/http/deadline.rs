@@ -1,0 +1,159 @@
+//! How long a request may take: to send its body, and to be answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Version, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
+use tokio::time::Sleep;
+
+use super::AppState;
+use super::error::ApiError;
+
+/// For routes that read large bodies, load models, measure or write much.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Where those routes begin; `GET` among them is quick.
+const LONG_ROUTES: [&str; 6] = ["/datasets", "/jobs", "/v1/files", "/v1/fine_tuning", "/models", "/aliases"];
+
+/// Cuts a request off when its body stands still or its answer does not begin in time.
+pub(crate) async fn deadline(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let limit = limit(&request, state.limits.request_deadline);
+    let version = request.version();
+    let arrival = Arc::new(Arrival::default());
+    let request = request.map(|body| {
+        if body.is_end_stream() {
+            arrival.set(WHOLE);
+            return body;
+        }
+        let patience = state.limits.body_patience;
+        Body::new(Arriving { body, patience, until: None, arrival: Arc::clone(&arrival) })
+    });
+    let answer = next.run(request);
+    let answer = match limit {
+        Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
+        None => Some(answer.await),
+    };
+    match (answer, arrival.get()) {
+        (_, TOO_SLOW) | (None, ARRIVING) => body_too_slow(version),
+        (Some(answer), _) => answer,
+        (None, _) => too_late(limit.unwrap_or_default()).into_response(),
+    }
+}
+
+/// The time to the answer's head; `None` for streams and for those who ask to wait.
+fn limit(request: &Request, usual: Duration) -> Option<Duration> {
+    let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    if request.method() != Method::GET {
+        let long = LONG_ROUTES.iter().any(|route| template.starts_with(route));
+        return Some(if long { LONG } else { usual });
+    }
+    let waits = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("wait=")));
+    match template {
+        _ if waits || template.ends_with("/events") => None,
+        "/models/{model}/export" => Some(LONG),
+        _ => Some(usual),
+    }
+}
+
+fn too_late(limit: Duration) -> ApiError {
+    let detail = format!("The answer was not ready after {} s; the work was dropped.", limit.as_secs_f64());
+    ApiError::unavailable("deadline", detail, 5)
+}
+
+fn body_too_slow(version: Version) -> Response {
+    let mut response = ApiError::new(
+        (StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body did not arrive"),
+        "The request's body stood still, or did not arrive in the time that the route has.",
+        "Send the request again, whole; over a slow line, in smaller parts.",
+    )
+    .into_response();
+    if version < Version::HTTP_2 {
+        // Whatever of the body still comes is no request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+const ARRIVING: u8 = 0;
+const WHOLE: u8 = 1;
+const TOO_SLOW: u8 = 2;
+
+/// What became of a body.
+#[derive(Default)]
+struct Arrival(AtomicU8);
+
+impl Arrival {
+    fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, state: u8) {
+        self.0.store(state, Ordering::Relaxed);
+    }
+}
+
+/// A body that may not stand still for longer than `patience`.
+struct Arriving {
+    body: Body,
+    patience: Duration,
+    /// Set while it stands still.
+    until: Option<Pin<Box<Sleep>>>,
+    arrival: Arc<Arrival>,
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.until = None;
+            if frame.is_none() || self.body.is_end_stream() {
+                self.arrival.set(WHOLE);
+            }
+            return Poll::Ready(frame);
+        }
+        let patience = self.patience;
+        let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(until.as_mut().poll(context));
+        self.arrival.set(TOO_SLOW);
+        Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_and_waits_have_no_limit_uploads_a_long_one_and_the_rest_the_usual() {
+        let usual = Duration::from_secs(30);
+        // Without a router there is no template: what is asked by path alone.
+        let of = |method: Method, uri: &str| {
+            let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
+            limit(&request, usual)
+        };
+        assert_eq!(of(Method::GET, "/jobs/job_1?wait=30"), None);
+        assert_eq!(of(Method::POST, "/embed?wait=30"), Some(usual));
+        assert_eq!(of(Method::GET, "/models"), Some(usual));
+    }
+}

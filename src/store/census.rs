@@ -1,0 +1,37 @@
+//! Counts for whoever watches the server.
+
+use sqlx::types::Json;
+
+use super::{Progress, Result, Status, Store};
+
+impl Store {
+    /// How many jobs there are of each status that has any.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn job_counts(&self) -> Result<Vec<(Status, i64)>> {
+        sqlx::query_as("select status, count(*) from job group by status").fetch_all(&self.reader).await
+    }
+
+    /// How far the running job's training is, where one trains.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn training_progress(&self) -> Result<Option<Progress>> {
+        let row: Option<Json<Progress>> = sqlx::query_scalar(
+            "select progress from job
+              where status = 'running' and phase = 'training' and progress is not null limit 1",
+        )
+        .fetch_optional(&self.reader)
+        .await?;
+        Ok(row.map(|progress| progress.0))
+    }
+
+    /// Whether a table can be read.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn answers(&self) -> Result<()> {
+        sqlx::query("select 1 from model limit 1").fetch_optional(&self.reader).await.map(drop)
+    }
+}
