@@ -1,5 +1,6 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
+mod aliases;
 mod caller;
 mod datasets;
 mod embed;
@@ -91,7 +92,8 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(embed::router())
         .merge(similarity::router())
-        .merge(models::router())
+        .merge(Router::from(models::router()))
+        .merge(Router::from(aliases::router()))
         .merge(export::router())
         .merge(losses::router())
         .merge(health::router())

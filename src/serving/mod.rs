@@ -3,6 +3,8 @@
 mod batcher;
 mod engine;
 mod pool;
+mod served_model;
 
 pub use engine::{Encoded, Engine, EngineError};
-pub use pool::{ModelPool, PoolError, ServedModel};
+pub use pool::{LoadFailure, ModelPool, ModelState, ModelStatus, PoolError, PoolLimits};
+pub use served_model::ServedModel;
