@@ -133,6 +133,21 @@ impl ApiError {
         )
     }
 
+    /// 412: the client wants another model's vectors than it would get.
+    pub(crate) fn fingerprint_mismatch(expected: &str, found: &str) -> Self {
+        Self::new(
+            (StatusCode::PRECONDITION_FAILED, "fingerprint_mismatch", "Another model would answer"),
+            format!("The fingerprint {:?} is expected; the model has {found:?}.", shown(expected)),
+            "Vectors of different fingerprints cannot be compared. Name the model that made the stored ones, or make those anew.",
+        )
+        .param("expected_fingerprint")
+    }
+
+    /// The stable code, and what happened.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        (self.0.code, &self.0.detail)
+    }
+
     /// 500: not the client's fault. The cause goes to the log alone.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
         let mut error = Self::new(

@@ -16,6 +16,8 @@ mod metrics;
 mod models;
 mod names;
 mod pages;
+mod scores;
+mod several;
 mod similarity;
 mod texts;
 
@@ -90,8 +92,8 @@ pub fn router(state: AppState) -> Router {
     let request_id = HeaderName::from_static("x-request-id");
     let max_upload = state.limits.max_upload;
     Router::new()
-        .merge(embed::router())
-        .merge(similarity::router())
+        .merge(Router::from(embed::router()))
+        .merge(Router::from(similarity::router()))
         .merge(Router::from(models::router()))
         .merge(Router::from(aliases::router()))
         .merge(export::router())
@@ -104,6 +106,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(middleware::from_fn(texts::hold_to_fingerprint))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(error::finish))
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))

@@ -57,6 +57,6 @@ mod tests {
         assert_eq!(distinct.len(), texts.len());
         let of_japanese = |(origin, text): &&(Origin, String)| *origin == Origin::General && !text.is_ascii();
         let japanese = texts.iter().filter(of_japanese).count();
-        assert!(japanese >= 3 && japanese < GENERAL, "{japanese}");
+        assert!((3..GENERAL).contains(&japanese), "{japanese}");
     }
 }

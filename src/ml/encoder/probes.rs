@@ -114,8 +114,8 @@ impl Probes {
             }
             let silent = |vector: &[f32]| vector.iter().all(|&number| number == 0.0);
             let alike = if silent(then) && silent(now) { 1.0 } else { cosine(then, now) };
-            // Written so that a NaN in the file fails too.
-            if !(alike >= LEAST_COSINE) {
+            // A number in the file that is none fails too.
+            if alike.is_nan() || alike < LEAST_COSINE {
                 return Err(format!(
                     "{of} has a cosine of {alike:.6} with the one that it had when the model was made; {LEAST_COSINE} is the least"
                 ));
