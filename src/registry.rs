@@ -45,6 +45,7 @@ pub struct ModelRegistry {
     reader: PathBuf,
     /// Folders that cannot be served, as they were when that was found. Held while new ones are looked for.
     refused: Arc<Mutex<HashMap<PathBuf, State>>>,
+    found: Arc<std::sync::Mutex<Found>>,
 }
 
 /// What a model's folder looked like.
@@ -55,13 +56,34 @@ pub struct Footprint {
     bytes: u64,
 }
 
+/// Models by what they were asked for, as the tables were at a version: the database is asked once.
+#[derive(Debug, Default)]
+struct Found {
+    version: u64,
+    rows: HashMap<String, ModelRow>,
+}
+
+/// The most names that are kept; there are not many more models than that.
+const MOST_FOUND: usize = 4096;
+
 /// By what a folder that has changed since is told: when its entries did, and its bytes.
 type State = (Option<SystemTime>, i64);
+
+impl Found {
+    /// What was found at a version of the tables; what is of another one is forgotten.
+    fn at(&mut self, version: u64) -> &mut HashMap<String, ModelRow> {
+        if self.version != version {
+            self.version = version;
+            self.rows.clear();
+        }
+        &mut self.rows
+    }
+}
 
 impl ModelRegistry {
     /// Over a folder that exists. `reader` is this program, to check models in a process of their own.
     pub fn new(store: Store, folder: PathBuf, reader: PathBuf) -> Self {
-        Self { store, folder, reader, refused: Arc::default() }
+        Self { store, folder, reader, refused: Arc::default(), found: Arc::default() }
     }
 
     /// A model by its id, alias or name. One that was imported since is found too.
@@ -69,12 +91,28 @@ impl ModelRegistry {
     /// # Errors
     /// What the database says.
     pub async fn find(&self, wanted: &str) -> store::Result<Option<ModelRow>> {
-        let known = self.store.model(wanted).await?;
-        if known.is_some() {
-            return Ok(known);
+        let version = self.store.models_version();
+        if let Some(row) = self.found().at(version).get(wanted) {
+            return Ok(Some(row.clone()));
         }
-        self.look_again().await?;
-        self.store.model(wanted).await
+        let mut row = self.store.model(wanted).await?;
+        if row.is_none() {
+            self.look_again().await?;
+            row = self.store.model(wanted).await?;
+        }
+        if let Some(row) = &row {
+            let mut found = self.found();
+            // A change since `version` was read makes this row one of the past: it is kept under the past version.
+            let rows = found.at(version);
+            if rows.len() < MOST_FOUND {
+                rows.insert(wanted.to_owned(), row.clone());
+            }
+        }
+        Ok(row)
+    }
+
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// A model's folder. Folders go by id, never by a name that a user chose.

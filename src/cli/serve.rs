@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Serve;
 use crate::datasets::{DatasetShelf, Upload};
-use crate::http::{self, AppState, Limits};
+use crate::http::{self, Limits, Shared};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::ml::dataset::Format;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
@@ -80,13 +80,13 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let queue = JobQueue::new(store.clone(), datasets, models.clone());
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
-    let state = AppState {
+    let state = Arc::new(Shared {
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
         pool: Arc::new(ModelPool::new(models, PoolLimits { models: config.max_models, bytes: config.max_model_bytes })),
-        engine: Arc::new(Engine::start(threads, config.max_waiting)?),
-        tokenizing: Arc::new(Semaphore::new(threads)),
+        engine: Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?),
         exporting: Arc::new(Semaphore::new(2)),
+        neighbourhoods: Arc::default(),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_upload: config.max_upload,
@@ -95,7 +95,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             default_benchmark,
         }),
         stop: stop.clone(),
-    };
+    });
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address)
         .await

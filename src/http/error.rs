@@ -294,8 +294,8 @@ impl From<EngineError> for ApiError {
             error
         };
         match error {
-            EngineError::Overloaded { waiting } => {
-                unavailable("overloaded", format!("{waiting} texts are waiting already."), 2)
+            EngineError::Overloaded { waiting, seconds } => {
+                unavailable("overloaded", format!("{waiting} texts are waiting already."), seconds)
             }
             EngineError::Closed => unavailable("stopping", "The server is stopping.".to_owned(), 5),
             EngineError::Failed(cause) => Self::internal(cause),

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod caller;
+mod compare;
 mod datasets;
 mod embed;
 mod error;
@@ -15,6 +16,7 @@ mod losses;
 mod metrics;
 mod models;
 mod names;
+mod neighbours;
 mod pages;
 mod scores;
 mod several;
@@ -44,10 +46,13 @@ use crate::jobs::{JobQueue, Planner};
 use crate::serving::{Engine, ModelPool};
 use crate::store;
 use error::{ApiError, nearest};
+pub use neighbours::Neighbourhoods;
+
+/// What handlers share; each request has a handle to it.
+pub type AppState = Arc<Shared>;
 
 /// What handlers share.
-#[derive(Clone)]
-pub struct AppState {
+pub struct Shared {
     /// Jobs, datasets, models.
     pub queue: JobQueue,
     /// What a job would take.
@@ -56,10 +61,10 @@ pub struct AppState {
     pub pool: Arc<ModelPool>,
     /// The inference threads.
     pub engine: Arc<Engine>,
-    /// A permit for each text list that may be tokenized at once.
-    pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
+    /// The vectors of tables whose texts were searched lately.
+    pub neighbourhoods: Arc<Neighbourhoods>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Ends streams and waits when the server stops.
@@ -96,6 +101,8 @@ pub fn router(state: AppState) -> Router {
         .merge(Router::from(similarity::router()))
         .merge(Router::from(models::router()))
         .merge(Router::from(aliases::router()))
+        .merge(Router::from(compare::router()))
+        .merge(Router::from(neighbours::router()))
         .merge(export::router())
         .merge(losses::router())
         .merge(health::router())
@@ -152,9 +159,11 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The routes that a wrong path may have meant.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 12] = [
     "/embed",
     "/similarity",
+    "/compare",
+    "/neighbours",
     "/datasets",
     "/jobs",
     "/models",

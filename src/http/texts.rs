@@ -15,10 +15,9 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
-use crate::ml::dataset::LONGEST_TEXT;
-use crate::ml::encoder::{Cut, Tokens};
+use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
-use crate::serving::{Encoded, ServedModel};
+use crate::serving::{EncodeOptions, Encoded, EncodedText, ServedModel};
 use crate::store::ModelRow;
 
 /// TEI's `truncation_direction`.
@@ -76,7 +75,7 @@ pub(crate) enum OnError {
 pub(crate) struct TextError {
     /// Which of the request's texts, from 0.
     pub(crate) index: usize,
-    /// `empty_text`, `text_too_large`, `text_too_long`, `token_ids_not_supported`, `wrong_type` or `not_finite`.
+    /// `empty_text`, `text_too_long`, `token_ids_not_supported`, `wrong_type` or `not_finite`.
     #[schema(value_type = String)]
     pub(crate) code: &'static str,
     pub(crate) detail: String,
@@ -173,12 +172,6 @@ fn text(index: usize, value: &Value, param: &str) -> Result<String> {
             format!("Text {index} of {param:?} (counted from 0) is empty."),
             "Leave empty texts out.",
         )),
-        Value::String(text) if text.len() > LONGEST_TEXT => Err(ApiError::too_large(
-            "text_too_large",
-            format!("Text {index} of {param:?} (counted from 0) has {} bytes; {LONGEST_TEXT} are allowed.", text.len()),
-            "Send the part that matters; a model reads some hundred tokens.",
-        )
-        .param(format!("/{param}/{index}"))),
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
             "token_ids_not_supported",
@@ -227,7 +220,7 @@ pub(crate) async fn embed_with(
     state: &AppState,
     caller: &Caller,
     row: &ModelRow,
-    texts: Vec<String>,
+    mut texts: Vec<String>,
     reading: Reading,
 ) -> Result<Vectors> {
     let began = Instant::now();
@@ -236,55 +229,48 @@ pub(crate) async fn embed_with(
     }
     check_dimensions(reading.dimensions, row.dimensions as usize)?;
     let model = state.pool.serve(row).await?;
-    let first_prompt = prompt(&model, reading.prompt.as_deref())?;
-    let (documents, other_prompt) = match &reading.documents {
-        Some((from, name)) => (*from, prompt(&model, name.as_deref())?),
-        None => (texts.len(), String::new()),
-    };
-    let tokenizer = Arc::clone(&model);
     let cut = match reading.direction {
         Direction::Right => Cut::Right,
         Direction::Left => Cut::Left,
     };
-    let started = Instant::now();
-    // As many lists are tokenized at a time as there are processors to do it.
-    let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
-    let tokens = tokio::task::spawn_blocking(move || {
-        let prompt = |index| if index < documents { &first_prompt } else { &other_prompt };
-        let texts = texts.iter().enumerate();
-        texts.map(|(index, text)| tokenizer.tokenize(prompt(index), text, cut)).collect::<Vec<_>>()
-    });
-    let mut tokens = tokens.await.map_err(ApiError::internal)?;
-    drop(permit);
-    let tokenize = started.elapsed();
-    let mut errors = Vec::new();
-    if reading.truncate == Some(false) {
-        for (index, text) in tokens.iter().enumerate().filter(|(_, text)| text.dropped > 0) {
-            let error = too_long(&reading.called(index), text.ids.len() + text.dropped, row.max_tokens);
+    let options = |prompt| EncodeOptions { prompt, cut, refuse_long: reading.truncate == Some(false) };
+    let of_queries = options(prompt(&model, reading.prompt.as_deref())?);
+    let of_documents = match &reading.documents {
+        Some((from, name)) => Some((*from, options(prompt(&model, name.as_deref())?))),
+        None => None,
+    };
+    let encode = |texts, options| state.engine.encode(&model, texts, options, caller.key.as_ref());
+    let Encoded { texts, queue, tokenize, infer } = match of_documents {
+        Some((from, of_documents)) if of_documents != of_queries => {
+            let documents = texts.split_off(from);
+            let (mut first, second) = tokio::try_join!(encode(texts, of_queries), encode(documents, of_documents))?;
+            first.texts.extend(second.texts);
+            Encoded {
+                texts: first.texts,
+                queue: first.queue.max(second.queue),
+                tokenize: first.tokenize.max(second.tokenize),
+                infer: first.infer.max(second.infer),
+            }
+        }
+        _ => encode(texts, of_queries).await?,
+    };
+    let (mut truncated, mut errors) = (Vec::new(), Vec::new());
+    for (index, text) in texts.iter().enumerate().filter(|(_, text)| text.dropped > 0) {
+        let tokens = text.tokens + text.dropped;
+        if reading.truncate == Some(false) {
+            let error = too_long(&reading.called(index), tokens, row.max_tokens);
             if !reading.lenient {
                 return Err(error);
             }
             errors.push(TextError::new(index, &error));
-        }
-        for error in &errors {
-            tokens[error.index] = Tokens { ids: Vec::new(), dropped: 0 };
+        } else {
+            truncated.push(Truncated { index, tokens, tokens_dropped: text.dropped });
         }
     }
-    let truncated: Vec<Truncated> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, text)| text.dropped > 0)
-        .map(|(index, text)| Truncated { index, tokens: text.ids.len() + text.dropped, tokens_dropped: text.dropped })
-        .collect();
-    let mut counts: Vec<usize> = tokens.iter().map(|text| text.ids.len()).collect();
-    let ids = tokens.into_iter().map(|text| text.ids).filter(|ids| !ids.is_empty()).collect();
-    let encoded = state.engine.encode(&model, ids, caller.key.as_deref()).await?;
-    let Encoded { mut vectors, queue, infer } = encoded;
-    if !errors.is_empty() {
-        let mut found = vectors.into_iter();
-        vectors =
-            counts.iter().map(|&tokens| if tokens > 0 { found.next() } else { None }.unwrap_or_default()).collect();
-    }
+    let read = |text: &EncodedText| if text.vector.is_some() { text.tokens } else { 0 };
+    let mut counts: Vec<usize> = texts.iter().map(read).collect();
+    let vector = |text: EncodedText| text.vector.map(|vector| vector.to_vec()).unwrap_or_default();
+    let mut vectors: Vec<Vec<f32>> = texts.into_iter().map(vector).collect();
     for (index, vector) in vectors.iter_mut().enumerate() {
         if !vector.iter().all(|number| number.is_finite()) {
             let error = not_finite(&reading.called(index));

@@ -14,6 +14,8 @@ use crate::store::ModelRow;
 pub struct ServedModel {
     /// What the database said of it when it was loaded.
     pub row: ModelRow,
+    /// Of the row; what the vectors that are kept go by.
+    pub(super) fingerprint: Arc<str>,
     tokenizer: Arc<Tokenizer>,
     /// What may stand in front of texts.
     pub prompts: Arc<Prompts>,
@@ -58,6 +60,7 @@ impl ServedModel {
         Ok(Self {
             calibration: registry.calibration(&row.model_id)?,
             normalizes: model.encoder.normalizes(),
+            fingerprint: row.fingerprint.as_str().into(),
             row,
             tokenizer,
             prompts,

@@ -185,6 +185,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn set_alias(&self, name: &str, model_id: &str) -> Result<bool> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         if !is_there(&mut tx, model_id).await? {
             return Ok(false);
@@ -199,6 +200,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn set_first_alias(&self, name: &str, model_id: &str) -> Result<()> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let there: Option<i64> =
             sqlx::query_scalar("select 1 from alias where name = ?").bind(name).fetch_optional(&mut *tx).await?;
@@ -213,6 +215,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn roll_alias_back(&self, name: &str, now_at: i64, to: &AliasMove) -> Result<Rollback> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         if last_move(&mut tx, name).await? != Some(now_at) || self.alias(name).await?.is_none() {
             return Ok(Rollback::Changed);
@@ -230,6 +233,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn delete_alias(&self, name: &str) -> Result<bool> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let removed = sqlx::query("delete from alias where name = ?").bind(name).execute(&mut *tx).await?;
         tx.commit().await?;

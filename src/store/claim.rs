@@ -180,6 +180,7 @@ impl Store {
         report: &Value,
         alias: Option<&AliasResult>,
     ) -> Result<bool> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let finished = sqlx::query(
             "update job set status = 'succeeded', phase = null, finished_at = ?3, report = ?4, alias_result = ?5

@@ -63,6 +63,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn upsert_model(&self, model: &ModelRow) -> Result<()> {
+        let _changing = self.changing_models();
         sqlx::query(
             "insert into model (model_id, name, kind, base_model, fingerprint, dimensions, max_tokens, bytes, created_at)
              values (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -129,6 +130,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn pin_model(&self, model_id: &str, pinned: bool) -> Result<bool> {
+        let _changing = self.changing_models();
         let changed = sqlx::query("update model set pinned = ? where model_id = ? and deleted_at is null")
             .bind(pinned)
             .bind(model_id)
@@ -142,6 +144,7 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn delete_model(&self, model_id: &str) -> Result<Deletion> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let model: Option<ModelRow> = sqlx::query_as("select * from model where model_id = ? and deleted_at is null")
             .bind(model_id)
