@@ -4,7 +4,7 @@ import { clock, contact, h, loss } from "./dom.js";
 import { has, t } from "./i18n.js";
 
 export const TERMINAL = ["succeeded", "failed", "cancelled"];
-const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", "checkpoint", "resumed", ...TERMINAL];
+const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", "checkpoint", "resumed", "alias", ...TERMINAL];
 
 /** Listens until the last event; after a break it goes on from the last event that came. */
 export function listen(id, { onevent, onend, onbreak }) {
@@ -98,6 +98,7 @@ function words({ type, data }) {
     case "evaluation": return t(`event.evaluation.${data.when === "before" ? "before" : "after"}`);
     case "heatmap": return t("event.heatmap", { epoch: data.epoch ?? 0 });
     case "warning": return note(data);
+    case "alias": return has(`event.alias.${data.code}`) ? t(`event.alias.${data.code}`, data) : data.message;
     default: return has(`event.${type}`) ? t(`event.${type}`, data) : `${type} ${JSON.stringify(data)}`;
   }
 }

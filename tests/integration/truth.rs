@@ -156,12 +156,16 @@ async fn dimensions_are_checked_before_anything_is_computed_and_prompts_go_by_si
 #[tokio::test]
 async fn a_model_is_compared_with_its_base_by_texts_neighbours_and_its_own_scale() {
     let app = App::start();
-    let (model, job) = tuned(&app, "mine", 374, &[("alias", "live")]).await;
+    let (model, job) = tuned(&app, "mine", 374, &[("alias", "live"), ("alias_if", "win")]).await;
+    // A gate opens just for a win.
+    let won = job["report"]["verdict"]["overall"] == "win";
+    assert_eq!(job["alias_result"]["moved"], won, "{}", job["report"]["verdict"]);
+    assert_eq!(app.get("/models/live").await.status, if won { 200 } else { 404 });
     let calibration = &job["report"]["calibration"];
     assert!(calibration["pairs"].as_u64().unwrap() >= 30, "{calibration}");
 
     let pairs =
-        json!({ "pairs": [["data scientist", "data scientist"], ["data scientist", "welder"]], "model": "live" });
+        json!({ "pairs": [["data scientist", "data scientist"], ["data scientist", "welder"]], "model": "mine" });
     let scored = app.post("/similarity", pairs.clone()).await.body;
     let (probability, threshold) = (numbers(&scored["probability"]), &scored["threshold"]);
     assert!(probability[0] > probability[1], "{scored}");
@@ -190,7 +194,7 @@ async fn a_model_is_compared_with_its_base_by_texts_neighbours_and_its_own_scale
         let measured = numbers(&job["report"]["heatmap"][measured][1]);
         assert!(live.iter().zip(measured).all(|(a, b)| (a - b).abs() < 1e-4));
     }
-    let texts = app.get("/compare?tuned=live&text=nurse&text=%E7%9C%8B%E8%AD%B7%E5%B8%AB&text=welder").await.body;
+    let texts = app.get("/compare?tuned=mine&text=nurse&text=%E7%9C%8B%E8%AD%B7%E5%B8%AB&text=welder").await.body;
     assert_eq!(texts["texts"], json!(["nurse", "看護師", "welder"]));
     let changes: Vec<f64> =
         texts["moved"].as_array().unwrap().iter().map(|pair| pair["change"].as_f64().unwrap().abs()).collect();
