@@ -345,7 +345,7 @@ const STRINGS = {
   "models.state.draining": ["being put away", "解放中"],
   "models.state.failed": ["cannot be loaded", "読み込めません"],
   "models.pinned": [" pinned", " 固定"],
-  "models.back": ["Back", "前に戻す"],
+  "models.back": ["Roll back", "前に戻す"],
   "models.back.of": ["Point {alias} back to {name}", "{alias} を前の {name} に戻す"],
   "models.back.done": ["“{alias}” means {name} again.", "「{alias}」は再び {name} を指します。"],
   "models.undo": ["Undo", "元に戻す"],
