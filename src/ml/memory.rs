@@ -6,6 +6,8 @@
 //! a few hundred of its rows. Mapped, it costs nothing to load, and the server and the trainer share
 //! one copy of it in the page cache.
 //!
+//! What training changed of a model is mapped too: of many tuned models only those in use are in memory.
+//!
 //! # Numbers in place
 //!
 //! A step of Adam reads and writes each weight once if it is one loop; in tensor operations it is ten
@@ -71,6 +73,47 @@ impl MappedMatrix {
 
     pub(crate) fn shallow_clone(&self) -> Self {
         Self { matrix: self.matrix.shallow_clone(), map: Arc::clone(&self.map) }
+    }
+}
+
+/// A file as one row of float32 numbers, read when they are used. Its tensors may be kept longer than it is.
+#[derive(Debug)]
+pub(crate) struct MappedFloats {
+    /// Of libtorch's own mapping, private to this process.
+    all: Tensor,
+}
+
+impl MappedFloats {
+    /// Maps a whole file, whose length is a multiple of four bytes.
+    ///
+    /// # Errors
+    /// What libtorch says of it.
+    pub(crate) fn open(path: &str, bytes: usize) -> Result<Self, tch::TchError> {
+        let count = (bytes / size_of::<f32>()) as i64;
+        Ok(Self { all: Tensor::f_from_file(path, false, count, (Kind::Float, Device::Cpu))? })
+    }
+
+    /// The numbers in a range of bytes, as a tensor of some shape; `None` where they are no such tensor.
+    pub(crate) fn tensor(&self, range: Range<usize>, shape: &[i64]) -> Option<Tensor> {
+        let count: i64 = shape.iter().product();
+        let fits =
+            range.start.is_multiple_of(4) && range.len() as i64 == count * 4 && range.end <= self.all.numel() * 4;
+        fits.then(|| self.all.narrow(0, range.start as i64 / 4, count).view(shape))
+    }
+
+    /// Takes the file's pages out of this process's memory. They come back, most often out of the system's cache of the
+    /// file, as they are used.
+    pub(crate) fn release(&self) {
+        let bytes = self.all.numel() * size_of::<f32>();
+        // SAFETY: the range is the mapping that `open` had libtorch make, which `all` keeps. Its pages are the file's own
+        // where nobody has written to them, and reading them again gives the same numbers; where somebody had, his
+        // numbers would be lost, which no serving process does. Either way the memory stays mapped and readable.
+        // A failure leaves the pages where they are.
+        let _ = unsafe { rustix::mm::madvise(self.all.data_ptr(), bytes, rustix::mm::Advice::LinuxDontNeed) };
+    }
+
+    pub(crate) fn shallow_clone(&self) -> Self {
+        Self { all: self.all.shallow_clone() }
     }
 }
 

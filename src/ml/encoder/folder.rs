@@ -298,7 +298,7 @@ impl Parts {
 pub fn load(folder: &Path) -> Result<Model> {
     let card = read_card(folder)?;
     let Parts { tokenizer, prompts, encoder } = Parts::read(folder)?;
-    Ok(Model { tokenizer: Arc::new(tokenizer), prompts: Arc::new(prompts), encoder, card })
+    Ok(Model { tokenizer: Arc::new(tokenizer), prompts: Arc::new(prompts), encoder, card, mapped: None })
 }
 
 /// Loads a tuned model over its base, whose tokenizer, table and unchanged weights it shares.
@@ -311,7 +311,7 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
         return Err(not_tuned_from(folder, base));
     }
     let path = folder.join(WEIGHTS);
-    let mut stored = weights::read_tensors(&path)?;
+    let (mut stored, mapped) = weights::map_tensors(&path)?;
     let damaged = |name: &str| Error::model(&path, format!("the tensor {name:?} is not of this model's shape"));
     let adapters = Adapters::take(&mut stored)?;
     let adapters = adapters.ok_or_else(|| Error::model(&path, "a factor of a kernel is missing"))?;
@@ -349,6 +349,6 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     }
     match stored.keys().next() {
         Some(name) => Err(Error::model(&path, format!("the tensor {name:?} is none of this model's"))),
-        None => Ok(Model { card, ..base.with_encoder(encoder) }),
+        None => Ok(Model { card, mapped: Some(mapped), ..base.with_encoder(encoder) }),
     }
 }

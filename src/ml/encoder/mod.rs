@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
+use crate::ml::memory::MappedFloats;
+
 pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
 pub(crate) use folder::complete_or_absent;
@@ -219,9 +221,18 @@ pub struct Model {
     pub encoder: Box<dyn Encoder>,
     /// What the folder says of itself.
     pub card: ModelCard,
+    /// The file that a tuned model's weights are in.
+    mapped: Option<MappedFloats>,
 }
 
 impl Model {
+    /// Lets the system have the memory of weights that are in a file. They are read again when they are used.
+    pub fn rest(&self) {
+        if let Some(mapped) = &self.mapped {
+            mapped.release();
+        }
+    }
+
     /// The same tokenizer and card around another encoder.
     #[must_use]
     pub fn with_encoder(&self, encoder: Box<dyn Encoder>) -> Self {
@@ -230,6 +241,7 @@ impl Model {
             prompts: Arc::clone(&self.prompts),
             encoder,
             card: self.card.clone(),
+            mapped: self.mapped.as_ref().map(MappedFloats::shallow_clone),
         }
     }
 

@@ -11,7 +11,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
 use tch::{Kind, Tensor};
 
-use crate::ml::memory::{self, MappedMatrix};
+use crate::ml::memory::{self, MappedFloats, MappedMatrix};
 use crate::ml::{Error, Result};
 
 /// A safetensors file, opened and checked: header, ranges, sizes.
@@ -91,6 +91,28 @@ impl WeightFile {
         MappedMatrix::new(Arc::clone(&self.map), range, info.shape[0] as i64, info.shape[1] as i64)
             .ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is not aligned")))
     }
+}
+
+/// A file's float32 tensors where they are in the file, and copies of its others.
+pub(crate) fn map_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, MappedFloats)> {
+    let file = WeightFile::open(path)?;
+    let name = path.to_str().ok_or_else(|| Error::model(path, "its path is not UTF-8"))?;
+    let mapped = MappedFloats::open(name, file.map.len())?;
+    let mut tensors = BTreeMap::new();
+    for (name, info) in file.metadata.tensors() {
+        let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
+        let tensor = match info.dtype {
+            Dtype::I64 => Tensor::from_slice(&file.integers(&name)?),
+            Dtype::F32 => {
+                let range = file.data + info.data_offsets.0..file.data + info.data_offsets.1;
+                let tensor = mapped.tensor(range, &shape);
+                tensor.ok_or_else(|| Error::model(path, format!("the tensor {name:?} is not aligned")))?
+            }
+            other => return Err(Error::model(path, format!("the tensor {name:?} is {other:?}, not F32"))),
+        };
+        tensors.insert(name, tensor);
+    }
+    Ok((tensors, mapped))
 }
 
 /// A tensor on its way into a safetensors file, as little-endian bytes.

@@ -78,6 +78,22 @@ impl SlotProducts {
     }
 }
 
+/// The texts of a pass.
+struct Tokens {
+    /// For each token, N, the place of its row.
+    places: Vec<u32>,
+    /// The rows of the distinct tokens; see [`Columns`].
+    rows: Vec<Arc<[f32]>>,
+    /// Each text's first token and the one behind its last, B.
+    spans: Vec<(usize, usize)>,
+}
+
+impl Tokens {
+    fn row(&self, token: usize) -> &[f32] {
+        &self.rows[self.places[token] as usize]
+    }
+}
+
 /// Where a token's own numbers stand in its row of the cache: its vector (E), x of each order (H), then for
 /// each order its product in each slot (n * H), the first convolution's bias added in its own slot.
 struct Columns {
@@ -135,14 +151,14 @@ impl Frozen {
         let config = encoder.config();
         let columns = Columns { e: config.embedding_size as usize, h: config.ngram_size as usize };
         let (places, rows) = self.token_rows(encoder, &batch.ids);
-        let spans = spans(&batch.lengths);
-        let mut convolved = vec![0.0_f32; places.len() * NGRAMS.len() * columns.h]; // (N, 3H)
+        let tokens = Tokens { places, rows, spans: spans(&batch.lengths) };
+        let mut convolved = vec![0.0_f32; tokens.places.len() * NGRAMS.len() * columns.h]; // (N, 3H)
         for number in 0..self.orders.len() {
-            self.convolve(number, &columns, (&places, &rows, &spans), &mut convolved);
+            self.convolve(number, &columns, &tokens, &mut convolved);
         }
-        let sums = self.sums(&columns, (&places, &rows, &spans), &convolved, config.layer_norm_eps as f32);
+        let sums = self.sums(&columns, &tokens, &convolved, config.layer_norm_eps as f32);
         let lengths = Tensor::from_slice(&batch.lengths).to_kind(Kind::Float).unsqueeze(1); // (B, 1)
-        encoder.project_sums(&Tensor::from_slice(&sums).view([spans.len() as i64, -1]), &lengths)
+        encoder.project_sums(&Tensor::from_slice(&sums).view([tokens.spans.len() as i64, -1]), &lengths)
     }
 
     /// For each token of the batch the place of its row, and the rows of the distinct tokens.
@@ -172,16 +188,10 @@ impl Frozen {
     }
 
     /// Both convolutions of one order: fills its H columns of `convolved` `(N, 3H)`.
-    fn convolve(
-        &self,
-        number: usize,
-        columns: &Columns,
-        (places, rows, spans): (&[u32], &[Arc<[f32]>], &[(usize, usize)]),
-        convolved: &mut [f32],
-    ) {
+    fn convolve(&self, number: usize, columns: &Columns, tokens: &Tokens, convolved: &mut [f32]) {
         let order = &self.orders[number];
         let h = columns.h;
-        let (grams, first) = distinct_ngrams(places, spans, order.n, order.left);
+        let (grams, first) = distinct_ngrams(tokens, order.n, order.left);
 
         let height = padded(first.len());
         let mut hidden = Tensor::empty([height as i64, h as i64], (Kind::Float, tch::Device::Cpu)); // (U, H)
@@ -189,13 +199,13 @@ impl Frozen {
             let [hidden] = numbers_mut([&mut hidden]).expect("a new tensor is plain");
             hidden[first.len() * h..].fill(0.0);
             for (&(token, start, end), hidden) in first.iter().zip(hidden.chunks_exact_mut(h)) {
-                let own = &rows[places[token] as usize];
+                let own = tokens.row(token);
                 let product = columns.product(number, order.left);
                 hidden.copy_from_slice(&own[product..product + h]);
                 for (slot, neighbour) in neighbours(order, token, start, end) {
                     if slot != order.left {
                         let product = columns.product(number, slot);
-                        add(hidden, &rows[places[neighbour] as usize][product..product + h]);
+                        add(hidden, &tokens.row(neighbour)[product..product + h]);
                     }
                 }
                 relu_and_add(hidden, &own[columns.x(number)..columns.x(number) + h]);
@@ -204,7 +214,7 @@ impl Frozen {
         let mut products = order.conv_1.of(&hidden); // (U, n * H)
         let [products, hidden] = numbers_mut([&mut products, &mut hidden]).expect("new tensors are plain");
         let width = NGRAMS.len() * h;
-        for &(start, end) in spans {
+        for &(start, end) in &tokens.spans {
             for token in start..end {
                 let from = token * width + number * h;
                 let convolved = &mut convolved[from..from + h];
@@ -220,19 +230,13 @@ impl Frozen {
     }
 
     /// LayerNorm of `[e, h_2, h_3, h_5]`, summed over each text: `(B, E + 3H)`.
-    fn sums(
-        &self,
-        columns: &Columns,
-        (places, rows, spans): (&[u32], &[Arc<[f32]>], &[(usize, usize)]),
-        convolved: &[f32],
-        epsilon: f32,
-    ) -> Vec<f32> {
+    fn sums(&self, columns: &Columns, tokens: &Tokens, convolved: &[f32], epsilon: f32) -> Vec<f32> {
         let (e, width) = (columns.e, NGRAMS.len() * columns.h);
-        let mut sums = vec![0.0_f32; spans.len() * (e + width)];
-        for (&(start, end), sums) in spans.iter().zip(sums.chunks_exact_mut(e + width)) {
+        let mut sums = vec![0.0_f32; tokens.spans.len() * (e + width)];
+        for (&(start, end), sums) in tokens.spans.iter().zip(sums.chunks_exact_mut(e + width)) {
             let (sums_e, sums_h) = sums.split_at_mut(e);
             for token in start..end {
-                let of_token = &rows[places[token] as usize][..e];
+                let of_token = &tokens.row(token)[..e];
                 let of_window = &convolved[token * width..(token + 1) * width];
                 let count = (e + width) as f32;
                 let mean = (sum(of_token, |x| x) + sum(of_window, |x| x)) / count;
@@ -242,9 +246,9 @@ impl Frozen {
                 add_normalized(sums_e, of_token, mean, scale);
                 add_normalized(sums_h, of_window, mean, scale);
             }
-            let tokens = (end - start) as f32;
+            let count = (end - start) as f32;
             for ((sum, gamma), beta) in sums.iter_mut().zip(&*self.gamma).zip(&*self.beta) {
-                *sum = *sum * gamma + tokens * beta;
+                *sum = *sum * gamma + count * beta;
             }
         }
         sums
@@ -295,12 +299,8 @@ fn spans(lengths: &[i64]) -> Vec<(usize, usize)> {
 }
 
 /// For each token the place of its n-gram, and for each distinct n-gram a token that has it, with its text's span.
-fn distinct_ngrams(
-    places: &[u32],
-    spans: &[(usize, usize)],
-    n: usize,
-    left: usize,
-) -> (Vec<u32>, Vec<(usize, usize, usize)>) {
+fn distinct_ngrams(tokens: &Tokens, n: usize, left: usize) -> (Vec<u32>, Vec<(usize, usize, usize)>) {
+    let Tokens { places, spans, .. } = tokens;
     let mut known: HashMap<[u32; LONGEST], u32> = HashMap::with_capacity(places.len());
     let mut first = Vec::new();
     let mut grams = Vec::with_capacity(places.len());

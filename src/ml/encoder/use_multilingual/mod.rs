@@ -13,7 +13,7 @@ mod token_cache;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::places::Places;
 use super::token_table::TokenTable;
@@ -330,7 +330,8 @@ impl Encoder for UseMultilingual {
     }
 
     fn freeze(&mut self, tokens: &Arc<TokenCache>) {
-        self.frozen = Some(Frozen::new(self, tokens));
+        // What is kept of tokens is kept in this machine's memory.
+        self.frozen = (self.dense.kernel.device() == Device::Cpu).then(|| Frozen::new(self, tokens));
     }
 
     fn frozen_bytes(&self) -> u64 {
