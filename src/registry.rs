@@ -16,8 +16,9 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 
 use crate::ml::encoder::{self, Model};
+use crate::ml::eval::Calibration;
 use crate::ml::{Error, Result};
-use crate::store::{self, Kind, ModelRow, Status, Store};
+use crate::store::{self, Deletion, Kind, ModelRow, Status, Store};
 
 pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
@@ -27,6 +28,8 @@ pub use import::{ImportAnswer, ImportRequest, download_command, import, read_imp
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";
+/// In a tuned model's folder: from its similarities to the user's scale.
+pub const CALIBRATION: &str = "calibration.json";
 /// The alias that requests without a model use.
 pub const DEFAULT_ALIAS: &str = "default";
 
@@ -43,6 +46,14 @@ pub struct ModelRegistry {
     /// Folders that cannot be served, as they were when that was found. Held while new ones are looked for.
     refused: Arc<Mutex<HashMap<PathBuf, State>>>,
     found: Arc<std::sync::Mutex<Found>>,
+}
+
+/// What a model's folder looked like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// When its newest file was written.
+    newest: Option<SystemTime>,
+    bytes: u64,
 }
 
 /// Models by what they were asked for, as the tables were at a version: the database is asked once.
@@ -194,7 +205,10 @@ impl ModelRegistry {
     /// was lost, and then the model is all that is left.
     async fn tidy(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
         let job = self.store.job(&id.replacen("ft_", "job_", 1)).await?;
-        if job.is_some_and(|job| job.status != Status::Succeeded) {
+        if self.store.was_deleted(id).await? {
+            tracing::info!(model = id, "removing the folder of a deleted model");
+            std::fs::remove_dir_all(folder)?;
+        } else if job.is_some_and(|job| job.status != Status::Succeeded) {
             tracing::info!(model = id, "removing the folder of an unfinished model");
             std::fs::remove_dir_all(folder)?;
         } else {
@@ -231,6 +245,7 @@ impl ModelRegistry {
             max_tokens: card.max_tokens as i64,
             bytes: folder_size(folder)?,
             created_at: store::now(),
+            pinned: false,
         };
         match self.store.upsert_model(&row).await {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -259,6 +274,67 @@ impl ModelRegistry {
     pub fn discard(&self, model_id: &str) -> std::io::Result<()> {
         let folder = self.folder(model_id);
         if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) }
+    }
+
+    /// Removes a tuned model that nothing needs, its row first, then its folder. Requests that hold it finish.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn remove(&self, model_id: &str) -> store::Result<Deletion> {
+        // Nobody adopts the folder between the two.
+        let _looking = self.refused.lock().await;
+        let deletion = self.store.delete_model(model_id).await?;
+        if deletion == Deletion::Deleted {
+            let (folder, passing) = (self.folder(model_id), self.passing_folder());
+            let removed = tokio::task::spawn_blocking(move || {
+                std::fs::rename(&folder, &passing)?;
+                std::fs::remove_dir_all(passing)
+            });
+            match removed.await.map_err(std::io::Error::other).flatten() {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    // What stays costs only space, until the next start.
+                    tracing::warn!(model = model_id, %error, "a deleted model's folder cannot be removed");
+                }
+                _ => {}
+            }
+        }
+        Ok(deletion)
+    }
+
+    /// Changes whenever a file of a model's folder does.
+    pub fn footprint(&self, model_id: &str) -> Footprint {
+        let mut newest = None;
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(self.folder(model_id)).into_iter().flatten().flatten() {
+            if let Ok(metadata) = entry.metadata() {
+                newest = newest.max(metadata.modified().ok());
+                bytes += metadata.len();
+            }
+        }
+        Footprint { newest, bytes }
+    }
+
+    /// What a tuned model's similarities mean on its user's scale, where that could be found out.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read.
+    pub fn calibration(&self, model_id: &str) -> Result<Option<Calibration>> {
+        let path = self.folder(model_id).join(CALIBRATION);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::model(&path, error.to_string()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path, error)),
+        }
+    }
+
+    /// The models that are to stay in memory.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn pinned(&self) -> store::Result<Vec<ModelRow>> {
+        Ok(self.store.models().await?.into_iter().filter(|row| row.pinned).collect())
     }
 
     /// A new place for what is made and sent at once. What a stopped server leaves there is removed by

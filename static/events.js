@@ -5,7 +5,7 @@ import { has, t } from "./i18n.js";
 import { send } from "./key.js";
 
 export const TERMINAL = ["succeeded", "failed", "cancelled"];
-const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", "checkpoint", "resumed", ...TERMINAL];
+const TYPES = ["queued", "started", "phase", "progress", "evaluation", "heatmap", "epoch", "warning", "requeued", "checkpoint", "resumed", "alias", ...TERMINAL];
 
 /** The messages of a stream of server-sent events: the data of each. An EventSource could not send a key. */
 async function* messages(body) {
@@ -124,6 +124,7 @@ function words({ type, data }) {
     case "evaluation": return t(`event.evaluation.${data.when === "before" ? "before" : "after"}`);
     case "heatmap": return t("event.heatmap", { epoch: data.epoch ?? 0 });
     case "warning": return note(data);
+    case "alias": return has(`event.alias.${data.code}`) ? t(`event.alias.${data.code}`, data) : data.message;
     default: return has(`event.${type}`) ? t(`event.${type}`, data) : `${type} ${JSON.stringify(data)}`;
   }
 }

@@ -72,10 +72,11 @@ export function modelsView() {
   const fetched = (event) => download(event, async (response) => {
     told.replaceChildren(problemView(response ? failure(response, await response.text()) : new NoContact()));
   });
+  let previous = new Map();
   const draw = (models, load) => [
     told,
     h("table", { class: "stack list" },
-      heads("models.name", "models.aliases", "models.id", "jobs.created", "models.actions"),
+      heads("models.name", "models.state", "models.aliases", "models.id", "jobs.created", "models.actions"),
       h("tbody", null, models.map((model) => row(model, models, load)))),
     !models.some((model) => model.kind === "tuned") && nothing("models.empty"),
   ].filter(Boolean);
@@ -92,7 +93,9 @@ export function modelsView() {
     };
     return h("tr", null,
       h("th", { scope: "row" }, model.name, h("span", { class: "quiet" }, facts)),
-      cell("models.aliases", model.aliases.length ? model.aliases.map((alias) => h("span", { class: "alias" }, alias)) : tx("none")),
+      cell("models.state", h("span", { class: `badge ${model.state}`, title: model.last_error?.message ?? null }, tx(`models.state.${model.state}`)),
+        model.pinned && h("span", { class: "quiet" }, tx("models.pinned"))),
+      cell("models.aliases", model.aliases.length ? model.aliases.map((alias) => named(alias, models, load)) : tx("none")),
       cell("models.id", copyable(model.id)),
       cell("jobs.created", () => date(model.created_at)),
       cell("models.actions", h("span", { class: "buttons" },
@@ -105,7 +108,36 @@ export function modelsView() {
         h("a", { href: `models/${part(model.id)}/export`, download: true, onclick: fetched, "aria-label": tx("models.export.of", { name: model.name }) }, tx("models.export")))));
   }
 
-  return list("models.title", "models.lead", async () => (await api("models")).models, draw);
+  /** An alias, with a way back to the model that it meant before. */
+  function named(alias, models, load) {
+    const before = previous.get(alias);
+    const name = models.find((one) => one.id === before)?.name ?? before;
+    return h("span", null, h("span", { class: "alias" }, alias),
+      before && h("button", {
+        type: "button", class: "small", "aria-label": () => t("models.back.of", { alias, name }), title: () => t("models.back.of", { alias, name }),
+        onclick: () => rollBack(alias, name, told, load),
+      }, tx("models.back")));
+  }
+
+  async function fetch() {
+    const [models, aliases] = await Promise.all([api("models"), api("aliases")]);
+    previous = new Map(aliases.aliases.map((one) => [one.alias, one.previous]));
+    return models.models;
+  }
+
+  return list("models.title", "models.lead", fetch, draw, (models) => models.some((model) => ["loading", "draining"].includes(model.state)));
+}
+
+/** Points an alias at the model before, and says so. */
+async function rollBack(alias, name, told, done) {
+  try {
+    await api(`aliases/${part(alias)}/rollback`, { method: "POST" });
+    told.replaceChildren(h("span", null, tx("models.back.done", { alias, name })));
+    announce(t("models.back.done", { alias, name }));
+    await done?.();
+  } catch (error) {
+    told.replaceChildren(problemView(error));
+  }
 }
 
 /** Points the alias `default` to a model and says so, with a way back. */

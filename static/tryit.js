@@ -65,11 +65,12 @@ export function tryView() {
   const lines = () => many.value.split("\n").map((line) => line.trim()).filter(Boolean);
   const models = () => [...new Set([model.value, other.value].filter(Boolean))];
 
-  function request(id) {
+  /** Two models answer in one call. */
+  function request(ids) {
     const texts = kind() === "pair"
       ? { pairs: [[first.value.trim(), second.value.trim()]] }
       : { queries: [first.value.trim()], documents: lines() };
-    return { ...texts, model: id, measure: measure.value };
+    return { ...texts, ...(ids.length > 1 ? { models: ids } : { model: ids[0] }), measure: measure.value };
   }
 
   function sketch() {
@@ -78,8 +79,8 @@ export function tryView() {
     manyField.hidden = kind() === "pair";
     const url = new URL("similarity", document.baseURI).href;
     const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-    code.textContent = models().map((id) =>
-      `curl -s ${url} \\\n  -H 'content-type: application/json' \\\n  -d ${quote(JSON.stringify(request(id)))}`).join("\n\n");
+    code.textContent =
+      `curl -s ${url} \\\n  -H 'content-type: application/json' \\\n  -d ${quote(JSON.stringify(request(models())))}`;
   }
 
   async function compare() {
@@ -92,7 +93,8 @@ export function tryView() {
       if (!pair && !lines().length) throw new Notice(tx("try.missing.lines"));
       const ids = models();
       const texts = pair ? [second.value.trim()] : lines();
-      const answers = await Promise.all(ids.map((id) => api("similarity", { method: "POST", json: request(id) })));
+      const answer = await api("similarity", { method: "POST", json: request(ids) });
+      const answers = answer.models ?? [answer];
       result = {
         ids, texts, measure: measure.value, query: first.value.trim(),
         scores: answers.map((answer) => (pair ? answer.scores : answer.scores[0])),

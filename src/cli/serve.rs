@@ -20,11 +20,11 @@ use super::log;
 use crate::config::{Connections, Serve};
 use crate::datasets::{DatasetShelf, Upload};
 use crate::http::{self, AppState, ConnectionLimits, Life, Limits, Meter, Shared};
-use crate::jobs::{JobQueue, Planner, Supervisor, SupervisorConfig};
+use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
 use crate::ml::dataset::Format;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
-use crate::serving::{Engine, ModelPool};
+use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
@@ -103,10 +103,11 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let state = Arc::new(Shared {
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
-        pool: Arc::new(ModelPool::new(models, config.max_models)),
+        pool: Arc::new(ModelPool::new(models, PoolLimits { models: config.max_models, bytes: config.max_model_bytes })),
         engine: Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?),
         tokenizing: Arc::new(Semaphore::new(threads)),
         exporting: Arc::new(Semaphore::new(2)),
+        neighbourhoods: Arc::default(),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_waiting: config.max_waiting,
@@ -143,6 +144,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let supervisor = Supervisor::new(
         state.queue.clone(),
         SupervisorConfig { program, runs: data.join("runs"), checkpoint_seconds: config.checkpoint_seconds },
+        make_ready(&state.pool),
     );
     let supervised = supervisor.run(stop.clone());
     // A server whose queue has stopped, for whatever reason, stops too, and is seen to.
@@ -167,7 +169,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
 /// Loads what must be there before requests are answered.
 async fn load_models(state: &AppState) -> anyhow::Result<()> {
     state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
-    Ok(())
+    Ok(state.pool.load_pinned().await?)
 }
 
 fn connection_limits(config: &Connections) -> ConnectionLimits {
@@ -178,6 +180,24 @@ fn connection_limits(config: &Connections) -> ConnectionLimits {
         idle: Duration::from_secs(config.idle_timeout),
         drain: Duration::from_secs(config.drain),
     }
+}
+
+/// Loads and checks a job's model before its alias moves to it.
+fn make_ready(pool: &Arc<ModelPool>) -> MakeReady {
+    let pool = Arc::clone(pool);
+    Arc::new(move |row| {
+        let pool = Arc::clone(&pool);
+        Box::pin(async move {
+            match pool.load(&row).await {
+                Ok(_) => Ok(()),
+                Err(PoolError::Failed { failure: LoadFailure { code, message, .. }, .. }) => {
+                    let message = format!("the model cannot be served, since {message}.");
+                    Err(Note { code: code.to_owned(), message })
+                }
+                Err(other) => Err(Note { code: "model_broken".to_owned(), message: format!("{other}.") }),
+            }
+        })
+    })
 }
 
 /// Stores the operator's benchmark; its id.

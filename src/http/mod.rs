@@ -1,7 +1,9 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
 mod access;
+mod aliases;
 mod caller;
+mod compare;
 mod connections;
 mod cors;
 mod datasets;
@@ -21,10 +23,13 @@ mod losses;
 mod metrics;
 mod models;
 mod names;
+mod neighbours;
 mod openai;
 mod pages;
 mod prometheus;
 mod schema;
+mod scores;
+mod several;
 mod similarity;
 mod tei;
 mod texts;
@@ -57,6 +62,7 @@ pub use connections::ConnectionLimits;
 pub use cors::is_origin;
 use error::{ApiError, nearest};
 pub use life::Life;
+pub use neighbours::Neighbourhoods;
 pub use prometheus::Meter;
 
 /// What handlers share; each request has a handle to it.
@@ -76,6 +82,8 @@ pub struct Shared {
     pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
+    /// The vectors of tables whose texts were searched lately.
+    pub neighbourhoods: Arc<Neighbourhoods>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Who may ask.
@@ -125,9 +133,12 @@ pub fn router(state: AppState) -> Router {
     let max_upload = state.limits.max_upload;
     let cors_origins = state.limits.cors_origins.clone();
     let router = Router::new()
-        .merge(embed::router())
-        .merge(similarity::router())
-        .merge(models::router())
+        .merge(Router::from(embed::router()))
+        .merge(Router::from(similarity::router()))
+        .merge(Router::from(models::router()))
+        .merge(Router::from(aliases::router()))
+        .merge(Router::from(compare::router()))
+        .merge(Router::from(neighbours::router()))
         .merge(export::router())
         .merge(losses::router())
         .merge(Router::from(health::router()))
@@ -145,6 +156,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), deadline::deadline))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(middleware::from_fn(texts::hold_to_fingerprint))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(error::finish));
     let router = if cors_origins.is_empty() { router } else { router.layer(cors::layer(&cors_origins)) };
@@ -186,9 +198,11 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 /// The routes that a wrong path may have meant.
-const ROUTES: [&str; 18] = [
+const ROUTES: [&str; 20] = [
     "/embed",
     "/similarity",
+    "/compare",
+    "/neighbours",
     "/datasets",
     "/jobs",
     "/models",

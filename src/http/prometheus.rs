@@ -165,7 +165,7 @@ async fn look_around(state: &AppState) -> Result<()> {
     gauge!("shamisen_queue_parts").set(depth.requests as f64);
     gauge!("shamisen_queue_texts").set(depth.texts as f64);
     gauge!("shamisen_queue_tokens").set(depth.tokens as f64);
-    gauge!("shamisen_models_loaded").set(state.pool.loaded() as f64);
+    gauge!("shamisen_models_loaded").set(state.pool.resident().len() as f64);
     let tokens = state.pool.token_cache();
     gauge!("shamisen_token_cache_bytes").set(tokens.bytes() as f64);
     counter!("shamisen_token_cache_hits_total").absolute(tokens.hits());

@@ -68,7 +68,7 @@ async fn tokenize(
     Json(request): Json<TokenizeRequest>,
 ) -> Result<axum::Json<Vec<Vec<Token>>>> {
     let texts = texts::texts(&request.inputs, "inputs")?;
-    texts::check_count(&state, texts.len())?;
+    texts::few_enough(&state, texts.len())?;
     let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let model = state.pool.get(&row.model_id).await?;
     let prompt = texts::prompt(&model, request.prompt_name.as_deref())?;

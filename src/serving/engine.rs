@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::ServedModel;
 use super::batcher::{Batcher, Waiting, Work, cost};
 use super::meter;
-use super::pool::ServedModel;
 use super::vector_cache::VectorCache;
 use crate::ml::encoder::{Cut, Tokens, encode_all_raw};
 

@@ -4,9 +4,11 @@ mod batcher;
 mod engine;
 mod meter;
 mod pool;
+mod served_model;
 mod vector_cache;
 
 pub use batcher::Waiting;
 pub use engine::{BATCH_TOKENS, EncodeOptions, Encoded, EncodedText, Engine, EngineError};
-pub use pool::{ModelPool, PoolError, ServedModel};
+pub use pool::{LoadFailure, ModelPool, ModelState, ModelStatus, PoolError, PoolLimits};
+pub use served_model::ServedModel;
 pub use vector_cache::VectorCache;

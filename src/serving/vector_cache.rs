@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::ServedModel;
 use super::engine::{EncodeOptions, EncodedText};
-use super::pool::ServedModel;
 
 /// What a vector depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@
 //! (a deferred one that upgrades fails at once with "busy"), is short, and holds no lock while a
 //! model computes.
 
+mod alias;
 mod api_key;
 mod census;
 mod claim;
@@ -20,11 +21,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
+pub use alias::{Alias, AliasHistory, AliasMove, MoveReason, Rollback};
 pub use api_key::ApiKeyRow;
-pub use claim::{CheckpointRow, NewModel, Release};
+pub use claim::{CheckpointRow, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
-pub use job::{Event, Job, JobError, NewJob, OpenAiNotes, Phase, Progress, Status};
-pub use model::{Kind, ModelRow};
+pub use job::{AliasGate, AliasResult, Event, Job, JobError, NewJob, OpenAiNotes, Phase, Progress, Status};
+pub use model::{Deletion, Kind, ModelRow};
 
 /// The store's result.
 pub type Result<T> = std::result::Result<T, sqlx::Error>;

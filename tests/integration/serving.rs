@@ -45,7 +45,8 @@ async fn our_body_says_which_model_answered_and_what_was_read() {
     let short = vector(&short.body["embeddings"][0]);
     assert_eq!(short.len(), 64);
     assert!((short.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
-    let raw = app.post("/embed", json!({ "texts": ["Data Scientist"], "dimensions": 64, "normalize": false })).await;
+    let both = json!({ "texts": ["Data Scientist", "Nurse"], "dimensions": 64, "normalize": false });
+    let raw = app.post("/embed", both).await;
     assert_eq!(vector(&raw.body["embeddings"][0]), vector(&reply.body["embeddings"][0])[..64]);
 }
 

@@ -8,6 +8,7 @@ mod onnx;
 mod onnx_export;
 mod pass;
 mod places;
+mod probes;
 mod protobuf;
 mod ragged;
 mod sentencepiece;
@@ -38,6 +39,7 @@ pub use onnx::import_use_multilingual;
 pub(crate) use onnx_export::write_onnx;
 pub(crate) use pass::split_mix;
 pub use pass::{Dropout, Pass};
+pub use probes::{LEAST_COSINE, Origin, PROBES, Probe, Probes, spread as spread_evenly};
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
 pub use spans::TokenSpan;
@@ -98,6 +100,11 @@ pub trait Encoder: Any + Send {
     /// Makes inference faster, for weights that do not change any more; may take memory again. What can be kept of
     /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_table`] undo it.
     fn freeze(&mut self, tokens: &Arc<TokenCache>);
+
+    /// Bytes of what [`Encoder::freeze`] made beside the weights, but for the rows in the cache.
+    fn frozen_bytes(&self) -> u64 {
+        0
+    }
 
     /// Whether it drops numbers in training.
     fn drops(&self) -> bool {
