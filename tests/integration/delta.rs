@@ -105,7 +105,7 @@ fn a_delta_with_a_tensor_of_another_model_is_refused() {
 #[test]
 fn training_leaves_other_handles_to_the_model_alone() {
     let mut model = base();
-    let other = Model { encoder: model.encoder.shallow_clone(), ..base() };
+    let other = base().with_encoder(model.encoder.shallow_clone());
     tune(&mut model, &config(), &mut Losses::default()).unwrap();
     assert_eq!(vectors(&other), vectors(&base()));
     assert_ne!(vectors(&model), vectors(&base()));
