@@ -28,7 +28,7 @@ use crate::serving::{Engine, ModelPool};
 use crate::store::{Purpose, Store};
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
-    log::start(config)?;
+    let _log = log::start(config)?;
     if let Some(wrong) = config.connections.cors_origin.iter().find(|origin| !http::is_origin(origin)) {
         bail!(
             "SHAMISEN_CORS_ORIGIN: {wrong:?} is no origin. Write scheme, host and port as browsers do, as in https://app.example or http://localhost:3000, or * for all"
