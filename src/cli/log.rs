@@ -27,7 +27,7 @@ pub(super) fn start(config: &Serve) -> anyhow::Result<Log> {
     let (subscriber, log) = {
         use opentelemetry::trace::TracerProvider;
         use tracing_subscriber::filter::LevelFilter;
-        let traces = config.otlp_endpoint.as_deref().map(traces).transpose()?;
+        let traces = config.otlp_endpoint.as_deref().filter(|url| !url.is_empty()).map(traces).transpose()?;
         let layer = traces.as_ref().map(|traces| {
             let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer("shamisen"));
             layer.with_filter(LevelFilter::INFO)
