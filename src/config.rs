@@ -99,6 +99,10 @@ pub struct Serve {
     /// How to write the log.
     #[arg(long, env = "SHAMISEN_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
+    /// The OpenTelemetry collector that gets a span for each request (OTLP over HTTP), as in http://127.0.0.1:4318.
+    #[cfg(feature = "otel")]
+    #[arg(long, env = "SHAMISEN_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
     /// How connections and requests are bounded.
     #[command(flatten)]
     pub connections: Connections,

@@ -3,6 +3,7 @@
 import { Notice, api, modelNames, problemView } from "./api.js";
 import { announce, composing, copyButton, fixed, h, newId, refresh, tx } from "./dom.js";
 import { t } from "./i18n.js";
+import { hasKey } from "./key.js";
 import { field } from "./tune.js";
 
 export function tryView() {
@@ -79,8 +80,9 @@ export function tryView() {
     manyField.hidden = kind() === "pair";
     const url = new URL("similarity", document.baseURI).href;
     const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+    const key = hasKey() ? `-H "Authorization: Bearer $SHAMISEN_KEY" \\\n  ` : "";
     code.textContent =
-      `curl -s ${url} \\\n  -H 'content-type: application/json' \\\n  -d ${quote(JSON.stringify(request(models())))}`;
+      `curl -s ${url} \\\n  ${key}-H 'content-type: application/json' \\\n  -d ${quote(JSON.stringify(request(models())))}`;
   }
 
   async function compare() {

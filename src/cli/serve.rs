@@ -28,8 +28,8 @@ use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
-    log::start(config)?;
-    if let Some(wrong) = config.connections.cors_origin.iter().find(|origin| !http::is_origin(origin)) {
+    let _log = log::start(config)?;
+    if let Some(wrong) = cors_origins(config).find(|origin| !http::is_origin(origin)) {
         bail!(
             "SHAMISEN_CORS_ORIGIN: {wrong:?} is no origin. Write scheme, host and port as browsers do, as in https://app.example or http://localhost:3000, or * for all"
         );
@@ -43,6 +43,11 @@ pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
     // A model that is still being read must not hold a server that was stopped.
     runtime.shutdown_timeout(Duration::from_secs(5));
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// The sites whose pages may call. An empty variable is one that is not set.
+fn cors_origins(config: &Serve) -> impl Iterator<Item = &String> {
+    config.connections.cors_origin.iter().filter(|origin| !origin.is_empty())
 }
 
 /// Makes the data folder and keeps every other server out of it for as long as the file is open.
@@ -115,7 +120,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             max_upload: config.max_upload,
             max_body: config.max_body,
             this_machine_only: !config.allow_anyone,
-            cors_origins: config.connections.cors_origin.clone(),
+            cors_origins: cors_origins(config).cloned().collect(),
             request_deadline: Duration::from_secs(config.connections.request_timeout),
             body_patience: Duration::from_secs(config.connections.body_timeout),
             default_benchmark,

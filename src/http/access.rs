@@ -76,7 +76,7 @@ pub(crate) fn need(method: &Method, template: Option<&str>) -> Need {
 }
 
 /// Whether a route is the page or one of its files, which stand at the root and have an ending.
-fn is_page(template: &str) -> bool {
+pub(crate) fn is_page(template: &str) -> bool {
     template == "/" || template[1..].split_once('/').is_none() && template.contains('.')
 }
 

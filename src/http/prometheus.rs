@@ -14,9 +14,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::error::Result;
 use super::texts::Vectors;
+use super::{AppState, access};
 use crate::store::Status;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -119,7 +119,12 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let method = method(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let route = match route.as_ref().map(MatchedPath::as_str) {
+        // The page's files are one route: nobody watches them one by one.
+        Some(route) if access::is_page(route) => "/{file}",
+        Some(route) => route,
+        None => "none",
+    };
     let status = response.status().as_u16().to_string();
     let model = response.headers().get("x-model").and_then(|model| model.to_str().ok()).unwrap_or_default();
     counter!("shamisen_requests_total",

@@ -114,7 +114,7 @@ enum SimilarityReply {
     responses((status = 200, description = "The texts' similarities.", body = SimilarityReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),
-        (status = 413, description = "Too many texts, or one is too large."),
+        (status = 413, description = "Too many texts."),
         (status = 422, description = "A text or field cannot be used."),
         (status = 500, description = "The model cannot be served."),
         (status = 503, description = "Too much waits already, or the model's files cannot be read now.")))]

@@ -23,7 +23,8 @@ pub struct ServedModel {
     pub normalizes: bool,
     /// From its similarities to its user's scale.
     pub calibration: Option<Calibration>,
-    /// Bytes that it takes in memory, without what it shares with its base and what lies in a mapped file.
+    /// Bytes that it takes in memory while it is in use, without what it shares with its base and the vocabulary's
+    /// table. Those of a tuned model's weights lie in its file and leave memory where nobody uses them.
     pub resident_bytes: u64,
     /// Locked for the moment that a thread takes its own handle to the weights.
     model: Mutex<Model>,
@@ -55,6 +56,8 @@ impl ServedModel {
         let mut model = registry.load(&row, base.as_ref())?;
         model.encoder.freeze(tokens);
         check(&registry.folder(&row.model_id), &model)?;
+        // What the check read of the file comes back when a request uses it.
+        model.rest();
         let resident_bytes = own_bytes(&*model.encoder, base.as_ref().map(|base| &*base.encoder));
         let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
         Ok(Self {

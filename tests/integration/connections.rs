@@ -141,7 +141,7 @@ async fn one_connection_too_many_is_told_so_and_other_addresses_are_served() {
     assert_eq!(app.get("/health/live").await.status, 200, "another address");
     // A seat is free when a request is over.
     busy[0].write_all(b"[]".repeat(50).as_slice()).await.unwrap();
-    assert!(reply(&mut busy[0]).await.starts_with("HTTP/1.1 400"));
+    assert!(reply(&mut busy[0]).await.starts_with("HTTP/1.1 422"));
     let mut stream = connect_from(&app, "127.0.0.2").await;
     stream.write_all(LIVE).await.unwrap();
     assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"));

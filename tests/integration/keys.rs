@@ -28,7 +28,9 @@ async fn with_key(app: &App, key: &str, method: &str, path: &str, body: Option<V
 }
 
 fn is(reply: &Reply, status: u16, code: &str) {
-    assert_eq!((reply.status, reply.body["code"].as_str()), (status, Some(code)), "{}", reply.body);
+    // OpenAI's envelope holds the code one level deeper.
+    let found = reply.body["code"].as_str().or(reply.body["error"]["code"].as_str());
+    assert_eq!((reply.status, found), (status, Some(code)), "{}", reply.body);
     assert_eq!(reply.header("www-authenticate").is_empty(), status != 401, "{}", reply.body);
 }
 
@@ -66,7 +68,7 @@ async fn once_there_is_a_key_no_route_of_the_api_answers_without_one() {
             let reply = app.send(app.request(method, &path)).await;
             let public = ["/health", "/docs", "/openapi.json"].iter().any(|prefix| template.starts_with(prefix));
             if public && method == "GET" {
-                assert_eq!(reply.status, 200, "{method} {template}");
+                assert!(![401, 403].contains(&reply.status), "{method} {template}");
             } else {
                 is(&reply, 401, "key_missing");
             }

@@ -3,6 +3,7 @@
 //! A model that is loaded later, elsewhere, frozen, over a base that somebody exchanged, must give the same ones.
 //! Whatever was lost on the way (a tensor, a row of the table, an adapter that nobody applied), shows in them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -138,8 +139,9 @@ fn vectors<'a>(model: &Model, texts: impl Iterator<Item = &'a str>) -> Result<Ve
 
 /// At most `count` of `items`, evenly spread, the first among them.
 pub fn spread<T>(items: Vec<T>, count: usize) -> Vec<T> {
-    let every = items.len().div_ceil(count.max(1)).max(1);
-    items.into_iter().step_by(every).take(count).collect()
+    let length = items.len();
+    let wanted: BTreeSet<usize> = (0..count).map(|place| place * length / count).collect();
+    items.into_iter().enumerate().filter(|(place, _)| wanted.contains(place)).map(|(_, item)| item).collect()
 }
 
 #[cfg(test)]
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_spread_begins_with_the_first_and_is_no_longer_than_asked() {
-        assert_eq!(spread((0..10).collect(), 4), [0, 3, 6, 9]);
+        assert_eq!(spread((0..10).collect(), 4), [0, 2, 5, 7]);
         assert_eq!(spread((0..3).collect(), 8), [0, 1, 2]);
         assert_eq!(spread(Vec::<u8>::new(), 8), [0_u8; 0]);
     }
