@@ -3,6 +3,7 @@
 
 PORT  ?= 8080
 DATA  ?= data
+PAIRS  ?= $(SHAMISEN_TEST_DATA)/data/sts/stsb-en-dev.csv
 PREFIX ?= /opt/shamisen
 # Public data sets that this project may not ship: tests that need them say so and pass over them.
 export SHAMISEN_TEST_DATA ?= $(abspath ../shared)
@@ -12,7 +13,7 @@ ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 MINILM   = deps/all-MiniLM-L6-v2
 
-.PHONY: help serve deps build model install test check demo bench clean
+.PHONY: help serve deps build model install test check demo bench bench-serve clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +54,9 @@ bench: model ## Measure, and print ratios taken in one run
 	@python3 benches/serving_while_training.py
 	@python3 benches/tutorial_job.py
 	@python3 benches/train_step.py
+
+bench-serve: model ## Measure serving over loopback (PAIRS=stsb-en-dev.csv; needs wrk)
+	@python3 benches/serving.py --pairs $(PAIRS)
 
 clean: ## Remove what was built and the links to the cache; keep data
 	@rm -rf target deps

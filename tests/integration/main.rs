@@ -11,6 +11,7 @@ mod connections;
 mod datasets;
 mod delta;
 mod encoder;
+mod engine;
 mod errors;
 mod export;
 mod import;

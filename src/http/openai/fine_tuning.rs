@@ -14,11 +14,13 @@ use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
 use super::{Page, PageQuery, seconds, unknown_cursor};
 use crate::datasets::{Upload, facts, format};
+use crate::http::caller::Caller;
 use crate::http::error::{ApiError, Result, shown};
 use crate::http::extract::{self, Path, Query, content_type};
 use crate::http::models::resolve;
 use crate::http::{AppState, datasets, jobs};
 use crate::jobs::QueueError;
+use crate::keys::Scope;
 use crate::store::{Dataset, Job, OpenAiNotes, Purpose, Status, now};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -159,7 +161,11 @@ impl From<Job> for FineTuningJob {
         (status = 409, description = "A name is taken."),
         (status = 422, description = "Something that is asked for cannot be done."),
     ))]
-async fn create_fine_tuning_job(State(state): State<AppState>, request: Request) -> Result<axum::Json<FineTuningJob>> {
+async fn create_fine_tuning_job(
+    State(state): State<AppState>,
+    caller: Caller,
+    request: Request,
+) -> Result<axum::Json<FineTuningJob>> {
     let key = jobs::idempotency_key(request.headers())?;
     let kind = content_type(request.headers());
     if kind != "application/json" {
@@ -168,6 +174,9 @@ async fn create_fine_tuning_job(State(state): State<AppState>, request: Request)
     let bytes = extract::body(request, &state).await?;
     let idempotency = key.map(|key| (key, jobs::sha256([b"fine_tuning", &bytes[..]])));
     let body: CreateJobBody = extract::large_object(bytes).await?;
+    if body.alias.is_some() {
+        caller.require(Scope::Admin, "\"alias\"")?;
+    }
 
     let settings = body.settings()?;
     let name = body.model_name()?;
