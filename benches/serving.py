@@ -84,7 +84,7 @@ def load(server, texts, model, size, clients, seconds):
         script.flush()
         said = subprocess.run(["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", "--latency", "-s", script.name,
                                server.address], capture_output=True, text=True, check=True).stdout
-    p50, p99 = (milliseconds(re.search(rf"{share}%\s+(\S+)", said)[1]) for share in (50, 99))
+    p50, p99 = (milliseconds(re.search(rf"^ +{share}%\s+(\S+)", said, re.M)[1]) for share in (50, 99))
     failed = sum(int(number) for number in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
     failed += sum(int(number) for line in re.findall(r"Socket errors: (.*)", said) for number in re.findall(r"\d+", line))
     return float(re.search(r"Requests/sec:\s+(\S+)", said)[1]) * size, p50, p99, failed
