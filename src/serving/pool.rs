@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Tuned models whose weights keep their memory between requests. The others' are in the system's cache of their files,
 /// from where a request has them back within a millisecond or two.
-const WARM_MODELS: usize = 4;
+const WARM_MODELS: usize = 2;
 
 /// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
 #[derive(Clone, Copy, Debug)]
