@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub const COSINE_LIMIT: f64 = 0.99999;
 
 /// A measure of how alike two vectors are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Similarity {
     /// The cosine of the angle between the vectors, -1 to 1.

@@ -11,7 +11,7 @@ use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_onnx, write_
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
     /// A full model that is a base model where it is put into `models/`; a transformer's is a folder of

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// When a run ends before its last epoch, and which epoch is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
     /// Epochs without an improvement before the run ends. 3: the tutorial's.
@@ -17,7 +17,7 @@ pub struct EarlyStoppingConfig {
 }
 
 /// Where Adam's epsilon stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EpsilonMode {
     /// Outside the bias correction (Kingma and Ba 2015, section 2, "epsilon hat"): Keras.
@@ -27,7 +27,7 @@ pub enum EpsilonMode {
 }
 
 /// How the learning rate changes over a run, after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// It stays.
@@ -39,7 +39,7 @@ pub enum Schedule {
 }
 
 /// What is kept to the bound `clipnorm`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClipKind {
     /// The norm of each variable's gradient: Keras' `clipnorm`.
@@ -51,7 +51,7 @@ pub enum ClipKind {
 }
 
 /// The metric of an epoch that early stopping watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
     /// The training loss, as in the tutorial.
@@ -69,7 +69,7 @@ pub enum Monitor {
 }
 
 /// What counts as a variable of the vocabulary's table when gradients are clipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClipTable {
     /// Each of the checkpoint's shards.
@@ -79,7 +79,7 @@ pub enum ClipTable {
 }
 
 /// What puts rows together into batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplerKind {
     /// The epoch's order, cut into batches.
@@ -94,7 +94,7 @@ pub enum SamplerKind {
 }
 
 /// What makes a step of gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Kingma and Ba 2015.
@@ -106,7 +106,7 @@ pub enum OptimizerKind {
 }
 
 /// In-batch contrast beside the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContrastConfig {
     /// How much it counts beside the loss. 1.
@@ -116,7 +116,7 @@ pub struct ContrastConfig {
 }
 
 /// Kernels that learn through factors of low rank (Hu et al. 2021, LoRA).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {
     /// Columns of the one factor and rows of the other. 8.
@@ -137,7 +137,7 @@ impl LoraConfig {
 
 /// How much general ability a run may cost. It is measured after each epoch on the job's benchmark, or
 /// on the built-in pairs where there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForgettingConfig {
     /// What is measured. `pearson`.
@@ -149,7 +149,7 @@ pub struct ForgettingConfig {
 }
 
 /// A measure of general ability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GeneralMetric {
     /// Pearson's correlation of the cosine.
@@ -159,7 +159,7 @@ pub enum GeneralMetric {
 }
 
 /// What happens when a run costs more general ability than it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ForgettingAction {
     /// The run ends, and keeps what it learnt up to there.

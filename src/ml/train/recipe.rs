@@ -13,7 +13,7 @@ use super::split::SplitKind;
 use crate::ml::dataset::{PairDataset, TableKind};
 
 /// A named set of settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Recipe {
     /// What did best on texts that were held out, for search and for scores, while general ability held.

@@ -13,7 +13,7 @@ use super::{TokenPair, TrainConfig};
 use crate::ml::{Error, Result};
 
 /// How rows are split.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitKind {
     /// The last rows of the file validate, as with Keras' `validation_split`.

@@ -20,7 +20,7 @@ use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};
 
 /// A loss by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LossKind {
     /// Mean squared error of the angular similarity.
@@ -43,7 +43,7 @@ pub enum LossKind {
 }
 
 /// What a loss is and what data it needs.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub struct LossInfo {
     /// As `config.loss` names it.
     pub name: LossKind,
