@@ -3,6 +3,7 @@
 mod eval;
 mod export;
 mod import;
+mod openapi;
 mod progress;
 mod serve;
 mod train;
@@ -21,6 +22,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Train(config) => train::train(&config),
         Command::Model { command: ModelCommand::Import(config) } => import::import(&config),
         Command::Model { command: ModelCommand::Export(config) } => export::export(&config),
+        Command::Openapi => openapi::openapi(),
         Command::Eval(config) => eval::eval(&config),
     }
 }

@@ -1,7 +1,9 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
 mod caller;
+mod codes;
 mod datasets;
+mod docs;
 mod embed;
 mod error;
 mod events;
@@ -14,11 +16,12 @@ mod losses;
 mod metrics;
 mod models;
 mod names;
+mod openapi;
 mod pages;
 mod similarity;
 mod texts;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -36,11 +39,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::jobs::{JobQueue, Planner};
 use crate::serving::{Engine, ModelPool};
 use crate::store;
 use error::{ApiError, nearest};
+pub use openapi::document;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -87,18 +92,9 @@ pub fn router(state: AppState) -> Router {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     let request_id = HeaderName::from_static("x-request-id");
-    let max_upload = state.limits.max_upload;
-    Router::new()
-        .merge(embed::router())
-        .merge(similarity::router())
-        .merge(models::router())
-        .merge(export::router())
-        .merge(losses::router())
-        .merge(health::router())
-        .merge(pages::router())
-        .layer(DefaultBodyLimit::max(state.limits.max_body))
-        .merge(datasets::router(max_upload))
-        .merge(jobs::router(max_upload))
+    Router::from(routes(state.limits.max_body, state.limits.max_upload))
+        .merge(docs::router())
+        .merge(pages::files())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
@@ -111,6 +107,22 @@ pub fn router(state: AppState) -> Router {
         .layer(TraceLayer::new_for_http())
         .layer(SetRequestIdLayer::new(request_id, NewRequestId))
         .with_state(state)
+}
+
+/// The routes of the API with their descriptions.
+fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(embed::router())
+        .merge(similarity::router())
+        .merge(models::router())
+        .merge(export::router())
+        .merge(losses::router())
+        .merge(health::router())
+        .merge(pages::router())
+        .merge(openapi::router())
+        .layer(DefaultBodyLimit::max(max_body))
+        .merge(datasets::router(max_upload))
+        .merge(jobs::router(max_upload))
 }
 
 /// Answers requests until `stop`, then lets those in flight finish, for 20 seconds at most.
@@ -146,23 +158,17 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("no message"))).into_response()
 }
 
-/// The routes that a wrong path may have meant.
-const ROUTES: [&str; 10] = [
-    "/embed",
-    "/similarity",
-    "/datasets",
-    "/jobs",
-    "/models",
-    "/losses",
-    "/aliases",
-    "/health",
-    "/health/live",
-    "/health/ready",
-];
+/// The routes that a wrong path may have meant: those without parameters.
+static ROUTES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let described = routes(0, 0).into_openapi().paths.paths;
+    described.into_keys().filter(|path| path.len() > 1 && !path.contains('{')).collect()
+});
 
 async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();
-    let guess = nearest(path, ROUTES).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
+    let guess = nearest(path, ROUTES.iter().map(String::as_str))
+        .map(|route| format!(" Did you mean {route}?"))
+        .unwrap_or_default();
     ApiError::not_found(
         "route_not_found",
         format!("There is nothing at {path}.{guess}"),

@@ -1,23 +1,22 @@
 //! Models and aliases.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, put};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::{ApiError, Result, model_not_found, nearest};
 use super::extract::{Json, Path};
 use super::{AppState, names, rfc3339};
 use crate::store::{Kind, ModelRow};
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/models", get(list_models))
-        .route("/models/{model}", get(find_model))
-        .route("/aliases/{name}", put(set_alias))
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_models)).routes(routes!(find_model)).routes(routes!(set_alias))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Model)]
 struct ModelBody {
     id: String,
     name: String,
@@ -29,6 +28,7 @@ struct ModelBody {
     fingerprint: String,
     bytes: i64,
     aliases: Vec<String>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 
@@ -51,12 +51,20 @@ impl ModelBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Models {
     models: Vec<ModelBody>,
 }
 
-/// `GET /models`: all models, the newest first.
+/// List the models.
+///
+/// All of them, the newest first.
+#[utoipa::path(
+    get,
+    path = "/models",
+    tag = "Models",
+    responses((status = 200, description = "All models.", body = Models))
+)]
 async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
     state.queue.models.look_again().await?;
     let aliases = state.queue.store.aliases().await?;
@@ -65,7 +73,17 @@ async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>
     Ok(axum::Json(Models { models }))
 }
 
-/// `GET /models/{id, alias or name}`
+/// Find a model.
+#[utoipa::path(
+    get,
+    path = "/models/{model}",
+    tag = "Models",
+    params(("model" = String, Path, description = "The model's id, name or alias.")),
+    responses(
+        (status = 200, description = "The model.", body = ModelBody),
+        (status = 404, description = "There is no such model."),
+    )
+)]
 async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
     let row = resolve(&state, &wanted).await?;
     let aliases = state.queue.store.aliases().await?;
@@ -83,19 +101,36 @@ pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> 
     Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SetAlias)]
 #[serde(deny_unknown_fields)]
 struct AliasRequest {
+    /// The model's id, name or another alias.
     model: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Alias)]
 struct AliasBody {
     alias: String,
     model: String,
 }
 
-/// `PUT /aliases/{name}`: from now on, requests for the alias are answered by this model.
+/// Switch the model.
+///
+/// From now on, requests for the alias are answered by this model.
+#[utoipa::path(
+    put,
+    path = "/aliases/{name}",
+    tag = "Models",
+    params(("name" = String, Path, description = "The alias.")),
+    request_body(content = AliasRequest, example = json!({ "model": "use-multilingual-v3" })),
+    responses(
+        (status = 200, description = "The alias means this model.", body = AliasBody),
+        (status = 404, description = "There is no such model."),
+        (status = 409, description = "The alias is a model's name."),
+    )
+)]
 async fn set_alias(
     State(state): State<AppState>,
     Path(alias): Path<String>,

@@ -1,48 +1,63 @@
 //! How alike texts are.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
+use super::openapi::OneOrMany;
 use super::texts::{self, Direction, Reading, Truncated};
 use crate::ml::similarity::Similarity;
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/similarity", post(similarity))
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(similarity))
 }
 
 /// One of four forms: `pairs`; `queries` and `documents`; `source_sentence` and `sentences`; and
 /// text-embeddings-inference's, where the last two stand in `inputs` and a bare array is answered.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SimilarityRequest {
+    /// The two texts of each pair are compared: a list of scores.
+    #[schema(value_type = Option<Vec<[String; 2]>>)]
     pairs: Option<Vec<Value>>,
+    /// Each of these is compared with each of `documents`: a list of scores for each.
+    #[schema(value_type = Option<OneOrMany>)]
     queries: Option<Value>,
+    #[schema(value_type = Option<OneOrMany>)]
     documents: Option<Value>,
+    /// Is compared with each of `sentences`: a list of scores.
     source_sentence: Option<String>,
+    #[schema(value_type = Option<OneOrMany>)]
     sentences: Option<Value>,
+    /// The last two in the words of text-embeddings-inference; the reply is a bare list of scores.
     inputs: Option<SourceAndSentences>,
     parameters: Option<Parameters>,
+    /// The model's id, name or alias; by default `default`.
     model: Option<String>,
+    /// `cosine` unless said.
     measure: Option<Similarity>,
+    /// `false`: a text that is too long is an error.
     truncate: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SourceAndSentences {
     source_sentence: String,
+    #[schema(value_type = OneOrMany)]
     sentences: Value,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SimilarityParameters)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     truncate: Option<bool>,
@@ -60,14 +75,15 @@ enum Form {
     OneToMany,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Scores {
     Row(Vec<f64>),
     Matrix(Vec<Vec<f64>>),
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Similarities)]
 struct SimilarityBody<'a> {
     model: &'a str,
     fingerprint: &'a str,
@@ -76,7 +92,38 @@ struct SimilarityBody<'a> {
     truncated: &'a [Truncated],
 }
 
-/// `POST /similarity`
+/// What `POST /similarity` answers: to `inputs` a bare list of scores, else an object.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what replies hold")]
+enum SimilarityReply<'a> {
+    Ours(SimilarityBody<'a>),
+    Bare(Vec<f64>),
+}
+
+/// Compare texts.
+///
+/// Pairs; queries with documents; or one text with many.
+#[utoipa::path(
+    post,
+    path = "/similarity",
+    tag = "Embeddings",
+    request_body(content = SimilarityRequest, examples(
+        ("pairs" = (value = json!({ "pairs": [["Data Scientist", "Data Analyst"]] }))),
+        ("matrix" = (value = json!({ "queries": ["Data Scientist"], "documents": ["Data Analyst", "看護師"] }))),
+        ("one to many" = (value = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] }))),
+        ("inputs" = (value = json!({ "inputs": { "source_sentence": "Data Scientist", "sentences": ["看護師"] } }))),
+    )),
+    responses(
+        (status = 200, description = "The scores.", body = SimilarityReply<'_>, headers(
+            ("x-model" = String, description = "The id of the model that answered."),
+            ("x-model-fingerprint" = String, description = "Its fingerprint."),
+            ("x-truncated-inputs" = String, description = "The places of texts that were cut, from 0."),
+        )),
+        (status = 404, description = "There is no such model."),
+        (status = 503, description = "Too many texts are waiting, or the server is stopping."),
+    )
+)]
 async fn similarity(
     State(state): State<AppState>,
     caller: Caller,

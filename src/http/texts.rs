@@ -17,7 +17,7 @@ use crate::registry::DEFAULT_ALIAS;
 use crate::serving::{Encoded, ServedModel};
 
 /// TEI's `truncation_direction`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
 pub(crate) enum Direction {
     /// The end of a long text is cut.
     #[default]
@@ -41,7 +41,7 @@ pub(crate) struct Reading {
 }
 
 /// A text that was longer than the model reads.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Truncated {
     /// Which of the request's texts, from 0.
     pub(crate) index: usize,
