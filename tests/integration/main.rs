@@ -3,6 +3,7 @@
 
 mod app;
 mod command_line;
+mod contract;
 mod fixtures;
 
 mod datasets;
@@ -15,6 +16,7 @@ mod jobs;
 mod layers;
 mod lora;
 mod onnx;
+mod openapi;
 mod page;
 mod plan;
 mod readme;
