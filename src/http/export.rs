@@ -57,6 +57,7 @@ async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) ->
 struct ExportQuery {
     /// What the model is exported as; `folder` unless said.
     #[serde(default)]
+    #[param(inline)]
     format: ExportFormat,
 }
 
