@@ -78,7 +78,7 @@ function callView({ name, operation, request }, index) {
 
   const view = h("section", { class: "block call", id: name },
     h("div", { class: "words" },
-      h("h2", null, `${index + 1} `, tx(`docs.${name}`)),
+      h("h2", null, `${index + 1}. `, tx(`docs.${name}`)),
       h("p", null, tx(`docs.${name}.when`)),
       h("p", { class: "quiet" }, h("a", { href: `${ROOT}docs/reference#/${operation}` }, tx("docs.more")))),
     h("div", { class: "code" },

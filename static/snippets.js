@@ -1,12 +1,14 @@
 // Calls as programs: what the page about the API shows and copies.
 
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-/** Texts, lists and objects are written alike in JSON, Python and JavaScript. */
-const literal = (value) =>
-  Array.isArray(value) ? `[${value.map(literal).join(", ")}]`
-    : typeof value === "object"
-      ? `{${Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}: ${literal(inner)}`).join(", ")}}`
-      : JSON.stringify(value);
+/** Texts, lists and objects are written alike in JSON, Python and JavaScript. A long object has a line for each field. */
+function literal(value, indent = "") {
+  if (Array.isArray(value)) return `[${value.map((item) => literal(item)).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}: ${literal(inner)}`);
+  const line = `{${fields.join(", ")}}`;
+  return line.length < 72 ? line : `{\n${fields.map((field) => `${indent}  ${field}`).join(",\n")}\n${indent}}`;
+}
 
 /** What a program prints of a reply, in Python and in JavaScript. */
 const PRINTS = {
@@ -19,13 +21,13 @@ const PRINTS = {
 /** A request with a JSON body. */
 const ASK = {
   curl: (_, { root, request: { method, path, json } }) =>
-    `curl -s ${method === "POST" ? "" : `-X ${method} `}${root}${path} \\\n  -H 'Content-Type: application/json' \\\n  -d ${shell(literal(json))}`,
+    `curl -s ${method === "POST" ? "" : `-X ${method} `}${root}${path} \\\n  -H 'Content-Type: application/json' \\\n  -d ${shell(literal(json, "  "))}`,
   requests: (name, { root, request: { method, path, json } }) =>
     `import requests
 
 reply = requests.${method.toLowerCase()}(
     "${root}${path}",
-    json=${literal(json)},
+    json=${literal(json, "    ")},
 )
 reply.raise_for_status()
 print(${PRINTS[name][0]})`,
@@ -33,7 +35,7 @@ print(${PRINTS[name][0]})`,
     `const response = await fetch("${root}${path}", {
   method: "${method}",
   headers: { "Content-Type": "application/json" },
-  body: JSON.stringify(${literal(json)}),
+  body: JSON.stringify(${literal(json, "  ")}),
 });
 const reply = await response.json();
 if (!response.ok) throw new Error(reply.detail);

@@ -131,6 +131,7 @@ pub(crate) enum PairRow {
 /// A table as a form.
 #[derive(ToSchema)]
 #[schema(as = CreateDatasetForm)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what requests hold")]
 struct CreateForm {
     /// The CSV.

@@ -38,6 +38,7 @@ struct EmbedRequest {
     /// Which end of a long text is cut.
     truncation_direction: Option<Direction>,
     /// Only the first so many coordinates, of length 1 again.
+    #[schema(minimum = 1)]
     dimensions: Option<usize>,
     /// The name of what the model puts in front.
     prompt_name: Option<String>,

@@ -73,6 +73,7 @@ struct CreateBody {
 /// A job as a form.
 #[derive(ToSchema)]
 #[schema(as = CreateJobForm)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what requests hold")]
 struct CreateForm {
     /// The CSV; or name a dataset.

@@ -95,7 +95,7 @@ const TAGS: [(&str, &str); 5] = [
     ("Server", "Whether it lives, and what it is."),
 ];
 
-const ABOUT: &str = "Tunes sentence encoders to a domain and serves them over HTTP. Bodies are JSON unless said. `model` is a \
+const ABOUT: &str = "Bodies are JSON unless said. `model` is a \
 model's id, name or alias; left out, it is the alias `default`. Errors are problem details (RFC 9457) with a stable `code`, \
 what happened (`detail`) and what to do (`hint`); under `/v1/` they have OpenAI's form. [All codes](/docs/errors)";
 

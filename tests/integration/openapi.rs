@@ -430,6 +430,7 @@ async fn an_error_links_to_what_its_code_means_in_both_languages() {
     assert_eq!(page.status, 200);
     let page = page.body.as_str().unwrap().to_owned();
     assert!(page.contains(&format!("<article id=\"{code}\">")), "{link}");
-    let (entries, languages) = (page.matches("<article id=").count(), page.matches("<div lang=\"ja\"><p class").count());
+    let (entries, languages) =
+        (page.matches("<article id=").count(), page.matches("<div lang=\"ja\"><p class").count());
     assert!(entries > 50 && entries == languages, "{entries}, {languages}");
 }
