@@ -4,6 +4,7 @@
 //! route of its kind answers (a body that is no JSON, a foreign host, ..), the bodies of errors and the
 //! stable codes are added here.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use axum::http::header::CONTENT_TYPE;
@@ -87,11 +88,13 @@ const SHARED: [Shared; 5] = [
     },
 ];
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 7] = [
     ("Embeddings", "Texts become vectors and similarities."),
     ("Data", "Tables of pairs to learn from and to measure with."),
     ("Training", "Jobs that tune a model."),
     ("Models", "What there is to ask, and which name means which model."),
+    ("OpenAI", "For OpenAI's clients."),
+    ("text-embeddings-inference", "For clients of text-embeddings-inference, beside `/embed` and `/similarity`."),
     ("Server", "Whether it lives, and what it is."),
 ];
 
@@ -109,20 +112,26 @@ fn complete(mut document: Value) -> Value {
         "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
     });
     document["servers"] = json!([{ "url": "/", "description": "This server" }]);
-    document["tags"] =
-        TAGS.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect();
     let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let (mut tags, mut openai) = (BTreeSet::new(), false);
     for (path, item) in paths {
+        let of_openai = path.starts_with("/v1/");
+        openai |= of_openai;
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            share(operation, path.starts_with("/v1/"));
+            share(operation, of_openai);
+            tags.extend(operation["tags"][0].as_str().map(str::to_owned));
         }
     }
+    let used = TAGS.iter().filter(|(name, _)| tags.contains(*name));
+    document["tags"] = used.map(|(name, description)| json!({ "name": name, "description": description })).collect();
     let mut schemas = vec![(Details::name().into_owned(), Details::schema())];
     Details::schemas(&mut schemas);
     for (name, schema) in schemas {
         document["components"]["schemas"][name] = serde_json::to_value(schema).expect("a schema becomes JSON");
     }
-    document["components"]["schemas"]["OpenAiError"] = openai_error();
+    if openai {
+        document["components"]["schemas"]["OpenAiError"] = openai_error();
+    }
     document["components"]["headers"]["RequestId"] = json!({
         "description": "The request's id, as the server's log has it.",
         "schema": { "type": "string" },

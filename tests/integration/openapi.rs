@@ -101,6 +101,36 @@ fn every_example_fits_its_schema() {
     assert!(seen > 15, "{seen}");
 }
 
+#[test]
+fn every_training_setting_and_every_value_of_it_is_described() {
+    let schemas = &DOCUMENT["components"]["schemas"];
+    let settings = schemas["TrainConfig"]["properties"].as_object().unwrap();
+    let config = serde_json::to_value(shamisen::ml::train::TrainConfig::default()).unwrap();
+    assert!(settings.keys().eq(config.as_object().unwrap().keys()));
+    let mut waiting = vec!["TrainConfig", "Recipe"];
+    let mut seen = BTreeSet::new();
+    while let Some(name) = waiting.pop() {
+        if !seen.insert(name) {
+            continue;
+        }
+        walk(&schemas[name], name, &mut |_, value| {
+            let target = value.get("$ref").and_then(Value::as_str);
+            waiting.extend(target.and_then(|target| target.strip_prefix("#/components/schemas/")));
+        });
+        for (field, schema) in schemas[name]["properties"].as_object().into_iter().flatten() {
+            let choices = schema["oneOf"].as_array().into_iter().flatten();
+            let told = choices.chain([schema]).any(|schema| schema["description"].is_string());
+            assert!(told, "{name}.{field} has no description");
+        }
+        let told = schemas[name]["description"].as_str().unwrap();
+        for value in schemas[name]["enum"].as_array().into_iter().flatten() {
+            let value = value.as_str().unwrap();
+            assert!(told.contains(&format!("`{value}`")), "{name} does not tell {value}");
+        }
+    }
+    assert!(seen.len() > 14, "{seen:?}");
+}
+
 #[tokio::test]
 async fn the_server_and_the_command_line_give_the_same_description() {
     let app = App::start();

@@ -16,7 +16,7 @@ pub struct EarlyStoppingConfig {
     pub restore_best: bool,
 }
 
-/// Where Adam's epsilon stands.
+/// Where Adam's epsilon stands: `keras`, outside the bias correction; `torch`, inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EpsilonMode {
@@ -26,7 +26,8 @@ pub enum EpsilonMode {
     Torch,
 }
 
-/// How the learning rate changes over a run, after the warm-up.
+/// How the learning rate changes over a run, after the warm-up: it stays (`constant`), or falls to zero in a
+/// line (`linear`) or along half a cosine (`cosine`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
@@ -38,7 +39,8 @@ pub enum Schedule {
     Cosine,
 }
 
-/// What is kept to the bound `clipnorm`.
+/// What is kept to the bound `clipnorm`: the norm of each variable's gradient (`per_variable`), that of all
+/// together (`global`), or each number (`value`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClipKind {
@@ -50,7 +52,9 @@ pub enum ClipKind {
     Value,
 }
 
-/// The metric of an epoch that early stopping watches.
+/// The metric of an epoch that early stopping watches: the training loss (`loss`), or of the validation rows
+/// the loss (`val_loss`), mean absolute error (`val_mae`), correlations (`val_pearson`, `val_spearman`) or how
+/// well their texts find each other (`val_mrr`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
@@ -68,7 +72,8 @@ pub enum Monitor {
     ValMrr,
 }
 
-/// What counts as a variable of the vocabulary's table when gradients are clipped.
+/// What counts as a variable of the vocabulary's table when gradients are clipped: each of the checkpoint's
+/// `shards`, or the `whole`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClipTable {
@@ -78,7 +83,8 @@ pub enum ClipTable {
     Whole,
 }
 
-/// What puts rows together into batches.
+/// What puts rows together into batches: `plain`, the epoch's order; `balanced`, every score has the same
+/// share; `no_duplicates`, no text twice in a batch; `by_length`, texts of like length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplerKind {
@@ -93,7 +99,7 @@ pub enum SamplerKind {
     ByLength,
 }
 
-/// What makes a step of gradients.
+/// What makes a step of gradients: `adam`, `adamw` (with decoupled weight decay) or `sgd` (with momentum).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
@@ -148,7 +154,7 @@ pub struct ForgettingConfig {
     pub action: ForgettingAction,
 }
 
-/// A measure of general ability.
+/// A measure of general ability: the correlation `pearson` or `spearman`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GeneralMetric {
@@ -158,7 +164,9 @@ pub enum GeneralMetric {
     Spearman,
 }
 
-/// What happens when a run costs more general ability than it may.
+/// What happens when a run costs more general ability than it may: it ends (`stop`), also goes back to the
+/// last epoch within the budget (`rollback`), or goes on, and base and tuned weights are mixed in the end
+/// (`interpolate`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ForgettingAction {

@@ -19,7 +19,8 @@ use crate::ml::similarity::Similarity;
 use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};
 
-/// A loss by its name.
+/// A loss by its name: `angular_mse`, `cosine_mse`, `cosent`, `angle`, `contrastive`, `online_contrastive`,
+/// `mnrl`, `triplet`. `GET /losses` tells what each needs and when to prefer it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LossKind {
