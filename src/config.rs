@@ -66,9 +66,16 @@ pub struct Serve {
     /// Texts that may wait for the inference threads; more are answered 503.
     #[arg(long, env = "SHAMISEN_MAX_WAITING", value_parser = at_least_one(), default_value_t = 8192)]
     pub max_waiting: usize,
+    /// Bytes of vectors that are kept for texts that come again; 0 keeps none.
+    #[arg(long, env = "SHAMISEN_VECTOR_CACHE_BYTES", default_value_t = 0)]
+    pub vector_cache_bytes: u64,
     /// Tuned models kept in memory; the least recently used goes first.
     #[arg(long, env = "SHAMISEN_MAX_MODELS", value_parser = at_least_one(), default_value_t = 16)]
     pub max_models: usize,
+    /// Bytes of tuned models kept in memory, without what they share with their bases; the least recently used
+    /// goes first.
+    #[arg(long, env = "SHAMISEN_MAX_MODEL_BYTES", value_parser = RangedU64ValueParser::<u64>::new().range(1..), default_value_t = 2 << 30)]
+    pub max_model_bytes: u64,
     /// Bytes of an uploaded table.
     #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = at_least_one(), default_value_t = 64 << 20)]
     pub max_upload: usize,

@@ -16,8 +16,9 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 
 use crate::ml::encoder::{self, Model};
+use crate::ml::eval::Calibration;
 use crate::ml::{Error, Result};
-use crate::store::{self, Kind, ModelRow, Status, Store};
+use crate::store::{self, Deletion, Kind, ModelRow, Status, Store};
 
 pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
@@ -27,6 +28,8 @@ pub use import::{ImportAnswer, ImportRequest, download_command, import, read_imp
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";
+/// In a tuned model's folder: from its similarities to the user's scale.
+pub const CALIBRATION: &str = "calibration.json";
 /// The alias that requests without a model use.
 pub const DEFAULT_ALIAS: &str = "default";
 
@@ -42,15 +45,45 @@ pub struct ModelRegistry {
     reader: PathBuf,
     /// Folders that cannot be served, as they were when that was found. Held while new ones are looked for.
     refused: Arc<Mutex<HashMap<PathBuf, State>>>,
+    found: Arc<std::sync::Mutex<Found>>,
 }
+
+/// What a model's folder looked like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// When its newest file was written.
+    newest: Option<SystemTime>,
+    bytes: u64,
+}
+
+/// Models by what they were asked for, as the tables were at a version: the database is asked once.
+#[derive(Debug, Default)]
+struct Found {
+    version: u64,
+    rows: HashMap<String, ModelRow>,
+}
+
+/// The most names that are kept; there are not many more models than that.
+const MOST_FOUND: usize = 4096;
 
 /// By what a folder that has changed since is told: when its entries did, and its bytes.
 type State = (Option<SystemTime>, i64);
 
+impl Found {
+    /// What was found at a version of the tables; what is of another one is forgotten.
+    fn at(&mut self, version: u64) -> &mut HashMap<String, ModelRow> {
+        if self.version != version {
+            self.version = version;
+            self.rows.clear();
+        }
+        &mut self.rows
+    }
+}
+
 impl ModelRegistry {
     /// Over a folder that exists. `reader` is this program, to check models in a process of their own.
     pub fn new(store: Store, folder: PathBuf, reader: PathBuf) -> Self {
-        Self { store, folder, reader, refused: Arc::default() }
+        Self { store, folder, reader, refused: Arc::default(), found: Arc::default() }
     }
 
     /// A model by its id, alias or name. One that was imported since is found too.
@@ -58,12 +91,28 @@ impl ModelRegistry {
     /// # Errors
     /// What the database says.
     pub async fn find(&self, wanted: &str) -> store::Result<Option<ModelRow>> {
-        let known = self.store.model(wanted).await?;
-        if known.is_some() {
-            return Ok(known);
+        let version = self.store.models_version();
+        if let Some(row) = self.found().at(version).get(wanted) {
+            return Ok(Some(row.clone()));
         }
-        self.look_again().await?;
-        self.store.model(wanted).await
+        let mut row = self.store.model(wanted).await?;
+        if row.is_none() {
+            self.look_again().await?;
+            row = self.store.model(wanted).await?;
+        }
+        if let Some(row) = &row {
+            let mut found = self.found();
+            // A change since `version` was read makes this row one of the past: it is kept under the past version.
+            let rows = found.at(version);
+            if rows.len() < MOST_FOUND {
+                rows.insert(wanted.to_owned(), row.clone());
+            }
+        }
+        Ok(row)
+    }
+
+    fn found(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// A model's folder. Folders go by id, never by a name that a user chose.
@@ -156,7 +205,10 @@ impl ModelRegistry {
     /// was lost, and then the model is all that is left.
     async fn tidy(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
         let job = self.store.job(&id.replacen("ft_", "job_", 1)).await?;
-        if job.is_some_and(|job| job.status != Status::Succeeded) {
+        if self.store.was_deleted(id).await? {
+            tracing::info!(model = id, "removing the folder of a deleted model");
+            std::fs::remove_dir_all(folder)?;
+        } else if job.is_some_and(|job| job.status != Status::Succeeded) {
             tracing::info!(model = id, "removing the folder of an unfinished model");
             std::fs::remove_dir_all(folder)?;
         } else {
@@ -193,6 +245,7 @@ impl ModelRegistry {
             max_tokens: card.max_tokens as i64,
             bytes: folder_size(folder)?,
             created_at: store::now(),
+            pinned: false,
         };
         match self.store.upsert_model(&row).await {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -221,6 +274,67 @@ impl ModelRegistry {
     pub fn discard(&self, model_id: &str) -> std::io::Result<()> {
         let folder = self.folder(model_id);
         if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) }
+    }
+
+    /// Removes a tuned model that nothing needs, its row first, then its folder. Requests that hold it finish.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn remove(&self, model_id: &str) -> store::Result<Deletion> {
+        // Nobody adopts the folder between the two.
+        let _looking = self.refused.lock().await;
+        let deletion = self.store.delete_model(model_id).await?;
+        if deletion == Deletion::Deleted {
+            let (folder, passing) = (self.folder(model_id), self.passing_folder());
+            let removed = tokio::task::spawn_blocking(move || {
+                std::fs::rename(&folder, &passing)?;
+                std::fs::remove_dir_all(passing)
+            });
+            match removed.await.map_err(std::io::Error::other).flatten() {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    // What stays costs only space, until the next start.
+                    tracing::warn!(model = model_id, %error, "a deleted model's folder cannot be removed");
+                }
+                _ => {}
+            }
+        }
+        Ok(deletion)
+    }
+
+    /// Changes whenever a file of a model's folder does.
+    pub fn footprint(&self, model_id: &str) -> Footprint {
+        let mut newest = None;
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(self.folder(model_id)).into_iter().flatten().flatten() {
+            if let Ok(metadata) = entry.metadata() {
+                newest = newest.max(metadata.modified().ok());
+                bytes += metadata.len();
+            }
+        }
+        Footprint { newest, bytes }
+    }
+
+    /// What a tuned model's similarities mean on its user's scale, where that could be found out.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read.
+    pub fn calibration(&self, model_id: &str) -> Result<Option<Calibration>> {
+        let path = self.folder(model_id).join(CALIBRATION);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::model(&path, error.to_string()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path, error)),
+        }
+    }
+
+    /// The models that are to stay in memory.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn pinned(&self) -> store::Result<Vec<ModelRow>> {
+        Ok(self.store.models().await?.into_iter().filter(|row| row.pinned).collect())
     }
 
     /// A new place for what is made and sent at once. What a stopped server leaves there is removed by

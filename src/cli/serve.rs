@@ -16,11 +16,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Serve;
 use crate::datasets::{DatasetShelf, Upload};
-use crate::http::{self, AppState, Limits};
-use crate::jobs::{JobQueue, Planner, Supervisor, SupervisorConfig};
+use crate::http::{self, Limits, Shared};
+use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::ml::dataset::Format;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
-use crate::serving::{Engine, ModelPool};
+use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
@@ -80,13 +80,13 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let queue = JobQueue::new(store.clone(), datasets, models.clone());
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
-    let state = AppState {
+    let state = Arc::new(Shared {
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
-        pool: Arc::new(ModelPool::new(models, config.max_models)),
-        engine: Arc::new(Engine::start(threads, config.max_waiting)?),
-        tokenizing: Arc::new(Semaphore::new(threads)),
+        pool: Arc::new(ModelPool::new(models, PoolLimits { models: config.max_models, bytes: config.max_model_bytes })),
+        engine: Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?),
         exporting: Arc::new(Semaphore::new(2)),
+        neighbourhoods: Arc::default(),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_upload: config.max_upload,
@@ -95,16 +95,18 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             default_benchmark,
         }),
         stop: stop.clone(),
-    };
+    });
     let address = SocketAddr::new(config.host, config.port);
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
     let address = listener.local_addr()?;
     state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
+    state.pool.load_pinned().await?;
     let supervisor = Supervisor::new(
         state.queue.clone(),
         SupervisorConfig { program, runs: data.join("runs"), checkpoint_seconds: config.checkpoint_seconds },
+        make_ready(&state.pool),
     );
     let supervised = supervisor.run(stop.clone());
     // A server whose queue has stopped, for whatever reason, stops too, and is seen to.
@@ -123,6 +125,24 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     store.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Loads and checks a job's model before its alias moves to it.
+fn make_ready(pool: &Arc<ModelPool>) -> MakeReady {
+    let pool = Arc::clone(pool);
+    Arc::new(move |row| {
+        let pool = Arc::clone(&pool);
+        Box::pin(async move {
+            match pool.load(&row).await {
+                Ok(_) => Ok(()),
+                Err(PoolError::Failed { failure: LoadFailure { code, message, .. }, .. }) => {
+                    let message = format!("the model cannot be served, since {message}.");
+                    Err(Note { code: code.to_owned(), message })
+                }
+                Err(other) => Err(Note { code: "model_broken".to_owned(), message: format!("{other}.") }),
+            }
+        })
+    })
 }
 
 /// Stores the operator's benchmark; its id.

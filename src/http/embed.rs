@@ -1,6 +1,7 @@
 //! Texts become vectors.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,8 +13,8 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
-use super::openapi::OneOrMany;
-use super::texts::{self, Direction, Reading, Truncated};
+use super::several;
+use super::texts::{self, Direction, OnError, Reading, TextError, TextOrTexts, Truncated, Vectors};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(embed))
@@ -23,78 +24,116 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EmbedRequest {
-    /// The texts; the reply is an object.
-    #[schema(value_type = Option<OneOrMany>)]
+    #[schema(value_type = Option<TextOrTexts>, example = json!(["Data Scientist", "看護師"]))]
     texts: Option<Value>,
-    /// The same in the words of text-embeddings-inference; the reply is a bare list of vectors.
-    #[schema(value_type = Option<OneOrMany>)]
+    #[schema(value_type = Option<TextOrTexts>)]
     inputs: Option<Value>,
-    /// The model's id, name or alias; by default `default`.
+    /// A model's id, name or alias; without one, the alias `default`.
     model: Option<String>,
+    /// Two to four models that all answer, in our shape. `base` is the base of the others.
+    models: Option<Vec<String>>,
     /// `false`: vectors as the model makes them, and not of length 1.
     normalize: Option<bool>,
-    /// `false`: a text that is too long is an error.
+    /// `false`: a text that is longer than the model reads is an error, and not cut.
     truncate: Option<bool>,
-    /// Which end of a long text is cut.
     truncation_direction: Option<Direction>,
-    /// Only the first so many coordinates, of length 1 again.
-    #[schema(minimum = 1)]
+    /// Only the vectors' first dimensions, normalized again.
     dimensions: Option<usize>,
-    /// The name of what the model puts in front.
     prompt_name: Option<String>,
+    /// What happens where a text cannot be used.
+    on_error: Option<OnError>,
+    /// Answers 412 where the model has another fingerprint.
+    expected_fingerprint: Option<String>,
 }
 
+/// One model's vectors.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Embeddings)]
-struct EmbedBody<'a> {
-    /// The id of the model that answered.
-    model: &'a str,
-    /// Of its weights, tokenizer and pooling: equal fingerprints give equal vectors.
-    fingerprint: &'a str,
-    /// Of each vector.
+struct EmbedBody {
+    /// The model's id.
+    model: String,
+    /// Equal fingerprints give equal vectors.
+    fingerprint: String,
     dimensions: usize,
-    /// A vector for each text, in their order.
-    embeddings: &'a [Vec<f32>],
-    /// How many tokens of each text were read.
-    tokens: &'a [usize],
-    /// The texts that were cut.
-    truncated: &'a [Truncated],
+    /// One for each text, in their order; `null` for those in `errors`.
+    embeddings: Vec<Option<Vec<f32>>>,
+    /// Of each text the tokens that were read.
+    tokens: Vec<usize>,
+    /// The texts that were longer than the model reads.
+    truncated: Vec<Truncated>,
+    /// With `"on_error": "null"`: the texts without a vector.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<TextError>,
 }
 
-/// What `POST /embed` answers: to `texts` an object, to `inputs` a bare list of vectors.
-#[derive(ToSchema)]
+/// Our shape, that of several models, or text-embeddings-inference's.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "describes what replies hold")]
-enum EmbedReply<'a> {
-    Ours(EmbedBody<'a>),
-    Bare(Vec<Vec<f32>>),
+enum EmbedReply {
+    One(EmbedBody),
+    Several { models: Vec<EmbedBody> },
+    Bare(Vec<Option<Vec<f32>>>),
 }
 
-/// Turn texts into vectors.
-///
-/// `texts` is answered by an object, `inputs` as text-embeddings-inference does, by a bare list of vectors.
-#[utoipa::path(
-    post,
-    path = "/embed",
-    tag = "Embeddings",
-    request_body(content = EmbedRequest, examples(
-        ("texts" = (value = json!({ "texts": ["Data Scientist", "看護師"] }))),
-        ("inputs" = (value = json!({ "inputs": "Data Scientist", "dimensions": 128 }))),
-    )),
-    responses(
-        (status = 200, description = "The vectors.", body = EmbedReply<'_>, headers(
-            ("x-model" = String, description = "The id of the model that answered."),
-            ("x-model-fingerprint" = String, description = "Its fingerprint."),
-            ("x-truncated-inputs" = String, description = "The places of texts that were cut, from 0."),
-        )),
+/// The texts of a request, and which of them cannot be used.
+struct Texts {
+    usable: Vec<String>,
+    /// Of each usable text, its place in the request.
+    places: Vec<usize>,
+    errors: Vec<TextError>,
+    ours: bool,
+}
+
+/// The vectors of texts.
+#[utoipa::path(post, path = "/embed", tag = "Embeddings", request_body = EmbedRequest,
+    responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
         (status = 404, description = "There is no such model."),
-        (status = 503, description = "Too many texts are waiting, or the server is stopping."),
-    )
-)]
-async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Json<EmbedRequest>) -> Result<Response> {
-    let (texts, ours) = match (&request.texts, &request.inputs) {
-        (Some(value), None) => (texts::texts(value, "texts")?, true),
-        (None, Some(value)) => (texts::texts(value, "inputs")?, false),
+        (status = 412, description = "The model has another fingerprint than expected."),
+        (status = 413, description = "Too many texts, or one is too large."),
+        (status = 422, description = "A text or field cannot be used."),
+        (status = 500, description = "The model cannot be served."),
+        (status = 503, description = "Too much waits already, or the model's files cannot be read now.")))]
+async fn embed(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(request): Json<EmbedRequest>,
+) -> Result<Response> {
+    let lenient = request.on_error == Some(OnError::Null);
+    let Texts { usable, places, errors, ours } = texts_of(&request, lenient)?;
+    let expected = request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(&headers));
+    let reading = Reading {
+        truncate: request.truncate,
+        direction: request.truncation_direction.unwrap_or_default(),
+        prompt: request.prompt_name.clone(),
+        raw: request.normalize == Some(false),
+        dimensions: request.dimensions,
+        lenient,
+        expected_fingerprint: expected,
+        ..Reading::default()
+    };
+    let count = usable.len() + errors.len();
+    texts::few_enough(&state, count)?;
+    if let Some(wanted) = &request.models {
+        if !ours {
+            return Err(several::needs_our_shape("texts"));
+        }
+        let models = several::resolve(&state, wanted, request.model.as_deref(), &reading).await?;
+        let answers = several::embed(&state, &caller, &models, &usable, &reading).await?;
+        let headers = texts::headers_of_several(&answers);
+        let models = answers.into_iter().map(|answer| body(answer, &places, errors.clone(), count)).collect();
+        return Ok((headers, axum::Json(EmbedReply::Several { models })).into_response());
+    }
+    let answer = texts::embed(&state, &caller, request.model.as_deref(), usable, reading).await?;
+    let headers = answer.headers();
+    let body = body(answer, &places, errors, count);
+    let reply = if ours { EmbedReply::One(body) } else { EmbedReply::Bare(body.embeddings) };
+    Ok((headers, axum::Json(reply)).into_response())
+}
+
+fn texts_of(request: &EmbedRequest, lenient: bool) -> Result<Texts> {
+    let (value, param) = match (&request.texts, &request.inputs) {
+        (Some(value), None) => (value, "texts"),
+        (None, Some(value)) => (value, "inputs"),
         (None, None) => {
             return Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..]."));
         }
@@ -107,47 +146,33 @@ async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Jso
             ));
         }
     };
-    let reading = Reading {
-        truncate: request.truncate,
-        direction: request.truncation_direction.unwrap_or_default(),
-        prompt: request.prompt_name.clone(),
-        raw: request.normalize == Some(false),
-    };
-    let mut result = texts::embed(&state, &caller, request.model.as_deref(), texts, reading).await?;
-    if let Some(dimensions) = request.dimensions {
-        let all = result.model.row.dimensions as usize;
-        if !(1..=all).contains(&dimensions) {
-            return Err(ApiError::unusable(
-                "dimensions_out_of_range",
-                "dimensions",
-                format!("{dimensions} dimensions; the model has {all}."),
-                format!("Ask for 1 to {all}."),
-            ));
-        }
-        for vector in &mut result.vectors {
-            shorten(vector, dimensions, request.normalize.unwrap_or(true));
-        }
+    let ours = param == "texts";
+    if lenient {
+        let (usable, places, errors) = texts::usable_texts(value, param)?;
+        return Ok(Texts { usable, places, errors, ours });
     }
-    let headers = result.headers();
-    let body = EmbedBody {
-        model: &result.model.row.model_id,
-        fingerprint: &result.model.row.fingerprint,
-        dimensions: result.vectors.first().map_or(0, Vec::len),
-        embeddings: &result.vectors,
-        tokens: &result.tokens,
-        truncated: &result.truncated,
-    };
-    Ok(if ours {
-        (headers, axum::Json(body)).into_response()
-    } else {
-        (headers, axum::Json(body.embeddings)).into_response()
-    })
+    let usable = texts::texts(value, param)?;
+    Ok(Texts { places: (0..usable.len()).collect(), usable, errors: Vec::new(), ours })
 }
 
-/// Keeps a vector's first dimensions.
-fn shorten(vector: &mut Vec<f32>, dimensions: usize, normalize: bool) {
-    vector.truncate(dimensions);
-    if normalize {
-        texts::normalize(vector);
+/// A model's answer about the usable texts, in the places that all `count` texts had.
+fn body(answer: Vectors, places: &[usize], mut errors: Vec<TextError>, count: usize) -> EmbedBody {
+    let Vectors { model, vectors, tokens: read, truncated, errors: more, .. } = answer;
+    let dimensions = vectors.iter().find(|vector| !vector.is_empty()).map_or(0, Vec::len);
+    let (mut embeddings, mut tokens) = (vec![None; count], vec![0; count]);
+    for ((&place, vector), read) in places.iter().zip(vectors).zip(read) {
+        embeddings[place] = Some(vector).filter(|vector| !vector.is_empty());
+        tokens[place] = read;
+    }
+    errors.extend(more.into_iter().map(|error| TextError { index: places[error.index], ..error }));
+    errors.sort_by_key(|error| error.index);
+    EmbedBody {
+        model: model.row.model_id.clone(),
+        fingerprint: model.row.fingerprint.clone(),
+        dimensions,
+        embeddings,
+        tokens,
+        truncated: truncated.into_iter().map(|text| Truncated { index: places[text.index], ..text }).collect(),
+        errors,
     }
 }

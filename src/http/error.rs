@@ -157,6 +157,21 @@ impl ApiError {
         )
     }
 
+    /// 412: the client wants another model's vectors than it would get.
+    pub(crate) fn fingerprint_mismatch(expected: &str, found: &str) -> Self {
+        Self::new(
+            (StatusCode::PRECONDITION_FAILED, "fingerprint_mismatch", "Another model would answer"),
+            format!("The fingerprint {:?} is expected; the model has {found:?}.", shown(expected)),
+            "Vectors of different fingerprints cannot be compared. Name the model that made the stored ones, or make those anew.",
+        )
+        .param("expected_fingerprint")
+    }
+
+    /// The stable code, and what happened.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        (self.0.code, &self.0.detail)
+    }
+
     /// 500: not the client's fault. The cause goes to the log alone.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
         let mut error = Self::new(
@@ -252,15 +267,31 @@ impl From<PoolError> for ApiError {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Unknown(wanted) => model_not_found(&wanted, None),
-            PoolError::Broken { model, reason } => {
-                let mut error = Self::new(
-                    (StatusCode::INTERNAL_SERVER_ERROR, "model_broken", "The model cannot be loaded"),
-                    format!("The model {model} is registered but its files cannot be loaded."),
-                    "Use another model; the server's log has the details under the request_id.",
-                );
-                error.0.cause = Some(reason);
-                error
+            PoolError::Failed { model, failure } => {
+                let detail = format!("The model {model} cannot be served, since {}.", failure.message);
+                if failure.may_pass {
+                    let seconds = failure.retry_after();
+                    let hint = format!("Try again in {seconds} s, or use another model.");
+                    let mut error = Self::new((StatusCode::SERVICE_UNAVAILABLE, failure.code, "Not now"), detail, hint);
+                    error.0.retry_after_s = Some(seconds);
+                    return error;
+                }
+                Self::new(
+                    (StatusCode::INTERNAL_SERVER_ERROR, failure.code, "The model cannot be served"),
+                    detail,
+                    "Use another model. When its folder is whole again, the next request tries it; POST /models/{model}/load does so at once.",
+                )
             }
+            PoolError::Pinned(model) => Self::conflict(
+                "model_pinned",
+                format!("{model} is pinned: it is to stay in memory."),
+                "DELETE /models/{model}/pin first.",
+            ),
+            PoolError::BaseOfLoaded { model, tuned } => Self::conflict(
+                "base_in_use",
+                format!("{model} shares its weights with the tuned models {}, which are in memory.", tuned.join(", ")),
+                "Unload those first.",
+            ),
             PoolError::Store(error) => error.into(),
         }
     }
@@ -287,8 +318,8 @@ impl From<EngineError> for ApiError {
             error
         };
         match error {
-            EngineError::Overloaded { waiting } => {
-                unavailable("overloaded", format!("{waiting} texts are waiting already."), 2)
+            EngineError::Overloaded { waiting, seconds } => {
+                unavailable("overloaded", format!("{waiting} texts are waiting already."), seconds)
             }
             EngineError::Closed => unavailable("stopping", "The server is stopping.".to_owned(), 5),
             EngineError::Failed(cause) => Self::internal(cause),

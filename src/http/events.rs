@@ -94,7 +94,7 @@ pub(crate) async fn list_events(
     let after = last_seen.or(query.after).unwrap_or(0);
     if text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         let stop = state.stop.clone();
-        let events = follow(state.queue, job.job_id, after).take_until(stop.cancelled_owned());
+        let events = follow(state.queue.clone(), job.job_id, after).take_until(stop.cancelled_owned());
         let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
         // Proxies that gather answers would hold events back.
         let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];

@@ -23,7 +23,7 @@ use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::{Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
+use crate::store::{AliasGate, AliasResult, Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
 
 pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -68,6 +68,8 @@ struct CreateBody {
     titles: Option<Vec<String>>,
     /// Points at the tuned model when the job succeeds.
     alias: Option<String>,
+    /// `win`: the alias moves only if the report's verdict is one.
+    alias_if: Option<AliasGate>,
 }
 
 /// A job as a form.
@@ -90,11 +92,24 @@ struct CreateForm {
     /// A JSON list.
     titles: Option<Vec<String>>,
     alias: Option<String>,
+    /// `win`: the alias moves only if the report's verdict is one.
+    alias_if: Option<AliasGate>,
 }
 
 /// The names of the form's parts.
-const PARTS: [&str; 10] =
-    ["file", "dataset_id", "model", "name", "recipe", "config", "benchmark_id", "replay_id", "titles", "alias"];
+const PARTS: [&str; 11] = [
+    "file",
+    "dataset_id",
+    "model",
+    "name",
+    "recipe",
+    "config",
+    "benchmark_id",
+    "replay_id",
+    "titles",
+    "alias",
+    "alias_if",
+];
 
 /// A job as clients see it.
 #[derive(Serialize, ToSchema)]
@@ -139,6 +154,9 @@ struct JobBody {
     config: TrainConfig,
     /// Points at the tuned model in the end.
     alias: Option<String>,
+    alias_if: Option<AliasGate>,
+    /// Once the job has succeeded: whether the alias moved, and why or why not.
+    alias_result: Option<AliasResult>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -216,6 +234,8 @@ impl JobBody {
             recipe: job.recipe,
             config: job.config.0,
             alias: job.alias,
+            alias_if: job.alias_if,
+            alias_result: job.alias_result.map(|result| result.0),
             created_at: rfc3339(job.created_at),
             started_at: job.started_at.map(rfc3339),
             finished_at: job.finished_at.map(rfc3339),
@@ -341,6 +361,14 @@ fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::P
             "replay_id" => body.replay_id = Some(part.text()?),
             "titles" => body.titles = Some(part.json()?),
             "alias" => body.alias = Some(part.text()?),
+            "alias_if" => {
+                let text = part.text()?;
+                if !text.trim().is_empty() {
+                    let quoted = Value::from(text).to_string();
+                    let gate = extract::parse(quoted.as_bytes()).map_err(|error: ApiError| error.param("alias_if"))?;
+                    body.alias_if = Some(gate);
+                }
+            }
             other => return Err(datasets::unknown_part(other, &PARTS)),
         }
     }
@@ -363,6 +391,14 @@ async fn resolve_request(
         if let Some(name) = name {
             names::check(name, param)?;
         }
+    }
+    if body.alias_if.is_some() && body.alias.is_none() {
+        return Err(ApiError::unusable(
+            "alias_missing",
+            "alias_if",
+            "\"alias_if\" says when an alias moves, and there is no alias.",
+            "Send \"alias\" too, or leave \"alias_if\" out.",
+        ));
     }
     let recipe = body.recipe.unwrap_or_default();
     // Wrong settings are told before a table is stored; what a recipe is depends on the table.
@@ -389,6 +425,7 @@ async fn resolve_request(
         config,
         titles,
         alias: body.alias,
+        alias_if: body.alias_if,
         idempotency,
     };
     Ok((request, new_dataset))

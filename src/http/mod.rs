@@ -1,7 +1,9 @@
 //! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
 
+mod aliases;
 mod caller;
 mod codes;
+mod compare;
 mod datasets;
 mod docs;
 mod embed;
@@ -16,8 +18,11 @@ mod losses;
 mod metrics;
 mod models;
 mod names;
+mod neighbours;
 mod openapi;
 mod pages;
+mod scores;
+mod several;
 mod similarity;
 mod texts;
 
@@ -45,11 +50,14 @@ use crate::jobs::{JobQueue, Planner};
 use crate::serving::{Engine, ModelPool};
 use crate::store;
 use error::{ApiError, nearest};
+pub use neighbours::Neighbourhoods;
 pub use openapi::document;
 
+/// What handlers share; each request has a handle to it.
+pub type AppState = Arc<Shared>;
+
 /// What handlers share.
-#[derive(Clone)]
-pub struct AppState {
+pub struct Shared {
     /// Jobs, datasets, models.
     pub queue: JobQueue,
     /// What a job would take.
@@ -58,10 +66,10 @@ pub struct AppState {
     pub pool: Arc<ModelPool>,
     /// The inference threads.
     pub engine: Arc<Engine>,
-    /// A permit for each text list that may be tokenized at once.
-    pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
+    /// The vectors of tables whose texts were searched lately.
+    pub neighbourhoods: Arc<Neighbourhoods>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Ends streams and waits when the server stops.
@@ -98,6 +106,7 @@ pub fn router(state: AppState) -> Router {
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
+        .layer(middleware::from_fn(texts::hold_to_fingerprint))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(error::finish))
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
@@ -115,6 +124,9 @@ fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
         .merge(embed::router())
         .merge(similarity::router())
         .merge(models::router())
+        .merge(aliases::router())
+        .merge(compare::router())
+        .merge(neighbours::router())
         .merge(export::router())
         .merge(losses::router())
         .merge(health::router())

@@ -1,6 +1,7 @@
 //! How alike texts are.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,8 +13,9 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
-use super::openapi::OneOrMany;
-use super::texts::{self, Direction, Reading, Truncated};
+use super::scores::{self, Compared, Form, Scores, Threshold};
+use super::several;
+use super::texts::{self, Direction, Reading, TextOrTexts, Truncated, Vectors};
 use crate::ml::similarity::Similarity;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -25,39 +27,42 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SimilarityRequest {
-    /// The two texts of each pair are compared: a list of scores.
-    #[schema(value_type = Option<Vec<[String; 2]>>)]
+    /// Pairs of texts.
+    #[schema(value_type = Option<Vec<Vec<String>>>)]
     pairs: Option<Vec<Value>>,
-    /// Each of these is compared with each of `documents`: a list of scores for each.
-    #[schema(value_type = Option<OneOrMany>)]
+    #[schema(value_type = Option<TextOrTexts>)]
     queries: Option<Value>,
-    #[schema(value_type = Option<OneOrMany>)]
+    #[schema(value_type = Option<TextOrTexts>)]
     documents: Option<Value>,
-    /// Is compared with each of `sentences`: a list of scores.
     source_sentence: Option<String>,
-    #[schema(value_type = Option<OneOrMany>)]
+    #[schema(value_type = Option<TextOrTexts>)]
     sentences: Option<Value>,
-    /// The last two in the words of text-embeddings-inference; the reply is a bare list of scores.
     inputs: Option<SourceAndSentences>,
     parameters: Option<Parameters>,
-    /// The model's id, name or alias; by default `default`.
+    /// A model's id, name or alias; without one, the alias `default`.
     model: Option<String>,
-    /// `cosine` unless said.
+    /// Two to four models that all answer, in our shape. `base` is the base of the others.
+    models: Option<Vec<String>>,
     measure: Option<Similarity>,
-    /// `false`: a text that is too long is an error.
+    /// `false`: a text that is longer than the model reads is an error, and not cut.
     truncate: Option<bool>,
+    /// What the model puts in front of queries, or of the source sentence.
+    query_prompt_name: Option<String>,
+    /// What the model puts in front of documents, or of the sentences.
+    document_prompt_name: Option<String>,
+    /// Answers 412 where the model has another fingerprint.
+    expected_fingerprint: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SourceAndSentences {
     source_sentence: String,
-    #[schema(value_type = OneOrMany)]
+    #[schema(value_type = TextOrTexts)]
     sentences: Value,
 }
 
 #[derive(Default, Deserialize, ToSchema)]
-#[schema(as = SimilarityParameters)]
 #[serde(deny_unknown_fields)]
 struct Parameters {
     truncate: Option<bool>,
@@ -65,96 +70,146 @@ struct Parameters {
     prompt_name: Option<String>,
 }
 
-/// Which texts are compared with which. Places count in the request's list of texts.
-enum Form {
-    /// Text `2 i` with text `2 i + 1`.
-    Pairs,
-    /// Each of the first `queries` texts with each of the others.
-    Matrix { queries: usize },
-    /// The first text with each of the others.
-    OneToMany,
-}
-
+/// One model's scores.
 #[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-enum Scores {
-    Row(Vec<f64>),
-    Matrix(Vec<Vec<f64>>),
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = Similarities)]
-struct SimilarityBody<'a> {
-    model: &'a str,
-    fingerprint: &'a str,
+struct SimilarityBody {
+    /// The model's id.
+    model: String,
+    /// Equal fingerprints give equal vectors.
+    fingerprint: String,
     measure: Similarity,
-    scores: Scores,
-    truncated: &'a [Truncated],
+    /// A number for each pair or sentence, or a row for each query with a number for each document.
+    scores: Scores<f64>,
+    /// Where the model has a calibration: the scores on its training table's scale. For labels 0 and 1 that is the
+    /// probability of being alike; for graded scores it is the score that such pairs have on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<Scores<f64>>,
+    /// Where the model has a calibration: whether the score reaches the threshold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Scores<bool>>,
+    /// What `decision` rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<Threshold>,
+    /// Behind the first of several models: this one's scores less the first one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Scores<f64>>,
+    /// Behind the first of several models, where texts are ranked: by how many places each rose (or, negative,
+    /// fell) against the first model's order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank_change: Option<Scores<i64>>,
+    truncated: Vec<Truncated>,
 }
 
-/// What `POST /similarity` answers: to `inputs` a bare list of scores, else an object.
-#[derive(ToSchema)]
+/// Our shape, that of several models, or text-embeddings-inference's.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "describes what replies hold")]
-enum SimilarityReply<'a> {
-    Ours(SimilarityBody<'a>),
-    Bare(Vec<f64>),
+enum SimilarityReply {
+    One(Box<SimilarityBody>),
+    Several { models: Vec<SimilarityBody> },
+    Bare(Scores<f64>),
 }
 
-/// Compare texts.
-///
-/// Pairs; queries with documents; or one text with many.
-#[utoipa::path(
-    post,
-    path = "/similarity",
-    tag = "Embeddings",
-    request_body(content = SimilarityRequest, examples(
-        ("pairs" = (value = json!({ "pairs": [["Data Scientist", "Data Analyst"]] }))),
-        ("matrix" = (value = json!({ "queries": ["Data Scientist"], "documents": ["Data Analyst", "看護師"] }))),
-        ("one to many" = (value = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] }))),
-        ("inputs" = (value = json!({ "inputs": { "source_sentence": "Data Scientist", "sentences": ["看護師"] } }))),
-    )),
-    responses(
-        (status = 200, description = "The scores.", body = SimilarityReply<'_>, headers(
-            ("x-model" = String, description = "The id of the model that answered."),
-            ("x-model-fingerprint" = String, description = "Its fingerprint."),
-            ("x-truncated-inputs" = String, description = "The places of texts that were cut, from 0."),
-        )),
+/// How alike texts are.
+#[utoipa::path(post, path = "/similarity", tag = "Embeddings", request_body = SimilarityRequest,
+    responses((status = 200, description = "The texts' similarities.", body = SimilarityReply),
         (status = 404, description = "There is no such model."),
-        (status = 503, description = "Too many texts are waiting, or the server is stopping."),
-    )
-)]
+        (status = 412, description = "The model has another fingerprint than expected."),
+        (status = 413, description = "Too many texts, or one is too large."),
+        (status = 422, description = "A text or field cannot be used."),
+        (status = 500, description = "The model cannot be served."),
+        (status = 503, description = "Too much waits already, or the model's files cannot be read now.")))]
 async fn similarity(
     State(state): State<AppState>,
     caller: Caller,
+    headers: HeaderMap,
     Json(request): Json<SimilarityRequest>,
 ) -> Result<Response> {
-    let parameters = request.parameters.as_ref();
     let (form, texts) = form(&request)?;
-    let reading = Reading {
+    let reading = reading(&request, form, &headers)?;
+    texts::few_enough(&state, texts.len())?;
+    let measure = request.measure.unwrap_or_default();
+    let ours = request.inputs.is_none();
+    if let Some(wanted) = &request.models {
+        if !ours {
+            return Err(several::needs_our_shape("source_sentence"));
+        }
+        let models = several::resolve(&state, wanted, request.model.as_deref(), &reading).await?;
+        let answers = several::embed(&state, &caller, &models, &texts, &reading).await?;
+        let headers = texts::headers_of_several(&answers);
+        let models = bodies(form, measure, answers).await?;
+        return Ok((headers, axum::Json(SimilarityReply::Several { models })).into_response());
+    }
+    let answer = texts::embed(&state, &caller, request.model.as_deref(), texts, reading).await?;
+    let headers = answer.headers();
+    let body = bodies(form, measure, vec![answer]).await?.remove(0);
+    let reply = if ours { SimilarityReply::One(Box::new(body)) } else { SimilarityReply::Bare(body.scores) };
+    Ok((headers, axum::Json(reply)).into_response())
+}
+
+/// Each model's scores, the later ones beside the first one's.
+async fn bodies(form: Form, measure: Similarity, answers: Vec<Vectors>) -> Result<Vec<SimilarityBody>> {
+    let body = move |answer: Vectors, first: Option<&Scores<f64>>| {
+        let Vectors { model, vectors, truncated, .. } = answer;
+        let cosines = form.cosines(&vectors);
+        let Compared { delta, rank_change } =
+            first.map(|first| scores::compare(form, measure, first, &cosines)).unwrap_or_default();
+        let calibrated = model.calibration.as_ref().and_then(|known| scores::calibrated(known, measure, &cosines));
+        let (probability, decision, threshold) = calibrated
+            .map_or((None, None, None), |(probability, decision, threshold)| {
+                (Some(probability), Some(decision), Some(threshold))
+            });
+        let body = SimilarityBody {
+            model: model.row.model_id.clone(),
+            fingerprint: model.row.fingerprint.clone(),
+            measure,
+            scores: cosines.map(|cosine| measure.of_cosine(cosine)),
+            probability,
+            decision,
+            threshold,
+            delta,
+            rank_change,
+            truncated,
+        };
+        (body, cosines)
+    };
+    // A thousand texts against a thousand take a while: not on an async thread.
+    let work = tokio::task::spawn_blocking(move || {
+        let mut first = None;
+        let mut bodies = Vec::new();
+        for answer in answers {
+            let (one, cosines) = body(answer, first.as_ref());
+            bodies.push(one);
+            first.get_or_insert(cosines);
+        }
+        bodies
+    });
+    work.await.map_err(ApiError::internal)
+}
+
+fn reading(request: &SimilarityRequest, form: Form, headers: &HeaderMap) -> Result<Reading> {
+    let parameters = request.parameters.as_ref();
+    let both = parameters.and_then(|parameters| parameters.prompt_name.as_ref());
+    let of_side = |side: &Option<String>| side.as_ref().or(both).cloned();
+    let documents = match form.first_side() {
+        Some(first_side) => Some((first_side, of_side(&request.document_prompt_name))),
+        None if request.query_prompt_name.is_some() || request.document_prompt_name.is_some() => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "query_prompt_name",
+                "Pairs have no queries and documents.",
+                "Send \"queries\" and \"documents\", or \"parameters\": {\"prompt_name\": ..} for all texts.",
+            ));
+        }
+        None => None,
+    };
+    Ok(Reading {
         truncate: request.truncate.or(parameters.and_then(|parameters| parameters.truncate)),
         direction: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default(),
-        prompt: parameters.and_then(|parameters| parameters.prompt_name.clone()),
-        raw: false,
-    };
-    let mut result = texts::embed(&state, &caller, request.model.as_deref(), texts, reading).await?;
-    let measure = request.measure.unwrap_or_default();
-    let headers = result.headers();
-    let vectors = std::mem::take(&mut result.vectors);
-    // A thousand texts against a thousand take a while: not on an async thread.
-    let scores = tokio::task::spawn_blocking(move || scores(&form, measure, &vectors));
-    let scores = scores.await.map_err(ApiError::internal)?;
-    if request.inputs.is_some() {
-        return Ok((headers, axum::Json(scores)).into_response());
-    }
-    let body = SimilarityBody {
-        model: &result.model.row.model_id,
-        fingerprint: &result.model.row.fingerprint,
-        measure,
-        scores,
-        truncated: &result.truncated,
-    };
-    Ok((headers, axum::Json(body)).into_response())
+        prompt: of_side(&request.query_prompt_name),
+        documents,
+        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(headers)),
+        ..Reading::default()
+    })
 }
 
 fn form(request: &SimilarityRequest) -> Result<(Form, Vec<String>)> {
@@ -207,16 +262,4 @@ fn pair_texts(pairs: &[Value]) -> Result<Vec<String>> {
         }
     }
     Ok(all)
-}
-
-fn scores(form: &Form, measure: Similarity, vectors: &[Vec<f32>]) -> Scores {
-    let against = |a: &Vec<f32>, many: &[Vec<f32>]| many.iter().map(|b| measure.between(a, b)).collect::<Vec<f64>>();
-    match *form {
-        Form::Pairs => Scores::Row(vectors.as_chunks::<2>().0.iter().map(|[a, b]| measure.between(a, b)).collect()),
-        Form::OneToMany => Scores::Row(against(&vectors[0], &vectors[1..])),
-        Form::Matrix { queries } => {
-            let (queries, documents) = vectors.split_at(queries);
-            Scores::Matrix(queries.iter().map(|query| against(query, documents)).collect())
-        }
-    }
 }

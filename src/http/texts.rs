@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
-use crate::ml::dataset::LONGEST_TEXT;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
-use crate::serving::{Encoded, ServedModel};
+use crate::serving::{EncodeOptions, Encoded, EncodedText, ServedModel};
+use crate::store::ModelRow;
 
 /// TEI's `truncation_direction`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 pub(crate) enum Direction {
     /// The end of a long text is cut.
     #[default]
@@ -36,12 +40,66 @@ pub(crate) struct Reading {
     pub(crate) direction: Direction,
     /// The name of what the model puts in front; `None` for its default.
     pub(crate) prompt: Option<String>,
+    /// From this text on, another prompt.
+    pub(crate) documents: Option<(usize, Option<String>)>,
     /// Vectors as the model makes them, and not of length 1.
     pub(crate) raw: bool,
+    /// Only the vectors' first so many dimensions.
+    pub(crate) dimensions: Option<usize>,
+    /// A text that cannot be used has an empty vector and is told in [`Vectors::errors`], instead of failing all.
+    pub(crate) lenient: bool,
+    /// The fingerprint that the client counts on.
+    pub(crate) expected_fingerprint: Option<String>,
+}
+
+impl Reading {
+    /// What a text is called in an error about it. A lenient reading's errors carry their places themselves.
+    fn called(&self, index: usize) -> String {
+        if self.lenient { "The text".to_owned() } else { format!("Text {index} (counted from 0)") }
+    }
+}
+
+/// What happens to a list in which a text cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnError {
+    /// The request is refused.
+    #[default]
+    Fail,
+    /// `null` stands in the text's place, and the others are answered.
+    Null,
+}
+
+/// A text that has no vector.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct TextError {
+    /// Which of the request's texts, from 0.
+    pub(crate) index: usize,
+    /// `empty_text`, `text_too_long`, `token_ids_not_supported`, `wrong_type` or `not_finite`.
+    #[schema(value_type = String)]
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+}
+
+impl TextError {
+    fn new(index: usize, error: &ApiError) -> Self {
+        let (code, detail) = error.told();
+        Self { index, code, detail: detail.to_owned() }
+    }
+}
+
+/// A text or several, as a body may hold them.
+#[derive(ToSchema)]
+#[schema(as = Texts)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what is read by hand")]
+pub(crate) enum TextOrTexts {
+    One(String),
+    Many(Vec<String>),
 }
 
 /// A text that was longer than the model reads.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Truncated {
     /// Which of the request's texts, from 0.
     pub(crate) index: usize,
@@ -58,12 +116,16 @@ pub(crate) struct Vectors {
     /// Tokens of each text that were read.
     pub(crate) tokens: Vec<usize>,
     pub(crate) truncated: Vec<Truncated>,
+    /// The texts whose vectors are empty, where the reading is lenient.
+    pub(crate) errors: Vec<TextError>,
     pub(crate) stages: Stages,
 }
 
 /// What a request's vectors took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Stages {
+    /// When the texts came.
+    pub(crate) began: Instant,
     pub(crate) tokenize: Duration,
     /// Waiting for an inference thread.
     pub(crate) queue: Duration,
@@ -73,6 +135,25 @@ pub(crate) struct Stages {
 
 /// A text or a list of texts, each with something in it. `param` is the field's name.
 pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
+    listed(value, param)?.iter().enumerate().map(|(index, value)| text(index, value, param)).collect()
+}
+
+/// The same, where a text that cannot be used fails alone: those that can, their places, and the others' errors.
+pub(crate) fn usable_texts(value: &Value, param: &str) -> Result<(Vec<String>, Vec<usize>, Vec<TextError>)> {
+    let (mut usable, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, value) in listed(value, param)?.iter().enumerate() {
+        match text(index, value, param) {
+            Ok(text) => {
+                usable.push(text);
+                places.push(index);
+            }
+            Err(error) => errors.push(TextError::new(index, &error)),
+        }
+    }
+    Ok((usable, places, errors))
+}
+
+fn listed<'a>(value: &'a Value, param: &str) -> Result<&'a [Value]> {
     let values = match value {
         Value::Array(values) => values.as_slice(),
         value => std::slice::from_ref(value),
@@ -80,19 +161,17 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
     if values.is_empty() {
         return Err(ApiError::unusable("no_inputs", param, format!("{param:?} is empty."), "Send at least one text."));
     }
-    let text = |(index, value): (usize, &Value)| match value {
+    Ok(values)
+}
+
+fn text(index: usize, value: &Value, param: &str) -> Result<String> {
+    match value {
         Value::String(text) if text.trim().is_empty() => Err(ApiError::unusable(
             "empty_text",
             &format!("/{param}/{index}"),
             format!("Text {index} of {param:?} (counted from 0) is empty."),
             "Leave empty texts out.",
         )),
-        Value::String(text) if text.len() > LONGEST_TEXT => Err(ApiError::too_large(
-            "text_too_large",
-            format!("Text {index} of {param:?} (counted from 0) has {} bytes; {LONGEST_TEXT} are allowed.", text.len()),
-            "Send the part that matters; a model reads some hundred tokens.",
-        )
-        .param(format!("/{param}/{index}"))),
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
             "token_ids_not_supported",
@@ -106,8 +185,7 @@ pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
             format!("Text {index} of {param:?} (counted from 0) is no string."),
             "Send strings.",
         )),
-    };
-    values.iter().enumerate().map(text).collect()
+    }
 }
 
 /// Embeds texts with the model of an id, alias or name.
@@ -118,57 +196,127 @@ pub(crate) async fn embed(
     texts: Vec<String>,
     reading: Reading,
 ) -> Result<Vectors> {
+    few_enough(state, texts.len())?;
+    let row = resolve(state, model.unwrap_or(DEFAULT_ALIAS)).await?;
+    embed_with(state, caller, &row, texts, reading).await
+}
+
+/// Whether so many texts may be in one request.
+pub(crate) fn few_enough(state: &AppState, texts: usize) -> Result<()> {
     let most = state.limits.max_texts;
-    if texts.len() > most {
-        let requests = texts.len().div_ceil(most);
+    if texts > most {
+        let requests = texts.div_ceil(most);
         return Err(ApiError::too_large(
             "too_many_inputs",
-            format!("{} texts; {most} are allowed in one request.", texts.len()),
+            format!("{texts} texts; {most} are allowed in one request."),
             format!("Split them into {requests} requests."),
         ));
     }
-    let row = resolve(state, model.unwrap_or(DEFAULT_ALIAS)).await?;
-    let model = state.pool.get(&row.model_id).await?;
-    let prompt = prompt(&model, reading.prompt.as_deref())?;
-    let tokenizer = Arc::clone(&model);
+    Ok(())
+}
+
+/// Embeds texts with a model.
+pub(crate) async fn embed_with(
+    state: &AppState,
+    caller: &Caller,
+    row: &ModelRow,
+    mut texts: Vec<String>,
+    reading: Reading,
+) -> Result<Vectors> {
+    let began = Instant::now();
+    if let Some(expected) = reading.expected_fingerprint.as_ref().filter(|expected| **expected != row.fingerprint) {
+        return Err(ApiError::fingerprint_mismatch(expected, &row.fingerprint));
+    }
+    check_dimensions(reading.dimensions, row.dimensions as usize)?;
+    let model = state.pool.serve(row).await?;
     let cut = match reading.direction {
         Direction::Right => Cut::Right,
         Direction::Left => Cut::Left,
     };
-    let started = Instant::now();
-    // As many lists are tokenized at a time as there are processors to do it.
-    let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
-    let tokens = tokio::task::spawn_blocking(move || {
-        texts.iter().map(|text| tokenizer.tokenize(&prompt, text, cut)).collect::<Vec<_>>()
-    });
-    let tokens = tokens.await.map_err(ApiError::internal)?;
-    drop(permit);
-    let tokenize = started.elapsed();
-    let truncated: Vec<Truncated> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, text)| text.dropped > 0)
-        .map(|(index, text)| Truncated { index, tokens: text.ids.len() + text.dropped, tokens_dropped: text.dropped })
-        .collect();
-    if let (Some(false), Some(long)) = (reading.truncate, truncated.first()) {
-        return Err(ApiError::unusable(
-            "text_too_long",
-            &long.index.to_string(),
-            format!(
-                "Text {} (counted from 0) has {} tokens; the model reads {}.",
-                long.index, long.tokens, model.row.max_tokens
-            ),
-            "Shorten it, or leave out \"truncate\": false to have it cut.",
-        ));
+    let options = |prompt| EncodeOptions { prompt, cut, refuse_long: reading.truncate == Some(false) };
+    let of_queries = options(prompt(&model, reading.prompt.as_deref())?);
+    let of_documents = match &reading.documents {
+        Some((from, name)) => Some((*from, options(prompt(&model, name.as_deref())?))),
+        None => None,
+    };
+    let encode = |texts, options| state.engine.encode(&model, texts, options, caller.key.as_ref());
+    let Encoded { texts, queue, tokenize, infer } = match of_documents {
+        Some((from, of_documents)) if of_documents != of_queries => {
+            let documents = texts.split_off(from);
+            let (mut first, second) = tokio::try_join!(encode(texts, of_queries), encode(documents, of_documents))?;
+            first.texts.extend(second.texts);
+            Encoded {
+                texts: first.texts,
+                queue: first.queue.max(second.queue),
+                tokenize: first.tokenize.max(second.tokenize),
+                infer: first.infer.max(second.infer),
+            }
+        }
+        _ => encode(texts, of_queries).await?,
+    };
+    let (mut truncated, mut errors) = (Vec::new(), Vec::new());
+    for (index, text) in texts.iter().enumerate().filter(|(_, text)| text.dropped > 0) {
+        let tokens = text.tokens + text.dropped;
+        if reading.truncate == Some(false) {
+            let error = too_long(&reading.called(index), tokens, row.max_tokens);
+            if !reading.lenient {
+                return Err(error);
+            }
+            errors.push(TextError::new(index, &error));
+        } else {
+            truncated.push(Truncated { index, tokens, tokens_dropped: text.dropped });
+        }
     }
-    let counts = tokens.iter().map(|text| text.ids.len()).collect();
-    let ids = tokens.into_iter().map(|text| text.ids).collect();
-    let encoded = state.engine.encode(&model, ids, caller.key.as_deref()).await?;
-    let Encoded { mut vectors, queue, infer } = encoded;
-    if !reading.raw && !model.normalizes {
-        vectors.iter_mut().for_each(|vector| normalize(vector));
+    let read = |text: &EncodedText| if text.vector.is_some() { text.tokens } else { 0 };
+    let mut counts: Vec<usize> = texts.iter().map(read).collect();
+    let vector = |text: EncodedText| text.vector.map(|vector| vector.to_vec()).unwrap_or_default();
+    let mut vectors: Vec<Vec<f32>> = texts.into_iter().map(vector).collect();
+    for (index, vector) in vectors.iter_mut().enumerate() {
+        if !vector.iter().all(|number| number.is_finite()) {
+            let error = not_finite(&reading.called(index));
+            if !reading.lenient {
+                return Err(error);
+            }
+            errors.push(TextError::new(index, &error));
+            vector.clear();
+            counts[index] = 0;
+        }
+        if let Some(dimensions) = reading.dimensions {
+            vector.truncate(dimensions);
+        }
+        if !reading.raw && (!model.normalizes || reading.dimensions.is_some()) {
+            normalize(vector);
+        }
     }
-    Ok(Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } })
+    errors.sort_by_key(|error| error.index);
+    Ok(Vectors { model, vectors, tokens: counts, truncated, errors, stages: Stages { began, tokenize, queue, infer } })
+}
+
+/// Whether a model has so many dimensions to give.
+fn check_dimensions(asked: Option<usize>, all: usize) -> Result<()> {
+    match asked {
+        Some(dimensions) if !(1..=all).contains(&dimensions) => Err(ApiError::unusable(
+            "dimensions_out_of_range",
+            "dimensions",
+            format!("{dimensions} dimensions; the model has {all}."),
+            format!("Ask for 1 to {all}."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn too_long(text: &str, tokens: usize, max_tokens: i64) -> ApiError {
+    let detail = format!("{text} has {tokens} tokens; the model reads {max_tokens}.");
+    ApiError::unusable("text_too_long", text, detail, "Shorten it, or leave out \"truncate\": false to have it cut.")
+}
+
+/// What a client would read as `null` in a vector, or put into an index for good.
+fn not_finite(text: &str) -> ApiError {
+    ApiError::new(
+        (StatusCode::INTERNAL_SERVER_ERROR, "not_finite", "The model gives no numbers"),
+        format!("{text} has a vector with numbers that are not finite."),
+        "The model's weights do not suit this text. Use another model, or send \"on_error\": \"null\" to have the others answered.",
+    )
 }
 
 /// The text of a prompt.
@@ -196,15 +344,80 @@ pub(super) fn normalize(vector: &mut [f32]) {
 }
 
 impl Vectors {
-    /// Which model answered, and which texts were cut: for replies whose body has no room for it.
+    /// Which model answered, which texts were cut, and what it took: for replies whose body has no room for it.
     pub(crate) fn headers(&self) -> HeaderMap {
         let cut: Vec<String> = self.truncated.iter().map(|text| text.index.to_string()).collect();
-        let values = [
+        headers([
             ("x-model", self.model.row.model_id.clone()),
             ("x-model-fingerprint", self.model.row.fingerprint.clone()),
             ("x-truncated-inputs", cut.join(",")),
+            ("x-compute-tokens", self.tokens.iter().sum::<usize>().to_string()),
+            ("server-timing", self.stages.server_timing()),
+        ])
+    }
+}
+
+/// Of a request that several models answered: the body names them.
+pub(crate) fn headers_of_several(answers: &[Vectors]) -> HeaderMap {
+    let tokens: usize = answers.iter().flat_map(|answer| &answer.tokens).sum();
+    let slowest = answers.iter().map(|answer| &answer.stages).min_by_key(|stages| stages.began);
+    headers([
+        ("x-compute-tokens", tokens.to_string()),
+        ("server-timing", slowest.map(Stages::server_timing).unwrap_or_default()),
+    ])
+}
+
+fn headers<const N: usize>(values: [(&'static str, String); N]) -> HeaderMap {
+    let value = |value: String| HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty());
+    values.into_iter().filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?))).collect()
+}
+
+impl Stages {
+    /// The value of the header `Server-Timing`, in milliseconds. `total` is up to now.
+    fn server_timing(&self) -> String {
+        let parts = [
+            ("tokenize", self.tokenize),
+            ("queue", self.queue),
+            ("infer", self.infer),
+            ("total", self.began.elapsed()),
         ];
-        let value = |value: String| HeaderValue::from_str(&value).ok().filter(|value| !value.is_empty());
-        values.into_iter().filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?))).collect()
+        let part = |(name, took): (&str, Duration)| format!("{name};dur={:.2}", took.as_secs_f64() * 1000.0);
+        parts.map(part).join(", ")
+    }
+}
+
+/// What a client of any route may send to be sure of the model.
+pub(crate) const EXPECTED_FINGERPRINT: &str = "x-expected-fingerprint";
+
+/// The fingerprint that a request's headers count on.
+pub(crate) fn expected_fingerprint(headers: &HeaderMap) -> Option<String> {
+    headers.get(EXPECTED_FINGERPRINT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Holds replies of routes whose bodies have no room for an expected fingerprint to the header.
+pub(crate) async fn hold_to_fingerprint(request: Request, next: Next) -> Response {
+    let expected = expected_fingerprint(request.headers());
+    let response = next.run(request).await;
+    let found = response.headers().get("x-model-fingerprint").and_then(|value| value.to_str().ok());
+    match (expected, found) {
+        (Some(expected), Some(found)) if expected != found => {
+            ApiError::fingerprint_mismatch(&expected, found).into_response()
+        }
+        _ => response,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zero_vector_stays_zero_when_it_is_normalized() {
+        let mut zero = [0.0_f32; 4];
+        normalize(&mut zero);
+        assert_eq!(zero, [0.0; 4]);
+        let mut vector = [3.0_f32, 4.0];
+        normalize(&mut vector);
+        assert_eq!(vector, [0.6, 0.8]);
     }
 }

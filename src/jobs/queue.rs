@@ -6,7 +6,7 @@ use super::run::{RunSpec, Table};
 use crate::datasets::{self, DatasetShelf};
 use crate::ml::train::{Recipe, TrainConfig, training_rows};
 use crate::registry::ModelRegistry;
-use crate::store::{self, Dataset, Job, ModelRow, NewJob, Purpose, Status, Store};
+use crate::store::{self, AliasGate, Dataset, Job, ModelRow, NewJob, Purpose, Status, Store};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub const FEWEST_PAIRS: usize = 10;
@@ -32,6 +32,8 @@ pub struct JobRequest {
     pub titles: Vec<String>,
     /// Points at the tuned model in the end.
     pub alias: Option<String>,
+    /// What must be true of the report for that.
+    pub alias_if: Option<AliasGate>,
     /// The client's key for this request, and the request's SHA-256.
     pub idempotency: Option<(String, String)>,
 }
@@ -169,6 +171,7 @@ impl JobQueue {
                 config: &request.config,
                 titles: &request.titles,
                 alias: request.alias.as_deref(),
+                alias_if: request.alias_if,
                 idempotency: request.idempotency.as_ref().map(|(key, sha256)| (key.as_str(), sha256.as_str())),
             })
             .await;

@@ -15,15 +15,16 @@ use super::exams::Exams;
 use super::failure::explain;
 use super::message::{Heatmaps, Message, Note, Report, Rows};
 use super::notes::notes;
+use super::probes::probe_texts;
 use super::record::TrainingRecord;
 use super::teller::{Saving, Teller, Told, heatmap};
 use super::tensorboard::Curves;
 use crate::ml::dataset::{self, Format, PairDataset, Scores};
-use crate::ml::encoder::{self, Model};
+use crate::ml::encoder::{self, Model, Probes};
 use crate::ml::eval::{self, Calibration, token_pairs};
 use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainConfig, TrainData, split, train};
 use crate::ml::{Error, Result};
-use crate::registry;
+use crate::registry::{self, CALIBRATION};
 use crate::store::Phase;
 
 /// The run's description in its folder.
@@ -32,8 +33,6 @@ const SPEC: &str = "run.json";
 const MODEL: &str = "model";
 /// TensorBoard's files, in the run's folder and then in the model's.
 const CURVES: &str = "tensorboard";
-/// From similarities to the user's scale, in the model's folder.
-const CALIBRATION: &str = "calibration.json";
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -212,6 +211,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, told: &mut Told<'_>) -> 
     if let Some(calibration) = &assessment.calibration {
         save(calibration, &finished.join(CALIBRATION))?;
     }
+    Probes::of(&tuned, probe_texts(table, &spec.titles))?.write(&finished)?;
     let report = Report {
         rows: Rows { training: split.training.len(), validation: split.validation.len(), leaking: split.leaking },
         trained,

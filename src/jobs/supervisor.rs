@@ -6,18 +6,21 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use super::message::Message;
+use super::message::{Message, Note, Report};
 use super::queue::{JobQueue, SpecParts, model_id};
 use super::run::{RunSpec, Saved};
+use crate::ml::eval::Verdict;
 use crate::registry::{ModelRegistry, folder_size};
-use crate::store::{CheckpointRow, Job, JobError, NewModel, Phase, Release, Status};
+use crate::store::{AliasResult, CheckpointRow, Job, JobError, Kind, ModelRow, Phase, Release, Status, now};
 
 /// Trainers that may die under a job before it is given up.
 const MOST_CRASHES: i64 = 3;
@@ -35,11 +38,15 @@ pub struct SupervisorConfig {
     pub checkpoint_seconds: u64,
 }
 
+/// Makes a model ready to answer before an alias moves to it, or says why it cannot be. Jobs know nothing of
+/// serving: who starts the supervisor gives this.
+pub type MakeReady = Arc<dyn Fn(ModelRow) -> BoxFuture<'static, Result<(), Note>> + Send + Sync>;
+
 /// Runs one job at a time.
-#[derive(Debug)]
 pub struct Supervisor {
     queue: JobQueue,
     config: SupervisorConfig,
+    make_ready: MakeReady,
 }
 
 /// How a child ended.
@@ -55,8 +62,8 @@ enum Outcome {
 
 impl Supervisor {
     /// Over a queue that no other supervisor works on.
-    pub fn new(queue: JobQueue, config: SupervisorConfig) -> Self {
-        Self { queue, config }
+    pub fn new(queue: JobQueue, config: SupervisorConfig, make_ready: MakeReady) -> Self {
+        Self { queue, config, make_ready }
     }
 
     /// Puts back what an earlier server left running, then works until `stop`.
@@ -308,15 +315,25 @@ impl Supervisor {
         let finished = RunSpec::finished(folder);
         let bytes = folder_size(&finished)?;
         models.publish(&finished, &model_id)?;
-        let model = NewModel {
-            model_id: &model_id,
-            root_model: ModelRegistry::root(&base),
-            fingerprint: &card.fingerprint,
+        let model = ModelRow {
+            model_id: model_id.clone(),
+            name: job.name.clone(),
+            kind: Kind::Tuned,
+            base_model: Some(ModelRegistry::root(&base).to_owned()),
+            job_id: Some(job.job_id.clone()),
+            fingerprint: card.fingerprint.clone(),
             dimensions: card.dimensions,
             max_tokens: card.max_tokens as i64,
             bytes,
+            created_at: now(),
+            pinned: false,
         };
-        let registered = self.queue.store.finish_job(job, &model, &serde_json::to_value(&report)?).await;
+        let alias = match &job.alias {
+            Some(alias) => Some(self.alias_result(job, alias, &model, &report).await),
+            None => None,
+        };
+        let report_json = serde_json::to_value(&report)?;
+        let registered = self.queue.store.finish_job(job, &model, &report_json, alias.as_ref()).await;
         if registered.is_err() {
             models.discard(&model_id)?;
         }
@@ -329,6 +346,32 @@ impl Supervisor {
             tracing::info!(job = job.job_id, ?status, "job ended without its model");
         }
         Ok(())
+    }
+
+    /// Whether the job's alias may move to its model. One that may is in memory and has been asked what it is
+    /// before the move, so that no request waits for it.
+    async fn alias_result(&self, job: &Job, alias: &str, model: &ModelRow, report: &Report) -> AliasResult {
+        let verdict = report.assessment.verdict.overall;
+        let stays = |code: &str, why: String| {
+            let message = format!("The alias {alias:?} stays where it was: {why}");
+            AliasResult { moved: false, code: code.to_owned(), message }
+        };
+        if job.alias_if.is_some() && verdict != Verdict::Win {
+            let verdict = serde_json::to_value(verdict).ok();
+            let verdict = verdict.as_ref().and_then(|verdict| verdict.as_str()).unwrap_or_default();
+            return stays(
+                "not_a_win",
+                format!("it was to move only with a win, and the report's verdict is {verdict}."),
+            );
+        }
+        match (self.make_ready)(model.clone()).await {
+            Ok(()) => AliasResult {
+                moved: true,
+                code: "moved".to_owned(),
+                message: format!("The alias {alias:?} means this model now."),
+            },
+            Err(Note { code, message }) => stays(&code, message),
+        }
     }
 }
 

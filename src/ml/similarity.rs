@@ -31,6 +31,14 @@ impl Similarity {
             Self::Angular => 1.0 - cosine.clamp(-1.0, 1.0).acos() / std::f64::consts::PI,
         }
     }
+
+    /// The cosine that a similarity of this measure stands for.
+    pub fn to_cosine(self, similarity: f64) -> f64 {
+        match self {
+            Self::Cosine => similarity,
+            Self::Angular => ((1.0 - similarity) * std::f64::consts::PI).cos(),
+        }
+    }
 }
 
 /// The cosine of two vectors, 0 where one of them is zero.
@@ -50,6 +58,7 @@ mod tests {
         assert!((Similarity::Angular.of_cosine(0.7) - 0.7468166888933649).abs() < 1e-12);
         assert_eq!(Similarity::Angular.of_cosine(0.0), 0.5);
         assert_eq!(Similarity::Angular.of_cosine(1.0), 1.0);
+        assert!((Similarity::Angular.to_cosine(0.7468166888933649) - 0.7).abs() < 1e-12);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use super::card::card;
 use super::load_from;
 use super::usage::{onnx, sentence_transformers, torchscript};
-use crate::ml::encoder::{self, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript};
+use crate::ml::encoder::{
+    self, PROBES, Probes, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript,
+};
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
@@ -50,9 +52,13 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
                 write_standalone(draft, &model, root)?;
                 // What else the folder tells of the model goes with it.
                 for name in files(folder)? {
-                    if !draft.join(&name).exists() {
+                    if name != PROBES && !draft.join(&name).exists() {
                         copy(folder, &name)?;
                     }
+                }
+                if let Some(probes) = Probes::read(folder)? {
+                    // No row of the user's table goes along.
+                    probes.without_table().write(draft)?;
                 }
                 sentence_transformers(&model) + &card(draft)?
             }

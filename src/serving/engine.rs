@@ -1,6 +1,7 @@
 //! The inference threads.
 //!
-//! No tensor of a request crosses a thread: ids go in, numbers come out.
+//! No tensor of a request crosses a thread: texts go in, numbers come out. The threads cut texts into tokens, too:
+//! the async threads never do.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::ServedModel;
-use super::batcher::{Batcher, Work};
-use crate::ml::encoder::encode_all_raw;
+use super::batcher::{Batcher, Waiting, Work, cost};
+use super::vector_cache::VectorCache;
+use crate::ml::encoder::{Cut, Tokens, encode_all_raw};
 
 /// Tokens of one forward pass, over all requests in it.
-const BATCH_TOKENS: usize = 2048;
-/// A request with more tokens is cut into parts of this many, which the threads share.
-const PART_TOKENS: usize = 1024;
+const BATCH_TOKENS: usize = 1024;
+/// A request with more tokens is cut into parts of this many, which the threads share. A part is what an
+/// interactive request may have to wait for.
+const PART_TOKENS: usize = 512;
 
 /// Why texts have no vectors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,8 @@ pub enum EngineError {
     Overloaded {
         /// Texts in the queue.
         waiting: usize,
+        /// Seconds until they are computed, at the rate of the last passes.
+        seconds: u64,
     },
     /// The server is stopping.
     #[error("the server is stopping")]
@@ -35,68 +40,132 @@ pub enum EngineError {
     Failed(String),
 }
 
+/// How texts are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EncodeOptions {
+    /// What stands in front of each text.
+    pub prompt: String,
+    /// Which end of a text that is too long is cut.
+    pub cut: Cut,
+    /// A text that is too long gets no vector.
+    pub refuse_long: bool,
+}
+
+/// What became of a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EncodedText {
+    /// Its vector as the model makes it; `None` where it is too long and [`EncodeOptions::refuse_long`] is set.
+    pub vector: Option<Arc<[f32]>>,
+    /// Tokens that were read.
+    pub tokens: usize,
+    /// Tokens that were not.
+    pub dropped: usize,
+}
+
 /// What became of a request's texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Encoded {
-    /// The texts' vectors, in their order, as the model makes them.
-    pub vectors: Vec<Vec<f32>>,
+    /// In the order of the texts.
+    pub texts: Vec<EncodedText>,
     /// How long the last of the request's parts waited for a thread.
     pub queue: Duration,
-    /// How long the forward pass that it was in took.
+    /// How long cutting its batch into tokens took.
+    pub tokenize: Duration,
+    /// How long the batch's forward pass took.
     pub infer: Duration,
 }
 
 /// A pool of threads that runs every model.
 pub struct Engine {
     batcher: Arc<Batcher>,
+    cache: Option<VectorCache>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Engine {
     /// Starts `threads` threads. Each computes on one core (threads x libtorch's own threads stay
-    /// within the cores), which gives the highest throughput for short texts.
+    /// within the cores), which gives the highest throughput for short texts. `cache_bytes` of vectors are
+    /// kept; 0 keeps none.
     ///
     /// # Errors
     /// Where the system gives no more threads.
-    pub fn start(threads: usize, max_waiting_texts: usize) -> std::io::Result<Self> {
-        let batcher = Arc::new(Batcher::new(max_waiting_texts));
+    pub fn start(threads: usize, max_waiting_texts: usize, cache_bytes: u64) -> std::io::Result<Self> {
+        let threads = threads.max(1);
+        let batcher = Arc::new(Batcher::new(max_waiting_texts, threads));
         let start = |index| {
             let batcher = Arc::clone(&batcher);
             std::thread::Builder::new().name(format!("inference-{index}")).spawn(move || {
                 // OpenMP keeps this number for each thread that calls it.
                 tch::set_num_threads(1);
                 while let Some(batch) = batcher.take(BATCH_TOKENS) {
-                    run(batch);
+                    run(batch, &batcher);
                 }
             })
         };
-        let threads = (0..threads.max(1)).map(start).collect::<std::io::Result<_>>()?;
-        Ok(Self { batcher, threads })
+        let threads = (0..threads).map(start).collect::<std::io::Result<_>>()?;
+        let cache = (cache_bytes > 0).then(|| VectorCache::new(cache_bytes));
+        Ok(Self { batcher, cache, threads })
     }
 
-    /// The vectors of texts that are token ids already. `caller` is whose they are: callers get equal shares.
+    /// What waits for a thread now.
+    pub fn waiting(&self) -> Waiting {
+        self.batcher.waiting()
+    }
+
+    /// The vectors that are kept, where any are.
+    pub fn cache(&self) -> Option<&VectorCache> {
+        self.cache.as_ref()
+    }
+
+    /// The vectors of texts. `caller` is whose they are: callers get equal shares.
     ///
     /// # Errors
     /// Where too much waits or the model fails on the texts.
     pub async fn encode(
         &self,
         model: &Arc<ServedModel>,
-        texts: Vec<Vec<u32>>,
-        _caller: Option<&str>,
+        texts: Vec<String>,
+        options: EncodeOptions,
+        caller: Option<&Arc<str>>,
     ) -> Result<Encoded, EngineError> {
+        let options = Arc::new(options);
+        let Some(cache) = &self.cache else { return self.compute(model, texts, &options, caller).await };
+        let mut found = cache.look_up(model, &options, &texts);
+        let missing: Vec<usize> = (0..texts.len()).filter(|&place| found[place].is_none()).collect();
+        let wanted: Vec<String> = missing.iter().map(|&place| texts[place].clone()).collect();
+        let mut computed = self.compute(model, wanted, &options, caller).await?;
+        for (place, text) in missing.into_iter().zip(std::mem::take(&mut computed.texts)) {
+            cache.keep(model, &options, &texts[place], &text);
+            found[place] = Some(text);
+        }
+        Ok(Encoded { texts: found.into_iter().flatten().collect(), ..computed })
+    }
+
+    async fn compute(
+        &self,
+        model: &Arc<ServedModel>,
+        texts: Vec<String>,
+        options: &Arc<EncodeOptions>,
+        caller: Option<&Arc<str>>,
+    ) -> Result<Encoded, EngineError> {
+        if texts.is_empty() {
+            return Ok(Encoded::default());
+        }
+        let pushed = Instant::now();
+        let mut all = Encoded { texts: Vec::with_capacity(texts.len()), ..Encoded::default() };
         let (work, replies): (Vec<_>, Vec<_>) = parts(texts)
             .into_iter()
-            .map(|texts| {
+            .map(|(tokens, texts)| {
                 let (reply, answer) = oneshot::channel();
-                (Work { model: Arc::clone(model), texts, pushed: Instant::now(), reply }, answer)
+                let (model, options) = (Arc::clone(model), Arc::clone(options));
+                (Work { model, options, texts, tokens, pushed, reply }, answer)
             })
             .unzip();
-        self.batcher.push(work)?;
-        let mut all = Encoded::default();
+        self.batcher.push(caller, work)?;
         for reply in replies {
-            let Encoded { vectors, queue, infer } = reply.await.unwrap_or(Err(EngineError::Closed))?;
-            all.vectors.extend(vectors);
-            (all.queue, all.infer) = (queue, infer);
+            let mut part = reply.await.unwrap_or(Err(EngineError::Closed))?;
+            all.texts.append(&mut part.texts);
+            (all.queue, all.tokenize, all.infer) = (part.queue, part.tokenize, part.infer);
         }
         Ok(all)
     }
@@ -112,42 +181,34 @@ impl Drop for Engine {
     }
 }
 
-/// Cuts texts into parts of about [`PART_TOKENS`], in order.
-fn parts(texts: Vec<Vec<u32>>) -> Vec<Vec<Vec<u32>>> {
-    let mut parts: Vec<Vec<Vec<u32>>> = Vec::new();
-    let mut tokens = 0;
+/// Cuts texts into parts of about [`PART_TOKENS`], in order, with about how many tokens each has.
+fn parts(texts: Vec<String>) -> Vec<(usize, Vec<String>)> {
+    let mut parts: Vec<(usize, Vec<String>)> = Vec::new();
     for text in texts {
-        tokens += text.len();
+        let tokens = cost(&text);
         match parts.last_mut() {
-            Some(part) if tokens <= PART_TOKENS => part.push(text),
-            _ => {
-                tokens = text.len();
-                parts.push(vec![text]);
+            Some((sum, part)) if *sum + tokens <= PART_TOKENS => {
+                *sum += tokens;
+                part.push(text);
             }
+            _ => parts.push((tokens, vec![text])),
         }
     }
     parts
 }
 
-/// One forward pass for all of the batch; each client gets its rows.
-fn run(batch: Vec<Work>) {
-    let encoder = batch[0].model.encoder();
-    let texts: Vec<&[u32]> = batch.iter().flat_map(|work| &work.texts).map(Vec::as_slice).collect();
+/// One batch: texts to tokens to vectors; each client gets its own. What panics fails the batch, and the
+/// thread lives on.
+fn run(batch: Vec<Work>, batcher: &Batcher) {
     let started = Instant::now();
-    let vectors = catch_unwind(AssertUnwindSafe(|| Vec::<Vec<f32>>::try_from(encode_all_raw(&*encoder, &texts))));
-    let vectors = match vectors {
-        Ok(Ok(vectors)) => Ok(vectors),
-        Ok(Err(error)) => Err(EngineError::Failed(error.to_string())),
-        Err(_) => Err(EngineError::Failed("the forward pass panicked".to_owned())),
-    };
-    match vectors {
-        Ok(vectors) => {
-            let infer = started.elapsed();
-            let mut vectors = vectors.into_iter();
-            for work in batch {
-                let vectors = vectors.by_ref().take(work.texts.len()).collect();
+    let answers = catch_unwind(AssertUnwindSafe(|| answers(&batch, started)));
+    let answers = answers.unwrap_or_else(|_| Err(EngineError::Failed("the forward pass panicked".to_owned())));
+    batcher.took(batch.iter().map(|work| work.tokens).sum(), started.elapsed());
+    match answers {
+        Ok(answers) => {
+            for (work, answer) in batch.into_iter().zip(answers) {
                 // A client that has gone meanwhile needs no answer.
-                let _ = work.reply.send(Ok(Encoded { vectors, queue: started - work.pushed, infer }));
+                let _ = work.reply.send(Ok(answer));
             }
         }
         Err(error) => {
@@ -158,17 +219,57 @@ fn run(batch: Vec<Work>) {
     }
 }
 
+fn answers(batch: &[Work], started: Instant) -> Result<Vec<Encoded>, EngineError> {
+    let model = &batch[0].model;
+    let tokens: Vec<Tokens> = batch
+        .iter()
+        .flat_map(|work| work.texts.iter().map(|text| model.tokenize(&work.options.prompt, text, work.options.cut)))
+        .collect();
+    let refuses = batch.iter().flat_map(|work| work.texts.iter().map(|_| work.options.refuse_long));
+    let read: Vec<bool> = tokens.iter().zip(refuses).map(|(text, refuse)| !refuse || text.dropped == 0).collect();
+    let tokenized = Instant::now();
+
+    let ids: Vec<&[u32]> = tokens.iter().zip(&read).filter(|(_, read)| **read).map(|(text, _)| &text.ids[..]).collect();
+    let vectors = vectors(model, &ids)?;
+    let infer = tokenized.elapsed();
+
+    let mut vectors = vectors.into_iter();
+    let mut texts = tokens.into_iter().zip(read).map(|(text, read)| EncodedText {
+        vector: if read { vectors.next() } else { None },
+        tokens: text.ids.len(),
+        dropped: text.dropped,
+    });
+    let answer = |work: &Work| Encoded {
+        texts: texts.by_ref().take(work.texts.len()).collect(),
+        queue: started - work.pushed,
+        tokenize: tokenized - started,
+        infer,
+    };
+    Ok(batch.iter().map(answer).collect())
+}
+
+fn vectors(model: &ServedModel, ids: &[&[u32]]) -> Result<Vec<Arc<[f32]>>, EngineError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let vectors = encode_all_raw(&*model.encoder(), ids);
+    let dimensions = vectors.size()[1] as usize;
+    let numbers = Vec::<f32>::try_from(vectors.view(-1)).map_err(|error| EngineError::Failed(error.to_string()))?;
+    Ok(numbers.chunks_exact(dimensions).map(Arc::from).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_large_request_is_cut_into_parts_in_order() {
-        let texts: Vec<Vec<u32>> = (0..100).map(|text| vec![text; 100]).collect();
+        let texts: Vec<String> = (0..100).map(|text| format!("{text} ").repeat(100)).collect();
         let parts = parts(texts.clone());
-        assert!(parts.iter().all(|part| part.iter().map(Vec::len).sum::<usize>() <= PART_TOKENS));
-        assert_eq!(parts.concat(), texts);
-        let long = super::parts(vec![vec![1; 5000], vec![2; 3]]);
+        assert!(parts.len() > 10);
+        assert!(parts.iter().all(|(tokens, part)| *tokens <= PART_TOKENS && !part.is_empty()));
+        assert_eq!(parts.into_iter().flat_map(|(_, part)| part).collect::<Vec<_>>(), texts);
+        let long = super::parts(vec!["x".repeat(50_000), "y".to_owned()]);
         assert_eq!(long.len(), 2);
     }
 }

@@ -3,6 +3,11 @@
 mod batcher;
 mod engine;
 mod pool;
+mod served_model;
+mod vector_cache;
 
-pub use engine::{Encoded, Engine, EngineError};
-pub use pool::{ModelPool, PoolError, ServedModel};
+pub use batcher::Waiting;
+pub use engine::{EncodeOptions, Encoded, EncodedText, Engine, EngineError};
+pub use pool::{LoadFailure, ModelPool, ModelState, ModelStatus, PoolError, PoolLimits};
+pub use served_model::ServedModel;
+pub use vector_cache::VectorCache;

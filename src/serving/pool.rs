@@ -1,53 +1,82 @@
-//! The models in memory: loaded on first use, the least recently used out.
+//! The models in memory: loaded on first use or when asked, the least recently used out.
+//!
+//! A model's place remembers what became of it: whether it is being loaded (once, for all who wait), is ready, or
+//! could not be loaded and when that is tried again. Requests hold a model for themselves, so that one that is put
+//! out or replaced answers those that it began.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use crate::ml::encoder::{Cut, Encoder, Model, Prompts, TokenCache, Tokenizer, Tokens, tokenize};
-use crate::registry::ModelRegistry;
-use crate::store::{Kind, ModelRow};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use serde::Serialize;
+use tokio::sync::Semaphore;
 
-/// A loaded model, as the inference threads share it.
-pub struct ServedModel {
-    /// What the database says of it.
-    pub row: ModelRow,
-    tokenizer: Arc<Tokenizer>,
-    /// What may stand in front of texts.
-    pub prompts: Arc<Prompts>,
-    /// Whether its vectors have length 1.
-    pub normalizes: bool,
-    /// Locked for the moment that a thread takes its own handle to the weights.
-    model: Mutex<Model>,
+use super::ServedModel;
+use super::served_model::LoadError;
+use crate::ml::encoder::TokenCache;
+use crate::registry::{Footprint, ModelRegistry};
+use crate::store::{Kind, ModelRow, now};
+
+/// Models that are loaded at the same time: each reads files and computes on a core of its own.
+const LOADS_AT_ONCE: usize = 2;
+/// Before a model that could not be loaded is tried again. Doubles with each try.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolLimits {
+    /// Tuned models.
+    pub models: usize,
+    /// Bytes of tuned models, without what they share with their bases.
+    pub bytes: u64,
 }
 
-impl ServedModel {
-    fn new(row: ModelRow, mut model: Model, tokens: &Arc<TokenCache>) -> Self {
-        model.encoder.freeze(tokens);
-        let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
-        let normalizes = model.encoder.normalizes();
-        Self { row, tokenizer, prompts, normalizes, model: Mutex::new(model) }
+/// Where a model stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelState {
+    /// Not in memory; the first request loads it.
+    Available,
+    /// On its way into memory.
+    Loading,
+    /// In memory.
+    Ready,
+    /// Put out of memory; requests that began with it still use it.
+    Draining,
+    /// It could not be loaded.
+    Failed,
+}
+
+/// Why a model could not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadFailure {
+    /// For programs: `self_check_failed`, `model_broken`, `model_files_not_readable`, `base_not_loaded`.
+    pub code: &'static str,
+    /// For people, after the model's name.
+    pub message: String,
+    /// Milliseconds, of the last try.
+    pub at: i64,
+    /// Tries that failed, one after another.
+    pub attempts: u32,
+    /// Whether it may be gone by itself the next time.
+    pub may_pass: bool,
+    /// When a request tries again.
+    retry_at: Instant,
+    /// What the folder looked like.
+    footprint: Footprint,
+}
+
+impl LoadFailure {
+    fn new(code: &'static str, message: String, may_pass: bool, footprint: Footprint) -> Self {
+        Self { code, message, at: now(), attempts: 1, may_pass, retry_at: Instant::now(), footprint }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A handle to the weights for the calling thread.
-    pub(super) fn encoder(&self) -> Box<dyn Encoder> {
-        self.lock().encoder.shallow_clone()
-    }
-
-    /// Another handle to the whole model, to load a tuned one over.
-    fn handle(&self) -> Model {
-        let model = self.lock();
-        model.with_encoder(model.encoder.shallow_clone())
-    }
-
-    /// The token ids of a text with a prompt in front, cut to what the model reads. Takes time with the text's length: not for
-    /// an async thread.
-    pub fn tokenize(&self, prompt: &str, text: &str, cut: Cut) -> Tokens {
-        tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, cut)
+    /// Whole seconds until a request tries again, at least one.
+    pub fn retry_after(&self) -> u64 {
+        self.retry_at.saturating_duration_since(Instant::now()).as_secs() + 1
     }
 }
 
@@ -57,82 +86,415 @@ pub enum PoolError {
     /// There is no model of that id, alias or name.
     #[error("no model, alias or name {0:?}")]
     Unknown(String),
-    /// Its folder cannot be loaded.
-    #[error("{model} cannot be loaded: {reason}")]
-    Broken {
+    /// Its folder gives no model to serve.
+    #[error("{model} cannot be loaded: {}", failure.message)]
+    Failed {
         /// Its id.
         model: String,
         /// Why.
-        reason: String,
+        failure: LoadFailure,
+    },
+    /// It is to stay in memory.
+    #[error("{0} is pinned")]
+    Pinned(String),
+    /// Tuned models that are in memory share its weights.
+    #[error("{model} is the base of {}", tuned.join(", "))]
+    BaseOfLoaded {
+        /// Its id.
+        model: String,
+        /// Their ids.
+        tuned: Vec<String>,
     },
     /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
 }
 
-/// A model's place in the pool: one caller loads it while others wait.
-type Slot = Arc<tokio::sync::OnceCell<Arc<ServedModel>>>;
+/// What a model's place says.
+#[derive(Clone, Debug)]
+pub struct ModelStatus {
+    /// Where it stands.
+    pub state: ModelState,
+    /// Where it is ready: bytes that it takes, without what it shares with its base and what lies in a mapped file.
+    pub resident_bytes: Option<u64>,
+    /// Milliseconds, of the last request since the server started.
+    pub last_used_at: Option<i64>,
+    /// Why it could not be loaded the last time.
+    pub last_error: Option<LoadFailure>,
+}
+
+/// All who wait for a model wait for this.
+type Loading = Shared<BoxFuture<'static, Result<Arc<ServedModel>, LoadFailure>>>;
+
+enum State {
+    Available,
+    /// The number tells this try from later ones.
+    Loading(u64, Loading),
+    Ready(Arc<ServedModel>),
+    Failed,
+}
+
+struct Place {
+    /// Of the model that the state is about.
+    fingerprint: String,
+    state: State,
+    pinned: bool,
+    /// When it was asked for, as a number that grows.
+    turn: u64,
+    last_used_at: Option<i64>,
+    failure: Option<LoadFailure>,
+    /// Models that were put out and may still be in use.
+    leaving: Vec<Weak<ServedModel>>,
+}
+
+impl Place {
+    fn ready(&self) -> Option<&Arc<ServedModel>> {
+        match &self.state {
+            State::Ready(model) => Some(model),
+            _ => None,
+        }
+    }
+
+    /// Takes a ready model out of memory; requests that hold it finish.
+    fn put_out(&mut self) {
+        if let State::Ready(model) = std::mem::replace(&mut self.state, State::Available) {
+            self.leaving.push(Arc::downgrade(&model));
+        }
+        self.leaving.retain(|model| model.strong_count() > 0);
+    }
+}
+
+#[derive(Default)]
+struct Places {
+    by_id: HashMap<String, Place>,
+    /// The last turn or try.
+    count: u64,
+}
 
 /// The models in memory.
 pub struct ModelPool {
     registry: ModelRegistry,
-    max_tuned: usize,
+    limits: PoolLimits,
     tokens: Arc<TokenCache>,
-    slots: Mutex<HashMap<String, (Slot, Instant)>>,
+    loads: Semaphore,
+    places: Mutex<Places>,
 }
 
 impl ModelPool {
-    /// Keeps at most `max_tuned` tuned models; bases stay, their tables are mapped files.
-    pub fn new(registry: ModelRegistry, max_tuned: usize) -> Self {
-        Self { registry, max_tuned, tokens: Arc::default(), slots: Mutex::default() }
+    /// Over the registered models.
+    pub fn new(registry: ModelRegistry, limits: PoolLimits) -> Self {
+        Self {
+            registry,
+            limits,
+            tokens: Arc::default(),
+            loads: Semaphore::new(LOADS_AT_ONCE),
+            places: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The model of an id, alias or name, loaded where it is not yet.
     ///
     /// # Errors
     /// Where there is none or it cannot be loaded.
-    pub async fn get(&self, wanted: &str) -> Result<Arc<ServedModel>, PoolError> {
+    pub async fn get(self: &Arc<Self>, wanted: &str) -> Result<Arc<ServedModel>, PoolError> {
         let row = self.registry.find(wanted).await?.ok_or_else(|| PoolError::Unknown(wanted.to_owned()))?;
+        self.serve(&row).await
+    }
+
+    /// The model of a row, loaded where it is not yet. One that could not be loaded is tried again after a pause,
+    /// or when its folder has changed.
+    ///
+    /// # Errors
+    /// Where it cannot be loaded.
+    pub async fn serve(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, PoolError> {
+        if let Some(failure) = self.failed_lately(row)
+            && failure.footprint == self.registry.footprint(&row.model_id)
+        {
+            return Err(PoolError::Failed { model: row.model_id.clone(), failure });
+        }
+        self.load(row).await
+    }
+
+    /// The same, and one that could not be loaded is tried again at once.
+    ///
+    /// # Errors
+    /// Where it cannot be loaded.
+    pub async fn load(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, PoolError> {
+        let loading = match self.ready_or_loading(row) {
+            Ok(model) => return Ok(model),
+            Err(loading) => loading,
+        };
+        match loading.await {
+            Ok(model) => Ok(model),
+            // It was deleted while this request looked for it.
+            Err(_) if self.registry.find(&row.model_id).await?.is_none() && !self.is_new(row) => {
+                Err(PoolError::Unknown(row.model_id.clone()))
+            }
+            Err(failure) => Err(PoolError::Failed { model: row.model_id.clone(), failure }),
+        }
+    }
+
+    /// A model whose folder is there and whose row is yet to come.
+    fn is_new(&self, row: &ModelRow) -> bool {
+        self.registry.folder(&row.model_id).exists()
+    }
+
+    fn failed_lately(&self, row: &ModelRow) -> Option<LoadFailure> {
+        let places = self.lock();
+        let place = places.by_id.get(&row.model_id).filter(|place| place.fingerprint == row.fingerprint)?;
+        let failure = place.failure.as_ref().filter(|_| matches!(place.state, State::Failed))?;
+        (Instant::now() < failure.retry_at).then(|| failure.clone())
+    }
+
+    /// The model, or what there is to wait for.
+    fn ready_or_loading(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, Loading> {
+        let mut places = self.lock();
+        places.count += 1;
+        let count = places.count;
+        let place = places.by_id.entry(row.model_id.clone()).or_insert_with(|| Place {
+            fingerprint: row.fingerprint.clone(),
+            state: State::Available,
+            pinned: row.pinned,
+            turn: 0,
+            last_used_at: None,
+            failure: None,
+            leaving: Vec::new(),
+        });
+        if place.fingerprint != row.fingerprint {
+            // Another model under the same id: the one before answers what it began.
+            place.put_out();
+            (place.state, place.failure) = (State::Available, None);
+            place.fingerprint.clone_from(&row.fingerprint);
+        }
+        (place.turn, place.last_used_at) = (count, Some(now()));
+        match &place.state {
+            State::Ready(model) => Ok(Arc::clone(model)),
+            State::Loading(_, loading) => Err(loading.clone()),
+            State::Available | State::Failed => {
+                let loading = self.begin(row.clone(), count);
+                place.state = State::Loading(count, loading.clone());
+                Err(loading)
+            }
+        }
+    }
+
+    /// Loads a model in a task of its own, so that it is loaded also when all who wait for it have gone.
+    fn begin(self: &Arc<Self>, row: ModelRow, number: u64) -> Loading {
+        let (pool, id) = (Arc::clone(self), row.model_id.clone());
+        let task = tokio::spawn(async move {
+            let loaded = pool.read(&row).await;
+            pool.settle(&row, number, loaded)
+        });
+        let whole = async move {
+            task.await.unwrap_or_else(|error| {
+                Err(LoadFailure::new(
+                    "model_broken",
+                    format!("loading {id} ended early: {error}"),
+                    true,
+                    Footprint::default(),
+                ))
+            })
+        };
+        whole.boxed().shared()
+    }
+
+    /// Reads a model, after its base.
+    async fn read(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, LoadFailure> {
+        let footprint = self.registry.footprint(&row.model_id);
+        let failed = |code, message, may_pass| LoadFailure::new(code, message, may_pass, footprint);
         let base = match &row.base_model {
             Some(base) => {
-                let unknown = || PoolError::Unknown(base.clone());
-                Some(self.load(self.registry.find(base).await?.ok_or_else(unknown)?, None).await?)
+                let of_base = |error: PoolError| failed("base_not_loaded", format!("its base {error}"), true);
+                Some(self.get(base).await.map_err(of_base)?)
             }
             None => None,
         };
-        self.load(row, base).await
-    }
-
-    async fn load(&self, row: ModelRow, base: Option<Arc<ServedModel>>) -> Result<Arc<ServedModel>, PoolError> {
-        let slot = self.slot(&row);
-        let load = || async {
-            let (registry, tokens) = (self.registry.clone(), Arc::clone(&self.tokens));
-            let (id, started) = (row.model_id.clone(), Instant::now());
-            let loaded = tokio::task::spawn_blocking(move || {
-                let base = base.map(|base| base.handle());
-                registry.load(&row, base.as_ref()).map(|model| Arc::new(ServedModel::new(row, model, &tokens)))
-            });
-            let broken = |reason: String| PoolError::Broken { model: id.clone(), reason };
-            let model = loaded.await.map_err(|error| broken(error.to_string()))?;
-            let model = model.map_err(|error| broken(error.to_string()))?;
-            tracing::info!(model = id, seconds = started.elapsed().as_secs_f64(), "model loaded");
-            Ok(model)
-        };
-        slot.get_or_try_init(load).await.cloned()
-    }
-
-    /// The model's slot, its time of use renewed; the oldest tuned models beyond the limit lose theirs.
-    fn slot(&self, row: &ModelRow) -> Slot {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let (slot, used) = slots.entry(row.model_id.clone()).or_insert_with(|| (Slot::default(), Instant::now()));
-        *used = Instant::now();
-        let slot = Arc::clone(slot);
-        let tuned = |slot: &Slot| slot.get().is_some_and(|model| model.row.kind == Kind::Tuned);
-        while slots.values().filter(|(slot, _)| tuned(slot)).count() > self.max_tuned {
-            let oldest = slots.iter().filter(|(_, (slot, _))| tuned(slot)).min_by_key(|(_, (_, used))| *used);
-            let Some(oldest) = oldest.map(|(id, _)| id.clone()) else { break };
-            slots.remove(&oldest);
+        let permit = self.loads.acquire().await.map_err(|error| failed("model_broken", error.to_string(), true))?;
+        let (registry, tokens, row, started) =
+            (self.registry.clone(), Arc::clone(&self.tokens), row.clone(), Instant::now());
+        let id = row.model_id.clone();
+        let read = tokio::task::spawn_blocking(move || ServedModel::load(&registry, row, base.as_deref(), &tokens));
+        let read = read.await;
+        drop(permit);
+        match read {
+            Ok(Ok(model)) => {
+                let (seconds, bytes) = (started.elapsed().as_secs_f64(), model.resident_bytes);
+                tracing::info!(model = id, seconds, bytes, "model loaded");
+                Ok(Arc::new(model))
+            }
+            Ok(Err(error)) => {
+                tracing::error!(model = id, code = error.code(), "the model cannot be loaded: {error}");
+                Err(failed(error.code(), error.message(), LoadError::may_pass(&error)))
+            }
+            Err(panic) => {
+                tracing::error!(model = id, "loading the model panicked: {panic}");
+                Err(failed("model_broken", "its weights made the loading stop".to_owned(), false))
+            }
         }
-        slot
+    }
+
+    /// Writes down what became of a try, unless the place has another one now.
+    fn settle(
+        &self,
+        row: &ModelRow,
+        number: u64,
+        loaded: Result<Arc<ServedModel>, LoadFailure>,
+    ) -> Result<Arc<ServedModel>, LoadFailure> {
+        let mut places = self.lock();
+        let place = places.by_id.get_mut(&row.model_id);
+        let Some(place) = place.filter(|place| matches!(place.state, State::Loading(known, _) if known == number))
+        else {
+            return loaded;
+        };
+        match loaded {
+            Ok(model) => {
+                place.failure = None;
+                place.state = State::Ready(Arc::clone(&model));
+                self.make_room(&mut places, &row.model_id);
+                Ok(model)
+            }
+            Err(mut failure) => {
+                failure.attempts = place.failure.as_ref().map_or(1, |before| before.attempts.saturating_add(1));
+                failure.retry_at = Instant::now() + pause(failure.attempts);
+                place.state = State::Failed;
+                place.failure = Some(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Puts the least recently used tuned models out while there are more, or larger ones, than may stay; never a
+    /// pinned one, nor the one that was just loaded.
+    fn make_room(&self, places: &mut Places, newest: &str) {
+        loop {
+            let tuned = |place: &&Place| place.ready().is_some_and(|model| model.row.kind == Kind::Tuned);
+            let (count, bytes) = places
+                .by_id
+                .values()
+                .filter(tuned)
+                .filter_map(Place::ready)
+                .fold((0_usize, 0_u64), |(count, bytes), model| (count + 1, bytes + model.resident_bytes));
+            if count <= self.limits.models && bytes <= self.limits.bytes {
+                return;
+            }
+            let may_go = |(id, place): &(&String, &mut Place)| {
+                !place.pinned && *id != newest && place.ready().is_some_and(|model| model.row.kind == Kind::Tuned)
+            };
+            let oldest = places.by_id.iter_mut().filter(may_go).min_by_key(|(_, place)| place.turn);
+            let Some((id, place)) = oldest else { return };
+            tracing::info!(model = id, "model put out of memory: it was not used for longest");
+            place.put_out();
+        }
+    }
+
+    /// Takes a model out of memory. Requests that hold it finish.
+    ///
+    /// # Errors
+    /// Where it is pinned, or tuned models in memory share its weights.
+    pub async fn unload(self: &Arc<Self>, row: &ModelRow) -> Result<(), PoolError> {
+        let loading = match self.lock().by_id.get(&row.model_id).map(|place| &place.state) {
+            Some(State::Loading(_, loading)) => Some(loading.clone()),
+            _ => None,
+        };
+        if let Some(loading) = loading {
+            // What became of it does not matter: it goes.
+            let _ = loading.await;
+        }
+        let mut places = self.lock();
+        let over_it = |place: &Place| match &place.state {
+            State::Ready(model) => model.row.base_model.as_ref() == Some(&row.model_id),
+            _ => false,
+        };
+        let mut tuned: Vec<String> =
+            places.by_id.iter().filter(|(_, place)| over_it(place)).map(|(id, _)| id.clone()).collect();
+        tuned.sort();
+        if !tuned.is_empty() {
+            return Err(PoolError::BaseOfLoaded { model: row.model_id.clone(), tuned });
+        }
+        let Some(place) = places.by_id.get_mut(&row.model_id) else { return Ok(()) };
+        if place.pinned {
+            return Err(PoolError::Pinned(row.model_id.clone()));
+        }
+        place.put_out();
+        Ok(())
+    }
+
+    /// Keeps a model in memory, or lets it go when its turn comes.
+    pub fn pin(&self, model_id: &str, pinned: bool) {
+        if let Some(place) = self.lock().by_id.get_mut(model_id) {
+            place.pinned = pinned;
+        }
+    }
+
+    /// Forgets a model that was deleted. Requests that hold it finish.
+    pub fn forget(&self, model_id: &str) {
+        self.lock().by_id.remove(model_id);
+    }
+
+    /// Loads the models that are to stay in memory. One that cannot be loaded is told in the log and in its state.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn load_pinned(self: &Arc<Self>) -> Result<(), PoolError> {
+        for row in self.registry.pinned().await? {
+            if let Err(error) = self.serve(&row).await {
+                tracing::error!(model = row.model_id, "a pinned model is not in memory: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a model stands.
+    pub fn status(&self, row: &ModelRow) -> ModelStatus {
+        let mut places = self.lock();
+        let place = places.by_id.get_mut(&row.model_id).filter(|place| place.fingerprint == row.fingerprint);
+        let Some(place) = place else {
+            let state = ModelState::Available;
+            return ModelStatus { state, resident_bytes: None, last_used_at: None, last_error: None };
+        };
+        place.leaving.retain(|model| model.strong_count() > 0);
+        let state = match &place.state {
+            State::Ready(_) => ModelState::Ready,
+            State::Loading(..) => ModelState::Loading,
+            State::Failed => ModelState::Failed,
+            State::Available if place.leaving.is_empty() => ModelState::Available,
+            State::Available => ModelState::Draining,
+        };
+        ModelStatus {
+            state,
+            resident_bytes: place.ready().map(|model| model.resident_bytes),
+            last_used_at: place.last_used_at,
+            last_error: place.failure.clone(),
+        }
+    }
+
+    /// The ids of the models in memory and the bytes that each takes, sorted.
+    pub fn resident(&self) -> Vec<(String, u64)> {
+        let places = self.lock();
+        let ready = |(id, place): (&String, &Place)| Some((id.clone(), place.ready()?.resident_bytes));
+        let mut resident: Vec<_> = places.by_id.iter().filter_map(ready).collect();
+        resident.sort();
+        resident
+    }
+}
+
+/// How long nobody tries again after so many tries that failed.
+fn pause(attempts: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_to_five_minutes() {
+        let seconds: Vec<u64> = (1..=8).map(|attempts| pause(attempts).as_secs()).collect();
+        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(pause(u32::MAX), LONGEST_PAUSE);
     }
 }

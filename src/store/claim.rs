@@ -6,25 +6,9 @@
 use serde_json::{Value, json};
 use sqlx::types::Json;
 
+use super::alias::move_alias;
 use super::job::append;
-use super::{Job, JobError, Phase, Progress, Result, Status, Store, now};
-
-/// The model that a job made.
-#[derive(Debug)]
-pub struct NewModel<'a> {
-    /// `ft_..`
-    pub model_id: &'a str,
-    /// The full model that it is a delta of.
-    pub root_model: &'a str,
-    /// Equal fingerprints give equal vectors.
-    pub fingerprint: &'a str,
-    /// Dimensions of a text's vector.
-    pub dimensions: i64,
-    /// Tokens of a text that are read.
-    pub max_tokens: i64,
-    /// The folder's size.
-    pub bytes: i64,
-}
+use super::{AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, Result, Status, Store, now};
 
 /// How a claim ends without a model.
 #[derive(Clone, Copy, Debug)]
@@ -184,21 +168,29 @@ impl Store {
         tx.commit().await
     }
 
-    /// Registers the model that a job made, points the job's alias at it, and ends the job, all or
-    /// nothing. `false`: the claim was superseded or the job is to be cancelled; nothing was written.
+    /// Registers the model that a job made, moves the job's alias to it where `alias` says so, and ends the job,
+    /// all or nothing. `false`: the claim was superseded or the job is to be cancelled; nothing was written.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn finish_job(&self, claim: &Job, model: &NewModel<'_>, report: &Value) -> Result<bool> {
+    pub async fn finish_job(
+        &self,
+        claim: &Job,
+        model: &ModelRow,
+        report: &Value,
+        alias: Option<&AliasResult>,
+    ) -> Result<bool> {
+        let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let finished = sqlx::query(
-            "update job set status = 'succeeded', phase = null, finished_at = ?3, report = ?4
+            "update job set status = 'succeeded', phase = null, finished_at = ?3, report = ?4, alias_result = ?5
               where job_id = ?1 and lease_token = ?2 and status = 'running' and cancel_requested_at is null",
         )
         .bind(&claim.job_id)
         .bind(claim.lease_token)
         .bind(now())
         .bind(Json(report))
+        .bind(alias.map(Json))
         .execute(&mut *tx)
         .await?
         .rows_affected()
@@ -210,27 +202,23 @@ impl Store {
             "insert into model (model_id, name, kind, base_model, job_id, fingerprint, dimensions, max_tokens, bytes, created_at)
              values (?, ?, 'tuned', ?, ?, ?, ?, ?, ?, ?)",
         )
-        .bind(model.model_id)
-        .bind(&claim.name)
-        .bind(model.root_model)
-        .bind(&claim.job_id)
-        .bind(model.fingerprint)
+        .bind(&model.model_id)
+        .bind(&model.name)
+        .bind(&model.base_model)
+        .bind(&model.job_id)
+        .bind(&model.fingerprint)
         .bind(model.dimensions)
         .bind(model.max_tokens)
         .bind(model.bytes)
-        .bind(now())
+        .bind(model.created_at)
         .execute(&mut *tx)
         .await?;
-        if let Some(alias) = &claim.alias {
-            sqlx::query(
-                "insert into alias (name, model_id, updated_at) values (?, ?, ?)
-                 on conflict (name) do update set model_id = excluded.model_id, updated_at = excluded.updated_at",
-            )
-            .bind(alias)
-            .bind(model.model_id)
-            .bind(now())
-            .execute(&mut *tx)
-            .await?;
+        if let (Some(name), Some(result)) = (&claim.alias, alias) {
+            if result.moved {
+                move_alias(&mut tx, name, &model.model_id, MoveReason::Job).await?;
+            }
+            let told = json!({ "alias": name, "moved": result.moved, "code": result.code, "message": result.message });
+            append(&mut tx, &claim.job_id, "alias", &told).await?;
         }
         append(&mut tx, &claim.job_id, "succeeded", &json!({ "model": model.model_id })).await?;
         tx.commit().await?;

@@ -80,6 +80,26 @@ pub struct JobError {
     pub hint: String,
 }
 
+/// What must be true of a job's report for its alias to move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[sqlx(rename_all = "lowercase")]
+pub enum AliasGate {
+    /// The verdict over all is `win`.
+    Win,
+}
+
+/// Whether a job's alias was moved to its model in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AliasResult {
+    /// Whether it was.
+    pub moved: bool,
+    /// For programs: `moved`, `not_a_win`, or why the model cannot be served.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
 /// A job's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Job {
@@ -107,6 +127,10 @@ pub struct Job {
     pub titles: Json<Vec<String>>,
     /// Points at the tuned model in the end.
     pub alias: Option<String>,
+    /// What must be true of the report for that.
+    pub alias_if: Option<AliasGate>,
+    /// Whether it does, and why or why not.
+    pub alias_result: Option<Json<AliasResult>>,
     /// SHA-256 of the request that an idempotency key belongs to.
     pub request_sha256: Option<String>,
     /// Milliseconds.
@@ -154,6 +178,8 @@ pub struct NewJob<'a> {
     pub titles: &'a [String],
     /// Points at the tuned model in the end.
     pub alias: Option<&'a str>,
+    /// What must be true of the report for that.
+    pub alias_if: Option<AliasGate>,
     /// The client's key, and the SHA-256 of its request.
     pub idempotency: Option<(&'a str, &'a str)>,
 }
@@ -199,8 +225,8 @@ impl Store {
         let mut tx = self.begin().await?;
         sqlx::query(
             "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
-                              titles, alias, idempotency_key, request_sha256, created_at)
-             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              titles, alias, alias_if, idempotency_key, request_sha256, created_at)
+             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(new.job_id)
         .bind(new.name)
@@ -212,6 +238,7 @@ impl Store {
         .bind(Json(new.config))
         .bind(Json(new.titles))
         .bind(new.alias)
+        .bind(new.alias_if)
         .bind(new.idempotency.map(|(key, _)| key))
         .bind(new.idempotency.map(|(_, request)| request))
         .bind(now())

@@ -4,21 +4,25 @@
 //! (a deferred one that upgrades fails at once with "busy"), is short, and holds no lock while a
 //! model computes.
 
+mod alias;
 mod claim;
 mod dataset;
 mod job;
 mod model;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
-pub use claim::{CheckpointRow, NewModel, Release};
+pub use alias::{Alias, AliasHistory, AliasMove, MoveReason, Rollback};
+pub use claim::{CheckpointRow, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
-pub use job::{Event, Job, JobError, NewJob, Phase, Progress, Status};
-pub use model::{Kind, ModelRow};
+pub use job::{AliasGate, AliasResult, Event, Job, JobError, NewJob, Phase, Progress, Status};
+pub use model::{Deletion, Kind, ModelRow};
 
 /// The store's result.
 pub type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -31,6 +35,18 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 pub struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
+    /// Grows with each change of models or aliases.
+    models_version: Arc<AtomicU64>,
+}
+
+/// Tells whoever keeps what the tables of models and aliases say that they have changed, when it goes out of scope:
+/// after the change can be read, and also where it failed.
+struct ModelsChange<'a>(&'a AtomicU64);
+
+impl Drop for ModelsChange<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 impl Store {
@@ -58,7 +74,18 @@ impl Store {
         }
         sqlx::migrate!().run(&writer).await?;
         let reader = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, models_version: Arc::default() })
+    }
+
+    /// A number that grows with each change of models or aliases. What was read after the number stayed the same
+    /// is still true.
+    pub fn models_version(&self) -> u64 {
+        self.models_version.load(Ordering::Acquire)
+    }
+
+    /// Stands first in every function that changes models or aliases.
+    fn changing_models(&self) -> ModelsChange<'_> {
+        ModelsChange(&self.models_version)
     }
 
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {

@@ -1,4 +1,4 @@
-//! Models and their aliases.
+//! Models.
 
 use serde::Serialize;
 
@@ -38,6 +38,23 @@ pub struct ModelRow {
     pub bytes: i64,
     /// Milliseconds.
     pub created_at: i64,
+    /// Loaded when the server starts, and kept in memory.
+    pub pinned: bool,
+}
+
+/// What became of a model that was to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Deleted,
+    /// There is none of this id.
+    Unknown,
+    /// It is a base model.
+    IsBase,
+    /// These aliases mean it.
+    HasAliases(Vec<String>),
+    /// These unfinished jobs begin with it.
+    InUse(Vec<String>),
 }
 
 impl Store {
@@ -46,12 +63,13 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn upsert_model(&self, model: &ModelRow) -> Result<()> {
+        let _changing = self.changing_models();
         sqlx::query(
             "insert into model (model_id, name, kind, base_model, fingerprint, dimensions, max_tokens, bytes, created_at)
              values (?, ?, ?, ?, ?, ?, ?, ?, ?)
              on conflict (model_id) do update
                 set kind = excluded.kind, base_model = excluded.base_model, fingerprint = excluded.fingerprint, dimensions = excluded.dimensions,
-                    max_tokens = excluded.max_tokens, bytes = excluded.bytes",
+                    max_tokens = excluded.max_tokens, bytes = excluded.bytes, deleted_at = null",
         )
         .bind(&model.model_id)
         .bind(&model.name)
@@ -74,7 +92,7 @@ impl Store {
     pub async fn model(&self, wanted: &str) -> Result<Option<ModelRow>> {
         sqlx::query_as(
             "select model.* from model left join alias on alias.model_id = model.model_id and alias.name = ?1
-              where model.model_id = ?1 or alias.name = ?1 or model.name = ?1
+              where (model.model_id = ?1 or alias.name = ?1 or model.name = ?1) and model.deleted_at is null
               order by model.model_id = ?1 desc, alias.name is not null desc
               limit 1",
         )
@@ -88,46 +106,9 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn models(&self) -> Result<Vec<ModelRow>> {
-        sqlx::query_as("select * from model order by created_at desc, model_id desc").fetch_all(&self.reader).await
-    }
-
-    /// All aliases: name and model id.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn aliases(&self) -> Result<Vec<(String, String)>> {
-        sqlx::query_as("select name, model_id from alias order by name").fetch_all(&self.reader).await
-    }
-
-    /// Points an alias at a model.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn set_alias(&self, name: &str, model_id: &str) -> Result<()> {
-        sqlx::query(
-            "insert into alias (name, model_id, updated_at) values (?, ?, ?)
-             on conflict (name) do update set model_id = excluded.model_id, updated_at = excluded.updated_at",
-        )
-        .bind(name)
-        .bind(model_id)
-        .bind(now())
-        .execute(&self.writer)
-        .await?;
-        Ok(())
-    }
-
-    /// Points an alias at a model unless it points at one already.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn set_first_alias(&self, name: &str, model_id: &str) -> Result<()> {
-        sqlx::query("insert into alias (name, model_id, updated_at) values (?, ?, ?) on conflict (name) do nothing")
-            .bind(name)
-            .bind(model_id)
-            .bind(now())
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+        sqlx::query_as("select * from model where deleted_at is null order by created_at desc, model_id desc")
+            .fetch_all(&self.reader)
+            .await
     }
 
     /// Whether a name is a model's id or name, or will be when a job has succeeded.
@@ -144,17 +125,68 @@ impl Store {
         .await
     }
 
-    /// Whether a name is an alias, or will be when a job has succeeded.
+    /// Keeps a model in memory, or no longer. `false` where there is no such model.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn alias_exists(&self, name: &str) -> Result<bool> {
-        sqlx::query_scalar(
-            "select exists (select 1 from alias where name = ?1)
-                 or exists (select 1 from job where alias = ?1 and status in ('queued', 'running'))",
+    pub async fn pin_model(&self, model_id: &str, pinned: bool) -> Result<bool> {
+        let _changing = self.changing_models();
+        let changed = sqlx::query("update model set pinned = ? where model_id = ? and deleted_at is null")
+            .bind(pinned)
+            .bind(model_id)
+            .execute(&self.writer)
+            .await?;
+        Ok(changed.rows_affected() == 1)
+    }
+
+    /// Marks a tuned model as deleted and frees its name, unless something needs it.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn delete_model(&self, model_id: &str) -> Result<Deletion> {
+        let _changing = self.changing_models();
+        let mut tx = self.begin().await?;
+        let model: Option<ModelRow> = sqlx::query_as("select * from model where model_id = ? and deleted_at is null")
+            .bind(model_id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(model) = model else { return Ok(Deletion::Unknown) };
+        if model.kind == Kind::Base {
+            return Ok(Deletion::IsBase);
+        }
+        let aliases: Vec<String> = sqlx::query_scalar("select name from alias where model_id = ? order by name")
+            .bind(model_id)
+            .fetch_all(&mut *tx)
+            .await?;
+        if !aliases.is_empty() {
+            return Ok(Deletion::HasAliases(aliases));
+        }
+        let jobs: Vec<String> = sqlx::query_scalar(
+            "select job_id from job where base_model = ? and status in ('queued', 'running') order by job_id",
         )
-        .bind(name)
-        .fetch_one(&self.reader)
-        .await
+        .bind(model_id)
+        .fetch_all(&mut *tx)
+        .await?;
+        if !jobs.is_empty() {
+            return Ok(Deletion::InUse(jobs));
+        }
+        sqlx::query("update model set deleted_at = ?2, name = model_id, pinned = 0 where model_id = ?1")
+            .bind(model_id)
+            .bind(now())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Deletion::Deleted)
+    }
+
+    /// Whether there was a model of this id that was deleted.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn was_deleted(&self, model_id: &str) -> Result<bool> {
+        sqlx::query_scalar("select exists (select 1 from model where model_id = ? and deleted_at is not null)")
+            .bind(model_id)
+            .fetch_one(&self.reader)
+            .await
     }
 }

@@ -130,6 +130,18 @@ impl App {
         self.send(self.request("POST", "/jobs").multipart(form)).await
     }
 
+    /// A resource as soon as it is what is waited for.
+    pub(crate) async fn wait_for(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..600 {
+            let reply = self.get(path).await;
+            if is(&reply.body) {
+                return reply.body;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{path} did not become what was waited for within a minute");
+    }
+
     /// The job when it is over.
     pub(crate) async fn finished(&self, job: &str) -> Value {
         for _ in 0..10 {

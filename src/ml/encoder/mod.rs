@@ -8,6 +8,7 @@ mod onnx;
 mod onnx_export;
 mod pass;
 mod places;
+mod probes;
 mod protobuf;
 mod ragged;
 mod sentencepiece;
@@ -35,6 +36,7 @@ pub use onnx::import_use_multilingual;
 pub(crate) use onnx_export::write_onnx;
 pub(crate) use pass::split_mix;
 pub use pass::{Dropout, Pass};
+pub use probes::{LEAST_COSINE, Origin, PROBES, Probe, Probes, spread as spread_evenly};
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
 pub(crate) use standalone::write_standalone;
@@ -94,6 +96,11 @@ pub trait Encoder: Any + Send {
     /// Makes inference faster, for weights that do not change any more; may take memory again. What can be kept of
     /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_table`] undo it.
     fn freeze(&mut self, tokens: &Arc<TokenCache>);
+
+    /// Bytes of what [`Encoder::freeze`] made beside the weights, but for the rows in the cache.
+    fn frozen_bytes(&self) -> u64 {
+        0
+    }
 
     /// Whether it drops numbers in training.
     fn drops(&self) -> bool {
@@ -184,7 +191,7 @@ fn features(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
 }
 
 /// Which end of a text that is too long is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Cut {
     /// The end goes.
     #[default]
@@ -233,15 +240,29 @@ impl Model {
     }
 }
 
+/// The most bytes of a text that are cut into tokens: far more than a model reads.
+const LONGEST_READ: usize = 100_000;
+
 /// The ids of a text with a prompt in front, cut to `max_tokens`; the tokenizer's own first and last ones
 /// are kept.
+///
+/// A text of more than 100,000 bytes is cut before, so that its time is bounded; how many tokens the rest of it
+/// has is then an estimate.
 pub fn tokenize(tokenizer: &Tokenizer, prompt: &str, text: &str, max_tokens: usize, cut: Cut) -> Tokens {
+    let (read, unread) = match cut {
+        Cut::Right => text.split_at(text.floor_char_boundary(LONGEST_READ)),
+        Cut::Left => {
+            let (unread, read) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(LONGEST_READ)));
+            (read, unread)
+        }
+    };
     let Ids { mut ids, before, behind } =
-        if prompt.is_empty() { tokenizer.encode(text) } else { tokenizer.encode(&format!("{prompt}{text}")) };
+        if prompt.is_empty() { tokenizer.encode(read) } else { tokenizer.encode(&format!("{prompt}{read}")) };
+    let unread = ids.len() * unread.len() / read.len().max(1);
     let dropped = ids.len().saturating_sub(max_tokens);
     if dropped > 0 {
         let from = if cut == Cut::Left { before } else { ids.len() - behind - dropped };
         ids.drain(from..from + dropped);
     }
-    Tokens { ids, dropped }
+    Tokens { ids, dropped: dropped + unread }
 }

@@ -126,6 +126,14 @@ impl Calibration {
         }
     }
 
+    /// The cut that tells alike from not alike where one is needed: the one nearest to the middle of the scale,
+    /// of two the higher.
+    pub fn middle_cut(&self) -> Option<&ScoreCut> {
+        let (low, high) = (self.knots.first()?[1], self.knots.last()?[1]);
+        let far = |cut: &ScoreCut| (cut.score - f64::midpoint(low, high)).abs();
+        self.cuts.iter().rev().min_by(|a, b| far(a).total_cmp(&far(b)))
+    }
+
     /// The thresholds of one cut, over pairs `(similarity, score)` sorted by similarity.
     fn cut(&self, score: f64, pairs: &[(f64, f64)]) -> ScoreCut {
         let alike = pairs.iter().filter(|pair| pair.1 >= score).count();

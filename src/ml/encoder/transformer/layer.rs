@@ -39,6 +39,11 @@ impl Linear {
         self.packed = Packed::new(&self.weight, self.bias.as_ref());
     }
 
+    /// Bytes of the packed weights.
+    pub(super) fn packed_bytes(&self) -> u64 {
+        self.packed.as_ref().map_or(0, |_| self.weight.numel() as u64 * 4)
+    }
+
     /// The packed weights, where `x` has no graph: their operations have none.
     fn packed(&self, x: &Tensor) -> Option<&Packed> {
         self.packed.as_ref().filter(|_| !x.requires_grad())

@@ -262,6 +262,10 @@ impl Encoder for TransformerEncoder {
         self.network.linears_mut().into_iter().for_each(Linear::pack);
     }
 
+    fn frozen_bytes(&self) -> u64 {
+        self.network.linears().into_iter().map(Linear::packed_bytes).sum()
+    }
+
     fn shallow_clone(&self) -> Box<dyn Encoder> {
         let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
         let mut clone = Self::assemble(self.description.clone(), self.table.shallow_clone(), tensors);

@@ -183,9 +183,11 @@ impl Frozen {
         let h = columns.h;
         let (grams, first) = distinct_ngrams(places, spans, order.n, order.left);
 
-        let mut hidden = Tensor::empty([first.len() as i64, h as i64], (Kind::Float, tch::Device::Cpu)); // (U, H)
+        let height = padded(first.len());
+        let mut hidden = Tensor::empty([height as i64, h as i64], (Kind::Float, tch::Device::Cpu)); // (U, H)
         {
             let [hidden] = numbers_mut([&mut hidden]).expect("a new tensor is plain");
+            hidden[first.len() * h..].fill(0.0);
             for (&(token, start, end), hidden) in first.iter().zip(hidden.chunks_exact_mut(h)) {
                 let own = &rows[places[token] as usize];
                 let product = columns.product(number, order.left);
@@ -272,6 +274,13 @@ impl UseMultilingual {
         let [all] = numbers_mut([&mut all]).expect("a new tensor is plain");
         all.chunks_exact(width).map(Arc::from).collect()
     }
+}
+
+/// A height of at least `rows` that few different ones have: a product of packed weights is compiled for each height
+/// that it meets, and the machine's cache of these is small. The rows that are too many are zeros.
+fn padded(rows: usize) -> usize {
+    let step = (rows / 8).next_power_of_two().clamp(1, 64);
+    rows.next_multiple_of(step)
 }
 
 /// Each text's first token and the one behind its last.

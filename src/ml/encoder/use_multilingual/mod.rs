@@ -333,6 +333,12 @@ impl Encoder for UseMultilingual {
         self.frozen = Some(Frozen::new(self, tokens));
     }
 
+    fn frozen_bytes(&self) -> u64 {
+        // Of each n-gram layer the second convolution once more, turned.
+        let turned = |order: &NgramOrder| order.conv_1.kernel.numel() as u64 * 4;
+        self.frozen.as_ref().map_or(0, |_| self.ngram_orders.iter().map(turned).sum())
+    }
+
     fn infer(&self, batch: &RaggedBatch) -> Tensor {
         match &self.frozen {
             Some(frozen) => self.residual(&frozen.features(self, batch)),

@@ -1,0 +1,89 @@
+//! Several models in one call: base against tuned.
+
+use futures_util::future::try_join_all;
+
+use super::AppState;
+use super::caller::Caller;
+use super::error::{ApiError, Result};
+use super::models;
+use super::texts::{self, Reading, Vectors};
+use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::store::ModelRow;
+
+/// Models in one call.
+const MOST: usize = 4;
+/// Where no model has this name, it is the base of the others.
+pub(crate) const BASE: &str = "base";
+
+/// The models of a request's field `models`, in its order.
+pub(crate) async fn resolve(
+    state: &AppState,
+    wanted: &[String],
+    model: Option<&str>,
+    reading: &Reading,
+) -> Result<Vec<ModelRow>> {
+    if model.is_some() {
+        return Err(unusable("form_unclear", "Both \"model\" and \"models\" are given.", "Send one of them."));
+    }
+    if reading.expected_fingerprint.is_some() {
+        return Err(unusable(
+            "form_unclear",
+            "One fingerprint is expected of several models.",
+            "Leave it out: the reply names each model's fingerprint.",
+        ));
+    }
+    find(state, wanted).await
+}
+
+/// Models by their ids, names or aliases; `base` is the base of the others, or of the default model.
+pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<ModelRow>> {
+    if !(2..=MOST).contains(&wanted.len()) {
+        let detail = format!("{} models are named; 2 to {MOST} can be compared.", wanted.len());
+        return Err(unusable("models_not_usable", &detail, "Send \"models\": [\"base\", \"the tuned model\"]."));
+    }
+    let mut found = Vec::new();
+    for name in wanted {
+        let means_base = name == BASE && state.queue.models.find(name).await?.is_none();
+        found.push(if means_base { None } else { Some(models::resolve(state, name).await?) });
+    }
+    let mut bases: Vec<&str> = found.iter().flatten().map(ModelRegistry::root).collect();
+    bases.dedup();
+    let base = match bases.as_slice() {
+        [] => {
+            let default = models::resolve(state, DEFAULT_ALIAS).await?;
+            models::resolve(state, ModelRegistry::root(&default)).await?
+        }
+        [base] => models::resolve(state, base).await?,
+        _ if found.iter().all(Option::is_some) => return Ok(found.into_iter().flatten().collect()),
+        several => {
+            let detail = format!("\"base\" could be {}.", several.join(" or "));
+            return Err(unusable("base_unclear", &detail, "Name the base by its id."));
+        }
+    };
+    Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
+}
+
+/// What each model says of the same texts.
+pub(crate) async fn embed(
+    state: &AppState,
+    caller: &Caller,
+    models: &[ModelRow],
+    texts: &[String],
+    reading: &Reading,
+) -> Result<Vec<Vectors>> {
+    let answers = models.iter().map(|row| texts::embed_with(state, caller, row, texts.to_vec(), reading.clone()));
+    try_join_all(answers).await
+}
+
+/// A bare array has no room for several models' answers.
+pub(crate) fn needs_our_shape(field: &str) -> ApiError {
+    unusable(
+        "form_unclear",
+        "Several models are named, and a bare array has room for one.",
+        &format!("Send the texts as {field:?}."),
+    )
+}
+
+fn unusable(code: &'static str, detail: &str, hint: &str) -> ApiError {
+    ApiError::unusable(code, "models", detail, hint)
+}

@@ -1,0 +1,155 @@
+//! A model's golden answers: texts and the vectors that the model in memory gave them when it was made.
+//!
+//! A model that is loaded later, elsewhere, frozen, over a base that somebody exchanged, must give the same ones.
+//! Whatever was lost on the way (a tensor, a row of the table, an adapter that nobody applied), shows in them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::weights::write_file;
+use super::{Encoder, Model, encode_all_raw};
+use crate::ml::similarity::cosine;
+use crate::ml::{Error, Result};
+
+/// A model's probes in its folder.
+pub const PROBES: &str = "probes.json";
+/// The least cosine between a probe's vector then and now. Other threads, packed weights and another order of sums
+/// stay above 0.9999999; a kernel that is missing falls far below.
+pub const LEAST_COSINE: f64 = 0.99999;
+/// Characters of a probe's text: what comes behind them is not needed to tell models apart.
+const LONGEST: usize = 400;
+
+/// Where a probe's text is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The table that the model learned from: it stays where the model was made.
+    Table,
+    /// The titles of the report, which the model's card tells too.
+    Title,
+    /// Shamisen's own general texts.
+    General,
+}
+
+/// A text and the vector that it has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Where the text is from.
+    pub origin: Origin,
+    /// The text.
+    pub text: String,
+    /// `(D,)`, as the model makes it.
+    pub vector: Vec<f32>,
+}
+
+/// A model's golden answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probes {
+    /// Each with its vector.
+    pub probes: Vec<Probe>,
+}
+
+impl Probes {
+    /// What a model that was just made says of texts; long ones are cut.
+    ///
+    /// # Errors
+    /// What libtorch says.
+    pub fn of(model: &Model, texts: Vec<(Origin, String)>) -> Result<Self> {
+        let cut = |(origin, text): (Origin, String)| (origin, text.chars().take(LONGEST).collect::<String>());
+        let texts: Vec<(Origin, String)> = texts.into_iter().map(cut).collect();
+        let vectors = vectors(model, texts.iter().map(|(_, text)| text.as_str()))?;
+        let probe = |((origin, text), vector)| Probe { origin, text, vector };
+        Ok(Self { probes: texts.into_iter().zip(vectors).map(probe).collect() })
+    }
+
+    /// Those without the texts of the user's table, for a model that is handed on.
+    #[must_use]
+    pub fn without_table(mut self) -> Self {
+        self.probes.retain(|probe| probe.origin != Origin::Table);
+        self
+    }
+
+    /// A folder's; `None` where the model was made without.
+    ///
+    /// # Errors
+    /// Where the file is there and cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(PROBES);
+        match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map(Some)
+                .map_err(|error| Error::model(&path, format!("it holds no probes: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path, error)),
+        }
+    }
+
+    /// Writes them into a model's folder and sees them onto the disk.
+    ///
+    /// # Errors
+    /// Where the file is there already or cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        write_file(&folder.join(PROBES), &serde_json::to_vec(self).expect("plain structs become JSON"))
+    }
+
+    /// Asks a model for the vectors again.
+    ///
+    /// # Errors
+    /// The first probe of which it says something else.
+    pub fn check(&self, model: &Model) -> Result<(), String> {
+        let now = vectors(model, self.probes.iter().map(|probe| probe.text.as_str()));
+        let now = now.map_err(|error| error.to_string())?;
+        for (index, (Probe { vector: then, .. }, now)) in self.probes.iter().zip(&now).enumerate() {
+            let of = format!("the vector of probe {} of {}", index + 1, self.probes.len());
+            if now.len() != then.len() {
+                return Err(format!(
+                    "{of} has {} dimensions; it had {} when the model was made",
+                    now.len(),
+                    then.len()
+                ));
+            }
+            if !now.iter().all(|number| number.is_finite()) {
+                return Err(format!("{of} holds a number that is none"));
+            }
+            let silent = |vector: &[f32]| vector.iter().all(|&number| number == 0.0);
+            let alike = if silent(then) && silent(now) { 1.0 } else { cosine(then, now) };
+            // A number in the file that is none fails too.
+            if alike.is_nan() || alike < LEAST_COSINE {
+                return Err(format!(
+                    "{of} has a cosine of {alike:.6} with the one that it had when the model was made; {LEAST_COSINE} is the least"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Texts as a request's are read: tokenized with the default prompt, as the model makes them.
+fn vectors<'a>(model: &Model, texts: impl Iterator<Item = &'a str>) -> Result<Vec<Vec<f32>>> {
+    let ids: Vec<Vec<u32>> = texts.map(|text| model.tokenize(text).ids).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+    let encoder: &dyn Encoder = &*model.encoder;
+    Ok(Vec::try_from(encode_all_raw(encoder, &ids))?)
+}
+
+/// At most `count` of `items`, evenly spread, the first among them.
+pub fn spread<T>(items: Vec<T>, count: usize) -> Vec<T> {
+    let every = items.len().div_ceil(count.max(1)).max(1);
+    items.into_iter().step_by(every).take(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_begins_with_the_first_and_is_no_longer_than_asked() {
+        assert_eq!(spread((0..10).collect(), 4), [0, 3, 6, 9]);
+        assert_eq!(spread((0..3).collect(), 8), [0, 1, 2]);
+        assert_eq!(spread(Vec::<u8>::new(), 8), [0_u8; 0]);
+    }
+}

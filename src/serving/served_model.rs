@@ -1,0 +1,146 @@
+//! A loaded model, as the inference threads share it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::ml::Error;
+use crate::ml::encoder::{Cut, Encoder, Model, Probes, Prompts, TokenCache, Tokenizer, Tokens, tokenize};
+use crate::ml::eval::Calibration;
+use crate::registry::ModelRegistry;
+use crate::store::ModelRow;
+
+/// A loaded model, as the inference threads share it.
+pub struct ServedModel {
+    /// What the database said of it when it was loaded.
+    pub row: ModelRow,
+    /// Of the row; what the vectors that are kept go by.
+    pub(super) fingerprint: Arc<str>,
+    tokenizer: Arc<Tokenizer>,
+    /// What may stand in front of texts.
+    pub prompts: Arc<Prompts>,
+    /// Whether its vectors have length 1.
+    pub normalizes: bool,
+    /// From its similarities to its user's scale.
+    pub calibration: Option<Calibration>,
+    /// Bytes that it takes in memory, without what it shares with its base and what lies in a mapped file.
+    pub resident_bytes: u64,
+    /// Locked for the moment that a thread takes its own handle to the weights.
+    model: Mutex<Model>,
+}
+
+/// Why a model's folder gives no model to serve.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// A file is missing, damaged, or cannot be read.
+    #[error(transparent)]
+    Files(#[from] Error),
+    /// It says something else than when it was made.
+    #[error("{0}")]
+    SelfCheck(String),
+}
+
+impl ServedModel {
+    /// Loads a model, a tuned one over its base, and asks it what it said when it was made. Reads files and
+    /// computes: not for an async thread.
+    pub(super) fn load(
+        registry: &ModelRegistry,
+        row: ModelRow,
+        base: Option<&Self>,
+        tokens: &Arc<TokenCache>,
+    ) -> Result<Self, LoadError> {
+        // Serving goes on meanwhile on the other cores. OpenMP keeps this number for each thread that calls it.
+        tch::set_num_threads(1);
+        let base = base.map(Self::handle);
+        let mut model = registry.load(&row, base.as_ref())?;
+        model.encoder.freeze(tokens);
+        check(&registry.folder(&row.model_id), &model)?;
+        let resident_bytes = own_bytes(&*model.encoder, base.as_ref().map(|base| &*base.encoder));
+        let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
+        Ok(Self {
+            calibration: registry.calibration(&row.model_id)?,
+            normalizes: model.encoder.normalizes(),
+            fingerprint: row.fingerprint.as_str().into(),
+            row,
+            tokenizer,
+            prompts,
+            resident_bytes,
+            model: Mutex::new(model),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A handle to the weights for the calling thread.
+    pub(super) fn encoder(&self) -> Box<dyn Encoder> {
+        self.lock().encoder.shallow_clone()
+    }
+
+    /// Another handle to the whole model, to load a tuned one over.
+    fn handle(&self) -> Model {
+        let model = self.lock();
+        model.with_encoder(model.encoder.shallow_clone())
+    }
+
+    /// The token ids of a text with a prompt in front, cut to what the model reads. Takes time with the text's length: not for
+    /// an async thread.
+    pub fn tokenize(&self, prompt: &str, text: &str, cut: Cut) -> Tokens {
+        tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, cut)
+    }
+}
+
+/// The golden self-check: models that were made before there were probes have nothing to be asked.
+fn check(folder: &Path, model: &Model) -> Result<(), LoadError> {
+    match Probes::read(folder)? {
+        Some(probes) => probes.check(model).map_err(LoadError::SelfCheck),
+        None => Ok(()),
+    }
+}
+
+/// Bytes of the weights and tuned rows that are not the base's own, and of what was packed of them.
+fn own_bytes(encoder: &dyn Encoder, base: Option<&dyn Encoder>) -> u64 {
+    let places = |encoder: &dyn Encoder| -> BTreeMap<String, usize> {
+        encoder.variables().into_iter().map(|(name, weights)| (name, weights.data_ptr() as usize)).collect()
+    };
+    let of_base = base.map(places).unwrap_or_default();
+    let own = |(name, weights): &(String, tch::Tensor)| of_base.get(name) != Some(&(weights.data_ptr() as usize));
+    let weights: u64 =
+        encoder.variables().iter().filter(|variable| own(variable)).map(|(_, w)| w.numel() as u64 * 4).sum();
+    let (_, columns) = encoder.table().size();
+    let rows = encoder.table().tuned_ids().len() as u64 * (columns as u64 * 4 + ROW_PLACE);
+    weights + rows + encoder.frozen_bytes()
+}
+
+/// What it takes to remember where a tuned row is: two numbers of 8 bytes and a map's own share.
+const ROW_PLACE: u64 = 24;
+
+impl LoadError {
+    /// For programs.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::SelfCheck(_) => "self_check_failed",
+            Self::Files(Error::File { .. }) => "model_files_not_readable",
+            Self::Files(_) => "model_broken",
+        }
+    }
+
+    /// In the user's words: without paths, which the log has.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::SelfCheck(reason) => format!("it does not say what it said when it was made: {reason}"),
+            Self::Files(Error::File { path, cause }) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                format!("its file {name} cannot be read: {cause}")
+            }
+            Self::Files(Error::Model { reason, .. }) => reason.clone(),
+            Self::Files(other) => other.to_string(),
+        }
+    }
+
+    /// Whether it may be gone by itself the next time.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Files(Error::File { .. } | Error::Torch(_)))
+    }
+}
