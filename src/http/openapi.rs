@@ -153,7 +153,11 @@ fn share(operation: &mut Value, openai: bool) {
         let description = json!({ "description": shared.description });
         responses.entry(shared.status).or_insert(description);
     }
-    let failure = "Something failed in the server or its machine (500, 507).";
+    // What only a failing machine or a damaged model makes is told once.
+    for status in ["500", "507"] {
+        responses.remove(status);
+    }
+    let failure = "Something failed in the server, its machine or a model's files (500, 507).";
     responses.entry("default").or_insert(json!({ "description": failure }));
     let (kind, schema) = if openai {
         ("application/json", "#/components/schemas/OpenAiError")
