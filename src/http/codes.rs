@@ -448,6 +448,177 @@ pub(crate) const CODES: &[Code] = &[
         ],
     ),
     code(
+        "alias_not_found",
+        &[Reply(404)],
+        ["No alias has this name.", "その名前のエイリアスはありません。"],
+        ["GET /aliases lists the aliases that there are.", "GET /aliases でエイリアスの一覧が得られます。"],
+    ),
+    code(
+        "nothing_before",
+        &[Reply(409)],
+        [
+            "The alias meant no other model before that is still there.",
+            "エイリアスが以前に指していたモデルは残っていません。",
+        ],
+        ["PUT /aliases/{name} points it at a model of your choice.", "PUT /aliases/{name} で好きなモデルを指せます。"],
+    ),
+    code(
+        "alias_is_needed",
+        &[Reply(409)],
+        [
+            "Requests without a model use the alias \"default\".",
+            "モデルを指定しない要求は、エイリアス「default」を使います。",
+        ],
+        ["Point it at another model with PUT /aliases/default.", "PUT /aliases/default で別のモデルを指してください。"],
+    ),
+    code(
+        "model_is_base",
+        &[Reply(409)],
+        [
+            "A base model cannot be deleted here; only tuned ones can.",
+            "元のモデルはここでは削除できません。削除できるのは学習したモデルだけです。",
+        ],
+        [
+            "Stop the server and remove its folder from models/ in the data folder.",
+            "サーバーを止めて、データフォルダーの models/ から削除してください。",
+        ],
+    ),
+    code(
+        "model_has_alias",
+        &[Reply(409)],
+        ["An alias means this model.", "このモデルを指すエイリアスがあります。"],
+        [
+            "Point the alias at another model first, or delete it.",
+            "先にエイリアスを別のモデルに向けるか、削除してください。",
+        ],
+    ),
+    code(
+        "model_in_use",
+        &[Reply(409)],
+        ["A job that is not over begins with this model.", "終わっていないジョブがこのモデルから学習します。"],
+        ["Wait for the job, or cancel it.", "ジョブの終わりを待つか、中止してください。"],
+    ),
+    code(
+        "model_pinned",
+        &[Reply(409)],
+        ["The model is pinned: it is to stay in memory.", "モデルはメモリーに固定されています。"],
+        ["DELETE /models/{model}/pin first.", "先に DELETE /models/{model}/pin を呼び出してください。"],
+    ),
+    code(
+        "base_in_use",
+        &[Reply(409)],
+        [
+            "Tuned models in memory share this model's weights.",
+            "メモリーにある学習済みモデルが、このモデルの重みを共有しています。",
+        ],
+        ["Unload those first.", "先にそれらをメモリーから外してください。"],
+    ),
+    code(
+        "fingerprint_mismatch",
+        &[Reply(412)],
+        [
+            "Another model would answer than the one whose fingerprint is expected.",
+            "期待された指紋と違うモデルが答えることになります。",
+        ],
+        [
+            "Name the model that made the stored vectors, or make those anew.",
+            "保存したベクトルを作ったモデルを指定するか、ベクトルを作り直してください。",
+        ],
+    ),
+    code(
+        "alias_missing",
+        &[Reply(422)],
+        [
+            "\"alias_if\" says when an alias moves, and there is no alias.",
+            "「alias_if」はエイリアスの動く条件ですが、エイリアスがありません。",
+        ],
+        ["Send \"alias\" too, or leave \"alias_if\" out.", "「alias」も送るか、「alias_if」を外してください。"],
+    ),
+    code(
+        "models_not_usable",
+        &[Reply(422)],
+        ["Too few or too many models are named.", "指定されたモデルが少なすぎるか、多すぎます。"],
+        [
+            "Send \"models\": [\"base\", \"the tuned model\"].",
+            "\"models\": [\"base\", \"学習したモデル\"] の形で送ってください。",
+        ],
+    ),
+    code(
+        "base_unclear",
+        &[Reply(422)],
+        ["\"base\" could be more than one model.", "「base」にあたるモデルが複数あります。"],
+        ["Name the base by its id.", "元のモデルを ID で指定してください。"],
+    ),
+    code(
+        "k_out_of_range",
+        &[Reply(422)],
+        ["Too many neighbours were asked for, or none.", "求める近傍の数が範囲の外です。"],
+        ["The hint says how many are possible.", "可能な数は hint にあります。"],
+    ),
+    code(
+        "dataset_missing",
+        &[Reply(422)],
+        [
+            "No job made this model, so there is no table that it learned from.",
+            "ジョブから作られたモデルではないため、学習に使った表がありません。",
+        ],
+        ["Name the table to search.", "探す表を指定してください。"],
+    ),
+    code(
+        "nothing_to_compare",
+        &[Reply(422)],
+        ["A model would be compared with itself.", "同じモデルどうしを比べようとしています。"],
+        [
+            "Name a tuned model as \"tuned\", or another model as \"base\".",
+            "「tuned」に学習したモデルを、または「base」に別のモデルを指定してください。",
+        ],
+    ),
+    code(
+        "texts_not_usable",
+        &[Reply(422)],
+        ["Too few or too many texts are to be compared.", "比べる文が少なすぎるか、多すぎます。"],
+        ["The hint says how many are possible.", "可能な数は hint にあります。"],
+    ),
+    code(
+        "self_check_failed",
+        &[Reply(500)],
+        [
+            "The model does not say what it said when it was made: its files are damaged or not its own.",
+            "モデルが、作られたときと違う答えを出します。ファイルが壊れているか、別のモデルのものです。",
+        ],
+        [
+            "Use another model, or restore its folder from a backup.",
+            "別のモデルを使うか、フォルダーをバックアップから戻してください。",
+        ],
+    ),
+    code(
+        "not_finite",
+        &[Reply(500)],
+        [
+            "The model's vector of a text has numbers that are not finite.",
+            "モデルのベクトルに、有限でない数が含まれています。",
+        ],
+        [
+            "Use another model, or send \"on_error\": \"null\" to have the other texts answered.",
+            "別のモデルを使うか、\"on_error\": \"null\" を付けてほかの文の答えだけを得てください。",
+        ],
+    ),
+    code(
+        "model_files_not_readable",
+        &[Reply(503)],
+        ["The model's files cannot be read now.", "いまはモデルのファイルを読み込めません。"],
+        [
+            "Try again after the seconds in Retry-After; the server's log names the file.",
+            "Retry-After の秒数だけ待ってください。ファイル名はサーバーのログにあります。",
+        ],
+    ),
+    code(
+        "moved",
+        &[Note],
+        ["The alias means the job's model now.", "エイリアスはこのジョブのモデルを指しています。"],
+        ["Nothing.", "何もする必要はありません。"],
+    ),
+    code(
         "internal",
         &[Reply(500)],
         [
