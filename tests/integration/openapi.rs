@@ -49,7 +49,9 @@ fn the_description_is_sound() {
     for operation in operations() {
         let id = operation.id();
         assert!(ids.insert(id), "{id} is there twice");
-        assert!(!operation.is["summary"].as_str().unwrap_or_default().is_empty(), "{id} has no summary");
+        // The first line of the handler's doc comment.
+        let summary = operation.is["summary"].as_str().unwrap_or_default();
+        assert!(summary.ends_with('.') && summary.len() < 100, "{id}: the summary is no short sentence: {summary:?}");
         let used = operation.is["tags"].as_array().unwrap();
         assert!(used.len() == 1 && tags.contains(used[0].as_str().unwrap()), "{id}: {used:?}");
         let in_path: BTreeSet<&str> =
