@@ -99,10 +99,12 @@ async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> 
     Ok(axum::Json(AliasWithHistory { history: told.collect(), alias: AliasBody::new(alias, &history) }))
 }
 
+/// Switch the model.
+///
 /// From now on, requests for the alias are answered by this model. It is loaded and checked first, so that no
 /// request waits for it or fails.
 #[utoipa::path(put, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias, new or not.")),
-    request_body = AliasRequest,
+    request_body(content = AliasRequest, example = json!({ "model": "use-multilingual-v3" })),
     responses((status = 200, description = "The alias means the model.", body = AliasBody), (status = 404, description = "There is no such model."),
         (status = 409, description = "A model has this name."), (status = 422, description = "The name cannot be used."),
         (status = 500, description = "The model cannot be loaded; the alias stays where it was."),
@@ -128,6 +130,8 @@ async fn set_alias(
     body(&state, &alias).await
 }
 
+/// Go back to the model before.
+///
 /// The alias means the model again that it meant before. That one is loaded and checked first. The next rollback
 /// goes one move further back.
 #[utoipa::path(post, path = "/aliases/{name}/rollback", tag = "Models", params(("name" = String, Path, description = "The alias.")),

@@ -163,15 +163,6 @@ pub(crate) const CODES: &[Code] = &[
         ],
     ),
     code(
-        "text_too_large",
-        &[Reply(413)],
-        ["A text is longer than any model would read.", "モデルが読める長さを大きく超える文があります。"],
-        [
-            "Send the part that matters; a model reads some hundred tokens.",
-            "必要な部分だけを送ってください。モデルが読むのは数百トークンです。",
-        ],
-    ),
-    code(
         "unsupported_media_type",
         &[Reply(415)],
         ["The body is of another kind than this route reads.", "このパスでは読めない種類の本文です。"],
@@ -604,6 +595,12 @@ pub(crate) const CODES: &[Code] = &[
         ],
     ),
     code(
+        "base_not_loaded",
+        &[Reply(503)],
+        ["The model's base cannot be loaded now.", "いまは元のモデルを読み込めません。"],
+        ["Try again after the seconds in Retry-After.", "Retry-After の秒数だけ待って、もう一度お試しください。"],
+    ),
+    code(
         "model_files_not_readable",
         &[Reply(503)],
         ["The model's files cannot be read now.", "いまはモデルのファイルを読み込めません。"],
@@ -611,6 +608,15 @@ pub(crate) const CODES: &[Code] = &[
             "Try again after the seconds in Retry-After; the server's log names the file.",
             "Retry-After の秒数だけ待ってください。ファイル名はサーバーのログにあります。",
         ],
+    ),
+    code(
+        "not_a_win",
+        &[Note],
+        [
+            "The alias was to move only with a win, and the verdict is none.",
+            "改善が確かめられなかったため、エイリアスは動きませんでした。",
+        ],
+        ["PUT /aliases/{name} moves it all the same.", "PUT /aliases/{name} を使えば動かせます。"],
     ),
     code(
         "moved",

@@ -165,7 +165,9 @@ async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>)
     }
 }
 
-/// Loads a model now, so that no request waits for it. One that could not be loaded is tried again at once.
+/// Loads a model now, so that no request waits for it.
+///
+/// One that could not be loaded is tried again at once.
 #[utoipa::path(post, path = "/models/{model}/load", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is in memory.", body = ModelBody), (status = 404, description = "There is none."),

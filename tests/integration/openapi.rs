@@ -100,7 +100,7 @@ fn every_example_fits_its_schema() {
             seen += 1;
         }
     }
-    assert!(seen > 15, "{seen}");
+    assert!(seen > 10, "{seen}");
 }
 
 #[test]
@@ -299,6 +299,19 @@ async fn every_documented_status_is_produced_and_no_other() {
     let config = json!({ "dataset_id": table, "name": "tuned", "recipe": "tutorial", "config": { "epochs": 1 } });
     let done = app.post("/jobs", config).await.text("id");
     let model = app.finished(&done).await["model"].as_str().unwrap().to_owned();
+    // A model whose files are gone, and an alias that meant it before.
+    let broken = app
+        .post(
+            "/jobs",
+            json!({ "dataset_id": table, "name": "broken", "recipe": "tutorial", "config": { "epochs": 1 } }),
+        )
+        .await;
+    let broken = app.finished(&broken.text("id")).await["model"].as_str().unwrap().to_owned();
+    for model in [&*broken, "default"] {
+        app.send(app.request("PUT", "/aliases/was-broken").json(&json!({ "model": model }))).await;
+    }
+    app.send(app.request("POST", "/models/broken/unload")).await;
+    std::fs::rename(app.data.path().join("models").join(&broken), app.data.path().join("elsewhere")).unwrap();
     // Waits long enough to be cancelled, and keeps the queue's one place.
     let long =
         json!({ "dataset_id": table, "recipe": "tutorial", "config": { "epochs": 1000, "early_stopping": null } });
@@ -356,6 +369,32 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("set_alias", 200).at("name", "live").json(json!({ "model": model })),
         case("set_alias", 404).at("name", "live").json(json!({ "model": "nobody" })),
         case("set_alias", 409).at("name", "tuned"),
+        case("set_alias", 200).at("name", "live"),
+        case("set_alias", 503).at("name", "live").json(json!({ "model": "broken" })),
+        case("list_aliases", 200),
+        case("find_alias", 200).at("name", "live"),
+        case("roll_back", 200).at("name", "live"),
+        case("roll_back", 409).at("name", "default"),
+        case("roll_back", 503).at("name", "was-broken"),
+        case("delete_alias", 409).at("name", "default"),
+        case("delete_alias", 204).at("name", "live"),
+        case("compare", 200).query("?tuned=tuned&text=x&text=y"),
+        case("compare", 503).query("?tuned=tuned").crowd(),
+        case("list_neighbours", 503).query("?model=tuned&text=nurse").crowd(),
+        case("compare", 404).query("?tuned=nobody"),
+        case("list_neighbours", 200).query("?model=tuned&text=nurse"),
+        case("list_neighbours", 404).query("?model=nobody&text=nurse"),
+        case("load_model", 200).at("model", "tuned"),
+        case("load_model", 503).at("model", "broken"),
+        case("unload_model", 200).at("model", "tuned"),
+        case("pin_model", 200).at("model", "tuned"),
+        case("pin_model", 503).at("model", "broken"),
+        case("unload_model", 409).at("model", "tuned"),
+        case("unpin_model", 200).at("model", "tuned"),
+        case("delete_model", 409).at("model", "default"),
+        case("delete_model", 204).at("model", "tuned"),
+        case("embed", 412).json(json!({ "texts": "x", "expected_fingerprint": "other" })),
+        case("similarity", 412).json(json!({ "pairs": [["x", "y"]], "expected_fingerprint": "other" })),
     ];
 
     let mut produced = BTreeSet::new();
@@ -401,7 +440,7 @@ fn sources() -> String {
         }
     }
     let mut all = String::new();
-    for layer in ["http", "jobs", "ml/dataset"] {
+    for layer in ["http", "jobs", "serving", "ml/dataset"] {
         read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(layer), &mut all);
     }
     all
