@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Makes the Python that tests and benchmarks compare Shamisen with, and prints the path of its interpreter.
+"""Makes a Python that tests and benchmarks use, and prints the path of its interpreter.
 
-    python=$(python3 scripts/reference_env.py)
+    python=$(python3 scripts/reference_env.py)            # what Shamisen is compared with
+    python=$(python3 scripts/reference_env.py clients)    # what apps call it with
 
-A virtual environment in the cache folder (SHAMISEN_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/shamisen) with PyTorch for
-the CPU, transformers, sentence-transformers and onnxruntime, made once (a minute, 1.6 GB). It needs Python 3.11 or newer with
-venv, and on x86-64 a C compiler. Afterwards nothing of it asks the network, if the caller sets HF_HUB_OFFLINE=1.
+A virtual environment in the cache folder (SHAMISEN_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/shamisen), made once:
+`reference` with PyTorch for the CPU, transformers, sentence-transformers and onnxruntime (a minute, 1.6 GB), `clients`
+with the clients of OpenAI, Hugging Face and LangChain (10 s, 0.2 GB). It needs Python 3.11 or newer with venv;
+`reference` also needs a C compiler on x86-64. Afterwards nothing of it asks the network, if the caller sets
+HF_HUB_OFFLINE=1.
 
 The wheel of torch is the one that fetch_deps.py takes libtorch of; pip's own cache keeps it between the two.
 """
@@ -17,6 +20,7 @@ import platform
 import subprocess
 import sys
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 from fetch_deps import LIBTORCH, TORCH, cache_folder, stop
@@ -42,15 +46,45 @@ UNUSED = ["libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9", "libcufft.so.
 LAZY = "import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n"  # a line of a .pth file that Python runs when it starts
 
 
-def reference_python() -> Path:
-    """The environment's interpreter. Complete or absent: the marker `complete` is written last.
+# The clients that apps have, and all that they need.
+CLIENTS = """
+    openai==3.57.0 langchain-openai==1.7.4 langchain-huggingface==1.2.3 huggingface_hub==1.33.0 numpy==2.4.6
+    annotated-types==0.8.0 anyio==4.16.0 certifi==2026.10.19.post1 charset-normalizer==3.5.2 click==8.5.1 distro==1.9.0
+    filelock==4.2.12 fsspec==2026.9.0 h11==0.16.0 hf-xet==1.8.0 httpcore==1.0.9 httpcore2==2.16.2 httpx==0.28.1
+    httpx2==2.16.2 idna==3.20 jiter==0.19.0 jsonpatch==1.48 jsonpointer==3.12 langchain-core==1.8.3
+    langchain-protocol==0.0.20 langsmith==0.15.1 orjson==3.13.0 packaging==26.3 pydantic==2.14.4 pydantic_core==2.50.5
+    PyYAML==6.0.4 regex==2026.11.19 requests==2.34.2 requests-toolbelt==1.0.0 sniffio==1.3.1 tenacity==9.2.1
+    tiktoken==0.14.0 tokenizers==0.23.3 tqdm==4.70.1 truststore==0.10.5 typing-inspection==0.4.5
+    typing_extensions==4.16.0 urllib3==2.8.0 uuid_utils==0.19.0 websockets==17.4 xxhash==4.1.0 zstandard==0.25.0
+""".split()
+
+
+@dataclass
+class Environment:
+    """What is in an environment, and the modules that must be found in it."""
+    packages: list
+    imports: str
+    torch: bool = False  # also what the wheel of torch wants here
+
+
+ENVIRONMENTS = {
+    "reference": Environment(PACKAGES, "onnx, onnxruntime, sentence_transformers", torch=True),
+    "clients": Environment(CLIENTS, "huggingface_hub, langchain_huggingface, langchain_openai, openai"),
+}
+
+
+def reference_python(name: str = "reference") -> Path:
+    """An environment's interpreter. Complete or absent: the marker `complete` is written last.
 
     Its folder is named after what is in it, so that checkouts that want different packages leave each other's alone.
     """
-    cuda = [f"{name}=={about[0]}" for name, about in LIBTORCH.get(platform.machine(), {}).items() if name != "torch"]
-    packages = PACKAGES + cuda
+    environment = ENVIRONMENTS[name]
+    packages = list(environment.packages)
+    if environment.torch:
+        about = LIBTORCH.get(platform.machine(), {}).items()
+        packages += [f"{package}=={facts[0]}" for package, facts in about if package != "torch"]
     digest = hashlib.sha256(" ".join([platform.python_version(), *packages]).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"reference-venv-{digest}"
+    folder = cache_folder() / f"{name}-venv-{digest}"
     python, marker = folder / "bin/python", folder / "complete"
     if marker.exists():
         return python
@@ -63,14 +97,14 @@ def reference_python() -> Path:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests ask for it at the same time
         if not marker.exists():
-            make(folder, packages)
+            make(folder, packages, environment)
             marker.touch()
     return python
 
 
-def make(folder: Path, packages: list) -> None:
+def make(folder: Path, packages: list, environment: Environment) -> None:
     if sys.version_info < (3, 11):
-        stop(f"the reference packages need Python 3.11 or newer; this is {platform.python_version()}.",
+        stop(f"the packages need Python 3.11 or newer; this is {platform.python_version()}.",
              "run it with a newer python3")
     try:
         venv.create(folder, clear=True, with_pip=True)
@@ -81,13 +115,12 @@ def make(folder: Path, packages: list) -> None:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile",
            "--only-binary=:all:", *packages]
     if subprocess.run(pip, stdout=sys.stderr).returncode != 0:
-        stop(f"pip could not install the reference packages into {folder}.",
+        stop(f"pip could not install the packages into {folder}.",
              "check that pip reaches its package index (a proxy or a mirror is set in pip's own configuration) and that "
              "2 GB are free, then run the same command again")
-    if platform.machine() == "x86_64":
+    if environment.torch and platform.machine() == "x86_64":
         stand_in_for_cuda(folder)
-    imports = "import onnx, onnxruntime, sentence_transformers"
-    if subprocess.run([python, "-c", imports], env={**os.environ, "HF_HUB_OFFLINE": "1"}).returncode != 0:
+    if subprocess.run([python, "-c", f"import {environment.imports}"], env={**os.environ, "HF_HUB_OFFLINE": "1"}).returncode != 0:
         stop(f"the packages in {folder} do not work together here (above is why).",
              "take an ordinary Python 3.11 to 3.13 on Linux, then run the same command again")
 
@@ -104,4 +137,7 @@ def stand_in_for_cuda(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(reference_python())
+    name = sys.argv[1] if len(sys.argv) > 1 else "reference"
+    if name not in ENVIRONMENTS:
+        stop(f"there is no environment {name!r}.", f"name one of {', '.join(ENVIRONMENTS)}")
+    print(reference_python(name))

@@ -26,7 +26,7 @@ pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
 
 fn read(file: &Path, scores: Scores) -> anyhow::Result<PairDataset> {
     let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    dataset::read(&bytes, Format::Csv, scores).with_context(|| file.display().to_string())
+    dataset::read(&bytes, Format::of(file.to_str(), &bytes), scores).with_context(|| file.display().to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are this command's output")]

@@ -89,6 +89,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         exporting: Arc::new(Semaphore::new(2)),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
+            max_waiting: config.max_waiting,
+            threads,
             max_upload: config.max_upload,
             max_body: config.max_body,
             this_machine_only: !config.allow_anyone,
@@ -129,7 +131,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
 async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("SHAMISEN_STS: {} cannot be read", file.display()))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let upload = Upload { name, purpose: Purpose::Benchmark, format: Format::Csv, bytes };
+    let format = Format::of(Some(&name), &bytes);
+    let upload = Upload { name, purpose: Purpose::Benchmark, format, bytes };
     let stored = datasets.add(upload).await;
     Ok(stored.with_context(|| format!("SHAMISEN_STS: {}", file.display()))?.0.dataset_id)
 }

@@ -152,7 +152,8 @@ fn spec(config: &Train, name: &str, data: &Path, resume: Vec<Saved>) -> anyhow::
     let table = |file: &PathBuf| -> anyhow::Result<Table> {
         let file = std::path::absolute(file)?;
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Table { name, file, format: Format::Csv })
+        let format = Format::of(Some(&name), &[]);
+        Ok(Table { name, file, format })
     };
     let pairs = config.pairs.as_ref().context("--pairs is needed")?;
     let rows = jobs::read_table(&table(pairs)?, Scores::Unit)

@@ -180,6 +180,10 @@ async fn create_dataset(
             let body: CreateBody = extract::large_object(extract::body(request, &state).await?).await?;
             upload(body.name.or(query.name), body.benchmark.or(query.benchmark), Format::Json, pairs_file(&body.pairs))
         }
+        "application/jsonl" | "application/x-ndjson" | "application/x-jsonlines" => {
+            let bytes = extract::body(request, &state).await?.to_vec();
+            upload(query.name, query.benchmark, Format::Json, bytes)
+        }
         "multipart/form-data" => from_form(extract::form(request, &state).await?, query)?,
         other => return Err(ApiError::media_type(other, "text/csv or multipart/form-data or application/json")),
     };
@@ -210,7 +214,8 @@ fn from_form(parts: Vec<extract::Part>, query: CreateQuery) -> Result<Upload> {
         }
     }
     let file = file.ok_or_else(no_file)?;
-    Ok(upload(name.or(file.file_name), benchmark, Format::Csv, file.bytes.to_vec()))
+    let format = Format::of(file.file_name.as_deref(), &file.bytes);
+    Ok(upload(name.or(file.file_name), benchmark, format, file.bytes.to_vec()))
 }
 
 pub(crate) fn no_file() -> ApiError {
@@ -338,7 +343,13 @@ async fn list_rows(
     )
 )]
 async fn delete_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
-    let dataset = find(&state, &id, "id").await?;
+    remove(&state, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a dataset that nothing needs.
+pub(crate) async fn remove(state: &AppState, id: &str) -> Result<()> {
+    let dataset = find(state, id, "id").await?;
     if state.limits.default_benchmark.as_ref() == Some(&dataset.dataset_id) {
         return Err(ApiError::conflict(
             "dataset_in_use",
@@ -347,7 +358,7 @@ async fn delete_dataset(State(state): State<AppState>, Path(id): Path<String>) -
         ));
     }
     match state.queue.datasets.remove(&dataset).await {
-        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Ok(()) => Ok(()),
         Err(ShelfError::Store(sqlx::Error::Database(error))) if error.is_foreign_key_violation() => {
             Err(ApiError::conflict(
                 "dataset_in_use",

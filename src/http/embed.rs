@@ -22,7 +22,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// `texts` is answered in our shape, `inputs` in text-embeddings-inference's: a bare array.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct EmbedRequest {
+pub(crate) struct EmbedRequest {
     /// The texts; the reply is an object.
     #[schema(value_type = Option<OneOrMany>)]
     texts: Option<Value>,
@@ -91,7 +91,7 @@ enum EmbedReply<'a> {
         (status = 503, description = "Too many texts are waiting, or the server is stopping."),
     )
 )]
-async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Json<EmbedRequest>) -> Result<Response> {
+pub(crate) async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Json<EmbedRequest>) -> Result<Response> {
     let (texts, ours) = match (&request.texts, &request.inputs) {
         (Some(value), None) => (texts::texts(value, "texts")?, true),
         (None, Some(value)) => (texts::texts(value, "inputs")?, false),

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::openai::{self, ErrorEnvelope};
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::dataset::{Problem, Problems};
@@ -178,9 +179,10 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Writes the bodies of errors, and logs each internal one once, inside the request's span.
+/// Writes the bodies of errors, in OpenAI's form on its paths, and logs each internal one once, inside the request's span.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let of_openai = openai::is_ours(request.uri().path());
     let response = next.run(request).await;
     let (parts, body) = response.into_parts();
     let Some(mut error) = parts.extensions.get::<ApiError>().cloned() else {
@@ -191,12 +193,17 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     }
     error.0.request_id = id;
     let retry_after = error.0.retry_after_s;
-    let mut response = (parts.status, Json(error.0)).into_response();
+    let (mut response, kind) = if of_openai {
+        let problem = serde_json::to_value(&error.0).expect("problems are plain structs");
+        ((parts.status, Json(ErrorEnvelope::of(parts.status, problem))).into_response(), "application/json")
+    } else {
+        ((parts.status, Json(error.0)).into_response(), "application/problem+json")
+    };
     let headers = response.headers_mut();
     for (name, value) in &parts.headers {
         headers.entry(name.clone()).or_insert_with(|| value.clone());
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -259,7 +259,7 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
 }
 
 fn known_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 /// Serde's reason without Rust's names for things.

@@ -39,35 +39,35 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = CreateJob)]
 #[serde(deny_unknown_fields)]
-struct CreateBody {
+pub(crate) struct CreateBody {
     /// The table to learn; or send `pairs`.
     #[serde(alias = "dataset")]
-    dataset_id: Option<String>,
+    pub(crate) dataset_id: Option<String>,
     /// The rows to learn; or name a dataset.
     #[serde(default, deserialize_with = "extract::some_pairs")]
     #[schema(value_type = Vec<datasets::PairRow>)]
-    pairs: Option<Vec<Value>>,
+    pub(crate) pairs: Option<Vec<Value>>,
     /// The model to tune: an id, name or alias; by default `default`.
     #[serde(alias = "base_model")]
-    model: Option<String>,
+    pub(crate) model: Option<String>,
     /// The tuned model's name.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The settings to begin with; `recommended` unless said.
-    recipe: Option<Recipe>,
+    pub(crate) recipe: Option<Recipe>,
     /// Settings in the place of the recipe's. What is left out is the recipe's; the defaults that are
     /// noted are those of `tutorial`.
     #[schema(value_type = Option<TrainConfig>)]
-    config: Option<Value>,
+    pub(crate) config: Option<Value>,
     /// A dataset that measures general ability before and after.
     #[serde(alias = "benchmark")]
-    benchmark_id: Option<String>,
+    pub(crate) benchmark_id: Option<String>,
     /// A dataset that is learnt beside, against forgetting.
     #[serde(alias = "replay")]
-    replay_id: Option<String>,
+    pub(crate) replay_id: Option<String>,
     /// 2 to 50 texts for the heatmap.
-    titles: Option<Vec<String>>,
+    pub(crate) titles: Option<Vec<String>>,
     /// Points at the tuned model when the job succeeds.
-    alias: Option<String>,
+    pub(crate) alias: Option<String>,
 }
 
 /// A job as a form.
@@ -302,7 +302,7 @@ async fn create_job(
     Ok((status, location, axum::Json(JobBody::one(&state, job).await?)).into_response())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
@@ -315,7 +315,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     })
 }
 
-fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256Hex::default();
     for part in parts {
         hash.update(&(part.len() as u64).to_le_bytes());
@@ -353,7 +353,7 @@ fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::P
 }
 
 /// Finds what a request names, and stores the table that it brings.
-async fn resolve_request(
+pub(crate) async fn resolve_request(
     state: &AppState,
     body: CreateBody,
     file: Option<extract::Part>,
@@ -390,12 +390,13 @@ async fn resolve_request(
         titles,
         alias: body.alias,
         idempotency,
+        openai: None,
     };
     Ok((request, new_dataset))
 }
 
 /// The recipe's settings with the request's in their place.
-fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value>) -> Result<TrainConfig> {
+pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value>) -> Result<TrainConfig> {
     let none = serde_json::Map::new();
     let others = match others {
         None => &none,
@@ -443,7 +444,10 @@ async fn dataset(
     let upload = match (id, pairs, file) {
         (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
         (None, Some(pairs), None) => upload(None, Format::Json, datasets::pairs_file(&pairs)),
-        (None, None, Some(file)) => upload(file.file_name.clone(), Format::Csv, file.bytes.to_vec()),
+        (None, None, Some(file)) => {
+            let format = Format::of(file.file_name.as_deref(), &file.bytes);
+            upload(file.file_name, format, file.bytes.to_vec())
+        }
         (None, None, None) => {
             return Err(ApiError::unusable(
                 "missing_field",
@@ -537,11 +541,17 @@ async fn find_job(
     Query(query): Query<FindQuery>,
 ) -> Result<axum::Json<JobBody>> {
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT));
+    let job = find_when_over(&state, &id, wait).await?;
+    Ok(axum::Json(JobBody::one(&state, job).await?))
+}
+
+/// A job by its id when it is over, at the latest after `wait`.
+pub(crate) async fn find_when_over(state: &AppState, id: &str, wait: Duration) -> Result<Job> {
     let until = tokio::time::Instant::now() + wait;
     // Register interest *before* reading the table, so that its end in between is not missed.
     let mut happened = state.queue.subscribe();
     loop {
-        let job = find(&state, &id).await?;
+        let job = find(state, id).await?;
         let more = tokio::select! {
             biased;
             () = async {}, if job.status.is_terminal() || wait.is_zero() => false,
@@ -549,7 +559,7 @@ async fn find_job(
             woken = tokio::time::timeout_at(until, happened.changed()) => matches!(woken, Ok(Ok(()))),
         };
         if !more {
-            return Ok(axum::Json(JobBody::one(&state, job).await?));
+            return Ok(job);
         }
     }
 }

@@ -11,15 +11,20 @@ mod export;
 mod extract;
 mod guard;
 mod health;
+mod info;
 mod jobs;
 mod losses;
 mod metrics;
 mod models;
 mod names;
+mod openai;
 mod openapi;
 mod pages;
+mod schema;
 mod similarity;
+mod tei;
 mod texts;
+mod tokenize;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -73,6 +78,10 @@ pub struct AppState {
 pub struct Limits {
     /// Texts in one request.
     pub max_texts: usize,
+    /// Texts that may wait for the inference threads.
+    pub max_waiting: usize,
+    /// Inference threads; as many lists of texts are tokenized at a time.
+    pub threads: usize,
     /// Bytes of an uploaded table.
     pub max_upload: usize,
     /// Bytes of any other body.
@@ -120,6 +129,10 @@ fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
         .merge(health::router())
         .merge(pages::router())
         .merge(openapi::router())
+        .merge(info::router())
+        .merge(openai::router(max_upload))
+        .merge(tei::router())
+        .merge(tokenize::router())
         .layer(DefaultBodyLimit::max(max_body))
         .merge(datasets::router(max_upload))
         .merge(jobs::router(max_upload))

@@ -24,7 +24,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// text-embeddings-inference's, where the last two stand in `inputs` and a bare array is answered.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct SimilarityRequest {
+pub(crate) struct SimilarityRequest {
     /// The two texts of each pair are compared: a list of scores.
     #[schema(value_type = Option<Vec<[String; 2]>>)]
     pairs: Option<Vec<Value>>,
@@ -124,7 +124,7 @@ enum SimilarityReply<'a> {
         (status = 503, description = "Too many texts are waiting, or the server is stopping."),
     )
 )]
-async fn similarity(
+pub(crate) async fn similarity(
     State(state): State<AppState>,
     caller: Caller,
     Json(request): Json<SimilarityRequest>,

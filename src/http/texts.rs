@@ -118,15 +118,7 @@ pub(crate) async fn embed(
     texts: Vec<String>,
     reading: Reading,
 ) -> Result<Vectors> {
-    let most = state.limits.max_texts;
-    if texts.len() > most {
-        let requests = texts.len().div_ceil(most);
-        return Err(ApiError::too_large(
-            "too_many_inputs",
-            format!("{} texts; {most} are allowed in one request.", texts.len()),
-            format!("Split them into {requests} requests."),
-        ));
-    }
+    check_count(state, texts.len())?;
     let row = resolve(state, model.unwrap_or(DEFAULT_ALIAS)).await?;
     let model = state.pool.get(&row.model_id).await?;
     let prompt = prompt(&model, reading.prompt.as_deref())?;
@@ -171,8 +163,21 @@ pub(crate) async fn embed(
     Ok(Vectors { model, vectors, tokens: counts, truncated, stages: Stages { tokenize, queue, infer } })
 }
 
+/// Refuses more texts than one request may have.
+pub(super) fn check_count(state: &AppState, texts: usize) -> Result<()> {
+    let most = state.limits.max_texts;
+    if texts <= most {
+        return Ok(());
+    }
+    Err(ApiError::too_large(
+        "too_many_inputs",
+        format!("{texts} texts; {most} are allowed in one request."),
+        format!("Split them into {} requests.", texts.div_ceil(most)),
+    ))
+}
+
 /// The text of a prompt.
-fn prompt(model: &ServedModel, name: Option<&str>) -> Result<String> {
+pub(super) fn prompt(model: &ServedModel, name: Option<&str>) -> Result<String> {
     model.prompts.prompt(name).map(str::to_owned).map_err(|known| {
         let remedy = match known.as_slice() {
             [] => "It has none: leave prompt_name out.".to_owned(),

@@ -6,7 +6,7 @@ use super::run::{RunSpec, Table};
 use crate::datasets::{self, DatasetShelf};
 use crate::ml::train::{Recipe, TrainConfig, training_rows};
 use crate::registry::ModelRegistry;
-use crate::store::{self, Dataset, Job, ModelRow, NewJob, Purpose, Status, Store};
+use crate::store::{self, Dataset, Job, ModelRow, NewJob, OpenAiNotes, Purpose, Status, Store};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub const FEWEST_PAIRS: usize = 10;
@@ -34,6 +34,8 @@ pub struct JobRequest {
     pub alias: Option<String>,
     /// The client's key for this request, and the request's SHA-256.
     pub idempotency: Option<(String, String)>,
+    /// What a client of OpenAI's API said beside it.
+    pub openai: Option<OpenAiNotes>,
 }
 
 /// Why a job was not queued.
@@ -170,6 +172,7 @@ impl JobQueue {
                 titles: &request.titles,
                 alias: request.alias.as_deref(),
                 idempotency: request.idempotency.as_ref().map(|(key, sha256)| (key.as_str(), sha256.as_str())),
+                openai: request.openai.as_ref(),
             })
             .await;
         match inserted {

@@ -14,7 +14,7 @@ use super::batcher::{Batcher, Work};
 use crate::ml::encoder::encode_all_raw;
 
 /// Tokens of one forward pass, over all requests in it.
-const BATCH_TOKENS: usize = 2048;
+pub const BATCH_TOKENS: usize = 2048;
 /// A request with more tokens is cut into parts of this many, which the threads share.
 const PART_TOKENS: usize = 1024;
 

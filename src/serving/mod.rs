@@ -4,5 +4,5 @@ mod batcher;
 mod engine;
 mod pool;
 
-pub use engine::{Encoded, Engine, EngineError};
+pub use engine::{BATCH_TOKENS, Encoded, Engine, EngineError};
 pub use pool::{ModelPool, PoolError, ServedModel};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::ml::encoder::{Cut, Encoder, Model, Prompts, TokenCache, Tokenizer, Tokens, tokenize};
+use crate::ml::encoder::{Cut, Encoder, Model, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, tokenize};
 use crate::registry::ModelRegistry;
 use crate::store::{Kind, ModelRow};
 
@@ -48,6 +48,11 @@ impl ServedModel {
     /// an async thread.
     pub fn tokenize(&self, prompt: &str, text: &str, cut: Cut) -> Tokens {
         tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, cut)
+    }
+
+    /// All tokens of a text with a prompt in front, and where they stand in it. Not for an async thread, either.
+    pub fn spans(&self, prompt: &str, text: &str, special: bool) -> Vec<TokenSpan> {
+        self.tokenizer.spans(prompt, text, special)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The queue: jobs and their events, as everyone may read and ask for them. What the supervisor
 //! writes about a job that it works on is in `claim.rs`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -80,6 +82,17 @@ pub struct JobError {
     pub hint: String,
 }
 
+/// What a client of OpenAI's API said of a job that is not one of our settings, to be told again.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OpenAiNotes {
+    /// The client's own words.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// The file that the job's benchmark was made of.
+    pub validation_file: Option<String>,
+    /// What the recipe's learning rate was multiplied by.
+    pub learning_rate_multiplier: Option<f64>,
+}
+
 /// A job's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Job {
@@ -129,6 +142,8 @@ pub struct Job {
     pub error: Option<Json<JobError>>,
     /// What it came to.
     pub report: Option<Json<Value>>,
+    /// What a client of OpenAI's API said of it.
+    pub openai: Option<Json<OpenAiNotes>>,
 }
 
 /// A job about to be queued.
@@ -156,6 +171,8 @@ pub struct NewJob<'a> {
     pub alias: Option<&'a str>,
     /// The client's key, and the SHA-256 of its request.
     pub idempotency: Option<(&'a str, &'a str)>,
+    /// What a client of OpenAI's API said of it.
+    pub openai: Option<&'a OpenAiNotes>,
 }
 
 /// Something that happened to a job.
@@ -199,8 +216,8 @@ impl Store {
         let mut tx = self.begin().await?;
         sqlx::query(
             "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
-                              titles, alias, idempotency_key, request_sha256, created_at)
-             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                              titles, alias, idempotency_key, request_sha256, created_at, openai)
+             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(new.job_id)
         .bind(new.name)
@@ -215,6 +232,7 @@ impl Store {
         .bind(new.idempotency.map(|(key, _)| key))
         .bind(new.idempotency.map(|(_, request)| request))
         .bind(now())
+        .bind(new.openai.map(Json))
         .execute(&mut *tx)
         .await?;
         append(&mut tx, new.job_id, "queued", &json!({})).await?;

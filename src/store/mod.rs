@@ -8,6 +8,7 @@ mod claim;
 mod dataset;
 mod job;
 mod model;
+mod pages;
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,7 @@ use sqlx::{Sqlite, Transaction};
 
 pub use claim::{CheckpointRow, NewModel, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
-pub use job::{Event, Job, JobError, NewJob, Phase, Progress, Status};
+pub use job::{Event, Job, JobError, NewJob, OpenAiNotes, Phase, Progress, Status};
 pub use model::{Kind, ModelRow};
 
 /// The store's result.

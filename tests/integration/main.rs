@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod app;
+mod clients;
 mod command_line;
 mod contract;
 mod fixtures;
@@ -17,12 +18,14 @@ mod layers;
 mod lora;
 mod onnx;
 mod openapi;
+mod openai;
 mod page;
 mod plan;
 mod readme;
 mod recovery;
 mod sentence_transformers;
 mod serving;
+mod tokenize;
 mod tokenizer;
 mod train;
 mod transformer;

@@ -9,7 +9,7 @@ use crate::fixtures::{BASE_FOLDER, base, python};
 
 /// Random texts: characters of many scripts, combining marks, odd spaces, runs of digits, whole
 /// words of the example table taken apart.
-fn texts(count: usize) -> Vec<String> {
+pub(crate) fn texts(count: usize) -> Vec<String> {
     const BLOCKS: [(u32, u32); 18] = [
         (0x20, 0x7e),
         (0x20, 0x7e),

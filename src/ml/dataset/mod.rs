@@ -70,8 +70,24 @@ impl TableKind {
 pub enum Format {
     /// Comma, semicolon or tab separated, UTF-8.
     Csv,
-    /// `[{"base": .., "ref": .., "similarity": ..}, ..]` or `[[.., .., ..], ..]`.
+    /// `[{"base": .., "ref": .., "similarity": ..}, ..]` or `[[.., .., ..], ..]`; or JSON Lines.
     Json,
+}
+
+impl Format {
+    /// How a file is written: by the end of its name, or by how it begins.
+    pub fn of(file_name: Option<&str>, bytes: &[u8]) -> Self {
+        let ending = file_name.and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());
+        match ending.as_deref() {
+            Some("json" | "jsonl" | "ndjson") => Self::Json,
+            Some("csv" | "tsv" | "txt") => Self::Csv,
+            _ => {
+                let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+                let begins = bytes.trim_ascii_start().first();
+                if matches!(begins, Some(b'{' | b'[')) { Self::Json } else { Self::Csv }
+            }
+        }
+    }
 }
 
 /// Which scores a table may hold.

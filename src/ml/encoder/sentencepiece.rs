@@ -7,6 +7,7 @@
 //! Kudo and Richardson 2018, "SentencePiece"; Kudo 2018, "Subword Regularization" (unigram model).
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::protobuf::{self, Value};
 
@@ -113,6 +114,11 @@ impl SentencePiece {
         self.pieces
     }
 
+    /// The tokens that stand around every text: ids and names.
+    pub(super) fn ends(&self) -> ((u32, &'static str), (u32, &'static str)) {
+        ((self.bos, "<s>"), (self.eos, "</s>"))
+    }
+
     /// The ids of a text between `<s>` and `</s>`.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = vec![self.bos];
@@ -121,8 +127,25 @@ impl SentencePiece {
         ids
     }
 
-    /// The best path through a normalized text (Viterbi over byte positions).
+    /// A text's pieces, without `<s>` and `</s>`: the id of each and the bytes of the text that it stands for.
+    /// What the normalizer puts in or takes out belongs to no byte: such a piece has an empty range.
+    pub(super) fn spans(&self, text: &str) -> Vec<(u32, Range<usize>)> {
+        // Where each stretch of the normalized text ends, and the bytes that it came from.
+        let mut stretches: Vec<(usize, Range<usize>)> = Vec::new();
+        let normalized = self.normalizer.normalize_telling(text, |end, from| stretches.push((end, from)));
+        let stretch = |byte: usize| &stretches[stretches.partition_point(|(end, _)| *end <= byte)].1;
+        let pieces = self.path(&normalized);
+        let ends = pieces.iter().skip(1).map(|piece| piece.1).chain([normalized.len()]);
+        let spans = pieces.iter().zip(ends);
+        spans.map(|(&(id, start), end)| (id, stretch(start).start..stretch(end - 1).end)).collect()
+    }
+
     fn pieces_of(&self, text: &str) -> Vec<u32> {
+        self.path(text).into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// The best path through a normalized text (Viterbi over byte positions): ids, and where each piece begins.
+    fn path(&self, text: &str) -> Vec<(u32, usize)> {
         /// The best way to reach a byte position: score, where its last piece starts, that piece.
         #[derive(Clone, Copy)]
         struct Best {
@@ -150,17 +173,18 @@ impl SentencePiece {
             }
         }
 
-        let mut ids = Vec::new();
+        let mut pieces: Vec<(u32, usize)> = Vec::new();
         let mut end = text.len();
         while let Some(piece) = best[end].filter(|_| end > 0) {
-            // Neighbouring unknown characters are one unknown piece.
-            if piece.id != self.unknown || ids.last() != Some(&self.unknown) {
-                ids.push(piece.id);
+            match pieces.last_mut() {
+                // Neighbouring unknown characters are one unknown piece.
+                Some(last) if piece.id == self.unknown && last.0 == self.unknown => last.1 = piece.start,
+                _ => pieces.push((piece.id, piece.start)),
             }
             end = piece.start;
         }
-        ids.reverse();
-        ids
+        pieces.reverse();
+        pieces
     }
 
     /// Calls `found(length, id, score)` for every piece that `text` begins with, shortest first.
@@ -279,8 +303,15 @@ impl Normalizer {
         Some(Self { trie, replacements, user_defined, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces })
     }
 
-    fn normalize(&self, mut text: &str) -> String {
+    fn normalize(&self, text: &str) -> String {
+        self.normalize_telling(text, |_, _| {})
+    }
+
+    /// The same; `tell` hears of each stretch where it ends in the normalized text, and the bytes of `text`
+    /// that it came from.
+    fn normalize_telling(&self, whole: &str, mut tell: impl FnMut(usize, Range<usize>)) -> String {
         let space = if self.escape_whitespaces { SPACE } else { " " };
+        let mut text = whole;
         if self.remove_extra_whitespaces {
             while let Some((" ", length)) = self.prefix(text) {
                 text = &text[length..];
@@ -292,9 +323,12 @@ impl Normalizer {
         let mut normalized = String::with_capacity(text.len() + text.len() / 4 + 3);
         if self.add_dummy_prefix {
             normalized.push_str(space);
+            let start = whole.len() - text.len();
+            tell(normalized.len(), start..start);
         }
         let mut after_space = self.remove_extra_whitespaces;
         while let Some((mut piece, length)) = self.prefix(text) {
+            let start = whole.len() - text.len();
             text = &text[length..];
             if after_space {
                 piece = piece.trim_start_matches(' ');
@@ -307,6 +341,7 @@ impl Normalizer {
                     normalized.push_str(part);
                 }
                 after_space = piece.ends_with(' ');
+                tell(normalized.len(), start..start + length);
             }
             after_space &= self.remove_extra_whitespaces;
         }

@@ -17,8 +17,8 @@ pub enum Tokenizer {
 
 /// A tokenizer out of `tokenizer.json`, without the truncation and padding that the file may ask for.
 pub struct TransformerTokenizer {
-    tokenizer: tokenizers::Tokenizer,
-    lowercase: bool,
+    pub(super) tokenizer: tokenizers::Tokenizer,
+    pub(super) lowercase: bool,
 }
 
 /// A text's ids, the tokenizer's own around them.

@@ -84,6 +84,19 @@ pub fn is_transformer(folder: &Path) -> bool {
     folder.join(MODULES).is_file()
 }
 
+/// How the full model in a folder makes one vector of a text's tokens: one mode, or several beside each other.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
+    // Universal Sentence Encoder divides the sum of a text's vectors by the square root of their number.
+    if is_transformer(folder) {
+        Ok(Description::read(folder)?.pooling.0)
+    } else {
+        Ok(vec![PoolingMode::MeanSqrtLenTokens])
+    }
+}
+
 /// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether
 /// these give vectors.
 ///

@@ -1,0 +1,88 @@
+//! `/v1/fine_tuning/jobs/{id}/checkpoints`: models that a job has made.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{Page, PageQuery, seconds, unknown_cursor};
+use crate::http::error::Result;
+use crate::http::extract::{Path, Query};
+use crate::http::{AppState, jobs};
+use crate::jobs::model_id;
+use crate::store::{Job, Status};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_fine_tuning_checkpoints))
+}
+
+#[derive(Serialize, ToSchema)]
+struct FineTuningCheckpoint {
+    /// The tuned model's id.
+    id: String,
+    #[schema(example = "fine_tuning.job.checkpoint")]
+    object: &'static str,
+    /// Unix seconds.
+    created_at: i64,
+    /// The tuned model's name: it goes into a request's `model`.
+    fine_tuned_model_checkpoint: String,
+    /// Steps that its weights have behind them.
+    step_number: usize,
+    metrics: CheckpointMetrics,
+    fine_tuning_job_id: String,
+}
+
+#[derive(Default, Serialize, ToSchema)]
+struct CheckpointMetrics {
+    step: usize,
+    /// Of the epoch that was kept; null where the base's weights were.
+    train_loss: Option<f64>,
+    valid_loss: Option<f64>,
+}
+
+/// List the models that a job has made: its tuned model, from the epoch that did best, once the job has succeeded.
+#[utoipa::path(get, path = "/v1/fine_tuning/jobs/{job_id}/checkpoints", tag = "OpenAI",
+    params(("job_id" = String, Path, description = "Its id."), PageQuery),
+    responses(
+        (status = 200, description = "One checkpoint, or none yet.", body = Page<FineTuningCheckpoint>),
+        (status = 404, description = "There is no such job."),
+        (status = 422, description = "A parameter's value cannot be used, or the page before ended with a checkpoint that is not this job's."),
+    ))]
+async fn list_fine_tuning_checkpoints(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<axum::Json<Page<FineTuningCheckpoint>>> {
+    let job = jobs::find(&state, &id).await?;
+    let model = model_id(&job.job_id);
+    let data = match query.after.as_deref() {
+        Some(after) if after != model => return Err(unknown_cursor(after)),
+        Some(_) => Vec::new(),
+        None if job.status == Status::Succeeded => vec![kept(&state, job, model).await?],
+        None => Vec::new(),
+    };
+    Ok(axum::Json(Page::of(data, query.limit.unwrap_or(10).max(1), |checkpoint: &FineTuningCheckpoint| &checkpoint.id)))
+}
+
+/// The epoch whose weights a job's model has.
+async fn kept(state: &AppState, job: Job, model: String) -> Result<FineTuningCheckpoint> {
+    let kept = job.report.as_ref().and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
+    let mut metrics = CheckpointMetrics::default();
+    for epoch in state.queue.store.events_of_attempt(&job.job_id, "epoch").await? {
+        let epoch = epoch.data.0;
+        if epoch["epoch"].as_u64().is_some_and(|epoch| epoch <= kept) {
+            metrics.step += epoch["step_losses"].as_array().map_or(0, Vec::len);
+            (metrics.train_loss, metrics.valid_loss) = (epoch["loss"].as_f64(), epoch["val_loss"].as_f64());
+        }
+    }
+    Ok(FineTuningCheckpoint {
+        id: model,
+        object: "fine_tuning.job.checkpoint",
+        created_at: seconds(job.finished_at.unwrap_or(job.created_at)),
+        fine_tuned_model_checkpoint: job.name,
+        step_number: metrics.step,
+        metrics,
+        fine_tuning_job_id: job.job_id,
+    })
+}

@@ -1,0 +1,153 @@
+//! `/v1/embeddings`
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::caller::Caller;
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::Json;
+use crate::http::models::resolve;
+use crate::http::texts::{self, Reading};
+use crate::http::{AppState, schema};
+use crate::registry::DEFAULT_ALIAS;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(create_embeddings))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EmbeddingsRequest {
+    /// A text or a list of texts; token ids are of another model's vocabulary and refused.
+    #[schema(schema_with = schema::text_or_texts)]
+    input: Value,
+    /// A model's id, name or alias; left out, the alias `default`.
+    #[schema(example = "default")]
+    model: Option<String>,
+    #[serde(default)]
+    encoding_format: Option<EncodingFormat>,
+    /// Keeps the vectors' first dimensions, and gives them length 1 again.
+    dimensions: Option<usize>,
+    /// Accepted, and not kept.
+    #[expect(dead_code, reason = "texts and who sent them are nobody's affair here")]
+    user: Option<String>,
+}
+
+/// How vectors are written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum EncodingFormat {
+    /// A list of numbers.
+    #[default]
+    Float,
+    /// Little-endian float32, one after another, in base64.
+    Base64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct EmbeddingsBody {
+    #[schema(example = "list")]
+    object: &'static str,
+    data: Vec<Embedding>,
+    /// The name of the model that answered.
+    model: String,
+    usage: Usage,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Embedding {
+    #[schema(example = "embedding")]
+    object: &'static str,
+    /// Which of the request's texts, from 0.
+    index: usize,
+    #[schema(schema_with = schema::vector)]
+    embedding: Vector,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+#[derive(Serialize, ToSchema)]
+struct Usage {
+    /// Tokens that the model read: those of cut texts as far as they were read.
+    prompt_tokens: usize,
+    /// The same.
+    total_tokens: usize,
+}
+
+/// Embed texts, as OpenAI's clients ask for it.
+#[utoipa::path(
+    post,
+    path = "/v1/embeddings",
+    tag = "OpenAI",
+    request_body = EmbeddingsRequest,
+    responses(
+        (status = 200, description = "The vectors, in the order of the texts. The headers `x-model`, `x-model-fingerprint` and `x-truncated-inputs` tell the model, and which texts were cut.", body = EmbeddingsBody),
+        (status = 404, description = "There is no such model."),
+        (status = 413, description = "Too many texts, or one that is too long."),
+        (status = 422, description = "A field's value cannot be used."),
+    ),
+)]
+async fn create_embeddings(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(request): Json<EmbeddingsRequest>,
+) -> Result<Response> {
+    let texts = texts::texts(&request.input, "input")?;
+    let wanted = request.model.as_deref().unwrap_or(DEFAULT_ALIAS);
+    if let Some(dimensions) = request.dimensions {
+        // Told before anything is computed.
+        check(dimensions, resolve(&state, wanted).await?.dimensions)?;
+    }
+    let mut result = texts::embed(&state, &caller, Some(wanted), texts, Reading::default()).await?;
+    if let Some(dimensions) = request.dimensions {
+        // An alias may mean another model by now.
+        check(dimensions, result.model.row.dimensions)?;
+        for vector in &mut result.vectors {
+            vector.truncate(dimensions);
+            texts::normalize(vector);
+        }
+    }
+    let headers = result.headers();
+    let format = request.encoding_format.unwrap_or_default();
+    let vector = |vector: Vec<f32>| match format {
+        EncodingFormat::Float => Vector::Float(vector),
+        EncodingFormat::Base64 => {
+            let bytes: Vec<u8> = vector.into_iter().flat_map(f32::to_le_bytes).collect();
+            Vector::Base64(BASE64.encode(bytes))
+        }
+    };
+    let vectors = std::mem::take(&mut result.vectors).into_iter().enumerate();
+    let data = vectors.map(|(index, numbers)| Embedding { object: "embedding", index, embedding: vector(numbers) });
+    let tokens = result.tokens.iter().sum();
+    let body = EmbeddingsBody {
+        object: "list",
+        data: data.collect(),
+        model: result.model.row.name.clone(),
+        usage: Usage { prompt_tokens: tokens, total_tokens: tokens },
+    };
+    Ok((headers, axum::Json(body)).into_response())
+}
+
+fn check(dimensions: usize, all: i64) -> Result<()> {
+    if (1..=all as usize).contains(&dimensions) {
+        return Ok(());
+    }
+    Err(ApiError::unusable(
+        "dimensions_out_of_range",
+        "dimensions",
+        format!("{dimensions} dimensions; the model has {all}."),
+        format!("Ask for 1 to {all}."),
+    ))
+}

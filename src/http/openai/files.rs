@@ -1,0 +1,250 @@
+//! `/v1/files`: datasets as OpenAI's clients see them. A file's id is its dataset's.
+
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use super::{Page, seconds};
+use crate::datasets::{Upload, format};
+use crate::http::error::{ApiError, Result, shown};
+use crate::http::extract::{self, Path, Query, content_type};
+use crate::http::{AppState, datasets, names, schema};
+use crate::ml::dataset::Format;
+use crate::store::{Dataset, Purpose};
+
+pub(super) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create_file).layer(DefaultBodyLimit::max(max_upload)))
+        .routes(routes!(list_files))
+        .routes(routes!(find_file, delete_file))
+        .routes(routes!(read_file))
+}
+
+/// What a file is for, in OpenAI's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+enum FilePurpose {
+    /// To train on: pairs with scores from 0 to 1, pairs that belong together, or triplets.
+    #[serde(rename = "fine-tune")]
+    FineTune,
+    /// The same.
+    #[serde(rename = "user_data")]
+    UserData,
+    /// To measure with: pairs with scores on any scale.
+    #[serde(rename = "evals")]
+    Evals,
+}
+
+impl FilePurpose {
+    fn ours(self) -> Purpose {
+        match self {
+            Self::FineTune | Self::UserData => Purpose::Training,
+            Self::Evals => Purpose::Benchmark,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct OpenAiFile {
+    /// `ds_..`: the dataset's.
+    id: String,
+    #[schema(example = "file")]
+    object: &'static str,
+    bytes: i64,
+    /// Unix seconds.
+    created_at: i64,
+    /// Files do not expire.
+    expires_at: Option<i64>,
+    filename: String,
+    purpose: FilePurpose,
+    /// Always `processed`: a file that cannot be used is refused when it is sent.
+    #[schema(example = "processed")]
+    status: &'static str,
+    status_details: Option<String>,
+    /// Pairs in it.
+    rows: i64,
+}
+
+impl From<Dataset> for OpenAiFile {
+    fn from(row: Dataset) -> Self {
+        Self {
+            id: row.dataset_id,
+            object: "file",
+            bytes: row.bytes,
+            created_at: seconds(row.created_at),
+            expires_at: None,
+            filename: row.name,
+            purpose: match row.purpose {
+                Purpose::Training => FilePurpose::FineTune,
+                Purpose::Benchmark => FilePurpose::Evals,
+            },
+            status: "processed",
+            status_details: None,
+            rows: row.rows,
+        }
+    }
+}
+
+/// What the form has. It is read part by part; this type describes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the description alone")]
+struct FileForm {
+    /// JSON Lines with one pair an object, a JSON list of pairs, or a CSV.
+    #[schema(schema_with = schema::file)]
+    file: String,
+    purpose: FilePurpose,
+}
+
+/// Upload a table of pairs. The same bytes are stored once.
+#[utoipa::path(post, path = "/v1/files", tag = "OpenAI",
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "The file: its id goes into a fine-tuning job's `training_file`.", body = OpenAiFile),
+        (status = 400, description = "The form is broken off."),
+        (status = 413, description = "The file is larger than the server takes."),
+        (status = 415, description = "The body is no form."),
+        (status = 422, description = "The table cannot be used; `errors` names rows and lines."),
+    ))]
+async fn create_file(State(state): State<AppState>, request: Request) -> Result<axum::Json<OpenAiFile>> {
+    let kind = content_type(request.headers());
+    if kind != "multipart/form-data" {
+        return Err(ApiError::media_type(&kind, "multipart/form-data"));
+    }
+    let (mut purpose, mut file) = (None, None);
+    for part in extract::once_each(extract::form(request, &state).await?)? {
+        match part.name.as_str() {
+            "purpose" => purpose = Some(parse_purpose(&part.text()?)?),
+            "file" => file = Some(part),
+            other => return Err(datasets::unknown_part(other, &["file", "purpose"])),
+        }
+    }
+    let file = file.ok_or_else(datasets::no_file)?;
+    let purpose = purpose.ok_or_else(|| {
+        ApiError::unusable("missing_field", "purpose", "The field \"purpose\" is missing.", "Send purpose=fine-tune.")
+    })?;
+    let upload = Upload {
+        format: Format::of(file.file_name.as_deref(), &file.bytes),
+        name: names::label(file.file_name, "pairs"),
+        purpose: purpose.ours(),
+        bytes: file.bytes.to_vec(),
+    };
+    let (dataset, _new) = state.queue.datasets.add(upload).await?;
+    Ok(axum::Json(dataset.into()))
+}
+
+fn parse_purpose(text: &str) -> Result<FilePurpose> {
+    serde_json::from_value(text.into()).map_err(|_| {
+        ApiError::unusable(
+            "unknown_value",
+            "purpose",
+            format!("The purpose {:?} has no meaning here.", shown(text)),
+            "Send fine-tune for a file to train on, or evals for one to measure with.",
+        )
+    })
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct FilesQuery {
+    /// The id of the last file of the page before.
+    after: Option<String>,
+    /// At most so many; 1,000 at most.
+    limit: Option<usize>,
+    /// `desc`, the newest first, is the default.
+    #[serde(default)]
+    #[param(inline)]
+    order: Order,
+    /// Only files that are for this.
+    #[param(inline)]
+    purpose: Option<FilePurpose>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    Asc,
+    #[default]
+    Desc,
+}
+
+/// List the files, the newest first.
+#[utoipa::path(get, path = "/v1/files", tag = "OpenAI", params(FilesQuery),
+    responses(
+        (status = 200, description = "A page of files.", body = Page<OpenAiFile>),
+        (status = 404, description = "The page before ended with a file that is not there."),
+        (status = 422, description = "A parameter's value cannot be used."),
+    ))]
+async fn list_files(
+    State(state): State<AppState>,
+    Query(query): Query<FilesQuery>,
+) -> Result<axum::Json<Page<OpenAiFile>>> {
+    if let Some(after) = &query.after {
+        datasets::find(&state, after, "after").await?;
+    }
+    let limit = query.limit.unwrap_or(1000).clamp(1, 1000);
+    let purpose = query.purpose.map(FilePurpose::ours);
+    let oldest_first = query.order == Order::Asc;
+    let rows = state.queue.store.datasets_page(purpose, query.after.as_deref(), oldest_first, limit + 1).await?;
+    let files = rows.into_iter().map(OpenAiFile::from).collect();
+    Ok(axum::Json(Page::of(files, limit, |file: &OpenAiFile| &file.id)))
+}
+
+/// Tell of one file.
+#[utoipa::path(get, path = "/v1/files/{file_id}", tag = "OpenAI",
+    params(("file_id" = String, Path, description = "Its id.")),
+    responses(
+        (status = 200, description = "The file.", body = OpenAiFile),
+        (status = 404, description = "There is no such file."),
+    ))]
+async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<OpenAiFile>> {
+    Ok(axum::Json(datasets::find(&state, &id, "file_id").await?.into()))
+}
+
+#[derive(Serialize, ToSchema)]
+struct FileDeleted {
+    id: String,
+    #[schema(example = "file")]
+    object: &'static str,
+    #[schema(example = true)]
+    deleted: bool,
+}
+
+/// Remove a file that no job uses.
+#[utoipa::path(delete, path = "/v1/files/{file_id}", tag = "OpenAI",
+    params(("file_id" = String, Path, description = "Its id.")),
+    responses(
+        (status = 200, description = "It is gone.", body = FileDeleted),
+        (status = 404, description = "There is no such file."),
+        (status = 409, description = "A job uses it."),
+    ))]
+async fn delete_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<FileDeleted>> {
+    datasets::remove(&state, &id).await?;
+    Ok(axum::Json(FileDeleted { id, object: "file", deleted: true }))
+}
+
+/// A file's bytes.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "for the description alone")]
+struct FileContent(String);
+
+/// Give a file's bytes as they were sent.
+#[utoipa::path(get, path = "/v1/files/{file_id}/content", tag = "OpenAI",
+    params(("file_id" = String, Path, description = "Its id.")),
+    responses(
+        (status = 200, description = "The bytes.", body = FileContent, content_type = "application/octet-stream"),
+        (status = 404, description = "There is no such file."),
+    ))]
+async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
+    let dataset = datasets::find(&state, &id, "file_id").await?;
+    let bytes = tokio::fs::read(state.queue.datasets.file(&dataset)).await.map_err(ApiError::internal)?;
+    let ending = if format(&dataset) == Format::Json { "json" } else { "csv" };
+    let disposition = format!("attachment; filename=\"{id}.{ending}\"");
+    let headers =
+        [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, bytes).into_response())
+}

@@ -1,0 +1,83 @@
+//! `/v1/models`
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::seconds;
+use crate::http::AppState;
+use crate::http::error::Result;
+use crate::http::extract::Path;
+use crate::http::models::resolve;
+use crate::store::ModelRow;
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_openai_models)).routes(routes!(find_openai_model))
+}
+
+#[derive(Serialize, ToSchema)]
+struct OpenAiModel {
+    /// The model's name, which goes into a request's `model`; a tuned one's is its job's `fine_tuned_model`.
+    id: String,
+    #[schema(example = "model")]
+    object: &'static str,
+    /// Unix seconds.
+    created: i64,
+    #[schema(example = "shamisen")]
+    owned_by: &'static str,
+    /// The full model that a tuned one was made from.
+    parent: Option<String>,
+    /// Dimensions of a text's vector.
+    dimensions: i64,
+    /// Tokens of a text that are read.
+    max_model_len: i64,
+    /// Equal fingerprints give equal vectors.
+    fingerprint: String,
+}
+
+impl From<ModelRow> for OpenAiModel {
+    fn from(row: ModelRow) -> Self {
+        Self {
+            id: row.name,
+            object: "model",
+            created: seconds(row.created_at),
+            owned_by: "shamisen",
+            parent: row.base_model,
+            dimensions: row.dimensions,
+            max_model_len: row.max_tokens,
+            fingerprint: row.fingerprint,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct OpenAiModels {
+    #[schema(example = "list")]
+    object: &'static str,
+    data: Vec<OpenAiModel>,
+}
+
+/// List the models, bases and tuned ones, the newest first.
+#[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
+    responses((status = 200, description = "All models.", body = OpenAiModels)))]
+async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<OpenAiModels>> {
+    state.queue.models.look_again().await?;
+    let data = state.queue.store.models().await?.into_iter().map(OpenAiModel::from).collect();
+    Ok(axum::Json(OpenAiModels { object: "list", data }))
+}
+
+/// Tell of one model.
+#[utoipa::path(get, path = "/v1/models/{model}", tag = "OpenAI",
+    params(("model" = String, Path, description = "Its id, name or alias.")),
+    responses(
+        (status = 200, description = "The model.", body = OpenAiModel),
+        (status = 404, description = "There is no such model."),
+    ))]
+async fn find_openai_model(
+    State(state): State<AppState>,
+    Path(wanted): Path<String>,
+) -> Result<axum::Json<OpenAiModel>> {
+    Ok(axum::Json(resolve(&state, &wanted).await?.into()))
+}
