@@ -14,9 +14,10 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
 use super::codes::{Place, codes};
 use super::error::Details;
+use super::openai::ErrorEnvelope;
+use super::{AppState, openai};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show_description))
@@ -113,24 +114,22 @@ fn complete(mut document: Value) -> Value {
     });
     document["servers"] = json!([{ "url": "/", "description": "This server" }]);
     let paths = document["paths"].as_object_mut().into_iter().flatten();
-    let (mut tags, mut openai) = (BTreeSet::new(), false);
+    let mut tags = BTreeSet::new();
     for (path, item) in paths {
-        let of_openai = path.starts_with("/v1/");
-        openai |= of_openai;
         for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            share(operation, of_openai);
+            share(operation, openai::is_ours(path));
             tags.extend(operation["tags"][0].as_str().map(str::to_owned));
         }
     }
     let used = TAGS.iter().filter(|(name, _)| tags.contains(*name));
     document["tags"] = used.map(|(name, description)| json!({ "name": name, "description": description })).collect();
-    let mut schemas = vec![(Details::name().into_owned(), Details::schema())];
+    let problem = (Details::name().into_owned(), Details::schema());
+    let envelope = (ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
+    let mut schemas = vec![problem, envelope];
     Details::schemas(&mut schemas);
+    ErrorEnvelope::schemas(&mut schemas);
     for (name, schema) in schemas {
         document["components"]["schemas"][name] = serde_json::to_value(schema).expect("a schema becomes JSON");
-    }
-    if openai {
-        document["components"]["schemas"]["OpenAiError"] = openai_error();
     }
     document["components"]["headers"]["RequestId"] = json!({
         "description": "The request's id, as the server's log has it.",
@@ -156,7 +155,7 @@ fn share(operation: &mut Value, openai: bool) {
     let failure = "Something failed in the server or its machine (500, 507).";
     responses.entry("default").or_insert(json!({ "description": failure }));
     let (kind, schema) = if openai {
-        ("application/json", "#/components/schemas/OpenAiError")
+        ("application/json", "#/components/schemas/ErrorEnvelope")
     } else {
         ("application/problem+json", "#/components/schemas/Problem")
     };
@@ -170,25 +169,6 @@ fn share(operation: &mut Value, openai: bool) {
         }
         response["headers"]["x-request-id"] = json!({ "$ref": "#/components/headers/RequestId" });
     }
-}
-
-/// An error as OpenAI's clients read it.
-fn openai_error() -> Value {
-    json!({
-        "description": "An error in OpenAI's form.",
-        "type": "object",
-        "required": ["error"],
-        "properties": { "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": { "type": "string", "description": "What happened and what to do." },
-                "type": { "type": "string", "description": "The kind of error, in OpenAI's words." },
-                "param": { "type": ["string", "null"], "description": "Which part of the request." },
-                "code": { "type": ["string", "null"], "description": "One of the codes of `Problem`." },
-            },
-        } },
-    })
 }
 
 /// Tells the codes that each place may hold.

@@ -354,6 +354,12 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("set_alias", 200).at("name", "live").json(json!({ "model": model })),
         case("set_alias", 404).at("name", "live").json(json!({ "model": "nobody" })),
         case("set_alias", 409).at("name", "tuned"),
+        case("answer_root", 200).json(json!({ "inputs": "x" })),
+        case("answer_root", 404).json(json!({ "inputs": "x", "model": "nobody" })),
+        case("tokenize", 200).json(json!({ "inputs": "x" })),
+        case("tokenize", 404).json(json!({ "inputs": "x", "model": "nobody" })),
+        case("info", 200),
+        case("info", 404).query("?model=nobody"),
     ];
 
     let mut produced = BTreeSet::new();
@@ -447,7 +453,7 @@ fn every_code_in_the_sources_is_told_and_no_other() {
         .map(|code| code.as_str().unwrap())
         .collect();
     let untold: Vec<_> = found.difference(&told).collect();
-    let gone: Vec<_> = told.difference(&found).collect();
+    let gone: Vec<_> = told.iter().filter(|code| !sources.contains(&format!("\"{code}\""))).collect();
     assert!(untold.is_empty() && gone.is_empty(), "not in http/codes.rs: {untold:?}\nonly there: {gone:?}");
 }
 
