@@ -449,38 +449,56 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "line_not_json",
-        &[Reply(422)],
+        &[Row],
         ["A line of a JSON Lines file is not JSON.", "JSON Lines のファイルに、JSON ではない行があります。"],
         ["Put one JSON object in each line.", "1 行に 1 つの JSON オブジェクトを書いてください。"],
     ),
     code(
         "not_pairs",
         &[Reply(422)],
-        ["The file holds something else than pairs of texts, such as chats.", "文の組ではないもの（チャットなど）が入っています。"],
+        [
+            "The file holds something else than pairs of texts, such as chats.",
+            "文の組ではないもの（チャットなど）が入っています。",
+        ],
         ["Send two texts and a score for each line.", "1 行ごとに 2 つの文とスコアを送ってください。"],
     ),
     code(
         "not_supported",
         &[Reply(422)],
-        ["A field or value of OpenAI's API that this server cannot honour.", "OpenAI の API の項目または値で、このサーバーでは使えないものです。"],
-        ["Leave it out; the hint says what there is instead.", "その項目を外してください。代わりになるものは hint にあります。"],
+        [
+            "A field or value of OpenAI's API that this server cannot honour.",
+            "OpenAI の API の項目または値で、このサーバーでは使えないものです。",
+        ],
+        [
+            "Leave it out; the hint says what there is instead.",
+            "その項目を外してください。代わりになるものは hint にあります。",
+        ],
     ),
     code(
         "metadata_too_large",
         &[Reply(422)],
         ["The metadata have too many pairs, or one that is too long.", "metadata の項目が多すぎるか、長すぎます。"],
-        ["Send fewer or shorter ones; the hint says how many.", "数または長さを減らしてください。上限は hint にあります。"],
+        [
+            "Send fewer or shorter ones; the hint says how many.",
+            "数または長さを減らしてください。上限は hint にあります。",
+        ],
     ),
     code(
         "validation_file_is_training_file",
         &[Reply(422)],
         ["A model cannot be measured with what it learns from.", "学習に使う表で測定することはできません。"],
-        ["Send another file as validation_file, or none.", "validation_file には別のファイルを指定するか、指定しないでください。"],
+        [
+            "Send another file as validation_file, or none.",
+            "validation_file には別のファイルを指定するか、指定しないでください。",
+        ],
     ),
     code(
         "cursor_not_usable",
         &[Reply(422)],
-        ["The list cannot be continued there: no entry of it has this id.", "その ID の項目が一覧にないため、続きを返せません。"],
+        [
+            "The list cannot be continued there: no entry of it has this id.",
+            "その ID の項目が一覧にないため、続きを返せません。",
+        ],
         ["Send the id of the last entry of the page before.", "前のページの最後の項目の ID を送ってください。"],
     ),
     code(

@@ -91,7 +91,11 @@ enum EmbedReply<'a> {
         (status = 503, description = "Too many texts are waiting, or the server is stopping."),
     )
 )]
-pub(crate) async fn embed(State(state): State<AppState>, caller: Caller, Json(request): Json<EmbedRequest>) -> Result<Response> {
+pub(crate) async fn embed(
+    State(state): State<AppState>,
+    caller: Caller,
+    Json(request): Json<EmbedRequest>,
+) -> Result<Response> {
     let (texts, ours) = match (&request.texts, &request.inputs) {
         (Some(value), None) => (texts::texts(value, "texts")?, true),
         (None, Some(value)) => (texts::texts(value, "inputs")?, false),

@@ -301,6 +301,9 @@ async fn every_documented_status_is_produced_and_no_other() {
     let long =
         json!({ "dataset_id": table, "recipe": "tutorial", "config": { "epochs": 1000, "early_stopping": null } });
     let running = app.post("/jobs", long.clone()).await.text("id");
+    let waiting = app.post("/jobs", long.clone()).await.text("id");
+    let unused_file = app.post_csv("/datasets", few(44)).await.text("id");
+    let upload = || Form::new().text("purpose", "fine-tune").part("file", Part::bytes(few(45)).file_name("pairs.csv"));
     let file = || Part::bytes(few(40)).file_name("pairs.csv");
     let export = |format| case("export_model", 200).at("model", "default").query(format);
 
@@ -360,6 +363,27 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("tokenize", 404).json(json!({ "inputs": "x", "model": "nobody" })),
         case("info", 200),
         case("info", 404).query("?model=nobody"),
+        case("create_embeddings", 200),
+        case("create_embeddings", 404).json(json!({ "input": "x", "model": "nobody" })),
+        case("list_openai_models", 200),
+        case("find_openai_model", 200).at("model", "default"),
+        case("create_file", 200).form(upload()),
+        case("list_files", 200),
+        case("list_files", 404).query("?after=nobody"),
+        case("find_file", 200).at("file_id", &table),
+        case("read_file", 200).at("file_id", &table),
+        case("delete_file", 409).at("file_id", &table),
+        case("delete_file", 200).at("file_id", &unused_file),
+        case("create_fine_tuning_job", 200).json(json!({ "model": "default", "training_file": table })),
+        case("create_fine_tuning_job", 404),
+        case("create_fine_tuning_job", 409).json(json!({ "model": "default", "training_file": table, "alias": "tuned" })),
+        case("list_fine_tuning_jobs", 200),
+        case("list_fine_tuning_jobs", 404).query("?after=nobody"),
+        case("find_fine_tuning_job", 200).at("job_id", &done),
+        case("cancel_fine_tuning_job", 200).at("job_id", &waiting),
+        case("cancel_fine_tuning_job", 409).at("job_id", &done),
+        case("list_fine_tuning_events", 200).at("job_id", &done),
+        case("list_fine_tuning_checkpoints", 200).at("job_id", &done),
     ];
 
     let mut produced = BTreeSet::new();
