@@ -135,8 +135,10 @@ fn close(schema: &mut Value) {
         schema.as_array_mut().into_iter().flatten().for_each(close);
         return;
     };
-    if fields.contains_key("allOf") {
-        fields.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+    if let Some(parts) = fields.get("allOf").and_then(Value::as_array) {
+        // A part that is any object at all says that there may be more.
+        let open = parts.iter().any(|part| part["type"] == "object" && part["properties"].is_null());
+        fields.insert("unevaluatedProperties".to_owned(), Value::Bool(open));
     } else if fields.contains_key("properties") && !fields.contains_key("additionalProperties") {
         fields.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
