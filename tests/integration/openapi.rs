@@ -368,6 +368,7 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("list_openai_models", 200),
         case("find_openai_model", 200).at("model", "default"),
         case("create_file", 200).form(upload()),
+        case("create_file", 422).form(Form::new().text("purpose", "vision")),
         case("list_files", 200),
         case("list_files", 404).query("?after=nobody"),
         case("find_file", 200).at("file_id", &table),
