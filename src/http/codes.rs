@@ -625,6 +625,162 @@ pub(crate) const CODES: &[Code] = &[
         ["Nothing.", "何もする必要はありません。"],
     ),
     code(
+        "line_not_json",
+        &[Row],
+        ["A line of a JSON Lines file is not JSON.", "JSON Lines のファイルに、JSON ではない行があります。"],
+        ["Put one JSON object in each line.", "1 行に 1 つの JSON オブジェクトを書いてください。"],
+    ),
+    code(
+        "not_pairs",
+        &[Reply(422)],
+        [
+            "The file holds something else than pairs of texts, such as chats.",
+            "文の組ではないもの（チャットなど）が入っています。",
+        ],
+        ["Send two texts and a score for each line.", "1 行ごとに 2 つの文とスコアを送ってください。"],
+    ),
+    code(
+        "not_supported",
+        &[Reply(422)],
+        [
+            "A field or value of OpenAI's API that this server cannot honour.",
+            "OpenAI の API の項目または値で、このサーバーでは使えないものです。",
+        ],
+        [
+            "Leave it out; the hint says what there is instead.",
+            "その項目を外してください。代わりになるものは hint にあります。",
+        ],
+    ),
+    code(
+        "metadata_too_large",
+        &[Reply(422)],
+        ["The metadata have too many pairs, or one that is too long.", "metadata の項目が多すぎるか、長すぎます。"],
+        [
+            "Send fewer or shorter ones; the hint says how many.",
+            "数または長さを減らしてください。上限は hint にあります。",
+        ],
+    ),
+    code(
+        "validation_file_is_training_file",
+        &[Reply(422)],
+        ["A model cannot be measured with what it learns from.", "学習に使う表で測定することはできません。"],
+        [
+            "Send another file as validation_file, or none.",
+            "validation_file には別のファイルを指定するか、指定しないでください。",
+        ],
+    ),
+    code(
+        "cursor_not_usable",
+        &[Reply(422)],
+        [
+            "The list cannot be continued there: no entry of it has this id.",
+            "その ID の項目が一覧にないため、続きを返せません。",
+        ],
+        ["Send the id of the last entry of the page before.", "前のページの最後の項目の ID を送ってください。"],
+    ),
+    code(
+        "key_missing",
+        &[Reply(401)],
+        [
+            "The server asks for an API key, and the request has none.",
+            "サーバーは API キーを求めていますが、要求にありません。",
+        ],
+        ["Send the header Authorization: Bearer sk_...", "Authorization: Bearer sk_.. のヘッダーを付けてください。"],
+    ),
+    code(
+        "key_not_valid",
+        &[Reply(401)],
+        ["The API key is none of this server's.", "この API キーは、このサーバーのものではありません。"],
+        [
+            "Look for a part that is missing; shamisen key list names the keys.",
+            "欠けた部分がないか確かめてください。キーの一覧は shamisen key list で得られます。",
+        ],
+    ),
+    code(
+        "key_expired",
+        &[Reply(401)],
+        ["The API key has expired.", "API キーの期限が切れています。"],
+        ["Make another with shamisen key create.", "shamisen key create で新しいキーを作ってください。"],
+    ),
+    code(
+        "key_revoked",
+        &[Reply(401)],
+        ["The API key was revoked.", "API キーは取り消されています。"],
+        ["Make another with shamisen key create.", "shamisen key create で新しいキーを作ってください。"],
+    ),
+    code(
+        "scope_missing",
+        &[Reply(403)],
+        ["The key may do other things, and not this.", "このキーには、この操作の権限がありません。"],
+        ["Use a key with the scope that the hint names.", "hint にある権限を持つキーを使ってください。"],
+    ),
+    code(
+        "key_not_found",
+        &[Reply(404)],
+        ["No key has this id.", "その ID のキーはありません。"],
+        ["GET /keys lists the keys that there are.", "GET /keys でキーの一覧が得られます。"],
+    ),
+    code(
+        "scopes_missing",
+        &[Reply(422)],
+        ["A key without scopes opens nothing.", "権限のないキーでは何もできません。"],
+        [
+            "Give at least one of embed, train, metrics, admin.",
+            "embed、train、metrics、admin のうち少なくとも 1 つを指定してください。",
+        ],
+    ),
+    code(
+        "expires_not_usable",
+        &[Reply(422)],
+        ["This is no length of time.", "期間として読めません。"],
+        [
+            "Write days, hours or minutes, as in 90d, 12h, 30m.",
+            "90d、12h、30m のように、日、時間、分で書いてください。",
+        ],
+    ),
+    code(
+        "loading",
+        &[Reply(503)],
+        [
+            "The server has started and still loads its models.",
+            "サーバーは起動したばかりで、モデルを読み込んでいます。",
+        ],
+        ["Try again after the seconds in Retry-After.", "Retry-After の秒数だけ待って、もう一度お試しください。"],
+    ),
+    code(
+        "inference_stuck",
+        &[Reply(503)],
+        [
+            "A short text did not come through the inference threads in time.",
+            "短い文の推論が時間内に終わりませんでした。",
+        ],
+        ["Start the server again if it stays so.", "続くようであれば、サーバーを再起動してください。"],
+    ),
+    code(
+        "deadline",
+        &[Reply(503)],
+        ["The answer took longer than the server waits.", "答えが制限時間に間に合いませんでした。"],
+        ["Send fewer texts, or try again later.", "文を減らすか、しばらくしてからお試しください。"],
+    ),
+    code(
+        "body_too_slow",
+        &[Reply(408)],
+        ["The body came too slowly.", "本文の送信が遅すぎました。"],
+        [
+            "Send it again over a faster connection, or in smaller parts.",
+            "より速い回線で送り直すか、小さく分けてください。",
+        ],
+    ),
+    code(
+        "too_many_connections",
+        &[Reply(503)],
+        ["Too many connections are open.", "接続が多すぎます。"],
+        [
+            "Close those that are not used, or use one for many requests.",
+            "使わない接続を閉じるか、1 つの接続を使い回してください。",
+        ],
+    ),
+    code(
         "internal",
         &[Reply(500)],
         [

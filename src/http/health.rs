@@ -41,8 +41,7 @@ async fn live() -> axum::Json<Health> {
 /// The database answers, the default model is loaded, and a short text has just gone through the inference
 /// threads. While the server loads and from the moment that it is told to stop, they are not.
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health),
-    (status = 503, description = "Not now: `loading`, `stopping`, `inference_stuck`.")))]
+    (status = 200, description = "They are.", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
     state.life.welcomes_requests()?;
     state.queue.store.answers().await?;
@@ -54,8 +53,7 @@ async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
 ///
 /// The same as `/health/ready`.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health),
-    (status = 503, description = "Not now: `loading`, `stopping`, `inference_stuck`.")))]
+    (status = 200, description = "They are.", body = Health)))]
 async fn health(state: State<AppState>) -> Result<axum::Json<Health>> {
     ready(state).await
 }

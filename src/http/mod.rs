@@ -67,8 +67,8 @@ pub use cors::is_origin;
 use error::{ApiError, nearest};
 pub use life::Life;
 pub use neighbours::Neighbourhoods;
-pub use prometheus::Meter;
 pub use openapi::document;
+pub use prometheus::Meter;
 
 /// What handlers share; each request has a handle to it.
 pub type AppState = Arc<Shared>;

@@ -7,16 +7,19 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
+use super::access::{self, Need};
 use super::codes::{Place, codes};
 use super::error::Details;
+use super::openai::ErrorEnvelope;
+use super::{AppState, openai};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show_description))
@@ -63,6 +66,8 @@ struct Reads {
     body: bool,
     path: bool,
     query: bool,
+    /// Needs no key, also where there are keys.
+    open: bool,
 }
 
 /// A status that all operations of a kind answer.
@@ -72,13 +77,22 @@ struct Shared {
     applies: fn(&Reads) -> bool,
 }
 
-const SHARED: [Shared; 5] = [
+const SHARED: [Shared; 6] = [
     Shared {
         status: "400",
         description: "The body or the path cannot be read.",
         applies: |reads| reads.body || reads.path,
     },
-    Shared { status: "403", description: "Another host is named, or a foreign page asks.", applies: |_| true },
+    Shared {
+        status: "401",
+        description: "The server has keys, and none that is good was sent.",
+        applies: |reads| !reads.open,
+    },
+    Shared {
+        status: "403",
+        description: "Another host is named, a foreign page asks, or the key has not got the scope.",
+        applies: |reads| !reads.open,
+    },
     Shared { status: "413", description: "Too much at once.", applies: |reads| reads.body },
     Shared { status: "415", description: "The body is of another kind.", applies: |reads| reads.body },
     Shared {
@@ -88,13 +102,14 @@ const SHARED: [Shared; 5] = [
     },
 ];
 
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     ("Embeddings", "Texts become vectors and similarities."),
     ("Data", "Tables of pairs to learn from and to measure with."),
     ("Training", "Jobs that tune a model."),
     ("Models", "What there is to ask, and which name means which model."),
     ("OpenAI", "For OpenAI's clients."),
     ("text-embeddings-inference", "For clients of text-embeddings-inference, beside `/embed` and `/similarity`."),
+    ("Keys", "Who may ask."),
     ("Server", "Whether it lives, and what it is."),
 ];
 
@@ -113,25 +128,31 @@ fn complete(mut document: Value) -> Value {
     });
     document["servers"] = json!([{ "url": "/", "description": "This server" }]);
     let paths = document["paths"].as_object_mut().into_iter().flatten();
-    let (mut tags, mut openai) = (BTreeSet::new(), false);
+    let mut tags = BTreeSet::new();
     for (path, item) in paths {
-        let of_openai = path.starts_with("/v1/");
-        openai |= of_openai;
-        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            share(operation, of_openai);
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes());
+            let open = method.is_ok_and(|method| access::need(&method, Some(path)) == Need::Nothing);
+            share(operation, openai::is_ours(path), open);
             tags.extend(operation["tags"][0].as_str().map(str::to_owned));
         }
     }
     let used = TAGS.iter().filter(|(name, _)| tags.contains(*name));
     document["tags"] = used.map(|(name, description)| json!({ "name": name, "description": description })).collect();
-    let mut schemas = vec![(Details::name().into_owned(), Details::schema())];
+    let problem = (Details::name().into_owned(), Details::schema());
+    let envelope = (ErrorEnvelope::name().into_owned(), ErrorEnvelope::schema());
+    let mut schemas = vec![problem, envelope];
     Details::schemas(&mut schemas);
+    ErrorEnvelope::schemas(&mut schemas);
     for (name, schema) in schemas {
         document["components"]["schemas"][name] = serde_json::to_value(schema).expect("a schema becomes JSON");
     }
-    if openai {
-        document["components"]["schemas"]["OpenAiError"] = openai_error();
-    }
+    document["components"]["securitySchemes"]["key"] = json!({
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, `sk_..`, once the server has any; `X-API-Key` holds one, too.",
+    });
+    document["security"] = json!([{ "key": [] }]);
     document["components"]["headers"]["RequestId"] = json!({
         "description": "The request's id, as the server's log has it.",
         "schema": { "type": "string" },
@@ -142,12 +163,15 @@ fn complete(mut document: Value) -> Value {
 }
 
 /// Adds the statuses that an operation shares with others of its kind, and the bodies of errors.
-fn share(operation: &mut Value, openai: bool) {
+fn share(operation: &mut Value, openai: bool, open: bool) {
+    if open {
+        operation["security"] = json!([]);
+    }
     let takes = |place: &str| {
         let parameters = operation["parameters"].as_array();
         parameters.is_some_and(|parameters| parameters.iter().any(|parameter| parameter["in"] == place))
     };
-    let reads = Reads { body: !operation["requestBody"].is_null(), path: takes("path"), query: takes("query") };
+    let reads = Reads { body: !operation["requestBody"].is_null(), path: takes("path"), query: takes("query"), open };
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     for shared in SHARED.iter().filter(|shared| (shared.applies)(&reads)) {
         let description = json!({ "description": shared.description });
@@ -160,7 +184,7 @@ fn share(operation: &mut Value, openai: bool) {
     let failure = "Something failed in the server, its machine or a model's files (500, 507).";
     responses.entry("default").or_insert(json!({ "description": failure }));
     let (kind, schema) = if openai {
-        ("application/json", "#/components/schemas/OpenAiError")
+        ("application/json", "#/components/schemas/ErrorEnvelope")
     } else {
         ("application/problem+json", "#/components/schemas/Problem")
     };
@@ -174,25 +198,6 @@ fn share(operation: &mut Value, openai: bool) {
         }
         response["headers"]["x-request-id"] = json!({ "$ref": "#/components/headers/RequestId" });
     }
-}
-
-/// An error as OpenAI's clients read it.
-fn openai_error() -> Value {
-    json!({
-        "description": "An error in OpenAI's form.",
-        "type": "object",
-        "required": ["error"],
-        "properties": { "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": { "type": "string", "description": "What happened and what to do." },
-                "type": { "type": "string", "description": "The kind of error, in OpenAI's words." },
-                "param": { "type": ["string", "null"], "description": "Which part of the request." },
-                "code": { "type": ["string", "null"], "description": "One of the codes of `Problem`." },
-            },
-        } },
-    })
 }
 
 /// Tells the codes that each place may hold.

@@ -316,6 +316,9 @@ async fn every_documented_status_is_produced_and_no_other() {
     let long =
         json!({ "dataset_id": table, "recipe": "tutorial", "config": { "epochs": 1000, "early_stopping": null } });
     let running = app.post("/jobs", long.clone()).await.text("id");
+    let waiting = app.post("/jobs", long.clone()).await.text("id");
+    let unused_file = app.post_csv("/datasets", few(44)).await.text("id");
+    let upload = || Form::new().text("purpose", "fine-tune").part("file", Part::bytes(few(45)).file_name("pairs.csv"));
     let file = || Part::bytes(few(40)).file_name("pairs.csv");
     let export = |format| case("export_model", 200).at("model", "default").query(format);
 
@@ -395,6 +398,38 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("delete_model", 204).at("model", "tuned"),
         case("embed", 412).json(json!({ "texts": "x", "expected_fingerprint": "other" })),
         case("similarity", 412).json(json!({ "pairs": [["x", "y"]], "expected_fingerprint": "other" })),
+        case("answer_root", 200).json(json!({ "inputs": "x" })),
+        case("answer_root", 404).json(json!({ "inputs": "x", "model": "nobody" })),
+        case("tokenize", 200).json(json!({ "inputs": "x" })),
+        case("tokenize", 404).json(json!({ "inputs": "x", "model": "nobody" })),
+        case("info", 200),
+        case("info", 404).query("?model=nobody"),
+        case("create_embeddings", 200),
+        case("create_embeddings", 404).json(json!({ "input": "x", "model": "nobody" })),
+        case("list_openai_models", 200),
+        case("find_openai_model", 200).at("model", "default"),
+        case("create_file", 200).form(upload()),
+        case("create_file", 422).form(Form::new().text("purpose", "vision")),
+        case("list_files", 200),
+        case("list_files", 404).query("?after=nobody"),
+        case("find_file", 200).at("file_id", &table),
+        case("read_file", 200).at("file_id", &table),
+        case("delete_file", 409).at("file_id", &table),
+        case("delete_file", 200).at("file_id", &unused_file),
+        case("create_fine_tuning_job", 200).json(json!({ "model": "default", "training_file": table })),
+        case("create_fine_tuning_job", 404),
+        case("create_fine_tuning_job", 409).json(json!({ "model": "default", "training_file": table, "alias": "tuned" })),
+        case("list_fine_tuning_jobs", 200),
+        case("list_fine_tuning_jobs", 404).query("?after=nobody"),
+        case("find_fine_tuning_job", 200).at("job_id", &done),
+        case("cancel_fine_tuning_job", 200).at("job_id", &waiting),
+        case("cancel_fine_tuning_job", 409).at("job_id", &done),
+        case("list_fine_tuning_events", 200).at("job_id", &done),
+        case("list_fine_tuning_checkpoints", 200).at("job_id", &done),
+        case("create_key", 422).json(json!({ "name": " ", "scopes": ["embed"] })),
+        case("list_keys", 200),
+        case("revoke_key", 404),
+        case("scrape", 200),
     ];
 
     let mut produced = BTreeSet::new();
@@ -410,6 +445,17 @@ async fn every_documented_status_is_produced_and_no_other() {
     let busy = exports_are_busy(&app).await;
     assert_eq!(busy.status, 503, "{}", busy.body);
     produce(case("export_model", 503).operation, &busy);
+    // From the first key on, whoever has none is refused.
+    let key = case("create_key", 201).json(json!({ "name": "test", "scopes": ["admin"] })).reply(&app).await;
+    produce(case("create_key", 201).operation, &key);
+    for operation in operations().filter(|operation| operation.is["responses"].get("401").is_some()) {
+        let reply = case(operation.id(), 401).reply(&app).await;
+        assert_eq!(reply.status, 401, "{}: {}", operation.id(), reply.body);
+        produce(operation, &reply);
+    }
+    let mut revoke = case("revoke_key", 204).at("id", &key.text("id"));
+    let request = revoke.request(&app).bearer_auth(key.text("key"));
+    produce(revoke.operation, &app.send(request).await);
 
     let documented = operations().flat_map(|operation| {
         let responses = operation.is["responses"].as_object().unwrap().iter();
