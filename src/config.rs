@@ -37,6 +37,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ModelCommand,
     },
+    /// Print the API's description (OpenAPI 3.1), as a server answers it at /openapi.json.
+    Openapi,
     /// Measure a model on a benchmark: correlation of the cosine with graded pairs.
     Eval(Eval),
     /// Make, list and revoke API keys, also while a server runs.

@@ -54,7 +54,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
 document.getElementById("contact").append(h("span", null, tx("page.contact")));
 document.getElementById("top").append(
   h("nav", { id: "nav", "aria-label": tx("page.sections") }, SECTIONS.map(([name, href]) =>
-    h("a", { href, "data-section": name }, tx(`nav.${name}`)))),
+    h("a", { href, "data-section": name }, tx(`nav.${name}`))), h("a", { href: "docs" }, tx("nav.docs"))),
   h("div", { id: "langs", role: "group", "aria-label": tx("page.language") }, Object.entries(LANGUAGES).map(([code, name]) =>
     h("button", { type: "button", lang: code, onclick: () => speak(code) }, name))));
 main.append(kept.tune.element, kept.try.element);

@@ -9,6 +9,7 @@ const STRINGS = {
   "nav.jobs": ["Jobs", "ジョブ"],
   "nav.models": ["Models", "モデル"],
   "nav.try": ["Try it", "試す"],
+  "nav.docs": ["API", "API"],
   "copy": ["Copy", "コピー"],
   "copy.done": ["Copied", "コピーしました"],
   "copy.what": ["Copy {what}", "{what} をコピー"],
@@ -410,6 +411,42 @@ const STRINGS = {
   "try.truncated": ["A text was too long: only its beginning was read.", "長すぎる文があったため、先頭の部分だけを使いました。"],
   "try.empty": ["Results appear here, most similar first.", "結果は似ている順にここへ表示されます。"],
   "try.curl": ["The same from a terminal", "ターミナルから実行する場合"],
+
+  "docs.title": ["Five calls", "5 つの呼び出し"],
+  "docs.lead": [
+    "All that an app needs. Choose a model and a language: the code already has this server's address and works when pasted.",
+    "アプリに必要なのはこれだけです。モデルと言語を選んでください。コードにはこのサーバーのアドレスが入っているので、貼り付けるだけで動きます。"],
+  "docs.calls": ["API", "API"],
+  "docs.reference": ["Reference", "リファレンス"],
+  "docs.errors": ["Errors", "エラー"],
+  "docs.dashboard": ["Dashboard", "ダッシュボード"],
+  "docs.model": ["Model", "モデル"],
+  "docs.language": ["Language", "言語"],
+  "docs.run": ["Run", "実行"],
+  "docs.running": ["Running …", "実行しています…"],
+  "docs.reply": ["The reply, after {n} ms", "応答（{n} ミリ秒）"],
+  "docs.more": ["All fields and errors", "すべての項目とエラー"],
+  "docs.openapi": ["The description for programs (OpenAPI 3.1)", "プログラム用の説明（OpenAPI 3.1）"],
+  "docs.embed": ["Turn texts into vectors", "文をベクトルにする"],
+  "docs.embed.when": [
+    "For search, clustering and classification. Texts that mean much the same have vectors that point much the same way.",
+    "検索、クラスタリング、分類に使います。意味の近い文ほど、ベクトルの向きが近くなります。"],
+  "docs.compare": ["Compare two texts", "2 つの文を比べる"],
+  "docs.compare.when": [
+    "How alike are they? A number from −1 to 1, or with \"measure\": \"angular\" from 0 to 1, the scale of the tables.",
+    "どれくらい似ているかを −1〜1 の数で返します。\"measure\": \"angular\" を付けると、表と同じ 0〜1 の尺度になります。"],
+  "docs.rank": ["Rank candidates", "候補を並べる"],
+  "docs.rank.when": [
+    "One text against many; the scores stand in the order of the candidates.",
+    "1 つの文を多くの文と比べます。スコアは候補と同じ順に並びます。"],
+  "docs.train": ["Upload a table and train", "表を送って学習する"],
+  "docs.train.when": [
+    "A CSV with the columns base, ref, similarity. The reply is a job; when it has succeeded, its model answers to its name.",
+    "列が base、ref、similarity の CSV を送ると、ジョブが返ります。成功すると、付けた名前でモデルを使えます。"],
+  "docs.switch": ["Switch the model", "モデルを切り替える"],
+  "docs.switch.when": [
+    "An alias is a name that you may point at another model. Apps ask for \"live\" and never notice the switch.",
+    "エイリアスは、指すモデルをあとから変えられる名前です。アプリは「live」を使い続けるだけで、切り替えを意識する必要はありません。"],
 };
 
 export const LANGUAGES = { en: "English", ja: "日本語" };

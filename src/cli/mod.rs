@@ -5,6 +5,7 @@ mod export;
 mod import;
 mod key;
 mod log;
+mod openapi;
 mod progress;
 mod serve;
 mod train;
@@ -23,6 +24,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Train(config) => train::train(&config),
         Command::Model { command: ModelCommand::Import(config) } => import::import(&config),
         Command::Model { command: ModelCommand::Export(config) } => export::export(&config),
+        Command::Openapi => openapi::openapi(),
         Command::Eval(config) => eval::eval(&config),
         Command::Key { command } => key::key(&command),
     }

@@ -78,7 +78,7 @@ struct AliasRequest {
 }
 
 /// All aliases, by name.
-#[utoipa::path(get, path = "/aliases", tag = "aliases", responses((status = 200, description = "All aliases.", body = Aliases)))]
+#[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
 async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliases>> {
     let mut aliases = Vec::new();
     for alias in state.queue.store.all_aliases().await? {
@@ -89,7 +89,7 @@ async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliase
 }
 
 /// An alias and where it pointed before.
-#[utoipa::path(get, path = "/aliases/{name}", tag = "aliases", params(("name" = String, Path, description = "The alias.")),
+#[utoipa::path(get, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 200, description = "The alias.", body = AliasWithHistory), (status = 404, description = "There is none.")))]
 async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasWithHistory>> {
     let alias = find(&state, &name).await?;
@@ -99,10 +99,12 @@ async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> 
     Ok(axum::Json(AliasWithHistory { history: told.collect(), alias: AliasBody::new(alias, &history) }))
 }
 
+/// Switch the model.
+///
 /// From now on, requests for the alias are answered by this model. It is loaded and checked first, so that no
 /// request waits for it or fails.
-#[utoipa::path(put, path = "/aliases/{name}", tag = "aliases", params(("name" = String, Path, description = "The alias, new or not.")),
-    request_body = AliasRequest,
+#[utoipa::path(put, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias, new or not.")),
+    request_body(content = AliasRequest, example = json!({ "model": "use-multilingual-v3" })),
     responses((status = 200, description = "The alias means the model.", body = AliasBody), (status = 404, description = "There is no such model."),
         (status = 409, description = "A model has this name."), (status = 422, description = "The name cannot be used."),
         (status = 500, description = "The model cannot be loaded; the alias stays where it was."),
@@ -128,9 +130,11 @@ async fn set_alias(
     body(&state, &alias).await
 }
 
+/// Go back to the model before.
+///
 /// The alias means the model again that it meant before. That one is loaded and checked first. The next rollback
 /// goes one move further back.
-#[utoipa::path(post, path = "/aliases/{name}/rollback", tag = "aliases", params(("name" = String, Path, description = "The alias.")),
+#[utoipa::path(post, path = "/aliases/{name}/rollback", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 200, description = "The alias means the model before.", body = AliasBody), (status = 404, description = "There is no such alias."),
         (status = 409, description = "There is no model before."),
         (status = 500, description = "The model before cannot be loaded; the alias stays where it was."),
@@ -161,7 +165,7 @@ async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> R
 }
 
 /// Removes an alias; the model stays.
-#[utoipa::path(delete, path = "/aliases/{name}", tag = "aliases", params(("name" = String, Path, description = "The alias.")),
+#[utoipa::path(delete, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 204, description = "It is gone."), (status = 404, description = "There is none."),
         (status = 409, description = "It is `default`, which requests without a model use.")))]
 async fn delete_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {

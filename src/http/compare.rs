@@ -81,11 +81,12 @@ struct Asked {
 }
 
 /// A base and a tuned model side by side: the cosines of texts, and what the job measured.
-#[utoipa::path(get, path = "/compare", tag = "models",
+#[utoipa::path(get, path = "/compare", tag = "Models",
     params(("base" = Option<String>, Query, description = "Without it, the tuned model's base."),
         ("tuned" = Option<String>, Query, description = "Without it, the alias `default`."),
         ("text" = Option<Vec<String>>, Query, description = "Two to fifty texts; without them, the titles of the job's report.")),
     responses((status = 200, description = "Both models' cosines.", body = Comparison), (status = 404, description = "There is no such model."),
+        (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is nothing to compare, or a text cannot be used.")))]
 async fn compare(
     State(state): State<AppState>,

@@ -84,7 +84,7 @@ struct Texts {
 }
 
 /// The vectors of texts.
-#[utoipa::path(post, path = "/embed", tag = "embed", request_body = EmbedRequest,
+#[utoipa::path(post, path = "/embed", tag = "Embeddings", request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
     responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),

@@ -25,26 +25,50 @@ pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError(Box<Details>);
 
-#[derive(Clone, Debug, Serialize)]
-struct Details {
+/// An error: what happened, why, and what to do (RFC 9457).
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Problem, example = json!({
+    "type": "/docs/errors#unknown_field",
+    "title": "The request cannot be used as it is",
+    "status": 422,
+    "code": "unknown_field",
+    "detail": "Unknown field \"input\"; did you mean \"inputs\"?",
+    "hint": "Possible: texts, inputs, model, normalize, truncate, truncation_direction, dimensions, prompt_name.",
+    "param": "input",
+    "request_id": "req_01980f3e5c7a7d0e8a1b2c3d4e5f6071"
+}))]
+pub(crate) struct Details {
+    /// A link to what the code means, relative to this server.
+    #[schema(format = "uri-reference")]
     r#type: String,
+    /// The kind of error, in words.
     title: &'static str,
+    /// The reply's status.
     #[serde(serialize_with = "as_number")]
+    #[schema(value_type = u16)]
     status: StatusCode,
+    /// For programs.
     code: &'static str,
+    /// What happened and why.
     detail: String,
+    /// What to do.
     hint: String,
     /// Which part of the request, as a field's name or a JSON pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     param: Option<String>,
+    /// What is wrong with a table, row by row; the first hundred.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Problem>,
+    /// How many there are in all.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors_total: Option<usize>,
+    /// How many of them are in `errors`.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors_shown: Option<usize>,
+    /// Seconds to wait, as in the header Retry-After.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    /// As in the header x-request-id and in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
     /// For the log alone.
@@ -64,7 +88,7 @@ impl ApiError {
         hint: impl Into<String>,
     ) -> Self {
         Self(Box::new(Details {
-            r#type: format!("urn:shamisen:problem:{code}"),
+            r#type: format!("/docs/errors#{code}"),
             title,
             status,
             code,

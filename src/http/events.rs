@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::Result;
 use super::extract::{Path, Query};
@@ -19,18 +20,31 @@ use super::{AppState, jobs, rfc3339};
 use crate::jobs::JobQueue;
 use crate::store::Event;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsQuery {
+    /// Only events after this `seq`.
     after: Option<i64>,
+    /// At most so many: 500 unless said, 1000 at most. A stream has no limit.
     limit: Option<i64>,
 }
 
-#[derive(Serialize)]
+/// Something that happened to a job.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event, example = json!({
+    "seq": 5, "at": "2026-01-31T12:00:00.123Z", "type": "phase", "data": { "phase": "training" }
+}))]
 struct EventBody {
+    /// Ascends; the id of a stream's events.
     seq: i64,
+    #[schema(format = DateTime)]
     at: String,
+    /// `queued`, `started`, `phase`, `evaluation`, `heatmap`, `epoch`, `warning`, `checkpoint`, `resumed`, ..,
+    /// and as the last one `succeeded`, `failed` or `cancelled`.
     r#type: String,
+    /// Its particulars, by the type.
+    #[schema(value_type = Object)]
     data: Value,
 }
 
@@ -40,13 +54,34 @@ impl From<Event> for EventBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Events {
     events: Vec<EventBody>,
+    /// To go on from, as `after`.
     last_seq: i64,
 }
 
-/// `GET /jobs/{id}/events`: JSON, or a stream where the client accepts `text/event-stream`.
+/// Follow a job.
+///
+/// JSON, or where the client accepts `text/event-stream` a stream of server-sent events that ends with the
+/// job. A client that comes back with `Last-Event-ID` misses nothing.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/events",
+    tag = "Training",
+    params(
+        ("id" = String, Path, description = "The job's id."),
+        EventsQuery,
+        ("Last-Event-ID" = Option<i64>, Header, description = "The last `seq` that was seen; goes before `after`."),
+    ),
+    responses(
+        (status = 200, description = "The events.", content(
+            (Events = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        (status = 404, description = "There is no such job."),
+    )
+)]
 pub(crate) async fn list_events(
     State(state): State<AppState>,
     Path(id): Path<String>,

@@ -4,15 +4,16 @@ use std::io::{BufWriter, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::AppState;
 use super::error::{ApiError, Result};
@@ -26,11 +27,23 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Bytes that are sent at once.
 const CHUNK: usize = 256 << 10;
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/models/{model}/export", get(export_model)).route("/models/{model}/card", get(show_card))
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(export_model)).routes(routes!(show_card))
 }
 
-/// `GET /models/{model}/card`: the model card in Markdown.
+/// Read a model's card.
+///
+/// In Markdown: data, recipe, figures before and after, limits.
+#[utoipa::path(
+    get,
+    path = "/models/{model}/card",
+    tag = "Models",
+    params(("model" = String, Path, description = "The model's id, name or alias.")),
+    responses(
+        (status = 200, description = "The card.", body = String, content_type = "text/markdown"),
+        (status = 404, description = "There is no such model."),
+    )
+)]
 async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<Response> {
     let row = resolve(&state, &wanted).await?;
     let folder = state.queue.models.folder(&row.model_id);
@@ -38,15 +51,32 @@ async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) ->
     Ok(([(header::CONTENT_TYPE, "text/markdown; charset=utf-8")], card?).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ExportQuery {
+    /// What the model is exported as; `folder` unless said.
     #[serde(default)]
+    #[param(inline)]
     format: ExportFormat,
 }
 
-/// `GET /models/{model}/export?format=folder`: a tar of one folder, which has the model's id as its name.
-/// It is made whole on the disk first, so that what can fail fails with a reason, and then sent.
+/// Download a model.
+///
+/// A tar of one folder, which has the model's id as its name. It is made whole on the disk first, so that
+/// what can fail fails with a reason, and then sent.
+#[utoipa::path(
+    get,
+    path = "/models/{model}/export",
+    tag = "Models",
+    params(("model" = String, Path, description = "The model's id, name or alias."), ExportQuery),
+    responses(
+        (status = 200, description = "The tar.", body = Vec<u8>, content_type = "application/x-tar",
+            headers(("Content-Disposition" = String, description = "`attachment`, with a file name."))),
+        (status = 404, description = "There is no such model."),
+        (status = 503, description = "Other exports are being made and sent."),
+    )
+)]
 async fn export_model(
     State(state): State<AppState>,
     Path(wanted): Path<String>,

@@ -28,21 +28,20 @@ struct Health {
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
-/// Whether the process answers
+/// Whether the process answers.
 ///
 /// Asks nothing of the database or the models: a server that does not answer this wants to be started again.
-#[utoipa::path(get, path = "/health/live", tag = "operations", responses((status = 200, description = "It does.", body = Health)))]
+#[utoipa::path(get, path = "/health/live", tag = "Server", responses((status = 200, description = "It does.", body = Health)))]
 async fn live() -> axum::Json<Health> {
     axum::Json(OK)
 }
 
-/// Whether requests are welcome
+/// Whether requests are welcome.
 ///
 /// The database answers, the default model is loaded, and a short text has just gone through the inference
 /// threads. While the server loads and from the moment that it is told to stop, they are not.
-#[utoipa::path(get, path = "/health/ready", tag = "operations", responses(
-    (status = 200, description = "They are.", body = Health),
-    (status = 503, description = "Not now: `loading`, `stopping`, `inference_stuck`.")))]
+#[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
+    (status = 200, description = "They are.", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
     state.life.welcomes_requests()?;
     state.queue.store.answers().await?;
@@ -50,12 +49,11 @@ async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
     Ok(axum::Json(OK))
 }
 
-/// Whether requests are welcome, as text-embeddings-inference names it
+/// Whether requests are welcome, as text-embeddings-inference names it.
 ///
 /// The same as `/health/ready`.
-#[utoipa::path(get, path = "/health", tag = "operations", responses(
-    (status = 200, description = "They are.", body = Health),
-    (status = 503, description = "Not now: `loading`, `stopping`, `inference_stuck`.")))]
+#[utoipa::path(get, path = "/health", tag = "Server", responses(
+    (status = 200, description = "They are.", body = Health)))]
 async fn health(state: State<AppState>) -> Result<axum::Json<Health>> {
     ready(state).await
 }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 use super::caller::Caller;
 use super::error::{ApiError, Result};
@@ -17,7 +18,7 @@ use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
 use super::{AppState, datasets, events, metrics, names, rfc3339};
 use crate::datasets::{Upload, facts};
-use crate::jobs::{JobRequest, Plan, model_id};
+use crate::jobs::{Estimate, JobRequest, Plan, Report, model_id};
 use crate::keys::Scope;
 use crate::ml::dataset::Format;
 use crate::ml::eval::TITLES;
@@ -26,37 +27,75 @@ use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{AliasGate, AliasResult, Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
 
-pub(crate) fn router(max_upload: usize) -> Router<AppState> {
-    Router::new()
-        .route("/jobs", post(create_job).layer(DefaultBodyLimit::max(max_upload)))
-        .route("/jobs", get(list_jobs))
-        .route("/jobs/{id}", get(find_job))
-        .route("/jobs/{id}/cancel", post(cancel_job))
-        .route("/jobs/{id}/events", get(events::list_events))
-        .route("/jobs/{id}/metrics", get(metrics::list_metrics))
+pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create_job).layer(DefaultBodyLimit::max(max_upload)))
+        .routes(routes!(list_jobs))
+        .routes(routes!(find_job))
+        .routes(routes!(cancel_job))
+        .routes(routes!(events::list_events))
+        .routes(routes!(metrics::list_metrics))
 }
 
 /// What a client asks for. A form has the same fields as parts, and the table as the part `file`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = CreateJob)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateBody {
+    /// The table to learn; or send `pairs`.
     #[serde(alias = "dataset")]
     pub(crate) dataset_id: Option<String>,
+    /// The rows to learn; or name a dataset.
     #[serde(default, deserialize_with = "extract::some_pairs")]
+    #[schema(value_type = Vec<datasets::PairRow>)]
     pub(crate) pairs: Option<Vec<Value>>,
+    /// The model to tune: an id, name or alias; by default `default`.
     #[serde(alias = "base_model")]
     pub(crate) model: Option<String>,
+    /// The tuned model's name.
     pub(crate) name: Option<String>,
+    /// The settings to begin with; `recommended` unless said.
     pub(crate) recipe: Option<Recipe>,
+    /// Settings in the place of the recipe's. What is left out is the recipe's; the defaults that are
+    /// noted are those of `tutorial`.
+    #[schema(value_type = Option<TrainConfig>)]
     pub(crate) config: Option<Value>,
+    /// A dataset that measures general ability before and after.
     #[serde(alias = "benchmark")]
     pub(crate) benchmark_id: Option<String>,
+    /// A dataset that is learnt beside, against forgetting.
     #[serde(alias = "replay")]
     pub(crate) replay_id: Option<String>,
+    /// 2 to 50 texts for the heatmap.
     pub(crate) titles: Option<Vec<String>>,
+    /// Points at the tuned model when the job succeeds.
     pub(crate) alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     pub(crate) alias_if: Option<AliasGate>,
+}
+
+/// A job as a form.
+#[derive(ToSchema)]
+#[schema(as = CreateJobForm)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what requests hold")]
+struct CreateForm {
+    /// The CSV; or name a dataset.
+    #[schema(value_type = Option<String>, format = Binary)]
+    file: Option<Vec<u8>>,
+    dataset_id: Option<String>,
+    model: Option<String>,
+    name: Option<String>,
+    recipe: Option<Recipe>,
+    /// JSON.
+    config: Option<TrainConfig>,
+    benchmark_id: Option<String>,
+    replay_id: Option<String>,
+    /// A JSON list.
+    titles: Option<Vec<String>>,
+    alias: Option<String>,
+    /// `win`: the alias moves only if the report's verdict is one.
+    alias_if: Option<AliasGate>,
 }
 
 /// The names of the form's parts.
@@ -75,35 +114,85 @@ const PARTS: [&str; 11] = [
 ];
 
 /// A job as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Job, example = json!({
+    "id": "job_01980f3e5c7a7d0e8a1b2c3d4e5f6071",
+    "status": "queued",
+    "phase": null,
+    "is_terminal": false,
+    "name": "occupations",
+    "base_model": "use-multilingual-v3",
+    "dataset_id": "ds_01980f3e5c7a7d0e8a1b2c3d4e5f6071",
+    "dataset_name": "occupations.csv",
+    "recipe": "recommended",
+    "config": { "epochs": 5 },
+    "created_at": "2026-01-31T12:00:00.123Z",
+    "queue_position": 1,
+    "attempt": 0
+}))]
 struct JobBody {
+    /// `job_..`
     id: String,
+    /// Where it stands.
     status: Status,
+    /// What a running job does.
     phase: Option<Phase>,
+    /// Whether it will never change again.
     is_terminal: bool,
+    /// The tuned model's name.
     name: String,
+    /// The model that is tuned.
     base_model: String,
+    /// The table that is learnt.
     dataset_id: String,
     dataset_name: Option<String>,
+    /// The table that measures general ability.
     benchmark_id: Option<String>,
+    /// The table that is learnt beside, against forgetting.
     replay_id: Option<String>,
+    /// The settings that it began with.
     recipe: String,
+    /// All settings, resolved.
     config: TrainConfig,
+    /// Points at the tuned model in the end.
     alias: Option<String>,
     alias_if: Option<AliasGate>,
     /// Once the job has succeeded: whether the alias moved, and why or why not.
     alias_result: Option<AliasResult>,
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     started_at: Option<String>,
+    #[schema(format = DateTime)]
     finished_at: Option<String>,
+    #[schema(format = DateTime)]
     cancel_requested_at: Option<String>,
+    /// From 1, of a queued job.
     queue_position: Option<usize>,
+    /// How often it was begun.
     attempt: i64,
+    /// How far a running job is.
     progress: Option<Progress>,
+    #[schema(format = DateTime)]
     estimated_finish: Option<String>,
+    /// Why it failed.
     error: Option<JobError>,
+    /// The tuned model's id, when there is one.
     model: Option<String>,
+    /// What it came to. Lists leave it out.
+    #[schema(value_type = Option<Report>)]
     report: Option<Value>,
+}
+
+/// What `POST /jobs` answers with 200.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what replies hold")]
+enum JobOrEstimate {
+    /// The job that an earlier request with this `Idempotency-Key` made.
+    Job(Box<JobBody>),
+    /// What the job would take.
+    Estimate(Box<Estimate>),
 }
 
 /// What the bodies of jobs tell beside their rows, read once for all of them.
@@ -163,7 +252,8 @@ impl JobBody {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct CreateQuery {
     /// Only say what the job would take.
@@ -171,8 +261,32 @@ struct CreateQuery {
     dry_run: bool,
 }
 
-/// `POST /jobs`: 202 and where to watch. With an `Idempotency-Key` a repeated request gives the same
-/// job, as 200. With `?dry_run=true` nothing is queued or kept, and the answer is what it would take.
+/// Tune a model.
+///
+/// 202 and where to watch. With an `Idempotency-Key` a repeated request gives the same job, as 200. With
+/// `?dry_run=true` nothing is queued or kept, and the answer is what it would take.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    tag = "Training",
+    params(
+        CreateQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
+    ),
+    request_body(content(
+        (CreateBody = "application/json", example = json!({
+            "dataset_id": "ds_01980f3e5c7a7d0e8a1b2c3d4e5f6071", "name": "occupations", "config": { "epochs": 5 }
+        })),
+        (CreateForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 202, description = "The job waits for its turn.", body = JobBody,
+            headers(("Location" = String, description = "The job's path."))),
+        (status = 200, description = "What the job would take; or the job that an earlier request made.", body = JobOrEstimate),
+        (status = 404, description = "The model or a dataset is not there."),
+        (status = 409, description = "The name is taken."),
+    )
+)]
 async fn create_job(
     State(state): State<AppState>,
     Query(query): Query<CreateQuery>,
@@ -397,19 +511,31 @@ async fn dataset(
     Ok(state.queue.datasets.add(upload).await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListQuery {
+    /// Only jobs that stand there.
     status: Option<Status>,
+    /// At most so many: 100 unless said, 1000 at most.
     limit: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Jobs {
     jobs: Vec<JobBody>,
 }
 
-/// `GET /jobs`: the newest first, at most 1000; without their reports.
+/// List the jobs.
+///
+/// The newest first, at most 1000; without their reports.
+#[utoipa::path(
+    get,
+    path = "/jobs",
+    tag = "Training",
+    params(ListQuery),
+    responses((status = 200, description = "The jobs.", body = Jobs))
+)]
 async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<axum::Json<Jobs>> {
     let rows = state.queue.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
     let beside = Beside::read(&state).await?;
@@ -428,7 +554,8 @@ pub(crate) async fn find(state: &AppState, id: &str) -> Result<Job> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct FindQuery {
     /// Seconds to wait for the job's end.
@@ -438,7 +565,19 @@ struct FindQuery {
 /// The longest that `?wait=` waits, in seconds.
 const LONGEST_WAIT: u64 = 60;
 
-/// `GET /jobs/{id}`: at once, or with `?wait=30` when the job is over, at the latest after 30 s.
+/// Find a job.
+///
+/// At once, or with `?wait=30` when the job is over, at the latest after 30 s (60 at most).
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}",
+    tag = "Training",
+    params(("id" = String, Path, description = "The job's id."), FindQuery),
+    responses(
+        (status = 200, description = "The job.", body = JobBody),
+        (status = 404, description = "There is no such job."),
+    )
+)]
 async fn find_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
@@ -468,7 +607,20 @@ pub(crate) async fn find_when_over(state: &AppState, id: &str, wait: Duration) -
     }
 }
 
-/// `POST /jobs/{id}/cancel`: a queued job is cancelled at once, a running one within seconds.
+/// Cancel a job.
+///
+/// A queued job is cancelled at once, a running one within seconds.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/cancel",
+    tag = "Training",
+    params(("id" = String, Path, description = "The job's id.")),
+    responses(
+        (status = 202, description = "It ends.", body = JobBody),
+        (status = 404, description = "There is no such job."),
+        (status = 409, description = "The job is over."),
+    )
+)]
 async fn cancel_job(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let job = state.queue.cancel(&id).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(JobBody::one(&state, job).await?)).into_response())

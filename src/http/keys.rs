@@ -80,10 +80,10 @@ struct Keys {
     keys: Vec<KeyBody>,
 }
 
-/// Make a key
+/// Make a key.
 ///
 /// From the first key on, every request to the API needs one.
-#[utoipa::path(post, path = "/keys", tag = "keys", request_body = CreateKey,
+#[utoipa::path(post, path = "/keys", tag = "Keys", request_body(content = CreateKey, example = json!({ "name": "search app", "scopes": ["embed"] })),
     responses((status = 201, description = "The key, told this once.", body = NewKeyBody)))]
 async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
     let name = request.name.trim();
@@ -111,19 +111,19 @@ async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey
     Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
 }
 
-/// List the keys
+/// List the keys.
 ///
 /// The newest first, without their secrets; also those that are no longer good.
-#[utoipa::path(get, path = "/keys", tag = "keys", responses((status = 200, description = "The keys.", body = Keys)))]
+#[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
 async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
     let keys = state.keys.list().await?;
     Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
 }
 
-/// Revoke a key
+/// Revoke a key.
 ///
 /// It opens nothing from now on. A second time changes nothing.
-#[utoipa::path(delete, path = "/keys/{id}", tag = "keys", params(("id" = String, Path, description = "The key's id.")),
+#[utoipa::path(delete, path = "/keys/{id}", tag = "Keys", params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "It is revoked."), (status = 404, description = "There is no such key.")))]
 async fn revoke_key(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
     if !state.keys.revoke(&id).await? {

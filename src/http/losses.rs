@@ -1,22 +1,31 @@
 //! The losses that there are.
 
-use axum::Router;
-use axum::routing::get;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::AppState;
 use crate::ml::train::{LOSSES, LossInfo};
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/losses", get(list_losses))
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_losses))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Losses {
     losses: &'static [LossInfo],
 }
 
-/// `GET /losses`: each with its formula, the scores that it needs, its constants and its source.
+/// List the losses.
+///
+/// Each with its formula, the scores that it needs, its constants and its source.
+#[utoipa::path(
+    get,
+    path = "/losses",
+    tag = "Training",
+    responses((status = 200, description = "All losses.", body = Losses))
+)]
 async fn list_losses() -> axum::Json<Losses> {
     axum::Json(Losses { losses: &LOSSES })
 }

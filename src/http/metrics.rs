@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::error::Result;
 use super::extract::Path;
@@ -17,13 +18,28 @@ const OF_EPOCHS: [&str; 9] =
 /// Those of its spread: the curve's name and the figure's.
 const OF_SPREAD: [(&str, &str); 2] = [("random_cosine", "cosine_mean"), ("effective_rank", "effective_rank")];
 
-#[derive(Serialize)]
+/// A job's curves.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Curves, example = json!({ "series": { "loss": [[1, 0.021], [2, 0.014]] } }))]
 pub(crate) struct Metrics {
     /// Name to points `[x, y]`: `step_loss` over steps from 1, the others over epochs from 1.
+    #[schema(value_type = BTreeMap<String, Vec<Vec<f64>>>)]
     series: BTreeMap<&'static str, Vec<(u64, f64)>>,
 }
 
-/// `GET /jobs/{id}/metrics`: the curves of the job's present attempt, complete or as far as they are.
+/// Read a job's curves.
+///
+/// Those of its present attempt, complete or as far as they are.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/metrics",
+    tag = "Training",
+    params(("id" = String, Path, description = "The job's id.")),
+    responses(
+        (status = 200, description = "The curves.", body = Metrics),
+        (status = 404, description = "There is no such job."),
+    )
+)]
 pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<Metrics>> {
     let job = jobs::find(&state, &id).await?;
     let epochs = state.queue.store.events_of_attempt(&job.job_id, "epoch").await?;

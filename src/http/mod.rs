@@ -3,11 +3,13 @@
 mod access;
 mod aliases;
 mod caller;
+mod codes;
 mod compare;
 mod connections;
 mod cors;
 mod datasets;
 mod deadline;
+mod docs;
 mod embed;
 mod error;
 mod events;
@@ -25,6 +27,7 @@ mod models;
 mod names;
 mod neighbours;
 mod openai;
+mod openapi;
 mod pages;
 mod prometheus;
 mod schema;
@@ -36,7 +39,7 @@ mod texts;
 mod tokenize;
 mod trace;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -53,6 +56,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::jobs::{JobQueue, Planner};
 use crate::keys::Keyring;
@@ -63,6 +67,7 @@ pub use cors::is_origin;
 use error::{ApiError, nearest};
 pub use life::Life;
 pub use neighbours::Neighbourhoods;
+pub use openapi::document;
 pub use prometheus::Meter;
 
 /// What handlers share; each request has a handle to it.
@@ -130,28 +135,10 @@ pub fn router(state: AppState) -> Router {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     let request_id = HeaderName::from_static("x-request-id");
-    let max_upload = state.limits.max_upload;
     let cors_origins = state.limits.cors_origins.clone();
-    let router = Router::new()
-        .merge(Router::from(embed::router()))
-        .merge(Router::from(similarity::router()))
-        .merge(Router::from(models::router()))
-        .merge(Router::from(aliases::router()))
-        .merge(Router::from(compare::router()))
-        .merge(Router::from(neighbours::router()))
-        .merge(export::router())
-        .merge(losses::router())
-        .merge(Router::from(health::router()))
-        .merge(Router::from(keys::router()))
-        .merge(Router::from(prometheus::router()))
-        .merge(pages::router())
-        .merge(Router::from(info::router()))
-        .merge(Router::from(openai::router(max_upload)))
-        .merge(Router::from(tei::router()))
-        .merge(Router::from(tokenize::router()))
-        .layer(DefaultBodyLimit::max(state.limits.max_body))
-        .merge(datasets::router(max_upload))
-        .merge(jobs::router(max_upload))
+    let router = Router::from(routes(state.limits.max_body, state.limits.max_upload))
+        .merge(docs::router())
+        .merge(pages::files())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), deadline::deadline))
@@ -169,6 +156,31 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn(trace::trace))
         .layer(SetRequestIdLayer::new(request_id, NewRequestId))
         .with_state(state)
+}
+
+/// The routes of the API with their descriptions.
+fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(embed::router())
+        .merge(similarity::router())
+        .merge(models::router())
+        .merge(aliases::router())
+        .merge(compare::router())
+        .merge(neighbours::router())
+        .merge(export::router())
+        .merge(losses::router())
+        .merge(health::router())
+        .merge(keys::router())
+        .merge(prometheus::router())
+        .merge(pages::router())
+        .merge(openapi::router())
+        .merge(info::router())
+        .merge(openai::router(max_upload))
+        .merge(tei::router())
+        .merge(tokenize::router())
+        .layer(DefaultBodyLimit::max(max_body))
+        .merge(datasets::router(max_upload))
+        .merge(jobs::router(max_upload))
 }
 
 /// Answers requests until `state.stop`, then lets those in flight finish, for a while.
@@ -197,33 +209,17 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("no message"))).into_response()
 }
 
-/// The routes that a wrong path may have meant.
-const ROUTES: [&str; 20] = [
-    "/embed",
-    "/similarity",
-    "/compare",
-    "/neighbours",
-    "/datasets",
-    "/jobs",
-    "/models",
-    "/losses",
-    "/aliases",
-    "/keys",
-    "/metrics",
-    "/health",
-    "/health/live",
-    "/health/ready",
-    "/tokenize",
-    "/info",
-    "/v1/embeddings",
-    "/v1/models",
-    "/v1/files",
-    "/v1/fine_tuning/jobs",
-];
+/// The routes that a wrong path may have meant: those without parameters.
+static ROUTES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let described = routes(0, 0).into_openapi().paths.paths;
+    described.into_keys().filter(|path| path.len() > 1 && !path.contains('{')).collect()
+});
 
 async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();
-    let guess = nearest(path, ROUTES).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
+    let guess = nearest(path, ROUTES.iter().map(String::as_str))
+        .map(|route| format!(" Did you mean {route}?"))
+        .unwrap_or_default();
     ApiError::not_found(
         "route_not_found",
         format!("There is nothing at {path}.{guess}"),

@@ -115,7 +115,7 @@ struct Models {
 }
 
 /// All models, the newest first.
-#[utoipa::path(get, path = "/models", tag = "models", responses((status = 200, description = "All models, the newest first.", body = Models)))]
+#[utoipa::path(get, path = "/models", tag = "Models", responses((status = 200, description = "All models, the newest first.", body = Models)))]
 async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
     state.queue.models.look_again().await?;
     let aliases = state.queue.store.aliases().await?;
@@ -125,7 +125,7 @@ async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>
 }
 
 /// A model by its id, alias or name.
-#[utoipa::path(get, path = "/models/{model}", tag = "models",
+#[utoipa::path(get, path = "/models/{model}", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "The model.", body = ModelBody), (status = 404, description = "There is none.")))]
 async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
@@ -134,7 +134,7 @@ async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -
 }
 
 /// Deletes a tuned model for good: its row and its folder. Requests that began with it finish.
-#[utoipa::path(delete, path = "/models/{model}", tag = "models",
+#[utoipa::path(delete, path = "/models/{model}", tag = "Models",
     params(("model" = String, Path, description = "Its id or name.")),
     responses((status = 204, description = "It is gone."), (status = 404, description = "There is none."),
         (status = 409, description = "It is a base, an alias means it, or an unfinished job begins with it.")))]
@@ -165,8 +165,10 @@ async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>)
     }
 }
 
-/// Loads a model now, so that no request waits for it. One that could not be loaded is tried again at once.
-#[utoipa::path(post, path = "/models/{model}/load", tag = "models",
+/// Loads a model now, so that no request waits for it.
+///
+/// One that could not be loaded is tried again at once.
+#[utoipa::path(post, path = "/models/{model}/load", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is in memory.", body = ModelBody), (status = 404, description = "There is none."),
         (status = 500, description = "Its files are damaged, or it says something else than when it was made (`self_check_failed`)."),
@@ -178,7 +180,7 @@ async fn load_model(State(state): State<AppState>, Path(wanted): Path<String>) -
 }
 
 /// Takes a model out of memory. Requests that began with it finish; the next one loads it again.
-#[utoipa::path(post, path = "/models/{model}/unload", tag = "models",
+#[utoipa::path(post, path = "/models/{model}/unload", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is not in memory any more.", body = ModelBody), (status = 404, description = "There is none."),
         (status = 409, description = "It is pinned, or the base of a tuned model in memory.")))]
@@ -189,7 +191,7 @@ async fn unload_model(State(state): State<AppState>, Path(wanted): Path<String>)
 }
 
 /// Loads a model now and at every start, and keeps it in memory.
-#[utoipa::path(put, path = "/models/{model}/pin", tag = "models",
+#[utoipa::path(put, path = "/models/{model}/pin", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is in memory and stays there.", body = ModelBody), (status = 404, description = "There is none."),
         (status = 500, description = "Its files are damaged, or it says something else than when it was made (`self_check_failed`)."),
@@ -201,7 +203,7 @@ async fn pin_model(State(state): State<AppState>, Path(wanted): Path<String>) ->
 }
 
 /// Lets a model go out of memory again when its turn comes.
-#[utoipa::path(delete, path = "/models/{model}/pin", tag = "models",
+#[utoipa::path(delete, path = "/models/{model}/pin", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It may be put out of memory.", body = ModelBody), (status = 404, description = "There is none.")))]
 async fn unpin_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {

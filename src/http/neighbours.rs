@@ -98,8 +98,9 @@ struct Neighbour {
 }
 
 /// The texts of a model's training table that are nearest to a text, as one model or several see them.
-#[utoipa::path(get, path = "/neighbours", tag = "models", params(NeighboursQuery),
+#[utoipa::path(get, path = "/neighbours", tag = "Models", params(NeighboursQuery),
     responses((status = 200, description = "The nearest texts.", body = Neighbours), (status = 404, description = "There is no such model or dataset."),
+        (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is no table to search, or a field cannot be used.")))]
 async fn list_neighbours(
     State(state): State<AppState>,

@@ -153,10 +153,10 @@ pub(crate) fn embedded(vectors: &Vectors) {
     }
 }
 
-/// What the server counts and measures
+/// What the server counts and measures.
 ///
 /// In the text format of Prometheus. Once there are keys, it asks for one with the scope `metrics` or `admin`.
-#[utoipa::path(get, path = "/metrics", tag = "operations",
+#[utoipa::path(get, path = "/metrics", tag = "Server",
     responses((status = 200, description = "The figures.", body = String, content_type = "text/plain")))]
 async fn scrape(State(state): State<AppState>) -> Result<Response> {
     look_around(&state).await?;

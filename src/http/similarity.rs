@@ -110,7 +110,7 @@ enum SimilarityReply {
 }
 
 /// How alike texts are.
-#[utoipa::path(post, path = "/similarity", tag = "embed", request_body = SimilarityRequest,
+#[utoipa::path(post, path = "/similarity", tag = "Embeddings", request_body(content = SimilarityRequest, example = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] })),
     responses((status = 200, description = "The texts' similarities.", body = SimilarityReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),

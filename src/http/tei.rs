@@ -39,7 +39,7 @@ enum RootReply {
 
 /// Do what `/embed` or `/similarity` would, by the form of `inputs`.
 #[utoipa::path(post, path = "/", tag = "text-embeddings-inference",
-    request_body = RootRequest,
+    request_body(content = RootRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
         (status = 200, description = "A bare list: vectors, or the similarity of each sentence.", body = RootReply),
         (status = 404, description = "There is no such model."),

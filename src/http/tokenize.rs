@@ -56,7 +56,7 @@ impl From<TokenSpan> for Token {
 
 /// Cut texts into tokens. All of them are told, also those beyond what the model reads.
 #[utoipa::path(post, path = "/tokenize", tag = "text-embeddings-inference",
-    request_body = TokenizeRequest,
+    request_body(content = TokenizeRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
         (status = 200, description = "The tokens of each text.", body = Vec<Vec<Token>>),
         (status = 404, description = "There is no such model."),

@@ -83,7 +83,7 @@ impl Message {
 }
 
 /// How good a model is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Evaluation {
     /// On the job's own validation pairs.
     pub validation: Validation,
@@ -94,7 +94,7 @@ pub struct Evaluation {
 }
 
 /// What a job came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Report {
     /// How many rows trained and validated.
     pub rows: Rows,
@@ -117,7 +117,7 @@ pub struct Report {
 }
 
 /// Something that the user should know about the numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Note {
     /// For programs, and for the page's languages.
     pub code: String,
@@ -126,7 +126,7 @@ pub struct Note {
 }
 
 /// How many rows trained and validated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Rows {
     /// Rows that trained.
     pub training: usize,
@@ -137,7 +137,7 @@ pub struct Rows {
 }
 
 /// The titles' cosines before and after.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Heatmaps {
     /// The texts.
     pub titles: Vec<String>,

@@ -34,7 +34,7 @@ pub enum Plan {
 }
 
 /// What a run would take.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Estimate {
     /// How many rows train and validate.
     pub rows: Rows,
@@ -53,7 +53,7 @@ pub struct Estimate {
 }
 
 /// Times by this machine's measured rate, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Seconds {
     /// From start to saved model, if it does not stop early.
     pub total: f64,

@@ -13,7 +13,7 @@ use crate::ml::encoder::{
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
     /// A full model that is a base model where it is put into `models/`; a transformer's is a folder of

@@ -12,7 +12,7 @@ use super::{Dataset, ModelRow, Result, Store, now};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(rename_all = "lowercase")]
 pub enum Status {
@@ -36,7 +36,7 @@ impl Status {
 }
 
 /// What a running job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Phase {
@@ -53,7 +53,7 @@ pub enum Phase {
 }
 
 /// How far a running job is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Progress {
     /// From 1.
     pub epoch: usize,
@@ -72,7 +72,7 @@ pub struct Progress {
 }
 
 /// Why a job failed, in the user's words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct JobError {
     /// For programs.
     pub code: String,

@@ -10,6 +10,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::contract;
 use crate::fixtures::BASE_FOLDER;
 
 pub(crate) struct App {
@@ -113,9 +114,13 @@ impl App {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> Reply {
-        let reply: Response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let reply: Response = self.client.execute(request).await.unwrap();
         let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
         let bytes = reply.bytes().await.unwrap();
+        let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        contract::check(&method, &path, status, kind, &bytes);
         let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
         Reply { status, headers, body }
     }

@@ -9,7 +9,7 @@ fn is_problem(reply: &Reply, status: u16, code: &str) {
     assert_eq!((reply.status, reply.text("code").as_str()), (status, code), "{}", reply.body);
     assert_eq!(reply.header("content-type"), "application/problem+json");
     assert_eq!(reply.body["status"], status);
-    assert_eq!(reply.text("type"), format!("urn:shamisen:problem:{code}"));
+    assert_eq!(reply.text("type"), format!("/docs/errors#{code}"));
     assert!(!reply.text("title").is_empty() && !reply.text("detail").is_empty() && !reply.text("hint").is_empty());
     assert_eq!(reply.text("request_id"), reply.header("x-request-id"));
 }

@@ -4,6 +4,7 @@
 mod app;
 mod clients;
 mod command_line;
+mod contract;
 mod fixtures;
 
 mod aliases;
@@ -22,6 +23,7 @@ mod lora;
 mod models;
 mod onnx;
 mod openai;
+mod openapi;
 mod operations;
 mod page;
 mod plan;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use crate::app::App;
 
@@ -18,13 +19,49 @@ fn page_files() -> Vec<(String, String)> {
 async fn every_file_of_the_page_is_served_with_a_policy_that_allows_no_other_code() {
     let app = App::start();
     for (name, text) in page_files() {
-        let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
-        let reply = app.get(&path).await;
-        assert_eq!((reply.status, reply.body.as_str()), (200, Some(text.as_str())), "{name}");
+        let path = match name.as_str() {
+            "index.html" => "/",
+            "docs.html" => "/docs",
+            "errors.html" => "/docs/errors",
+            "reference.html" => "/docs/reference",
+            _ => &format!("/{name}"),
+        };
+        let reply = app.send(app.request("GET", path).header("accept", "text/html")).await;
+        assert_eq!(reply.status, 200, "{name}");
+        // The codes are written into their page.
+        let text = text.split("<!-- codes -->").next().unwrap();
+        assert!(reply.body.as_str().unwrap().starts_with(text), "{name}");
         assert!(reply.header("content-security-policy").starts_with("default-src 'self'"), "{name}");
         let kind = reply.header("content-type");
         assert!(!name.ends_with(".js") || kind.starts_with("text/javascript"), "{name} is {kind}");
     }
+}
+
+#[tokio::test]
+async fn a_program_is_told_where_to_go_on_and_a_browser_gets_the_page() {
+    let app = App::start();
+    let told = app.get("/").await;
+    for field in ["docs", "openapi", "models"] {
+        assert_eq!(app.get(&told.text(field)).await.status, 200, "{field}");
+    }
+    assert_eq!(told.header("vary"), "Accept");
+    let example = Command::new("sh").args(["-c", &told.text("example")]).output().unwrap();
+    assert!(String::from_utf8_lossy(&example.stdout).contains("\"embeddings\":[["), "{example:?}");
+    let page = app.send(app.request("GET", "/").header("accept", "text/html,*/*;q=0.8")).await;
+    assert!(page.body.as_str().unwrap().starts_with("<!doctype html>"));
+}
+
+#[tokio::test]
+async fn the_reference_is_whole_and_runs_no_inline_code() {
+    let app = App::start();
+    let policy = app.get("/docs/reference").await.header("content-security-policy").to_owned();
+    assert!(policy.starts_with("default-src 'self'") && !policy.contains("script-src"), "{policy}");
+    for file in ["swagger-ui.css", "swagger-ui-bundle.js"] {
+        let reply = app.get(&format!("/docs/reference/{file}")).await;
+        assert!(reply.status == 200 && reply.body.as_str().unwrap().len() > 100_000, "{file}");
+    }
+    let other = app.get("/docs/reference/oauth2-redirect.html").await;
+    assert_eq!((other.status, other.text("code").as_str()), (404, "route_not_found"));
 }
 
 #[test]

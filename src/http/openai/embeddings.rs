@@ -91,7 +91,7 @@ struct Usage {
     post,
     path = "/v1/embeddings",
     tag = "OpenAI",
-    request_body = EmbeddingsRequest,
+    request_body(content = EmbeddingsRequest, example = json!({ "model": "default", "input": ["Data Scientist", "看護師"] })),
     responses(
         (status = 200, description = "The vectors, in the order of the texts. The headers `x-model`, `x-model-fingerprint` and `x-truncated-inputs` tell the model, and which texts were cut.", body = EmbeddingsBody),
         (status = 404, description = "There is no such model."),

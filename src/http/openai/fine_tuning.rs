@@ -154,7 +154,9 @@ impl From<Job> for FineTuningJob {
 /// Tune a model on a file of pairs. With an `Idempotency-Key` a repeated request gives the same job.
 #[utoipa::path(post, path = "/v1/fine_tuning/jobs", tag = "OpenAI",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless.")),
-    request_body = CreateJobBody,
+    request_body(content = CreateJobBody, example = json!({
+        "model": "default", "training_file": "ds_01980f3e5c7a7d0e8a1b2c3d4e5f6071", "suffix": "occupations"
+    })),
     responses(
         (status = 200, description = "The job, queued.", body = FineTuningJob),
         (status = 404, description = "There is no such model or file."),

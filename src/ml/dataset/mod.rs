@@ -37,7 +37,7 @@ pub struct PairDataset {
 }
 
 /// What a table's rows are: it decides which losses can learn from them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TableKind {
     /// Two texts and a score.

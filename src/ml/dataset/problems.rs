@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 /// One thing that is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = RowProblem)]
 pub struct Problem {
     /// The row as a spreadsheet counts it, from 1 and the header included.
     pub row: usize,

@@ -41,7 +41,7 @@ pub struct Evidence {
 }
 
 /// What it comes to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Assessment {
     /// Whether the tuned model is better.
     pub verdict: Verdicts,
@@ -58,7 +58,7 @@ pub struct Assessment {
 }
 
 /// One metric on each table.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Differences {
     /// On the validation pairs.
     pub validation: Difference,
@@ -69,7 +69,7 @@ pub struct Differences {
 }
 
 /// How the vectors of the table's texts lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Spreads {
     /// The base's.
     pub before: Spread,

@@ -18,7 +18,7 @@ const CONFIDENCE: f64 = 0.95;
 const MOST_MISSING: f64 = 0.05;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// Pearson's correlation of the similarities with the scores.
@@ -30,7 +30,7 @@ pub enum Metric {
 }
 
 /// A metric of two models on the same pairs.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Difference {
     /// Which.
     pub metric: Metric,

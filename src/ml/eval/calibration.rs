@@ -15,7 +15,7 @@ pub const PRECISE: f64 = 0.9;
 const MOST_CUTS: usize = 5;
 
 /// A curve from similarities to scores, and thresholds on it. `calibration.json` of a tuned model.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Calibration {
     /// Validation pairs that it was fitted on.
     pub pairs: usize,
@@ -28,7 +28,7 @@ pub struct Calibration {
 }
 
 /// Why there is no calibration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Uncalibrated {
     /// Fewer than [`FEWEST_PAIRS`] validation pairs.
@@ -44,7 +44,7 @@ pub enum Uncalibrated {
 /// With at most five different scores each but the lowest is a cut: 1 for the labels 0 and 1, and "at
 /// least near" and "the same" for graded ones. With more, only the middle between the lowest and the
 /// highest is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ScoreCut {
     /// The least score that counts as alike.
     pub score: f64,
@@ -58,7 +58,7 @@ pub struct ScoreCut {
 }
 
 /// What is found when all pairs of at least a similarity count as alike.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Threshold {
     /// The least similarity: the middle between two neighbours, so that rounding moves no pair.
     pub similarity: f64,

@@ -27,7 +27,7 @@ pub const ALIKE: f64 = 0.9;
 pub const LEAST_RANK: f64 = 0.25;
 
 /// How the vectors of texts that have nothing to do with each other lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Spread {
     /// Different texts that were looked at.
     pub texts: usize,
@@ -48,7 +48,7 @@ pub struct Spread {
 }
 
 /// How an encoder has collapsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Collapse {
     /// Random texts are nearly the same to it.

@@ -48,7 +48,7 @@ pub const TITLES: [&str; 9] = [
 ];
 
 /// What validation pairs say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Validation {
     /// How many pairs.
     pub pairs: usize,
@@ -69,7 +69,7 @@ pub struct Validation {
 }
 
 /// Correlation of the cosine with graded similarity, in the manner of the STS benchmark.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Benchmark {
     /// The table's name.
     pub name: String,

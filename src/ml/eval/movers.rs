@@ -11,7 +11,7 @@ pub const MOST_MOVERS: usize = 10;
 const LONGEST_TEXT: usize = 200;
 
 /// A validation pair and its similarity before and after, on the measure of the loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Mover {
     /// The row of the user's file, as a spreadsheet counts it.
     pub row: usize,
@@ -28,7 +28,7 @@ pub struct Mover {
 }
 
 /// The pairs that tell most, at most [`MOST_MOVERS`] in each list, the farthest first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Movers {
     /// Came nearer to their scores.
     pub toward: Vec<Mover>,

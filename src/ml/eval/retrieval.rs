@@ -18,7 +18,7 @@ const MOST_CANDIDATES: usize = 10_000;
 const ROWS: usize = 256;
 
 /// Ranks of the texts that belong, by cosine.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Retrieval {
     /// Texts that were looked for.
     pub queries: usize,

@@ -22,7 +22,7 @@ pub const WIDEST: f64 = 0.1;
 pub const WIDEST_OF_ERROR: f64 = 0.5;
 
 /// How the tuned model compares with its base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Better: the interval of the gain lies above 0, and the gain is no trifle.
@@ -36,7 +36,7 @@ pub enum Verdict {
 }
 
 /// Why the pairs cannot tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
     /// Fewer than [`FEWEST_PAIRS`].
@@ -48,7 +48,7 @@ pub enum Doubt {
 }
 
 /// One question's answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Axis {
     /// The table that was asked.
     pub name: String,
@@ -62,7 +62,7 @@ pub struct Axis {
 }
 
 /// Both questions' answers, and what they come to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Verdicts {
     /// The rule is [`overall`]'s.
     pub overall: Verdict,

@@ -11,7 +11,7 @@ use super::split::SplitKind;
 use crate::ml::{Error, Result};
 
 /// The settings of a training run. The defaults are the tutorial's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// What training makes small. `angular_mse`: the tutorial's.

@@ -10,7 +10,7 @@ use crate::ml::eval;
 use crate::ml::{Error, Result};
 
 /// A mix of base and tuned weights, and what it is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SweepPoint {
     /// How much of the tuned weights is in it, 0 to 1.
     pub alpha: f64,

@@ -7,7 +7,7 @@ use crate::ml::Result;
 use crate::ml::eval::Spread;
 
 /// What an epoch came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// When a run ends before its last epoch, and which epoch is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
     /// Epochs without an improvement before the run ends. 3: the tutorial's.
@@ -16,8 +16,8 @@ pub struct EarlyStoppingConfig {
     pub restore_best: bool,
 }
 
-/// Where Adam's epsilon stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Where Adam's epsilon stands: `keras`, outside the bias correction; `torch`, inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EpsilonMode {
     /// Outside the bias correction (Kingma and Ba 2015, section 2, "epsilon hat"): Keras.
@@ -26,8 +26,9 @@ pub enum EpsilonMode {
     Torch,
 }
 
-/// How the learning rate changes over a run, after the warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How the learning rate changes over a run, after the warm-up: it stays (`constant`), or falls to zero in a
+/// line (`linear`) or along half a cosine (`cosine`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// It stays.
@@ -38,8 +39,9 @@ pub enum Schedule {
     Cosine,
 }
 
-/// What is kept to the bound `clipnorm`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is kept to the bound `clipnorm`: the norm of each variable's gradient (`per_variable`), that of all
+/// together (`global`), or each number (`value`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClipKind {
     /// The norm of each variable's gradient: Keras' `clipnorm`.
@@ -50,8 +52,10 @@ pub enum ClipKind {
     Value,
 }
 
-/// The metric of an epoch that early stopping watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The metric of an epoch that early stopping watches: the training loss (`loss`), or of the validation rows
+/// the loss (`val_loss`), mean absolute error (`val_mae`), correlations (`val_pearson`, `val_spearman`) or how
+/// well their texts find each other (`val_mrr`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
     /// The training loss, as in the tutorial.
@@ -68,8 +72,9 @@ pub enum Monitor {
     ValMrr,
 }
 
-/// What counts as a variable of the vocabulary's table when gradients are clipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What counts as a variable of the vocabulary's table when gradients are clipped: each of the checkpoint's
+/// `shards`, or the `whole`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClipTable {
     /// Each of the checkpoint's shards.
@@ -78,8 +83,9 @@ pub enum ClipTable {
     Whole,
 }
 
-/// What puts rows together into batches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What puts rows together into batches: `plain`, the epoch's order; `balanced`, every score has the same
+/// share; `no_duplicates`, no text twice in a batch; `by_length`, texts of like length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SamplerKind {
     /// The epoch's order, cut into batches.
@@ -93,8 +99,8 @@ pub enum SamplerKind {
     ByLength,
 }
 
-/// What makes a step of gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What makes a step of gradients: `adam`, `adamw` (with decoupled weight decay) or `sgd` (with momentum).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerKind {
     /// Kingma and Ba 2015.
@@ -106,7 +112,7 @@ pub enum OptimizerKind {
 }
 
 /// In-batch contrast beside the loss.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ContrastConfig {
     /// How much it counts beside the loss. 1.
@@ -116,7 +122,7 @@ pub struct ContrastConfig {
 }
 
 /// Kernels that learn through factors of low rank (Hu et al. 2021, LoRA).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraConfig {
     /// Columns of the one factor and rows of the other. 8.
@@ -137,7 +143,7 @@ impl LoraConfig {
 
 /// How much general ability a run may cost. It is measured after each epoch on the job's benchmark, or
 /// on the built-in pairs where there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForgettingConfig {
     /// What is measured. `pearson`.
@@ -148,8 +154,8 @@ pub struct ForgettingConfig {
     pub action: ForgettingAction,
 }
 
-/// A measure of general ability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A measure of general ability: the correlation `pearson` or `spearman`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GeneralMetric {
     /// Pearson's correlation of the cosine.
@@ -158,8 +164,10 @@ pub enum GeneralMetric {
     Spearman,
 }
 
-/// What happens when a run costs more general ability than it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What happens when a run costs more general ability than it may: it ends (`stop`), also goes back to the
+/// last epoch within the budget (`rollback`), or goes on, and base and tuned weights are mixed in the end
+/// (`interpolate`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ForgettingAction {
     /// The run ends, and keeps what it learnt up to there.

@@ -12,8 +12,9 @@ use super::options::{
 use super::split::SplitKind;
 use crate::ml::dataset::{PairDataset, TableKind};
 
-/// A named set of settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A named set of settings: `recommended`, `tutorial` (to the letter), `gentle` (a quarter of the rate, a
+/// narrow budget of forgetting) or `thorough` (twice the epochs, within a budget).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Recipe {
     /// What did best on texts that were held out, for search and for scores, while general ability held.

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::{TokenPair, TrainConfig};
 use crate::ml::{Error, Result};
 
-/// How rows are split.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How rows are split: the last ones validate (`tail`), or those that the seed draws (`random`), or the same
+/// with rows that share a text on one side (`grouped`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitKind {
     /// The last rows of the file validate, as with Keras' `validation_split`.

@@ -19,8 +19,9 @@ use crate::ml::similarity::Similarity;
 use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};
 
-/// A loss by its name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A loss by its name: `angular_mse`, `cosine_mse`, `cosent`, `angle`, `contrastive`, `online_contrastive`,
+/// `mnrl`, `triplet`. `GET /losses` tells what each needs and when to prefer it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LossKind {
     /// Mean squared error of the angular similarity.
@@ -43,7 +44,7 @@ pub enum LossKind {
 }
 
 /// What a loss is and what data it needs.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub struct LossInfo {
     /// As `config.loss` names it.
     pub name: LossKind,
