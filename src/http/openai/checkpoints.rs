@@ -43,7 +43,9 @@ struct CheckpointMetrics {
     valid_loss: Option<f64>,
 }
 
-/// List the models that a job has made: its tuned model, from the epoch that did best, once the job has succeeded.
+/// List the models that a job has made.
+///
+/// Its tuned model, from the epoch that did best, once the job has succeeded.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs/{job_id}/checkpoints", tag = "OpenAI",
     params(("job_id" = String, Path, description = "Its id."), PageQuery),
     responses(
