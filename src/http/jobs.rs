@@ -18,7 +18,7 @@ use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
 use super::{AppState, datasets, events, metrics, names, rfc3339};
 use crate::datasets::{Upload, facts};
-use crate::jobs::{Estimate, JobRequest, Plan, Report, model_id};
+use crate::jobs::{Estimate, JobRequest, Plan, model_id};
 use crate::keys::Scope;
 use crate::ml::dataset::Format;
 use crate::ml::eval::TITLES;
@@ -180,7 +180,7 @@ struct JobBody {
     /// The tuned model's id, when there is one.
     model: Option<String>,
     /// What it came to. Lists leave it out.
-    #[schema(value_type = Option<Report>)]
+    #[schema(value_type = Option<Object>)]
     report: Option<Value>,
 }
 
