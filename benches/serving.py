@@ -184,7 +184,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, required=True, help="text, text, score; no header")
     parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="0: throughput is not measured")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--models", type=int, default=32, help="tuned models in memory; 0: not measured")
     parser.add_argument("--soak", type=int, default=0, help="seconds")
@@ -195,7 +195,8 @@ def main():
         os.execv(python, [python, __file__, *sys.argv[1:]])
     peers.prepare(options.threads)
     texts = peers.texts_of(peers.read_rows(options.pairs, 500))
-    throughput(options, texts)
+    if options.rounds:
+        throughput(options, texts)
     if options.models:
         memory(options, texts)
     if options.soak:
