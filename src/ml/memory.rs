@@ -139,8 +139,9 @@ pub(crate) fn numbers_mut<const N: usize>(tensors: [&mut Tensor; N]) -> Option<[
         // SAFETY: a contiguous float32 tensor on the CPU has `numel` floats from `data_ptr` on, aligned and
         // initialised by libtorch. They live as long as the tensor, which stays borrowed as long as the slice. The slices
         // do not overlap, as was just checked. A shallow clone of the tensor may point to the same memory;
-        // this is called by the optimizer alone, which has taken the weights over: until it returns, its
-        // process runs no operation on them, and tensors in other threads are none of its own.
+        // this is called by the optimizer, which has taken the weights over: until it returns, its process runs no
+        // operation on them, and tensors in other threads are none of its own; and by the frozen pass, of tensors
+        // that it has just made and given to nobody.
         unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
     }))
 }
