@@ -117,6 +117,7 @@ impl Table {
         if record.len() != self.width {
             let cells = |count| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
             problems.push(Problem {
+                suggestion: None,
                 row: place.row,
                 line: place.line,
                 column: None,

@@ -104,7 +104,16 @@ impl Table {
         self.rows += 1;
         let value = value.chars().take(80).collect();
         let Place { row, line } = place;
-        self.problems.push(Problem { row, line, column: None, column_name: None, value, code, message });
+        self.problems.push(Problem {
+            suggestion: None,
+            row,
+            line,
+            column: None,
+            column_name: None,
+            value,
+            code,
+            message,
+        });
     }
 
     fn finish(self) -> Result<PairDataset, Problems> {

@@ -1,8 +1,13 @@
 //! Tables of text pairs with a similarity score, of pairs that belong together, of triplets.
 
+pub mod checks;
 mod csv;
+pub mod inspect;
 mod json;
 mod problems;
+pub mod reading;
+pub mod source;
+pub mod stored;
 
 use std::ops::RangeInclusive;
 
@@ -195,6 +200,7 @@ fn pair(place: Place, kind: TableKind, cells: &[Cell<'_>], scores: Scores, probl
     let mut problem = |cell: &Cell<'_>, code, message: String| {
         fine = false;
         problems.push(Problem {
+            suggestion: None,
             row: place.row,
             line: place.line,
             column: Some(cell.1 + 1),

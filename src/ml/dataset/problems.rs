@@ -22,6 +22,9 @@ pub struct Problem {
     pub code: &'static str,
     /// For people.
     pub message: String,
+    /// What was probably meant, to be written there instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
 }
 
 /// All that is wrong with a table: the first hundred, and how many there are.
