@@ -18,13 +18,37 @@ pub(crate) enum Form {
 }
 
 /// A number for each pair, or a row of them for each query; none where one of the two texts cannot be used.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Scores<T> {
     /// Of pairs, or of one text's sentences.
     Row(Vec<Option<T>>),
     /// A row for each query.
     Matrix(Vec<Vec<Option<T>>>),
+}
+
+/// A number for each pair, or a row of them for each query; `null` where one of the two texts cannot be used.
+#[derive(ToSchema)]
+#[schema(as = Scores)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes numbers, of which a generic type cannot say that some may be missing")]
+pub(crate) enum ScoresShape {
+    /// Of pairs, or of one text's sentences.
+    Row(Vec<Option<f64>>),
+    /// A row for each query.
+    Matrix(Vec<Vec<Option<f64>>>),
+}
+
+/// A decision for each score.
+#[derive(ToSchema)]
+#[schema(as = Decisions)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "likewise")]
+pub(crate) enum DecisionsShape {
+    /// Of pairs, or of one text's sentences.
+    Row(Vec<Option<bool>>),
+    /// A row for each query.
+    Matrix(Vec<Vec<Option<bool>>>),
 }
 
 /// The similarity from which on texts count as alike.
@@ -78,6 +102,14 @@ impl<T: Copy> Scores<T> {
         match self {
             Self::Row(scores) => Scores::Row(row(scores)),
             Self::Matrix(rows) => Scores::Matrix(rows.iter().map(row).collect()),
+        }
+    }
+
+    /// All numbers, one after another.
+    pub(crate) fn into_row(self) -> Vec<Option<T>> {
+        match self {
+            Self::Row(row) => row,
+            Self::Matrix(rows) => rows.concat(),
         }
     }
 

@@ -13,7 +13,7 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
-use super::scores::{self, Compared, Form, Scores, Threshold};
+use super::scores::{self, Compared, DecisionsShape, Form, Scores, ScoresShape, Threshold};
 use super::several::{self, Answers, Asked};
 use super::text_list::{OnError, TextError, TextList, TextOrTexts};
 use super::texts::{self, Direction, Reading, Truncated, Vectors};
@@ -83,23 +83,28 @@ struct SimilarityBody {
     measure: Similarity,
     /// A number for each pair or sentence, or a row for each query with a number for each document; `null` where
     /// one of the two texts is in `errors`.
+    #[schema(value_type = ScoresShape)]
     scores: Scores<f64>,
     /// Where the model has a calibration: the scores on its training table's scale. For labels 0 and 1 that is the
     /// probability of being alike; for graded scores it is the score that such pairs have on average.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScoresShape>)]
     probability: Option<Scores<f64>>,
     /// Where the model has a calibration: whether the score reaches the threshold.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DecisionsShape>)]
     decision: Option<Scores<bool>>,
     /// What `decision` rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<Threshold>,
     /// Behind the first of several models: this one's scores less the first one's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScoresShape>)]
     delta: Option<Scores<f64>>,
     /// Behind the first of several models, where texts are ranked: by how many places each rose (or, negative,
     /// fell) against the first model's order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScoresShape>)]
     rank_change: Option<Scores<i64>>,
     /// The texts that were longer than the model reads.
     truncated: Vec<Truncated>,
@@ -115,7 +120,7 @@ struct SimilarityBody {
 enum SimilarityReply {
     One(Box<SimilarityBody>),
     Several { models: Vec<SimilarityBody> },
-    Bare(Scores<f64>),
+    Bare(Vec<Option<f64>>),
 }
 
 /// How alike texts are.
@@ -148,7 +153,7 @@ pub(crate) async fn similarity(
         Answers::Several(answers) => SimilarityReply::Several { models: bodies(form, measure, answers).await? },
         Answers::One(answer) => {
             let body = bodies(form, measure, vec![answer]).await?.remove(0);
-            if ours { SimilarityReply::One(Box::new(body)) } else { SimilarityReply::Bare(body.scores) }
+            if ours { SimilarityReply::One(Box::new(body)) } else { SimilarityReply::Bare(body.scores.into_row()) }
         }
     };
     Ok((headers, axum::Json(reply)).into_response())

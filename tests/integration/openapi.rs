@@ -392,6 +392,7 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("load_model", 503).at("model", "broken"),
         case("unload_model", 200).at("model", "tuned"),
         case("pin_model", 200).at("model", "tuned"),
+        case("pin_model", 404),
         case("pin_model", 503).at("model", "broken"),
         case("unload_model", 409).at("model", "tuned"),
         case("unpin_model", 200).at("model", "tuned"),
@@ -483,6 +484,9 @@ fn no_two_types_are_described_under_one_name() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 read(&path, names);
+                continue;
+            }
+            if path.extension().is_none_or(|ending| ending != "rs") {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
