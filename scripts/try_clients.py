@@ -128,11 +128,16 @@ def fine_tuning(client: openai.OpenAI, url: str, training: str, validation: str)
     cancelled = jobs.cancel(long.id)
     again = refused(lambda: jobs.cancel(long.id))
     create = lambda **body: refused(lambda: jobs.create(**{"model": "default", "training_file": training} | body))
+    known = [model.id for model in client.models.list()]
+    checkpoints = [checkpoint.to_dict() for checkpoint in jobs.checkpoints.list(job.id)]
     return {
+        "base_kept": refused(lambda: client.models.delete("default")),
+        "deleted": client.models.delete(done.fine_tuned_model).to_dict(),
+        "gone": refused(lambda: client.models.delete(done.fine_tuned_model)),
         "created": job.to_dict(), "done": done.to_dict(), "tuned": vectors(tuned), "tuned_model": tuned.model,
-        "in_models": done.fine_tuned_model in [model.id for model in client.models.list()],
+        "in_models": done.fine_tuned_model in known,
         "events": [event.to_dict() for event in events],
-        "checkpoints": [checkpoint.to_dict() for checkpoint in jobs.checkpoints.list(job.id)],
+        "checkpoints": checkpoints,
         "cancelled": cancelled.to_dict(), "cancelled_again": again,
         "listed": [entry.id for entry in jobs.list(limit=1)],  # all pages
         "first_page": [entry.id for entry in jobs.list(limit=1).data],

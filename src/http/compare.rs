@@ -12,10 +12,10 @@ use super::caller::Caller;
 use super::error::{ApiError, Result, nearest};
 use super::extract::Query;
 use super::models::resolve;
-use super::scores::{Form, Scores};
-use super::several;
-use super::texts::{self, Reading};
+use super::texts::Reading;
+use super::{several, text_list};
 use crate::ml::eval::TITLES;
+use crate::ml::similarity::cosine;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::store::ModelRow;
 
@@ -109,7 +109,7 @@ async fn compare(
         None => None,
     };
     let texts = match (texts.is_empty(), &job) {
-        (false, _) => texts::texts(&Value::from(texts), "text")?,
+        (false, _) => text_list::texts(&Value::from(texts), "text")?,
         (true, Some(job)) => job.titles.0.clone(),
         (true, None) => TITLES.map(str::to_owned).into(),
     };
@@ -163,11 +163,7 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
 }
 
 fn each_with_each(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    let twice: Vec<Vec<f32>> = vectors.iter().chain(vectors).cloned().collect();
-    match (Form::Matrix { queries: vectors.len() }).cosines(&twice) {
-        Scores::Matrix(rows) => rows,
-        Scores::Row(row) => vec![row],
-    }
+    vectors.iter().map(|a| vectors.iter().map(|b| cosine(a, b)).collect()).collect()
 }
 
 /// The pairs of different texts that moved most; of equally far ones the first.

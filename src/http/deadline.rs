@@ -11,6 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
@@ -28,13 +29,21 @@ pub(crate) async fn deadline(State(state): State<AppState>, request: Request, ne
     let limit = limit(&request, state.limits.request_deadline);
     let version = request.version();
     let arrival = Arc::new(Arrival::default());
+    // HTTP/2 tells a client to stop; one that waits for 100 Continue has not begun.
+    let unread = if version < Version::HTTP_2 && !request.headers().contains_key(header::EXPECT) {
+        Unread::Comes
+    } else if version < Version::HTTP_2 {
+        Unread::Waits
+    } else {
+        Unread::Stops
+    };
     let request = request.map(|body| {
         if body.is_end_stream() {
             arrival.set(WHOLE);
             return body;
         }
         let patience = state.limits.body_patience;
-        Body::new(Arriving { body, patience, until: None, arrival: Arc::clone(&arrival) })
+        Body::new(Arriving { body, patience, until: None, arrival: Arc::clone(&arrival), unread })
     });
     let answer = next.run(request);
     let answer = match limit {
@@ -82,6 +91,37 @@ fn body_too_slow(version: Version) -> Response {
     response
 }
 
+/// What of a body comes still when nobody reads it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// The rest of it, whatever the answer is.
+    Comes,
+    /// Nothing, until it is asked for.
+    Waits,
+    /// Nothing: the client is told to stop.
+    Stops,
+}
+
+/// How long, and how many bytes of, what nobody wants are taken from a client.
+const LONGEST_DRAIN: Duration = Duration::from_secs(2);
+const MOST_DRAINED: usize = 128 << 20;
+
+/// Takes the rest of a body that was refused. Were it left lying, the system would reset the connection and take
+/// the answer back, and a client that writes first and reads then would not learn why.
+async fn drain(body: Body) {
+    let rest = async {
+        let (mut bytes, mut taken) = (body.into_data_stream(), 0);
+        while let Some(Ok(some)) = bytes.next().await {
+            taken += some.len();
+            if taken > MOST_DRAINED {
+                return;
+            }
+        }
+    };
+    // A client that takes longer finds the connection closed, as it would have at once.
+    let _ = tokio::time::timeout(LONGEST_DRAIN, rest).await;
+}
+
 const ARRIVING: u8 = 0;
 const WHOLE: u8 = 1;
 const TOO_SLOW: u8 = 2;
@@ -107,6 +147,18 @@ struct Arriving {
     /// Set while it stands still.
     until: Option<Pin<Box<Sleep>>>,
     arrival: Arc<Arrival>,
+    unread: Unread,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if self.arrival.get() == ARRIVING
+            && self.unread == Unread::Comes
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(drain(std::mem::take(&mut self.body)));
+        }
+    }
 }
 
 impl HttpBody for Arriving {
@@ -117,6 +169,10 @@ impl HttpBody for Arriving {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.unread == Unread::Waits {
+            // From now on the client is asked to send it.
+            self.unread = Unread::Comes;
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.until = None;
             if frame.is_none() || self.body.is_end_stream() {

@@ -13,8 +13,9 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
-use super::several;
-use super::texts::{self, Direction, OnError, Reading, TextError, TextOrTexts, Truncated, Vectors};
+use super::several::{self, Answers, Asked};
+use super::text_list::{OnError, TextError, TextList, TextOrTexts};
+use super::texts::{self, Direction, Reading, Truncated, Vectors};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(embed))
@@ -74,15 +75,6 @@ enum EmbedReply {
     Bare(Vec<Option<Vec<f32>>>),
 }
 
-/// The texts of a request, and which of them cannot be used.
-struct Texts {
-    usable: Vec<String>,
-    /// Of each usable text, its place in the request.
-    places: Vec<usize>,
-    errors: Vec<TextError>,
-    ours: bool,
-}
-
 /// The vectors of texts.
 #[utoipa::path(post, path = "/embed", tag = "Embeddings", request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
     responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
@@ -99,8 +91,9 @@ pub(crate) async fn embed(
     Json(request): Json<EmbedRequest>,
 ) -> Result<Response> {
     let lenient = request.on_error == Some(OnError::Null);
-    let Texts { usable, places, errors, ours } = texts_of(&request, lenient)?;
-    let expected = request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(&headers));
+    let (value, param) = given(&request)?;
+    let ours = param == "texts";
+    let list = TextList::read(value, param, lenient)?;
     let reading = Reading {
         truncate: request.truncate,
         direction: request.truncation_direction.unwrap_or_default(),
@@ -108,71 +101,54 @@ pub(crate) async fn embed(
         raw: request.normalize == Some(false),
         dimensions: request.dimensions,
         lenient,
-        expected_fingerprint: expected,
+        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(&headers)),
         ..Reading::default()
     };
-    let count = usable.len() + errors.len();
-    texts::few_enough(&state, count)?;
-    if let Some(wanted) = &request.models {
-        if !ours {
-            return Err(several::needs_our_shape("texts"));
-        }
-        let models = several::resolve(&state, wanted, request.model.as_deref(), &reading).await?;
-        let answers = several::embed(&state, &caller, &models, &usable, &reading).await?;
-        let headers = texts::headers_of_several(&answers);
-        let models = answers.into_iter().map(|answer| body(answer, &places, errors.clone(), count)).collect();
-        return Ok((headers, axum::Json(EmbedReply::Several { models })).into_response());
-    }
-    let answer = texts::embed(&state, &caller, request.model.as_deref(), usable, reading).await?;
-    let headers = answer.headers();
-    let body = body(answer, &places, errors, count);
-    let reply = if ours { EmbedReply::One(body) } else { EmbedReply::Bare(body.embeddings) };
+    let asked = Asked {
+        model: request.model.as_deref(),
+        models: request.models.as_deref(),
+        bare_unless: (!ours).then_some("texts"),
+    };
+    let answers = several::ask(&state, &caller, asked, list, reading).await?;
+    let headers = answers.headers();
+    let reply = match answers {
+        Answers::Several(answers) => EmbedReply::Several { models: answers.into_iter().map(EmbedBody::from).collect() },
+        Answers::One(answer) if ours => EmbedReply::One(answer.into()),
+        Answers::One(answer) => EmbedReply::Bare(EmbedBody::from(answer).embeddings),
+    };
     Ok((headers, axum::Json(reply)).into_response())
 }
 
-fn texts_of(request: &EmbedRequest, lenient: bool) -> Result<Texts> {
-    let (value, param) = match (&request.texts, &request.inputs) {
-        (Some(value), None) => (value, "texts"),
-        (None, Some(value)) => (value, "inputs"),
+/// The field that has the texts, and its name.
+fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
+    match (&request.texts, &request.inputs) {
+        (Some(value), None) => Ok((value, "texts")),
+        (None, Some(value)) => Ok((value, "inputs")),
         (None, None) => {
-            return Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..]."));
+            Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..]."))
         }
-        _ => {
-            return Err(ApiError::unusable(
-                "form_unclear",
-                "texts",
-                "Both \"texts\" and \"inputs\" are given.",
-                "Send one of them.",
-            ));
-        }
-    };
-    let ours = param == "texts";
-    if lenient {
-        let (usable, places, errors) = texts::usable_texts(value, param)?;
-        return Ok(Texts { usable, places, errors, ours });
+        _ => Err(ApiError::unusable(
+            "form_unclear",
+            "texts",
+            "Both \"texts\" and \"inputs\" are given.",
+            "Send one of them.",
+        )),
     }
-    let usable = texts::texts(value, param)?;
-    Ok(Texts { places: (0..usable.len()).collect(), usable, errors: Vec::new(), ours })
 }
 
-/// A model's answer about the usable texts, in the places that all `count` texts had.
-fn body(answer: Vectors, places: &[usize], mut errors: Vec<TextError>, count: usize) -> EmbedBody {
-    let Vectors { model, vectors, tokens: read, truncated, errors: more, .. } = answer;
-    let dimensions = vectors.iter().find(|vector| !vector.is_empty()).map_or(0, Vec::len);
-    let (mut embeddings, mut tokens) = (vec![None; count], vec![0; count]);
-    for ((&place, vector), read) in places.iter().zip(vectors).zip(read) {
-        embeddings[place] = Some(vector).filter(|vector| !vector.is_empty());
-        tokens[place] = read;
-    }
-    errors.extend(more.into_iter().map(|error| TextError { index: places[error.index], ..error }));
-    errors.sort_by_key(|error| error.index);
-    EmbedBody {
-        model: model.row.model_id.clone(),
-        fingerprint: model.row.fingerprint.clone(),
-        dimensions,
-        embeddings,
-        tokens,
-        truncated: truncated.into_iter().map(|text| Truncated { index: places[text.index], ..text }).collect(),
-        errors,
+impl From<Vectors> for EmbedBody {
+    fn from(answer: Vectors) -> Self {
+        let Vectors { model, vectors, tokens, truncated, errors, .. } = answer;
+        let dimensions = vectors.iter().find(|vector| !vector.is_empty()).map_or(0, Vec::len);
+        let embeddings = vectors.into_iter().map(|vector| Some(vector).filter(|vector| !vector.is_empty())).collect();
+        Self {
+            model: model.row.model_id.clone(),
+            fingerprint: model.row.fingerprint.clone(),
+            dimensions,
+            embeddings,
+            tokens,
+            truncated,
+            errors,
+        }
     }
 }

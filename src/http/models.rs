@@ -139,14 +139,20 @@ async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -
     responses((status = 204, description = "It is gone."), (status = 404, description = "There is none."),
         (status = 409, description = "It is a base, an alias means it, or an unfinished job begins with it.")))]
 async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<StatusCode> {
-    let row = resolve(&state, &wanted).await?;
+    delete(&state, &wanted).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a tuned model that nothing needs; what it was.
+pub(crate) async fn delete(state: &AppState, wanted: &str) -> Result<ModelRow> {
+    let row = resolve(state, wanted).await?;
     let conflict = |code, detail: String, hint: &str| Err(ApiError::conflict(code, detail, hint));
     match state.queue.models.remove(&row.model_id).await? {
         Deletion::Deleted => {
             state.pool.forget(&row.model_id);
-            Ok(StatusCode::NO_CONTENT)
+            Ok(row)
         }
-        Deletion::Unknown => Err(model_not_found(&wanted, None)),
+        Deletion::Unknown => Err(model_not_found(wanted, None)),
         Deletion::IsBase => conflict(
             "model_is_base",
             format!("{} is a base model; only tuned ones can be deleted here.", row.name),

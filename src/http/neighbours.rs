@@ -16,6 +16,7 @@ use super::compare::Answering;
 use super::error::{ApiError, Result};
 use super::extract::Query;
 use super::models::resolve;
+use super::text_list;
 use super::texts::{self, Reading};
 use super::{AppState, datasets, several};
 use crate::ml::similarity::cosine;
@@ -112,7 +113,7 @@ async fn list_neighbours(
         let detail = format!("{k} neighbours were asked for.");
         return Err(ApiError::unusable("k_out_of_range", "k", detail, format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
     }
-    let text = texts::texts(&Value::from(query.text.as_str()), "text")?;
+    let text = text_list::texts(&Value::from(query.text.as_str()), "text")?;
     let models = models(&state, &query).await?;
     let dataset = table(&state, &query, &models).await?;
     let mut of_models = Vec::new();

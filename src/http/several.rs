@@ -1,11 +1,13 @@
 //! Several models in one call: base against tuned.
 
+use axum::http::HeaderMap;
 use futures_util::future::try_join_all;
 
 use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models;
+use super::text_list::TextList;
 use super::texts::{self, Reading, Vectors};
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::store::ModelRow;
@@ -15,14 +17,56 @@ const MOST: usize = 4;
 /// Where no model has this name, it is the base of the others.
 pub(crate) const BASE: &str = "base";
 
-/// The models of a request's field `models`, in its order.
-pub(crate) async fn resolve(
+/// Who is to answer a request about texts.
+pub(crate) struct Asked<'a> {
+    /// One model; without it, the default one.
+    pub(crate) model: Option<&'a str>,
+    /// Two to four.
+    pub(crate) models: Option<&'a [String]>,
+    /// Where the reply would be a bare array, which has no room for several answers: the field that is to hold the
+    /// texts instead.
+    pub(crate) bare_unless: Option<&'a str>,
+}
+
+/// What models say of a request's texts, at their places.
+pub(crate) enum Answers {
+    /// Of the field `model`.
+    One(Vectors),
+    /// Of the field `models`, in its order.
+    Several(Vec<Vectors>),
+}
+
+impl Answers {
+    /// Which model answered, as far as the body has no room for it, and what it took.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        match self {
+            Self::One(answer) => answer.headers(),
+            Self::Several(answers) => texts::headers_of_several(answers),
+        }
+    }
+}
+
+/// Asks the models that a request names.
+pub(crate) async fn ask(
     state: &AppState,
-    wanted: &[String],
-    model: Option<&str>,
-    reading: &Reading,
-) -> Result<Vec<ModelRow>> {
-    if model.is_some() {
+    caller: &Caller,
+    asked: Asked<'_>,
+    mut list: TextList,
+    reading: Reading,
+) -> Result<Answers> {
+    texts::few_enough(state, list.count())?;
+    let Some(wanted) = asked.models else {
+        let answer = texts::embed(state, caller, asked.model, std::mem::take(&mut list.usable), reading).await?;
+        return Ok(Answers::One(list.spread(answer)));
+    };
+    if let Some(field) = asked.bare_unless {
+        return Err(unusable(
+            "form_unclear",
+            "Several models are named, and a bare array has room for one.",
+            &format!("Send the texts as {field:?}."),
+        ));
+    }
+    if asked.model.is_some() {
         return Err(unusable("form_unclear", "Both \"model\" and \"models\" are given.", "Send one of them."));
     }
     if reading.expected_fingerprint.is_some() {
@@ -32,7 +76,9 @@ pub(crate) async fn resolve(
             "Leave it out: the reply names each model's fingerprint.",
         ));
     }
-    find(state, wanted).await
+    let models = find(state, wanted).await?;
+    let answers = embed(state, caller, &models, &list.usable, &reading).await?;
+    Ok(Answers::Several(answers.into_iter().map(|answer| list.spread(answer)).collect()))
 }
 
 /// Models by their ids, names or aliases; `base` is the base of the others, or of the default model.
@@ -73,15 +119,6 @@ pub(crate) async fn embed(
 ) -> Result<Vec<Vectors>> {
     let answers = models.iter().map(|row| texts::embed_with(state, caller, row, texts.to_vec(), reading.clone()));
     try_join_all(answers).await
-}
-
-/// A bare array has no room for several models' answers.
-pub(crate) fn needs_our_shape(field: &str) -> ApiError {
-    unusable(
-        "form_unclear",
-        "Several models are named, and a bare array has room for one.",
-        &format!("Send the texts as {field:?}."),
-    )
 }
 
 fn unusable(code: &'static str, detail: &str, hint: &str) -> ApiError {

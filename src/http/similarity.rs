@@ -13,9 +13,10 @@ use super::AppState;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::Json;
-use super::scores::{self, Compared, Form, Scores, Threshold};
-use super::several;
-use super::texts::{self, Direction, Reading, TextOrTexts, Truncated, Vectors};
+use super::scores::{self, Compared, DecisionsShape, Form, Scores, ScoresShape, Threshold};
+use super::several::{self, Answers, Asked};
+use super::text_list::{OnError, TextError, TextList, TextOrTexts};
+use super::texts::{self, Direction, Reading, Truncated, Vectors};
 use crate::ml::similarity::Similarity;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -50,6 +51,8 @@ pub(crate) struct SimilarityRequest {
     query_prompt_name: Option<String>,
     /// What the model puts in front of documents, or of the sentences.
     document_prompt_name: Option<String>,
+    /// What happens where a text cannot be used.
+    on_error: Option<OnError>,
     /// Answers 412 where the model has another fingerprint.
     expected_fingerprint: Option<String>,
 }
@@ -78,26 +81,37 @@ struct SimilarityBody {
     /// Equal fingerprints give equal vectors.
     fingerprint: String,
     measure: Similarity,
-    /// A number for each pair or sentence, or a row for each query with a number for each document.
+    /// A number for each pair or sentence, or a row for each query with a number for each document; `null` where
+    /// one of the two texts is in `errors`.
+    #[schema(value_type = ScoresShape)]
     scores: Scores<f64>,
     /// Where the model has a calibration: the scores on its training table's scale. For labels 0 and 1 that is the
     /// probability of being alike; for graded scores it is the score that such pairs have on average.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScoresShape>)]
     probability: Option<Scores<f64>>,
     /// Where the model has a calibration: whether the score reaches the threshold.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<DecisionsShape>)]
     decision: Option<Scores<bool>>,
     /// What `decision` rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<Threshold>,
     /// Behind the first of several models: this one's scores less the first one's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScoresShape>)]
     delta: Option<Scores<f64>>,
     /// Behind the first of several models, where texts are ranked: by how many places each rose (or, negative,
     /// fell) against the first model's order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScoresShape>)]
     rank_change: Option<Scores<i64>>,
+    /// The texts that were longer than the model reads.
     truncated: Vec<Truncated>,
+    /// With `"on_error": "null"`: the texts that are compared with none. They are counted as they stand in the
+    /// request: those of the pairs one after another; queries, then documents; the source sentence, then the others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<TextError>,
 }
 
 /// Our shape, that of several models, or text-embeddings-inference's.
@@ -106,7 +120,7 @@ struct SimilarityBody {
 enum SimilarityReply {
     One(Box<SimilarityBody>),
     Several { models: Vec<SimilarityBody> },
-    Bare(Scores<f64>),
+    Bare(Vec<Option<f64>>),
 }
 
 /// How alike texts are.
@@ -124,32 +138,31 @@ pub(crate) async fn similarity(
     headers: HeaderMap,
     Json(request): Json<SimilarityRequest>,
 ) -> Result<Response> {
-    let (form, texts) = form(&request)?;
-    let reading = reading(&request, form, &headers)?;
-    texts::few_enough(&state, texts.len())?;
+    let (form, list) = form(&request)?;
+    let reading = reading(&request, form, &list, &headers)?;
     let measure = request.measure.unwrap_or_default();
     let ours = request.inputs.is_none();
-    if let Some(wanted) = &request.models {
-        if !ours {
-            return Err(several::needs_our_shape("source_sentence"));
+    let asked = Asked {
+        model: request.model.as_deref(),
+        models: request.models.as_deref(),
+        bare_unless: (!ours).then_some("source_sentence"),
+    };
+    let answers = several::ask(&state, &caller, asked, list, reading).await?;
+    let headers = answers.headers();
+    let reply = match answers {
+        Answers::Several(answers) => SimilarityReply::Several { models: bodies(form, measure, answers).await? },
+        Answers::One(answer) => {
+            let body = bodies(form, measure, vec![answer]).await?.remove(0);
+            if ours { SimilarityReply::One(Box::new(body)) } else { SimilarityReply::Bare(body.scores.into_row()) }
         }
-        let models = several::resolve(&state, wanted, request.model.as_deref(), &reading).await?;
-        let answers = several::embed(&state, &caller, &models, &texts, &reading).await?;
-        let headers = texts::headers_of_several(&answers);
-        let models = bodies(form, measure, answers).await?;
-        return Ok((headers, axum::Json(SimilarityReply::Several { models })).into_response());
-    }
-    let answer = texts::embed(&state, &caller, request.model.as_deref(), texts, reading).await?;
-    let headers = answer.headers();
-    let body = bodies(form, measure, vec![answer]).await?.remove(0);
-    let reply = if ours { SimilarityReply::One(Box::new(body)) } else { SimilarityReply::Bare(body.scores) };
+    };
     Ok((headers, axum::Json(reply)).into_response())
 }
 
 /// Each model's scores, the later ones beside the first one's.
 async fn bodies(form: Form, measure: Similarity, answers: Vec<Vectors>) -> Result<Vec<SimilarityBody>> {
     let body = move |answer: Vectors, first: Option<&Scores<f64>>| {
-        let Vectors { model, vectors, truncated, .. } = answer;
+        let Vectors { model, vectors, truncated, errors, .. } = answer;
         let cosines = form.cosines(&vectors);
         let Compared { delta, rank_change } =
             first.map(|first| scores::compare(form, measure, first, &cosines)).unwrap_or_default();
@@ -169,6 +182,7 @@ async fn bodies(form: Form, measure: Similarity, answers: Vec<Vectors>) -> Resul
             delta,
             rank_change,
             truncated,
+            errors,
         };
         (body, cosines)
     };
@@ -186,12 +200,12 @@ async fn bodies(form: Form, measure: Similarity, answers: Vec<Vectors>) -> Resul
     work.await.map_err(ApiError::internal)
 }
 
-fn reading(request: &SimilarityRequest, form: Form, headers: &HeaderMap) -> Result<Reading> {
+fn reading(request: &SimilarityRequest, form: Form, list: &TextList, headers: &HeaderMap) -> Result<Reading> {
     let parameters = request.parameters.as_ref();
     let both = parameters.and_then(|parameters| parameters.prompt_name.as_ref());
     let of_side = |side: &Option<String>| side.as_ref().or(both).cloned();
     let documents = match form.first_side() {
-        Some(first_side) => Some((first_side, of_side(&request.document_prompt_name))),
+        Some(first_side) => Some((list.usable_among(first_side), of_side(&request.document_prompt_name))),
         None if request.query_prompt_name.is_some() || request.document_prompt_name.is_some() => {
             return Err(ApiError::unusable(
                 "form_unclear",
@@ -207,15 +221,27 @@ fn reading(request: &SimilarityRequest, form: Form, headers: &HeaderMap) -> Resu
         direction: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default(),
         prompt: of_side(&request.query_prompt_name),
         documents,
+        lenient: lenient(request),
         expected_fingerprint: request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(headers)),
         ..Reading::default()
     })
 }
 
-fn form(request: &SimilarityRequest) -> Result<(Form, Vec<String>)> {
+/// Whether a text that cannot be used fails alone.
+fn lenient(request: &SimilarityRequest) -> bool {
+    request.on_error == Some(OnError::Null)
+}
+
+fn form(request: &SimilarityRequest) -> Result<(Form, TextList)> {
+    let lenient = lenient(request);
+    let two_sides = |first: (&Value, &str), second: (&Value, &str)| -> Result<(usize, TextList)> {
+        let mut all = TextList::read(first.0, first.1, lenient)?;
+        let first_side = all.count();
+        all.append(TextList::read(second.0, second.1, lenient)?);
+        Ok((first_side, all))
+    };
     let one_to_many = |source: &str, sentences: &Value| {
-        let mut all = texts::texts(&Value::from(source), "source_sentence")?;
-        all.extend(texts::texts(sentences, "sentences")?);
+        let (_, all) = two_sides((&Value::from(source), "source_sentence"), (sentences, "sentences"))?;
         Ok((Form::OneToMany, all))
     };
     let SimilarityRequest { pairs, queries, documents, source_sentence, sentences, inputs, .. } = request;
@@ -224,11 +250,9 @@ fn form(request: &SimilarityRequest) -> Result<(Form, Vec<String>)> {
     let forms = [pairs.is_some(), query_form, source_form, inputs.is_some()];
     match (pairs, (queries, documents), (source_sentence, sentences), inputs) {
         _ if forms.iter().filter(|given| **given).count() > 1 => Err(unclear("More than one form is given.")),
-        (Some(pairs), ..) => Ok((Form::Pairs, pair_texts(pairs)?)),
+        (Some(pairs), ..) => Ok((Form::Pairs, pair_texts(pairs, lenient)?)),
         (_, (Some(queries), Some(documents)), ..) => {
-            let mut all = texts::texts(queries, "queries")?;
-            let queries = all.len();
-            all.extend(texts::texts(documents, "documents")?);
+            let (queries, all) = two_sides((queries, "queries"), (documents, "documents"))?;
             Ok((Form::Matrix { queries }, all))
         }
         (_, _, (Some(source), Some(sentences)), _) => one_to_many(source, sentences),
@@ -246,15 +270,15 @@ fn unclear(detail: &str) -> ApiError {
     )
 }
 
-fn pair_texts(pairs: &[Value]) -> Result<Vec<String>> {
+fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
     if pairs.is_empty() {
         return Err(ApiError::unusable("no_inputs", "pairs", "\"pairs\" is empty.", "Send at least one pair."));
     }
-    let mut all = Vec::with_capacity(pairs.len() * 2);
+    let mut all = TextList::default();
     for (index, pair) in pairs.iter().enumerate() {
         let param = format!("pairs/{index}");
         match pair {
-            Value::Array(pair) if pair.len() == 2 => all.extend(texts::texts(&Value::from(pair.clone()), &param)?),
+            Value::Array(texts) if texts.len() == 2 => all.append(TextList::read(pair, &param, lenient)?),
             _ => {
                 let detail = format!("Pair {index} (counted from 0) is not a list of two texts.");
                 return Err(ApiError::unusable("wrong_type", &format!("/{param}"), detail, "Send [text, text]."));

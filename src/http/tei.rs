@@ -31,10 +31,10 @@ struct RootRequest {
 #[serde(untagged)]
 #[expect(dead_code, reason = "for the description alone")]
 enum RootReply {
-    /// A vector for each text.
-    Vectors(Vec<Vec<f32>>),
-    /// The similarity of each sentence.
-    Scores(Vec<f64>),
+    /// A vector for each text; `null` where `"on_error": "null"` passed it over.
+    Vectors(Vec<Option<Vec<f32>>>),
+    /// The similarity of each sentence; `null` likewise.
+    Scores(Vec<Option<f64>>),
 }
 
 /// Do what `/embed` or `/similarity` would, by the form of `inputs`.

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -16,6 +15,7 @@ use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::models::resolve;
 use super::prometheus;
+use super::text_list::TextError;
 use crate::ml::encoder::Cut;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::{EncodeOptions, Encoded, EncodedText, ServedModel};
@@ -60,45 +60,6 @@ impl Reading {
     }
 }
 
-/// What happens to a list in which a text cannot be used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum OnError {
-    /// The request is refused.
-    #[default]
-    Fail,
-    /// `null` stands in the text's place, and the others are answered.
-    Null,
-}
-
-/// A text that has no vector.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct TextError {
-    /// Which of the request's texts, from 0.
-    pub(crate) index: usize,
-    /// `empty_text`, `text_too_long`, `token_ids_not_supported`, `wrong_type` or `not_finite`.
-    #[schema(value_type = String)]
-    pub(crate) code: &'static str,
-    pub(crate) detail: String,
-}
-
-impl TextError {
-    fn new(index: usize, error: &ApiError) -> Self {
-        let (code, detail) = error.told();
-        Self { index, code, detail: detail.to_owned() }
-    }
-}
-
-/// A text or several, as a body may hold them.
-#[derive(ToSchema)]
-#[schema(as = Texts)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes what is read by hand")]
-pub(crate) enum TextOrTexts {
-    One(String),
-    Many(Vec<String>),
-}
-
 /// A text that was longer than the model reads.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Truncated {
@@ -132,61 +93,6 @@ pub(crate) struct Stages {
     pub(crate) queue: Duration,
     /// The forward pass that the last of the texts was in.
     pub(crate) infer: Duration,
-}
-
-/// A text or a list of texts, each with something in it. `param` is the field's name.
-pub(crate) fn texts(value: &Value, param: &str) -> Result<Vec<String>> {
-    listed(value, param)?.iter().enumerate().map(|(index, value)| text(index, value, param)).collect()
-}
-
-/// The same, where a text that cannot be used fails alone: those that can, their places, and the others' errors.
-pub(crate) fn usable_texts(value: &Value, param: &str) -> Result<(Vec<String>, Vec<usize>, Vec<TextError>)> {
-    let (mut usable, mut places, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, value) in listed(value, param)?.iter().enumerate() {
-        match text(index, value, param) {
-            Ok(text) => {
-                usable.push(text);
-                places.push(index);
-            }
-            Err(error) => errors.push(TextError::new(index, &error)),
-        }
-    }
-    Ok((usable, places, errors))
-}
-
-fn listed<'a>(value: &'a Value, param: &str) -> Result<&'a [Value]> {
-    let values = match value {
-        Value::Array(values) => values.as_slice(),
-        value => std::slice::from_ref(value),
-    };
-    if values.is_empty() {
-        return Err(ApiError::unusable("no_inputs", param, format!("{param:?} is empty."), "Send at least one text."));
-    }
-    Ok(values)
-}
-
-fn text(index: usize, value: &Value, param: &str) -> Result<String> {
-    match value {
-        Value::String(text) if text.trim().is_empty() => Err(ApiError::unusable(
-            "empty_text",
-            &format!("/{param}/{index}"),
-            format!("Text {index} of {param:?} (counted from 0) is empty."),
-            "Leave empty texts out.",
-        )),
-        Value::String(text) => Ok(text.clone()),
-        Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
-            "token_ids_not_supported",
-            &format!("/{param}/{index}"),
-            "This server needs text, it got numbers or lists.",
-            "Send strings. In LangChain's OpenAIEmbeddings set check_embedding_ctx_length=False.",
-        )),
-        _ => Err(ApiError::unusable(
-            "wrong_type",
-            &format!("/{param}/{index}"),
-            format!("Text {index} of {param:?} (counted from 0) is no string."),
-            "Send strings.",
-        )),
-    }
 }
 
 /// Embeds texts with the model of an id, alias or name.

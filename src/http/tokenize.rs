@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::error::{ApiError, Result};
 use super::extract::Json;
 use super::models::resolve;
-use super::{AppState, schema, texts};
+use super::{AppState, schema, text_list, texts};
 use crate::ml::encoder::TokenSpan;
 use crate::registry::DEFAULT_ALIAS;
 
@@ -67,7 +67,7 @@ async fn tokenize(
     State(state): State<AppState>,
     Json(request): Json<TokenizeRequest>,
 ) -> Result<axum::Json<Vec<Vec<Token>>>> {
-    let texts = texts::texts(&request.inputs, "inputs")?;
+    let texts = text_list::texts(&request.inputs, "inputs")?;
     texts::few_enough(&state, texts.len())?;
     let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let model = state.pool.get(&row.model_id).await?;

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use crate::ml::encoder::{self, Imported, ModelCard, PoolingMode};
+use crate::ml::encoder::{self, Imported, ModelCard, Origin, PoolingMode, Probes, spread_evenly};
+use crate::ml::eval::retention_pairs;
 use crate::ml::{Error, Result};
 use crate::store;
 
@@ -294,7 +295,20 @@ fn read(task: &ImportTask) -> Result<ImportAnswer> {
         }
         Work::Import { target, name, pooling } => encoder::import_transformer(source, target, name, *pooling)?,
     };
+    if let Work::Import { target, .. } = &task.work {
+        remember(target)?;
+    }
     Ok(ImportAnswer::Imported { card, notes })
+}
+
+/// General texts whose vectors an imported model is held to.
+const PROBES: usize = 12;
+
+/// Writes down what a new model says of general texts: one that lost something since is found out when it is loaded.
+fn remember(folder: &Path) -> Result<()> {
+    let model = encoder::load(folder)?;
+    let texts = retention_pairs().pairs.into_iter().map(|pair| (Origin::General, pair.left));
+    Probes::of(&model, spread_evenly(texts.collect(), PROBES))?.write(folder)
 }
 
 /// A reason with the names that the user knows in the place of the draft's.

@@ -176,7 +176,7 @@ impl Batcher {
     pub(super) fn take(&self, max_tokens: usize) -> Option<Vec<Work>> {
         let mut queue = self.lock();
         loop {
-            let batch = queue.take(max_tokens, self.threads);
+            let batch = queue.take(max_tokens);
             if !batch.is_empty() {
                 return Some(batch);
             }
@@ -205,11 +205,11 @@ impl Batcher {
 }
 
 impl Queue {
-    fn take(&mut self, max_tokens: usize, threads: usize) -> Vec<Work> {
+    fn take(&mut self, max_tokens: usize) -> Vec<Work> {
         let mut batch = Batch::default();
-        let Self { interactive, bulk, waiting, .. } = self;
-        // What waits is shared by the threads: one that took it all would let the others idle.
-        let max_tokens = max_tokens.min(waiting.tokens.div_ceil(threads));
+        let Self { interactive, bulk, waiting, idle, .. } = self;
+        // What waits is shared with the threads that have nothing to do; those that compute get what comes meanwhile.
+        let max_tokens = max_tokens.min(waiting.tokens.div_ceil(1 + *idle));
         let for_bulk = if bulk.work.is_empty() { 0 } else { max_tokens / BULK_PART };
         interactive.take(&mut batch, max_tokens - for_bulk, waiting);
         bulk.take(&mut batch, max_tokens, waiting);

@@ -4,31 +4,21 @@
 //! could not be loaded and when that is tried again. Requests hold a model for themselves, so that one that is put
 //! out or replaced answers those that it began.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::ServedModel;
+use super::place::{LoadFailure, Loading, ModelState, ModelStatus, Place, Places, State};
 use super::served_model::LoadError;
 use crate::ml::encoder::TokenCache;
 use crate::registry::{Footprint, ModelRegistry};
-use crate::store::{Kind, ModelRow, now};
+use crate::store::{Kind, ModelRow};
 
 /// Models that are loaded at the same time: each reads files and computes on a core of its own.
 const LOADS_AT_ONCE: usize = 2;
-/// Before a model that could not be loaded is tried again. Doubles with each try.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-
-/// Tuned models whose weights keep their memory between requests. The others' are in the system's cache of their files,
-/// from where a request has them back within a millisecond or two.
-const WARM_MODELS: usize = 2;
-
 /// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
@@ -36,52 +26,6 @@ pub struct PoolLimits {
     pub models: usize,
     /// Bytes of tuned models, without what they share with their bases.
     pub bytes: u64,
-}
-
-/// Where a model stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ModelState {
-    /// Not in memory; the first request loads it.
-    Available,
-    /// On its way into memory.
-    Loading,
-    /// In memory.
-    Ready,
-    /// Put out of memory; requests that began with it still use it.
-    Draining,
-    /// It could not be loaded.
-    Failed,
-}
-
-/// Why a model could not be loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadFailure {
-    /// For programs: `self_check_failed`, `model_broken`, `model_files_not_readable`, `base_not_loaded`.
-    pub code: &'static str,
-    /// For people, after the model's name.
-    pub message: String,
-    /// Milliseconds, of the last try.
-    pub at: i64,
-    /// Tries that failed, one after another.
-    pub attempts: u32,
-    /// Whether it may be gone by itself the next time.
-    pub may_pass: bool,
-    /// When a request tries again.
-    retry_at: Instant,
-    /// What the folder looked like.
-    footprint: Footprint,
-}
-
-impl LoadFailure {
-    fn new(code: &'static str, message: String, may_pass: bool, footprint: Footprint) -> Self {
-        Self { code, message, at: now(), attempts: 1, may_pass, retry_at: Instant::now(), footprint }
-    }
-
-    /// Whole seconds until a request tries again, at least one.
-    pub fn retry_after(&self) -> u64 {
-        self.retry_at.saturating_duration_since(Instant::now()).as_secs() + 1
-    }
 }
 
 /// Why a model cannot be used.
@@ -112,86 +56,6 @@ pub enum PoolError {
     /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
-}
-
-/// What a model's place says.
-#[derive(Clone, Debug)]
-pub struct ModelStatus {
-    /// Where it stands.
-    pub state: ModelState,
-    /// Where it is ready: bytes that it takes, without what it shares with its base and what lies in a mapped file.
-    pub resident_bytes: Option<u64>,
-    /// Milliseconds, of the last request since the server started.
-    pub last_used_at: Option<i64>,
-    /// Why it could not be loaded the last time.
-    pub last_error: Option<LoadFailure>,
-}
-
-/// All who wait for a model wait for this.
-type Loading = Shared<BoxFuture<'static, Result<Arc<ServedModel>, LoadFailure>>>;
-
-enum State {
-    Available,
-    /// The number tells this try from later ones.
-    Loading(u64, Loading),
-    Ready(Arc<ServedModel>),
-    Failed,
-}
-
-struct Place {
-    /// Of the model that the state is about.
-    fingerprint: String,
-    state: State,
-    pinned: bool,
-    /// When it was asked for, as a number that grows.
-    turn: u64,
-    last_used_at: Option<i64>,
-    failure: Option<LoadFailure>,
-    /// Models that were put out and may still be in use.
-    leaving: Vec<Weak<ServedModel>>,
-}
-
-impl Place {
-    fn ready(&self) -> Option<&Arc<ServedModel>> {
-        match &self.state {
-            State::Ready(model) => Some(model),
-            _ => None,
-        }
-    }
-
-    /// Takes a ready model out of memory; requests that hold it finish.
-    fn put_out(&mut self) {
-        if let State::Ready(model) = std::mem::replace(&mut self.state, State::Available) {
-            self.leaving.push(Arc::downgrade(&model));
-        }
-        self.leaving.retain(|model| model.strong_count() > 0);
-    }
-}
-
-#[derive(Default)]
-struct Places {
-    by_id: HashMap<String, Place>,
-    /// The last turn or try.
-    count: u64,
-    /// The tuned models that were used last, the last one at the end.
-    warm: VecDeque<String>,
-}
-
-impl Places {
-    /// Remembers that a tuned model is used. The one that was used before all warm ones may rest.
-    fn warm(&mut self, model_id: &str) {
-        if self.warm.back().is_some_and(|last| last == model_id) {
-            return;
-        }
-        self.warm.retain(|warm| warm != model_id);
-        self.warm.push_back(model_id.to_owned());
-        if self.warm.len() > WARM_MODELS
-            && let Some(cold) = self.warm.pop_front()
-            && let Some(model) = self.by_id.get(&cold).and_then(Place::ready)
-        {
-            model.rest();
-        }
-    }
 }
 
 /// The models in memory.
@@ -269,8 +133,7 @@ impl ModelPool {
     fn failed_lately(&self, row: &ModelRow) -> Option<LoadFailure> {
         let places = self.lock();
         let place = places.by_id.get(&row.model_id).filter(|place| place.fingerprint == row.fingerprint)?;
-        let failure = place.failure.as_ref().filter(|_| matches!(place.state, State::Failed))?;
-        (Instant::now() < failure.retry_at).then(|| failure.clone())
+        place.failed_lately()
     }
 
     /// The model, or what there is to wait for.
@@ -278,22 +141,8 @@ impl ModelPool {
         let mut places = self.lock();
         places.count += 1;
         let count = places.count;
-        let place = places.by_id.entry(row.model_id.clone()).or_insert_with(|| Place {
-            fingerprint: row.fingerprint.clone(),
-            state: State::Available,
-            pinned: row.pinned,
-            turn: 0,
-            last_used_at: None,
-            failure: None,
-            leaving: Vec::new(),
-        });
-        if place.fingerprint != row.fingerprint {
-            // Another model under the same id: the one before answers what it began.
-            place.put_out();
-            (place.state, place.failure) = (State::Available, None);
-            place.fingerprint.clone_from(&row.fingerprint);
-        }
-        (place.turn, place.last_used_at) = (count, Some(now()));
+        let place = places.by_id.entry(row.model_id.clone()).or_insert_with(|| Place::new(row));
+        place.ask(row, count);
         match &place.state {
             State::Ready(model) => {
                 let model = Arc::clone(model);
@@ -381,21 +230,14 @@ impl ModelPool {
         };
         match loaded {
             Ok(model) => {
-                place.failure = None;
-                place.state = State::Ready(Arc::clone(&model));
+                place.succeed(Arc::clone(&model));
                 if row.kind == Kind::Tuned {
                     places.warm(&row.model_id);
                 }
                 self.make_room(&mut places, &row.model_id);
                 Ok(model)
             }
-            Err(mut failure) => {
-                failure.attempts = place.failure.as_ref().map_or(1, |before| before.attempts.saturating_add(1));
-                failure.retry_at = Instant::now() + pause(failure.attempts);
-                place.state = State::Failed;
-                place.failure = Some(failure.clone());
-                Err(failure)
-            }
+            Err(failure) => Err(place.fail(failure)),
         }
     }
 
@@ -484,23 +326,11 @@ impl ModelPool {
     pub fn status(&self, row: &ModelRow) -> ModelStatus {
         let mut places = self.lock();
         let place = places.by_id.get_mut(&row.model_id).filter(|place| place.fingerprint == row.fingerprint);
-        let Some(place) = place else {
-            let state = ModelState::Available;
-            return ModelStatus { state, resident_bytes: None, last_used_at: None, last_error: None };
-        };
-        place.leaving.retain(|model| model.strong_count() > 0);
-        let state = match &place.state {
-            State::Ready(_) => ModelState::Ready,
-            State::Loading(..) => ModelState::Loading,
-            State::Failed => ModelState::Failed,
-            State::Available if place.leaving.is_empty() => ModelState::Available,
-            State::Available => ModelState::Draining,
-        };
-        ModelStatus {
-            state,
-            resident_bytes: place.ready().map(|model| model.resident_bytes),
-            last_used_at: place.last_used_at,
-            last_error: place.failure.clone(),
+        match place {
+            Some(place) => place.status(),
+            None => {
+                ModelStatus { state: ModelState::Available, resident_bytes: None, last_used_at: None, last_error: None }
+            }
         }
     }
 
@@ -516,22 +346,5 @@ impl ModelPool {
         let mut resident: Vec<_> = places.by_id.iter().filter_map(ready).collect();
         resident.sort();
         resident
-    }
-}
-
-/// How long nobody tries again after so many tries that failed.
-fn pause(attempts: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_grows_to_five_minutes() {
-        let seconds: Vec<u64> = (1..=8).map(|attempts| pause(attempts).as_secs()).collect();
-        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300]);
-        assert_eq!(pause(u32::MAX), LONGEST_PAUSE);
     }
 }

@@ -165,6 +165,10 @@ fn fine_tuning(told: &Value, base: &Value) {
         "the tuned model's vectors are its own"
     );
 
+    is_refused(&tuning["base_kept"], "ConflictError", "model_is_base", "base model");
+    assert_eq!(tuning["deleted"], json!({ "id": model, "object": "model", "deleted": true }));
+    is_refused(&tuning["gone"], "NotFoundError", "model_not_found", model);
+
     let events = tuning["events"].as_array().unwrap();
     let numbers: Vec<usize> =
         events.iter().map(|event| event["id"].as_str().unwrap().rsplit_once('-').unwrap().1.parse().unwrap()).collect();

@@ -181,3 +181,37 @@ async fn an_answer_that_takes_too_long_is_given_up() {
     let job = app.post_job(crate::app::few(20), &[("config", r#"{"epochs": 1}"#)]).await.text("id");
     assert_eq!(app.finished(&job).await["status"], "succeeded");
 }
+
+#[tokio::test]
+async fn a_body_far_over_the_limit_is_told_so_every_time() {
+    let app = over(&["--max-body", "100000", "--max-upload", "200000"]);
+    let length = 64 << 20;
+    for (round, route) in ["/embed", "/datasets", "/v1/embeddings", "/jobs"].into_iter().cycle().take(20).enumerate() {
+        let kind = if route == "/datasets" { "text/csv" } else { "application/json" };
+        let head = format!(
+            "POST {route} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let mut stream = connect(&app).await;
+        // All of it, before a word of the answer is read.
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..64 {
+            stream.write_all(&[b'x'; 1 << 20]).await.unwrap_or_else(|error| panic!("round {round}, {route}: {error}"));
+        }
+        let answer = reply(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"), "round {round}: {answer}");
+        // The connection is good for another request.
+        stream.write_all(LIVE).await.unwrap();
+        assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"), "round {round}, {route}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_refused_body_is_not_listened_to_for_long() {
+    let app = App::start();
+    let mut stream = connect(&app).await;
+    let head = "POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (answer, took) = until_closed(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 415"), "{answer}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}

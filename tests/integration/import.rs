@@ -591,6 +591,18 @@ async fn a_running_server_finds_what_was_imported_and_use_stays_its_default() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(reply.body["embeddings"][0].as_array().unwrap().len(), HIDDEN);
 
+    // What was imported is held to what it said then.
+    place.imported("a-tiny", &["--name", "changed"]);
+    let changed = place.model("changed");
+    change(&changed, "probes.json", |probes| {
+        let probes = probes["probes"].as_array_mut().unwrap();
+        assert_eq!(probes.len(), 12);
+        probes[3]["vector"][0] = json!(100.0);
+    });
+    std::fs::rename(changed, models.join("changed")).unwrap();
+    let reply = app.post("/embed", json!({ "model": "changed", "texts": ["nurse"] })).await;
+    assert_eq!((reply.status, reply.text("code").as_str()), (500, "self_check_failed"), "{}", reply.body);
+
     // Put there by hand: with weights that are not those of its card.
     place.imported("a-tiny", &["--name", "spoilt"]);
     let spoilt = place.model("spoilt");

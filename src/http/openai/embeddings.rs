@@ -14,6 +14,7 @@ use crate::http::caller::Caller;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Json;
 use crate::http::models::resolve;
+use crate::http::text_list;
 use crate::http::texts::{self, Reading};
 use crate::http::{AppState, schema};
 use crate::registry::DEFAULT_ALIAS;
@@ -104,7 +105,7 @@ async fn create_embeddings(
     caller: Caller,
     Json(request): Json<EmbeddingsRequest>,
 ) -> Result<Response> {
-    let texts = texts::texts(&request.input, "input")?;
+    let texts = text_list::texts(&request.input, "input")?;
     let wanted = request.model.as_deref().unwrap_or(DEFAULT_ALIAS);
     if let Some(dimensions) = request.dimensions {
         // Told before anything is computed.

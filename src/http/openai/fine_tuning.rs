@@ -17,6 +17,7 @@ use crate::datasets::{Upload, facts, format};
 use crate::http::caller::Caller;
 use crate::http::error::{ApiError, Result, shown};
 use crate::http::extract::{self, Path, Query, content_type};
+use crate::http::job_body::CreateBody;
 use crate::http::models::resolve;
 use crate::http::{AppState, datasets, jobs};
 use crate::jobs::QueueError;
@@ -195,7 +196,7 @@ async fn create_fine_tuning_job(
         Some(id) => Some(benchmark(&state, id, &dataset).await?),
         None => None,
     };
-    let request = jobs::CreateBody {
+    let request = CreateBody {
         dataset_id: Some(dataset.dataset_id),
         model: Some(model.model_id),
         name,
@@ -203,7 +204,7 @@ async fn create_fine_tuning_job(
         config: Some(config.into()),
         benchmark_id: benchmark.map(|benchmark| benchmark.dataset_id),
         alias: body.alias,
-        ..jobs::CreateBody::default()
+        ..CreateBody::default()
     };
     let (mut request, _) = jobs::resolve_request(&state, request, None, idempotency).await?;
     request.openai = Some(OpenAiNotes {

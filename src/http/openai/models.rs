@@ -10,11 +10,11 @@ use super::seconds;
 use crate::http::AppState;
 use crate::http::error::Result;
 use crate::http::extract::Path;
-use crate::http::models::resolve;
+use crate::http::models::{delete, resolve};
 use crate::store::ModelRow;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_openai_models)).routes(routes!(find_openai_model))
+    OpenApiRouter::new().routes(routes!(list_openai_models)).routes(routes!(find_openai_model, delete_openai_model))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -80,4 +80,30 @@ async fn find_openai_model(
     Path(wanted): Path<String>,
 ) -> Result<axum::Json<OpenAiModel>> {
     Ok(axum::Json(resolve(&state, &wanted).await?.into()))
+}
+
+#[derive(Serialize, ToSchema)]
+struct ModelDeleted {
+    /// The model's name.
+    id: String,
+    #[schema(example = "model")]
+    object: &'static str,
+    #[schema(example = true)]
+    deleted: bool,
+}
+
+/// Delete a tuned model for good. Requests that began with it finish.
+#[utoipa::path(delete, path = "/v1/models/{model}", tag = "OpenAI",
+    params(("model" = String, Path, description = "Its id or name.")),
+    responses(
+        (status = 200, description = "It is gone.", body = ModelDeleted),
+        (status = 404, description = "There is no such model."),
+        (status = 409, description = "It is a base, an alias means it, or an unfinished job begins with it."),
+    ))]
+async fn delete_openai_model(
+    State(state): State<AppState>,
+    Path(wanted): Path<String>,
+) -> Result<axum::Json<ModelDeleted>> {
+    let row = delete(&state, &wanted).await?;
+    Ok(axum::Json(ModelDeleted { id: row.name, object: "model", deleted: true }))
 }

@@ -14,6 +14,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use pulp::Arch;
 use tch::{Kind, Tensor};
 
 use super::super::transformer::Packed;
@@ -153,17 +155,21 @@ impl Frozen {
         let (places, rows) = self.token_rows(encoder, &batch.ids);
         let tokens = Tokens { places, rows, spans: spans(&batch.lengths) };
         let mut convolved = vec![0.0_f32; tokens.places.len() * NGRAMS.len() * columns.h]; // (N, 3H)
-        for number in 0..self.orders.len() {
-            self.convolve(number, &columns, &tokens, &mut convolved);
-        }
-        let sums = self.sums(&columns, &tokens, &convolved, config.layer_norm_eps as f32);
+        // The loops over rows are compiled once for each kind of vector unit; this takes the widest that there is.
+        let sums = Arch::new().dispatch(|| {
+            for number in 0..self.orders.len() {
+                self.convolve(number, &columns, &tokens, &mut convolved);
+            }
+            self.sums(&columns, &tokens, &convolved, config.layer_norm_eps as f32)
+        });
         let lengths = Tensor::from_slice(&batch.lengths).to_kind(Kind::Float).unsqueeze(1); // (B, 1)
         encoder.project_sums(&Tensor::from_slice(&sums).view([tokens.spans.len() as i64, -1]), &lengths)
     }
 
     /// For each token of the batch the place of its row, and the rows of the distinct tokens.
     fn token_rows(&self, encoder: &UseMultilingual, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
-        let mut distinct: HashMap<i64, u32> = HashMap::with_capacity(ids.len());
+        let mut distinct: HashMap<i64, u32, RandomState> =
+            HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
         let mut rows: Vec<Option<Arc<[f32]>>> = Vec::new();
         let (mut missing, mut at) = (Vec::new(), Vec::new());
         let places = ids.iter().map(|&id| {
@@ -188,6 +194,7 @@ impl Frozen {
     }
 
     /// Both convolutions of one order: fills its H columns of `convolved` `(N, 3H)`.
+    #[inline(always)]
     fn convolve(&self, number: usize, columns: &Columns, tokens: &Tokens, convolved: &mut [f32]) {
         let order = &self.orders[number];
         let h = columns.h;
@@ -230,6 +237,7 @@ impl Frozen {
     }
 
     /// LayerNorm of `[e, h_2, h_3, h_5]`, summed over each text: `(B, E + 3H)`.
+    #[inline(always)]
     fn sums(&self, columns: &Columns, tokens: &Tokens, convolved: &[f32], epsilon: f32) -> Vec<f32> {
         let (e, width) = (columns.e, NGRAMS.len() * columns.h);
         let mut sums = vec![0.0_f32; tokens.spans.len() * (e + width)];
@@ -301,7 +309,8 @@ fn spans(lengths: &[i64]) -> Vec<(usize, usize)> {
 /// For each token the place of its n-gram, and for each distinct n-gram a token that has it, with its text's span.
 fn distinct_ngrams(tokens: &Tokens, n: usize, left: usize) -> (Vec<u32>, Vec<(usize, usize, usize)>) {
     let Tokens { places, spans, .. } = tokens;
-    let mut known: HashMap<[u32; LONGEST], u32> = HashMap::with_capacity(places.len());
+    let mut known: HashMap<[u32; LONGEST], u32, RandomState> =
+        HashMap::with_capacity_and_hasher(places.len(), RandomState::default());
     let mut first = Vec::new();
     let mut grams = Vec::with_capacity(places.len());
     for &(start, end) in spans {
@@ -336,18 +345,21 @@ fn numbers(tensor: &Tensor) -> Arc<[f32]> {
     numbers.into()
 }
 
+#[inline(always)]
 fn add(to: &mut [f32], from: &[f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += from;
     }
 }
 
+#[inline(always)]
 fn relu_and_add(to: &mut [f32], from: &[f32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = to.max(0.0) + from;
     }
 }
 
+#[inline(always)]
 fn add_normalized(to: &mut [f32], from: &[f32], mean: f32, scale: f32) {
     for (to, from) in to.iter_mut().zip(from) {
         *to += (from - mean) * scale;
@@ -355,6 +367,7 @@ fn add_normalized(to: &mut [f32], from: &[f32], mean: f32, scale: f32) {
 }
 
 /// The sum of `of(x)` in eight running sums, which a processor keeps side by side.
+#[inline(always)]
 fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut sums = [0.0_f32; 8];
     let (chunks, rest) = numbers.as_chunks::<8>();
