@@ -2,6 +2,7 @@
 
 pub mod checks;
 mod csv;
+pub mod diff;
 pub mod inspect;
 mod json;
 mod problems;
