@@ -19,6 +19,7 @@ pub use draft::{Draft, Received};
 pub use rows::{RowsFound, RowsWanted, Sort};
 
 use crate::ml::dataset::checks::{Knowledge, pair_key, text_key};
+use crate::ml::dataset::diff::{Diff, diff};
 use crate::ml::dataset::inspect::{self, Circumstances, Inspection, Stored};
 use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
 use crate::ml::dataset::source::Input;
@@ -321,6 +322,16 @@ impl DatasetShelf {
         let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
         let find = move || rows::find(&file, &wanted, total);
         tokio::task::spawn_blocking(find).await.map_err(std::io::Error::other)?
+    }
+
+    /// What changed from one dataset to another.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, ShelfError> {
+        let (before, after) = (self.pairs_file(before), self.pairs_file(after));
+        let open = |file: &Path| Ok::<_, ShelfError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
+        self.beside(move || Ok(diff(open(&before)?, open(&after)?)?)).await
     }
 
     /// The keys of a benchmark's pairs, read once.

@@ -14,7 +14,7 @@ use super::extract::{Path, Query};
 use super::jobs::idempotency_key;
 use super::upload::{self, Table};
 use super::wishes::{Label, Wishes};
-use super::{AppState, dataset_rows, inspect, rfc3339, versions};
+use super::{AppState, dataset_file, dataset_rows, inspect, rfc3339, versions};
 use crate::datasets::{ShelfError, Upload};
 use crate::jobs::QueueError;
 use crate::ml::dataset::TableKind;
@@ -30,6 +30,7 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(find_dataset, delete_dataset))
         .routes(routes!(inspect::inspect_table).layer(DefaultBodyLimit::max(max_upload)))
         .routes(routes!(dataset_rows::list_rows))
+        .routes(routes!(dataset_file::read_file))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::compare_versions))
 }
