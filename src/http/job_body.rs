@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::error::{ApiError, Result};
+use super::wishes::{self, Wishes};
 use super::{AppState, datasets, extract, rfc3339};
 use crate::jobs::{Estimate, Report, model_id};
 use crate::ml::train::{Recipe, TrainConfig};
 use crate::store::{AliasGate, AliasResult, Job, JobError, Phase, Progress, Status, now};
 
-/// What a client asks for. A form has the same fields as parts, and the table as the part `file`.
+/// What a client asks for. A form has the same fields as parts, and the table as the part `file`. How a table that
+/// comes with the request is to be read may be said too, in the fields of `POST /datasets`.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = CreateJob)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct CreateBody {
     /// The table to learn; or send `pairs`.
     #[serde(alias = "dataset")]
@@ -47,15 +48,18 @@ pub(crate) struct CreateBody {
     pub(crate) alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     pub(crate) alias_if: Option<AliasGate>,
+    /// How the table is to be read (see [`Wishes`]), and names that nobody knows.
+    #[serde(flatten)]
+    #[schema(value_type = Wishes)]
+    pub(crate) reading: Map<String, Value>,
 }
 
 /// A job as a form.
 #[derive(ToSchema)]
 #[schema(as = CreateJobForm)]
-#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what requests hold")]
 pub(super) struct CreateForm {
-    /// The CSV; or name a dataset.
+    /// The table, as `POST /datasets` reads it; or name a dataset.
     #[schema(value_type = Option<String>, format = Binary)]
     file: Option<Vec<u8>>,
     dataset_id: Option<String>,
@@ -71,6 +75,8 @@ pub(super) struct CreateForm {
     alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     alias_if: Option<AliasGate>,
+    #[serde(flatten)]
+    reading: Wishes,
 }
 
 /// The names of the form's parts.
@@ -89,12 +95,16 @@ const PARTS: [&str; 11] = [
 ];
 
 impl CreateBody {
-    /// Out of a form's parts, and the table that came with them.
-    pub(super) fn of_form(parts: Vec<extract::Part>) -> Result<(Self, Option<extract::Part>)> {
-        let (mut body, mut file) = (Self::default(), None);
-        for part in extract::once_each(parts)? {
+    /// Refuses fields that nobody knows.
+    pub(super) fn only_known(&self) -> Result<()> {
+        wishes::only_known(self.reading.keys(), &[&PARTS, &["pairs"], &wishes::READING])
+    }
+
+    /// Out of a form's parts.
+    pub(super) fn of_form(parts: Vec<extract::Part>) -> Result<Self> {
+        let mut body = Self::default();
+        for part in parts {
             match part.name.as_str() {
-                "file" => file = Some(part),
                 "dataset_id" => body.dataset_id = Some(part.text()?),
                 "model" => body.model = Some(part.text()?),
                 "name" => body.name = Some(part.text()?),
@@ -117,7 +127,10 @@ impl CreateBody {
                         body.alias_if = Some(gate);
                     }
                 }
-                other => return Err(datasets::unknown_part(other, &PARTS)),
+                reading if wishes::READING.contains(&reading) => {
+                    body.reading.insert(reading.to_owned(), part.text()?.into());
+                }
+                other => return Err(wishes::unknown(other, &[&PARTS[..], &wishes::READING].concat())),
             }
         }
         // A browser's form sends fields that were left empty.
@@ -125,7 +138,7 @@ impl CreateBody {
         for field in [dataset_id, model, name, benchmark_id, replay_id, alias] {
             field.take_if(|text| text.trim().is_empty());
         }
-        Ok((body, file))
+        Ok(body)
     }
 }
 

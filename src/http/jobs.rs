@@ -16,16 +16,18 @@ use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
 use super::job_body::{Beside, CreateBody, CreateForm, JobBody, JobOrEstimate};
 use super::models::resolve;
+use super::upload::{self, LONGEST_JSON, Table};
+use super::wishes::{Label, Wishes};
 use super::{AppState, datasets, events, metrics, names};
-use crate::datasets::{Upload, facts};
+use crate::datasets::facts;
 use crate::jobs::{JobRequest, Plan};
 use crate::keys::Scope;
-use crate::ml::dataset::Format;
+use crate::ml::dataset::source::FileFormat;
 use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::{Dataset, Job, Purpose, Status};
+use crate::store::{Dataset, Job, Status};
 
 pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -81,18 +83,20 @@ async fn create_job(
     let key = idempotency_key(request.headers())?;
     let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
         "application/json" => {
-            let bytes = extract::body(request, &state).await?;
+            let bytes = upload::collect(request.into_body(), LONGEST_JSON.min(state.limits.max_upload)).await?;
             let hash = sha256([&bytes[..]]);
             (extract::large_object(bytes).await?, None, hash)
         }
         "multipart/form-data" => {
-            let parts = extract::form(request, &state).await?;
-            let hash = sha256(parts.iter().flat_map(|part| [part.name.as_bytes(), &part.bytes[..]]));
-            let (body, file) = CreateBody::of_form(parts)?;
-            (body, file, hash)
+            let (file, parts) = upload::form(&state, request).await?;
+            let of_file = file.as_ref().map_or("", |file| &file.received.sha256);
+            let fields = parts.iter().flat_map(|part| [part.name.as_bytes(), &part.bytes[..]]);
+            let hash = sha256(fields.chain([of_file.as_bytes()]));
+            (CreateBody::of_form(parts)?, file, hash)
         }
         other => return Err(ApiError::media_type(other, "application/json or multipart/form-data")),
     };
+    body.only_known()?;
     if body.alias.is_some() {
         caller.require(Scope::Admin, "\"alias\"")?;
     }
@@ -139,7 +143,7 @@ pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 pub(crate) async fn resolve_request(
     state: &AppState,
     body: CreateBody,
-    file: Option<extract::Part>,
+    file: Option<Table>,
     idempotency: Option<(String, String)>,
 ) -> Result<(JobRequest, bool)> {
     for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
@@ -168,7 +172,8 @@ pub(crate) async fn resolve_request(
         Some(id) => Some(datasets::find(state, id, "replay_id").await?),
         None => None,
     };
-    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file).await?;
+    let wishes = Wishes::of(&body.reading)?;
+    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
     let config = settings(recipe, facts(&dataset, state.queue.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
@@ -225,27 +230,31 @@ async fn dataset(
     state: &AppState,
     id: Option<String>,
     pairs: Option<Vec<Value>>,
-    file: Option<extract::Part>,
+    file: Option<Table>,
+    wishes: Wishes,
 ) -> Result<(Dataset, bool)> {
-    let upload = |name: Option<String>, format, bytes| Upload {
-        name: names::label(name, "pairs"),
-        purpose: Purpose::Training,
-        format,
-        bytes,
-    };
-    let upload = match (id, pairs, file) {
-        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
-        (None, Some(pairs), None) => upload(None, Format::Json, datasets::pairs_file(&pairs)),
-        (None, None, Some(file)) => {
-            let format = Format::of(file.file_name.as_deref(), &file.bytes);
-            upload(file.file_name, format, file.bytes.to_vec())
+    let table = match (id, pairs, file) {
+        (Some(_), None, None) if wishes != Wishes::default() => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "dataset_id",
+                "The dataset is there already, and was read as its \"choices\" say.",
+                "Send its file with the new choices to POST /datasets, and name the dataset that this makes.",
+            ));
         }
+        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
+        (None, Some(pairs), None) => Table {
+            received: state.queue.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
+            file_name: None,
+            hint: Some(FileFormat::Json),
+        },
+        (None, None, Some(file)) => file,
         (None, None, None) => {
             return Err(ApiError::unusable(
                 "missing_field",
                 "dataset_id",
                 "There is nothing to learn.",
-                "Send \"dataset_id\", \"pairs\", or a form with the CSV as the part \"file\".",
+                "Send \"dataset_id\", \"pairs\", or a form with the table as the part \"file\".",
             ));
         }
         _ => {
@@ -257,6 +266,7 @@ async fn dataset(
             ));
         }
     };
+    let upload = datasets::upload_of(state, table, Label::default(), wishes).await?;
     Ok(state.queue.datasets.add(upload).await?)
 }
 
