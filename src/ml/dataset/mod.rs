@@ -1,6 +1,7 @@
 //! Tables of text pairs with a similarity score, of pairs that belong together, of triplets.
 
 pub mod checks;
+pub mod diff;
 pub mod inspect;
 mod problems;
 pub mod reading;
