@@ -79,6 +79,9 @@ mod tests {
 
     #[test]
     fn a_japanese_file_name_goes_through_a_header() {
-        assert_eq!(disposition("職 \"1\".csv"), "attachment; filename=\"_ _1_.csv\"; filename*=UTF-8''%E8%81%B7%20%221%22.csv");
+        assert_eq!(
+            disposition("職 \"1\".csv"),
+            "attachment; filename=\"_ _1_.csv\"; filename*=UTF-8''%E8%81%B7%20%221%22.csv"
+        );
     }
 }

@@ -12,9 +12,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::correlation::{pearson, spearman};
+use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::dataset::{Pair, TableKind};
+use crate::ml::dataset::stored::StoredPair;
 use crate::ml::similarity::Similarity;
+use crate::ml::train::Aim;
 
 /// From this correlation on, a model agrees with the scores as well as people do with each other.
 const AGREES: f64 = 0.9;
@@ -191,25 +193,25 @@ pub fn draw<T>(items: impl Iterator<Item = T>, most: usize, seed: u64) -> (Vec<T
     (kept.into_iter().map(|(_, item)| item).collect(), seen)
 }
 
-/// Pairs `(pair, line)` as questions to a model: a triplet asks two. Pairs that belong together are joined by as many
+/// Pairs as questions to a model: a triplet asks two. Pairs that belong together are joined by as many
 /// strangers, each left text with the right text of a row further on.
-pub fn asked(pairs: &[(Pair, usize)], kind: TableKind) -> Vec<AskedPair> {
-    let question = |(pair, line): &(Pair, usize), right: &str, score, told: bool| AskedPair {
-        place: told.then_some((pair.row, *line)),
-        left: pair.left.clone(),
+pub fn asked(pairs: &[StoredPair], kind: TableKind) -> Vec<AskedPair> {
+    let question = |row: &StoredPair, right: &str, score, told: bool| AskedPair {
+        place: told.then_some((row.pair.row, row.line)),
+        left: row.pair.left.clone(),
         right: right.to_owned(),
         score,
     };
-    let together = pairs.iter().map(|row| question(row, &row.0.right, row.0.score, true));
+    let together = pairs.iter().map(|row| question(row, &row.pair.right, row.pair.score, true));
     let apart: Vec<AskedPair> = match kind {
         TableKind::PairScore | TableKind::PairClass => Vec::new(),
         TableKind::Triplet => {
-            pairs.iter().filter_map(|row| Some(question(row, row.0.negative.as_deref()?, 0.0, true))).collect()
+            pairs.iter().filter_map(|row| Some(question(row, row.pair.negative.as_deref()?, 0.0, true))).collect()
         }
         TableKind::PairPositive => {
-            let other = |place: usize| &pairs[(place + pairs.len() / 2) % pairs.len()].0;
-            let strange = |(place, row): (usize, &(Pair, usize))| {
-                let (pair, other) = (&row.0, other(place));
+            let other = |place: usize| &pairs[(place + pairs.len() / 2) % pairs.len()].pair;
+            let strange = |(place, row): (usize, &StoredPair)| {
+                let (pair, other) = (&row.pair, other(place));
                 let differ = other.right != pair.right && other.right != pair.left && other.left != pair.left;
                 differ.then(|| question(row, &other.right, 0.0, false))
             };
@@ -220,12 +222,8 @@ pub fn asked(pairs: &[(Pair, usize)], kind: TableKind) -> Vec<AskedPair> {
 }
 
 /// The cosine that a score from 0 to 1 asks for.
-pub fn wanted_cosine(score: f64, meaning: LowestMeans) -> f64 {
-    match meaning {
-        LowestMeans::Unrelated => score,
-        LowestMeans::Opposite => 2.0 * score - 1.0,
-        LowestMeans::Angular => Similarity::Angular.to_cosine(score),
-    }
+fn wanted_cosine(score: f64, meaning: LowestMeans) -> f64 {
+    Aim { measure: Similarity::Cosine, lowest_means: Some(meaning) }.similarity(score)
 }
 
 /// Which cosine each score asks for.
@@ -541,6 +539,7 @@ fn hint(reason: NeedReason, facts: &BTreeMap<&'static str, Value>, measured_by: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ml::dataset::Pair;
 
     fn pair(row: usize, score: f64) -> AskedPair {
         let (left, right) = (format!("left {row}"), format!("right {row}"));
@@ -645,7 +644,8 @@ mod tests {
     fn triplets_ask_two_questions_and_positives_are_joined_by_strangers() {
         let texts = |row: usize, negative: Option<&str>| {
             let (left, right) = (format!("l{row}"), format!("r{row}"));
-            (Pair { left, right, negative: negative.map(str::to_owned), score: 1.0, row }, row + 1)
+            let pair = Pair { left, right, negative: negative.map(str::to_owned), score: 1.0, row };
+            StoredPair { pair, line: row + 1 }
         };
         let triplets = asked(&[texts(2, Some("n2")), texts(3, Some("n3"))], TableKind::Triplet);
         let told: Vec<_> = triplets.iter().map(|pair| (pair.place, &*pair.right, pair.score)).collect();
