@@ -64,9 +64,6 @@ pub struct Serve {
     /// Answer other machines too where there are no keys: whoever reaches the port may do anything.
     #[arg(long, env = "SHAMISEN_ALLOW_ANYONE", value_parser = FalseyValueParser::new())]
     pub allow_anyone: bool,
-    /// What the table's lowest score says: unrelated, opposite or angular (0.5 is unrelated, 0 opposite).
-    #[arg(long)]
-    pub lowest_means: Option<String>,
     /// A table of graded sentence pairs that measures every job's models before and after.
     #[arg(long, env = "SHAMISEN_STS")]
     pub sts: Option<OsString>,
@@ -168,6 +165,9 @@ pub struct Train {
     /// belong together, or three texts.
     #[arg(long, required_unless_present = "run")]
     pub pairs: Option<PathBuf>,
+    /// What the table's lowest score says: unrelated, opposite or angular (0.5 is unrelated, 0 opposite).
+    #[arg(long)]
+    pub lowest_means: Option<String>,
     /// The tuned model's id in the data folder; a server serves it after its next start.
     #[arg(long, required_unless_present = "run")]
     pub name: Option<String>,

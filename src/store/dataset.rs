@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::{Result, Store, new_id, now};
+use super::{Result, Store, now};
 
 /// What a dataset is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
