@@ -7,7 +7,7 @@ mod draft;
 mod rows;
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,12 +18,13 @@ use tokio::sync::{Mutex, Semaphore};
 pub use draft::{Draft, Received};
 pub use rows::{RowsFound, RowsWanted, Sort};
 
+use crate::ml::dataset::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
 use crate::ml::dataset::checks::{Knowledge, pair_key, text_key};
 use crate::ml::dataset::diff::{Diff, diff};
 use crate::ml::dataset::inspect::{self, Circumstances, Inspection, Stored};
 use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
 use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Pair, Problems, Scores, TableKind, stored};
+use crate::ml::dataset::{Pair, Problem, Problems, Scores, TableKind, stored};
 use crate::ml::train::RecipeFacts;
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
 
@@ -87,6 +88,27 @@ pub struct Upload {
     pub around: Around,
     /// The dataset that it is a new version of.
     pub version_of: Option<String>,
+}
+
+/// The words of an annotated file.
+#[derive(Clone, Copy, Debug)]
+pub struct AnnotationWords {
+    /// Names of the columns: status, problem, suggestion.
+    pub columns: [&'static str; 3],
+    /// Of a row: it is used, a fix left it out, it cannot be used.
+    pub outcomes: [&'static str; 3],
+    /// A problem as a sentence.
+    pub problem: fn(&Problem) -> String,
+}
+
+impl From<AnnotateError> for ShelfError {
+    fn from(error: AnnotateError) -> Self {
+        match error {
+            AnnotateError::Problems(problems) => Self::Problems(problems),
+            AnnotateError::Io(error) => Self::File(error),
+            AnnotateError::Workbook(error) => Self::File(std::io::Error::other(error)),
+        }
+    }
 }
 
 /// The scores that a purpose allows.
@@ -322,6 +344,37 @@ impl DatasetShelf {
         let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
         let find = move || rows::find(&file, &wanted, total);
         tokio::task::spawn_blocking(find).await.map_err(std::io::Error::other)?
+    }
+
+    /// A copy of a dataset's own file with what became of each row: a file that has no name any more, to be read from
+    /// its beginning.
+    ///
+    /// # Errors
+    /// Where the file cannot be read in this way, or the copy not be written.
+    pub async fn annotated(
+        &self,
+        dataset: &Dataset,
+        similarities: Vec<Similarities>,
+        words: AnnotationWords,
+    ) -> Result<std::fs::File, ShelfError> {
+        let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
+        let (choices, scores) = (choices(dataset), scores(dataset.purpose));
+        let draft = self.folder.join(draft_name(&store::new_id("ds")));
+        let annotate = move || {
+            let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));
+            let kept = kept.map(|pair| Ok(pair?.pair.row)).collect::<Result<Vec<usize>, Problems>>()?;
+            let [used, left_out, unusable] = words.outcomes;
+            let words = Words { columns: words.columns, used, left_out, unusable, problem: &words.problem };
+            let mut file = std::fs::File::options().create_new(true).read(true).write(true).open(&draft)?;
+            let _ = std::fs::remove_file(&draft);
+            let mut out = BufWriter::with_capacity(1 << 18, &file);
+            annotate(&input, &choices, scores, &Notes { words, kept: &kept, similarities: &similarities }, &mut out)?;
+            out.flush()?;
+            drop(out);
+            file.rewind()?;
+            Ok(file)
+        };
+        self.beside(annotate).await
     }
 
     /// What changed from one dataset to another.
