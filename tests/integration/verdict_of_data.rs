@@ -56,7 +56,8 @@ async fn a_verdict_tells_the_models_own_similarities_and_is_the_same_the_next_ti
         farthest = far;
     }
     // Of the two at once, and of one that asks again under the model's own name, none is computed anew.
-    let (again, named) = tokio::join!(app.get(&path), app.get(&format!("{path}?base=use-multilingual-v3")));
+    let under_its_name = format!("{path}?base=use-multilingual-v3");
+    let (again, named) = tokio::join!(app.get(&path), app.get(&under_its_name));
     assert_eq!((&again.body, &named.body), (&verdict, &verdict));
     assert_eq!(app.get(&format!("{path}?base=nobody")).await.text("code"), "model_not_found");
     assert_eq!(app.get(&format!("{path}?bas=default")).await.text("code"), "unknown_field");
