@@ -113,6 +113,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         tokenizing: Arc::new(Semaphore::new(threads)),
         exporting: Arc::new(Semaphore::new(2)),
         neighbourhoods: Arc::default(),
+        verdicts: Arc::default(),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_waiting: config.max_waiting,

@@ -18,6 +18,7 @@ mod events;
 mod export;
 mod extract;
 mod guard;
+mod hard_negatives;
 mod health;
 mod info;
 mod inspect;
@@ -38,12 +39,15 @@ mod schema;
 mod scores;
 mod several;
 mod similarity;
+mod suggestions;
+mod table_texts;
 mod tei;
 mod text_list;
 mod texts;
 mod tokenize;
 mod trace;
 mod upload;
+mod verdict;
 mod versions;
 mod wishes;
 
@@ -77,6 +81,7 @@ pub use life::Life;
 pub use neighbours::Neighbourhoods;
 pub use openapi::document;
 pub use prometheus::Meter;
+pub use verdict::Verdicts;
 
 /// What handlers share; each request has a handle to it.
 pub type AppState = Arc<Shared>;
@@ -97,6 +102,8 @@ pub struct Shared {
     pub exporting: Arc<Semaphore>,
     /// The vectors of tables whose texts were searched lately.
     pub neighbourhoods: Arc<Neighbourhoods>,
+    /// What models said lately of tables that they have not learned.
+    pub verdicts: Arc<Verdicts>,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Who may ask.
@@ -175,6 +182,9 @@ fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
         .merge(aliases::router())
         .merge(compare::router())
         .merge(neighbours::router())
+        .merge(verdict::router())
+        .merge(hard_negatives::router())
+        .merge(suggestions::router())
         .merge(export::router())
         .merge(losses::router())
         .merge(health::router())

@@ -6,8 +6,11 @@ mod bootstrap;
 mod calibration;
 mod collapse;
 mod correlation;
+pub mod mining;
 mod movers;
+pub mod need;
 mod retrieval;
+pub mod suggest;
 mod verdict;
 
 use serde::{Deserialize, Serialize};

@@ -140,7 +140,7 @@ fn grouped(pairs: &[TokenPair], wanted: usize, seed: u64) -> (HashSet<usize>, us
 }
 
 /// The connected components of rows, each list of rows being tied (union-find).
-fn tie<'a>(rows: usize, ties: impl Iterator<Item = &'a [usize]>) -> Vec<Vec<usize>> {
+pub(crate) fn tie<'a>(rows: usize, ties: impl Iterator<Item = &'a [usize]>) -> Vec<Vec<usize>> {
     fn root(parent: &mut [usize], mut row: usize) -> usize {
         while parent[row] != row {
             parent[row] = parent[parent[row]];

@@ -1,0 +1,674 @@
+//! Whether pairs need a tuned model at all: what a model says of them before it has learned anything.
+//!
+//! The answer is one of three, and rests on figures that are told with it. Gaps are between the cosine that a score
+//! asks for and the model's; where nobody said what the lowest score means, scores are laid over the cosines by the
+//! straight line of least squares, and a gap is the distance from it.
+
+use std::collections::BTreeMap;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::correlation::{pearson, spearman};
+use crate::ml::dataset::TableKind;
+use crate::ml::dataset::reading::LowestMeans;
+use crate::ml::dataset::stored::StoredPair;
+use crate::ml::similarity::Similarity;
+use crate::ml::train::Aim;
+
+/// From this correlation on, a model agrees with the scores as well as people do with each other.
+const AGREES: f64 = 0.9;
+/// A mean gap up to this is small, where all pairs are on their sides of the cut.
+const SMALL_GAP: f64 = 0.15;
+/// A pair on the wrong side of the cut whose gap is at least this may be a mistake.
+const MISTAKE: f64 = 0.5;
+/// Mistakes are told as such where they are at most one pair in so many.
+const ONE_MISTAKE_IN: usize = 20;
+/// A correlation below this says that the scores are upside down.
+const REVERSED: f64 = -0.3;
+/// Fewer pairs tell nothing.
+const FEWEST: usize = 10;
+/// How many gaps are told.
+pub const MOST_GAPS: usize = 10;
+
+/// A pair that the model is asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AskedPair {
+    /// The row and the line of the user's file; `None` for strangers that no row holds.
+    pub place: Option<(usize, usize)>,
+    /// The left text.
+    pub left: String,
+    /// The right text.
+    pub right: String,
+    /// How alike they should be, on the table's scale.
+    pub score: f64,
+}
+
+/// What a model and the scores agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Agreement {
+    /// Pearson's correlation of the cosines that the scores ask for with the model's; `null` where one side does not
+    /// vary.
+    pub pearson: Option<f64>,
+    /// Spearman's.
+    pub spearman: Option<f64>,
+}
+
+/// How well a model's cosine tells related pairs from unrelated ones. Pairs exactly in the middle are neither.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Separation {
+    /// Pairs above the middle of what the scores ask for.
+    pub related: usize,
+    /// Pairs below it.
+    pub unrelated: usize,
+    /// The cosine from which on a pair counts as related: where the parts of both piles that are told right are
+    /// largest together; of equally good cuts the one with the most room.
+    pub cut: f64,
+    /// Pairs on their side of the cut.
+    pub right: usize,
+    /// Of so many.
+    pub of: usize,
+    /// Related pairs that the cut finds.
+    pub found: usize,
+    /// Unrelated pairs that it takes for related.
+    pub wrongly: usize,
+    /// How often a related pair has the higher cosine than an unrelated one; half of the ties count.
+    pub auc: f64,
+}
+
+/// A pair, what its score asks for, and what the model says.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = NeedGap)]
+pub struct Gap {
+    /// As a spreadsheet counts it.
+    pub row: usize,
+    /// As an editor counts it.
+    pub line: usize,
+    /// The left text.
+    pub left: String,
+    /// The right text.
+    pub right: String,
+    /// The pair's score.
+    pub score: f64,
+    /// The cosine that the score asks for.
+    pub wanted: f64,
+    /// The model's cosine.
+    pub base: f64,
+    /// How far they are apart.
+    pub gap: f64,
+}
+
+/// How it is known which cosine a score asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MeasuredBy {
+    /// What the lowest score means is known.
+    LowestMeans,
+    /// It is not: the straight line that fits scores and cosines best stands for it.
+    StraightLine,
+}
+
+/// Whether training is worth it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedVerdict {
+    /// The model says already what the scores say.
+    ProbablyNot,
+    /// There is something to learn.
+    WorthIt,
+    /// The pairs should be looked at first.
+    LookAtData,
+}
+
+/// What the verdict rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NeedReason {
+    /// The correlation is high.
+    Agrees,
+    /// All pairs are on their side of the cut, and the gaps are small.
+    Separates,
+    /// All pairs are on their side of the cut, and some gaps are large.
+    SeparatesWithGaps,
+    /// Some pairs are on the wrong side, or out of order.
+    Gaps,
+    /// Without a few pairs the model would agree.
+    FewMistakes,
+    /// All scores are the same.
+    OneScore,
+    /// There are too few pairs to tell.
+    FewPairs,
+    /// The higher the score, the less alike the model finds the texts.
+    Reversed,
+}
+
+/// Do these pairs need training?
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Need {
+    /// What scores and model agree on.
+    pub agreement: Agreement,
+    /// `null` where there are not both related and unrelated pairs.
+    pub separation: Option<Separation>,
+    /// How it is known which cosine a score asks for.
+    pub measured_by: MeasuredBy,
+    /// The mean of all gaps.
+    pub mean_gap: f64,
+    /// The pairs of the largest gaps, at most ten.
+    pub gaps: Vec<Gap>,
+    /// Whether training is worth it.
+    pub verdict: NeedVerdict,
+    /// What that rests on.
+    pub reason: NeedReason,
+    /// The same in words.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// The figures of `message` and `hint` by name, for other languages: `pairs`, `agreement`, `mean_gap`, `right`,
+    /// `of`, `cut`, and the rows of `mistakes` and of gaps that are `far`.
+    #[schema(value_type = Object)]
+    pub facts: BTreeMap<&'static str, Value>,
+}
+
+/// At most `most` items of a stream that may be long, drawn by the seed and kept in their order; and how many there
+/// were. Vitter's algorithm R.
+pub fn draw<T>(items: impl Iterator<Item = T>, most: usize, seed: u64) -> (Vec<T>, usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut kept: Vec<(usize, T)> = Vec::new();
+    let mut seen = 0;
+    for item in items {
+        if kept.len() < most {
+            kept.push((seen, item));
+        } else {
+            // An even draw from 0..=seen but for a bias of 2^-64.
+            let place = ((u128::from(rng.next_u64()) * (seen as u128 + 1)) >> 64) as usize;
+            if let Some(slot) = kept.get_mut(place) {
+                *slot = (seen, item);
+            }
+        }
+        seen += 1;
+    }
+    kept.sort_by_key(|(place, _)| *place);
+    (kept.into_iter().map(|(_, item)| item).collect(), seen)
+}
+
+/// Pairs as questions to a model: a triplet asks two. Pairs that belong together are joined by as many
+/// strangers, each left text with the right text of a row further on.
+pub fn asked(pairs: &[StoredPair], kind: TableKind) -> Vec<AskedPair> {
+    let question = |row: &StoredPair, right: &str, score, told: bool| AskedPair {
+        place: told.then_some((row.pair.row, row.line)),
+        left: row.pair.left.clone(),
+        right: right.to_owned(),
+        score,
+    };
+    let together = pairs.iter().map(|row| question(row, &row.pair.right, row.pair.score, true));
+    let apart: Vec<AskedPair> = match kind {
+        TableKind::PairScore | TableKind::PairClass => Vec::new(),
+        TableKind::Triplet => {
+            pairs.iter().filter_map(|row| Some(question(row, row.pair.negative.as_deref()?, 0.0, true))).collect()
+        }
+        TableKind::PairPositive => {
+            let other = |place: usize| &pairs[(place + pairs.len() / 2) % pairs.len()].pair;
+            let strange = |(place, row): (usize, &StoredPair)| {
+                let (pair, other) = (&row.pair, other(place));
+                let differ = other.right != pair.right && other.right != pair.left && other.left != pair.left;
+                differ.then(|| question(row, &other.right, 0.0, false))
+            };
+            pairs.iter().enumerate().filter_map(strange).collect()
+        }
+    };
+    together.chain(apart).collect()
+}
+
+/// The cosine that a score from 0 to 1 asks for.
+fn wanted_cosine(score: f64, meaning: LowestMeans) -> f64 {
+    Aim { measure: Similarity::Cosine, lowest_means: Some(meaning) }.similarity(score)
+}
+
+/// Which cosine each score asks for.
+fn wanted(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Vec<f64> {
+    if let Some(meaning) = meaning {
+        return pairs.iter().map(|pair| wanted_cosine(pair.score, meaning)).collect();
+    }
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / pairs.len() as f64;
+    let (mean_score, mean_base) = (mean(&mut pairs.iter().map(|pair| pair.score)), mean(&mut base.iter().copied()));
+    let (mut together, mut alone) = (0.0, 0.0);
+    for (pair, base) in pairs.iter().zip(base) {
+        together += (pair.score - mean_score) * (base - mean_base);
+        alone += (pair.score - mean_score).powi(2);
+    }
+    // Equal scores have a variance of rounding errors.
+    let slope = if alone > 1e-12 { together / alone } else { 0.0 };
+    pairs.iter().map(|pair| mean_base + slope * (pair.score - mean_score)).collect()
+}
+
+/// What the scores ask for, on the scale on which the middle tells related from unrelated.
+fn levels(pairs: &[AskedPair], meaning: Option<LowestMeans>) -> Vec<f64> {
+    // A straight line that falls would turn the piles over, so scores without a meaning stand for themselves.
+    pairs.iter().map(|pair| meaning.map_or(pair.score, |meaning| wanted_cosine(pair.score, meaning))).collect()
+}
+
+/// Related or unrelated; `None` in the very middle.
+fn sides(levels: &[f64]) -> Vec<Option<bool>> {
+    let lowest = levels.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let middle = f64::midpoint(lowest, highest);
+    let near = 1e-9 * (1.0 + highest.abs());
+    levels.iter().map(|level| ((level - middle).abs() > near).then_some(*level > middle)).collect()
+}
+
+/// The best cut between two piles; `None` where one is empty.
+fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
+    let mut pairs: Vec<(f64, bool)> =
+        sides.iter().zip(base).filter_map(|(side, base)| side.map(|related| (*base, related))).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let related = pairs.iter().filter(|pair| pair.1).count();
+    let unrelated = pairs.len() - related;
+    if related == 0 || unrelated == 0 {
+        return None;
+    }
+    // From the lowest cosine up; a cut lies in the middle between two different ones, or below all.
+    let (mut related_below, mut below, mut beaten) = (0, 0, 0.0);
+    let (mut best, mut best_room, mut best_at) = (f64::NEG_INFINITY, 0.0, (0.0, 0, 0));
+    for ties in pairs.chunk_by(|a, b| a.0 == b.0) {
+        let (cut, room) = match below {
+            0 => (ties[0].0, 0.0),
+            below => (f64::midpoint(pairs[below - 1].0, ties[0].0), ties[0].0 - pairs[below - 1].0),
+        };
+        let unrelated_below = below - related_below;
+        let found = (related - related_below) as f64 / related as f64;
+        let refused = unrelated_below as f64 / unrelated as f64;
+        let better = found + refused - best;
+        if better > 1e-12 || better > -1e-12 && room > best_room {
+            (best, best_room, best_at) = (found + refused, room, (cut, related - related_below, unrelated_below));
+        }
+        let related_here = ties.iter().filter(|pair| pair.1).count();
+        let unrelated_here = ties.len() - related_here;
+        beaten += related_here as f64 * (unrelated_below as f64 + unrelated_here as f64 / 2.0);
+        related_below += related_here;
+        below += ties.len();
+    }
+    let (cut, found, refused) = best_at;
+    Some(Separation {
+        related,
+        unrelated,
+        cut,
+        right: found + refused,
+        of: pairs.len(),
+        found,
+        wrongly: unrelated - refused,
+        auc: beaten / (related * unrelated) as f64,
+    })
+}
+
+/// The best cut between a table's related and unrelated pairs: its cosine; `None` where there are not both.
+pub fn best_cut(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Option<Separation> {
+    separation(&sides(&levels(pairs, meaning)), base)
+}
+
+/// Which pairs are related; `None` in the very middle. Scores of one value are related where they are no lower than
+/// the middle of the scale.
+pub fn related(pairs: &[AskedPair], meaning: Option<LowestMeans>) -> Vec<Option<bool>> {
+    let levels = levels(pairs, meaning);
+    if levels.windows(2).all(|two| two[0] == two[1]) {
+        return levels.iter().map(|level| Some(*level >= 0.5)).collect();
+    }
+    sides(&levels)
+}
+
+/// Asks whether pairs need training, given the model's cosine of each. `meaning` is that of scores from 0 to 1;
+/// without it they may have any scale.
+pub fn need(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Need {
+    let wanted = wanted(pairs, base, meaning);
+    let sides = sides(&levels(pairs, meaning));
+    let levels = levels(pairs, meaning);
+    let agreement = Agreement { pearson: pearson(&levels, base), spearman: spearman(&levels, base) };
+    let separation = separation(&sides, base);
+    let gap = |place: usize| (wanted[place] - base[place]).abs();
+    let mean_gap = (0..pairs.len()).map(gap).sum::<f64>() / pairs.len().max(1) as f64;
+    let mut order: Vec<usize> = (0..pairs.len()).filter(|&place| pairs[place].place.is_some()).collect();
+    // Of equal gaps the first row of the file.
+    order.sort_by(|&i, &j| gap(j).total_cmp(&gap(i)).then(pairs[i].place.cmp(&pairs[j].place)));
+    let told = |&place: &usize| {
+        let pair = &pairs[place];
+        let (row, line) = pair.place?;
+        let (left, right) = (pair.left.clone(), pair.right.clone());
+        let (score, wanted, base) = (pair.score, wanted[place], base[place]);
+        Some(Gap { row, line, left, right, score, wanted, base, gap: gap(place) })
+    };
+    let gaps: Vec<Gap> = order.iter().filter_map(told).take(MOST_GAPS).collect();
+    let mistakes = mistakes(&order, &sides, separation.as_ref(), base, &gap);
+    let figures = Figures { levels: &levels, base, sides: &sides, mean_gap };
+    let (verdict, reason) = figures.verdict(&agreement, separation.as_ref(), &mistakes);
+    let rows = |places: &[usize]| {
+        let rows = places.iter().filter_map(|&place| pairs[place].place).map(|place| place.0);
+        rows.take(MOST_GAPS).collect::<Vec<usize>>()
+    };
+    let far: Vec<usize> = order.iter().copied().take(MOST_GAPS).filter(|&place| gap(place) >= MISTAKE).collect();
+    let facts = facts(&agreement, separation.as_ref(), mean_gap, pairs.len(), (rows(&mistakes), rows(&far)));
+    let measured_by = if meaning.is_some() { MeasuredBy::LowestMeans } else { MeasuredBy::StraightLine };
+    let (message, hint) = (message(reason, &facts, &gaps), hint(reason, &facts, measured_by));
+    Need { agreement, separation, measured_by, mean_gap, gaps, verdict, reason, message, hint, facts }
+}
+
+/// Pairs of the file far from what their scores ask for and on the wrong side of the cut, the farthest first.
+fn mistakes(
+    order: &[usize],
+    sides: &[Option<bool>],
+    separation: Option<&Separation>,
+    base: &[f64],
+    gap: &dyn Fn(usize) -> f64,
+) -> Vec<usize> {
+    let Some(separation) = separation else { return Vec::new() };
+    let wrong = |place: usize| sides[place].is_some_and(|related| related != (base[place] >= separation.cut));
+    order.iter().copied().filter(|&place| wrong(place) && gap(place) >= MISTAKE).collect()
+}
+
+/// What a verdict is made of.
+struct Figures<'a> {
+    levels: &'a [f64],
+    base: &'a [f64],
+    sides: &'a [Option<bool>],
+    mean_gap: f64,
+}
+
+impl Figures<'_> {
+    fn verdict(
+        &self,
+        agreement: &Agreement,
+        separation: Option<&Separation>,
+        mistakes: &[usize],
+    ) -> (NeedVerdict, NeedReason) {
+        use NeedReason as Because;
+        use NeedVerdict::{LookAtData, ProbablyNot, WorthIt};
+        if self.base.len() < FEWEST {
+            return (LookAtData, Because::FewPairs);
+        }
+        if self.levels.iter().all(|level| *level == self.levels[0]) {
+            return (LookAtData, Because::OneScore);
+        }
+        if agreement.pearson.is_some_and(|pearson| pearson < REVERSED) {
+            return (LookAtData, Because::Reversed);
+        }
+        let few = !mistakes.is_empty() && mistakes.len() * ONE_MISTAKE_IN <= self.base.len().max(ONE_MISTAKE_IN);
+        if few && self.agrees_without(mistakes) {
+            return (LookAtData, Because::FewMistakes);
+        }
+        if agrees(agreement) {
+            return (ProbablyNot, Because::Agrees);
+        }
+        match separation {
+            Some(separation) if separation.right == separation.of => {
+                let small = self.mean_gap <= SMALL_GAP;
+                if small { (ProbablyNot, Because::Separates) } else { (WorthIt, Because::SeparatesWithGaps) }
+            }
+            _ => (WorthIt, Because::Gaps),
+        }
+    }
+
+    /// Whether the model would agree with the pairs that are left, or tell them all apart.
+    fn agrees_without(&self, mistakes: &[usize]) -> bool {
+        let left: Vec<usize> = (0..self.base.len()).filter(|place| !mistakes.contains(place)).collect();
+        let of = |values: &[f64]| left.iter().map(|&place| values[place]).collect::<Vec<f64>>();
+        let (levels, base) = (of(self.levels), of(self.base));
+        let sides: Vec<Option<bool>> = left.iter().map(|&place| self.sides[place]).collect();
+        let whole = separation(&sides, &base).is_some_and(|separation| separation.right == separation.of);
+        whole || agrees(&Agreement { pearson: pearson(&levels, &base), spearman: spearman(&levels, &base) })
+    }
+}
+
+fn agrees(agreement: &Agreement) -> bool {
+    let high = |correlation: Option<f64>| correlation.is_some_and(|correlation| correlation >= AGREES);
+    high(agreement.pearson) || high(agreement.spearman)
+}
+
+fn facts(
+    agreement: &Agreement,
+    separation: Option<&Separation>,
+    mean_gap: f64,
+    pairs: usize,
+    (mistakes, far): (Vec<usize>, Vec<usize>),
+) -> BTreeMap<&'static str, Value> {
+    let mut facts = BTreeMap::from([
+        ("pairs", json!(pairs)),
+        ("agreement", json!(agreement.pearson)),
+        ("mean_gap", json!(mean_gap)),
+        ("mistakes", json!(mistakes)),
+        ("far", json!(far)),
+    ]);
+    if let Some(separation) = separation {
+        facts.insert("right", json!(separation.right));
+        facts.insert("of", json!(separation.of));
+        facts.insert("cut", json!(separation.cut));
+    }
+    facts
+}
+
+/// A number as it is told: two digits.
+fn shown(fact: Option<&Value>) -> String {
+    fact.and_then(Value::as_f64).map_or_else(|| "no number".to_owned(), |number| format!("{number:.2}"))
+}
+
+/// `row 65`, `rows 65, 66 and 97`.
+fn shown_rows(rows: &Value) -> String {
+    let rows: Vec<String> = rows.as_array().into_iter().flatten().map(Value::to_string).collect();
+    match rows.as_slice() {
+        [] => "no row".to_owned(),
+        [one] => format!("row {one}"),
+        [first @ .., last] => format!("rows {} and {last}", first.join(", ")),
+    }
+}
+
+fn message(reason: NeedReason, facts: &BTreeMap<&'static str, Value>, gaps: &[Gap]) -> String {
+    let agreement = format!(
+        "The base model agrees with your scores at {} (1 = perfectly, 0 = not at all)",
+        shown(facts.get("agreement"))
+    );
+    let separation = match (facts.get("right"), facts.get("of")) {
+        (Some(right), Some(of)) => {
+            format!(" and tells related from unrelated in {right} of {of} pairs (cut at {})", shown(facts.get("cut")))
+        }
+        _ => String::new(),
+    };
+    let largest = gaps.first().map_or_else(String::new, |gap| {
+        format!(" The largest gap is in row {}: wanted {:.2}, the base says {:.2}.", gap.row, gap.wanted, gap.base)
+    });
+    match reason {
+        NeedReason::FewPairs => {
+            format!("{} pairs are too few to tell whether training would help.", facts["pairs"])
+        }
+        NeedReason::OneScore => {
+            "All pairs have the same score, so nothing tells what is alike from what is not.".to_owned()
+        }
+        NeedReason::Reversed => {
+            format!("{agreement}: the higher your score, the less alike it finds the texts.")
+        }
+        NeedReason::FewMistakes => {
+            let rows = shown_rows(&facts["mistakes"]);
+            format!(
+                "{agreement}{separation}. Without {rows} it would agree almost everywhere; they look like mistakes."
+            )
+        }
+        NeedReason::Agrees | NeedReason::Separates => {
+            format!("{agreement}{separation}. There is little left to learn.{largest}")
+        }
+        NeedReason::SeparatesWithGaps => {
+            format!(
+                "{agreement}{separation}. Where only related or not matters, that is enough. Training can close gaps.{largest}"
+            )
+        }
+        NeedReason::Gaps => format!("{agreement}{separation}. Training has something to teach.{largest}"),
+    }
+}
+
+fn hint(reason: NeedReason, facts: &BTreeMap<&'static str, Value>, measured_by: MeasuredBy) -> String {
+    let cut = shown(facts.get("cut"));
+    let told = match reason {
+        NeedReason::FewPairs => "Add pairs: from some fifty on there is something to see.".to_owned(),
+        NeedReason::OneScore => {
+            "Add pairs with other scores, or call these pairs that belong together and train with a contrastive loss."
+                .to_owned()
+        }
+        NeedReason::Reversed => {
+            "Check the scale: perhaps the scores are distances, or two columns were mixed up.".to_owned()
+        }
+        NeedReason::FewMistakes => {
+            format!(
+                "Look at {} first; correct the score, or keep it where it is meant.",
+                shown_rows(&facts["mistakes"])
+            )
+        }
+        NeedReason::Agrees => "Try the base model as it is; train where the rows below matter to you.".to_owned(),
+        NeedReason::Separates => format!("Use the base model with the cut {cut}; train where finer grades matter."),
+        NeedReason::SeparatesWithGaps => format!(
+            "Look at the rows below: if the base should know them, train; if related or not is all you ask, use the base with the cut {cut}."
+        ),
+        NeedReason::Gaps => {
+            "Look at the rows below: correct those that are mistakes, then train on the others.".to_owned()
+        }
+    };
+    match measured_by {
+        MeasuredBy::LowestMeans => told,
+        MeasuredBy::StraightLine => format!(
+            "{told} What your lowest score means was not said, so gaps are measured from the straight line that fits best."
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ml::dataset::Pair;
+
+    fn pair(row: usize, score: f64) -> AskedPair {
+        let (left, right) = (format!("left {row}"), format!("right {row}"));
+        AskedPair { place: Some((row, row)), left, right, score }
+    }
+
+    /// Pairs of rows 2, 3, .. with these scores and cosines.
+    fn judged(of: &[(f64, f64)], meaning: Option<LowestMeans>) -> Need {
+        let pairs: Vec<AskedPair> = of.iter().enumerate().map(|(at, (score, _))| pair(at + 2, *score)).collect();
+        let base: Vec<f64> = of.iter().map(|(_, base)| *base).collect();
+        need(&pairs, &base, meaning)
+    }
+
+    /// Thirty pairs on which a model is right but for a small error.
+    fn known() -> Vec<(f64, f64)> {
+        (0..30).map(|at| f64::from(at) / 29.0).map(|score| (score, 0.9 * score + 0.05)).collect()
+    }
+
+    #[test]
+    fn a_model_that_says_what_the_scores_say_needs_no_training() {
+        let need = judged(&known(), Some(LowestMeans::Unrelated));
+        assert_eq!((need.verdict, need.reason), (NeedVerdict::ProbablyNot, NeedReason::Agrees));
+        assert!((need.agreement.pearson.unwrap() - 1.0).abs() < 1e-12);
+        assert_eq!(need.measured_by, MeasuredBy::LowestMeans);
+        assert!(need.message.contains("agrees with your scores at 1.00"), "{}", need.message);
+    }
+
+    #[test]
+    fn a_cut_that_parts_all_pairs_is_found_in_the_widest_gap() {
+        let mut of = vec![(0.5, 0.1), (0.5, 0.3), (0.5, 0.2), (0.7468166888933649, 0.9), (0.7468166888933649, 0.44)];
+        of.extend([(1.0, 0.5), (1.0, 0.46), (0.5, 0.25), (0.5, 0.15), (0.7468166888933649, 0.6)]);
+        let need = judged(&of, Some(LowestMeans::Angular));
+        let separation = need.separation.unwrap();
+        assert_eq!((separation.related, separation.unrelated), (5, 5));
+        assert_eq!((separation.right, separation.of, separation.wrongly), (10, 10, 0));
+        assert!((separation.cut - 0.37).abs() < 1e-12 && (separation.auc - 1.0).abs() < 1e-12);
+        assert_eq!((need.verdict, need.reason), (NeedVerdict::WorthIt, NeedReason::SeparatesWithGaps));
+        // Wanted 1, the model says 0.46: row 8 of the file.
+        assert_eq!(need.gaps[0].row, 8);
+        assert!((need.gaps[0].gap - 0.54).abs() < 1e-9 && (need.gaps[0].wanted - 1.0).abs() < 1e-9);
+        assert!(need.message.contains("in 10 of 10 pairs (cut at 0.37)"), "{}", need.message);
+    }
+
+    #[test]
+    fn a_few_scores_against_everything_else_look_like_mistakes() {
+        let mut of = known();
+        of[0] = (1.0, 0.05);
+        let need = judged(&of, Some(LowestMeans::Unrelated));
+        assert_eq!((need.verdict, need.reason), (NeedVerdict::LookAtData, NeedReason::FewMistakes));
+        assert_eq!(need.facts["mistakes"], json!([2]));
+        assert!(need.hint.starts_with("Look at row 2 first"), "{}", need.hint);
+        assert_eq!(need.gaps[0].row, 2);
+    }
+
+    #[test]
+    fn a_model_that_cannot_tell_the_pairs_apart_has_something_to_learn() {
+        let of: Vec<(f64, f64)> =
+            (0..40).map(|at| (f64::from(at % 2), 0.3 + f64::from((at * 7) % 10) / 25.0)).collect();
+        let need = judged(&of, Some(LowestMeans::Unrelated));
+        assert_eq!((need.verdict, need.reason), (NeedVerdict::WorthIt, NeedReason::Gaps));
+        let separation = need.separation.unwrap();
+        assert!(separation.right < separation.of && separation.auc > 0.2 && separation.auc < 0.8);
+    }
+
+    #[test]
+    fn scores_that_tell_nothing_or_run_backwards_send_the_user_to_the_data() {
+        let reason = |of: &[(f64, f64)]| {
+            let need = judged(of, Some(LowestMeans::Unrelated));
+            assert_eq!(need.verdict, NeedVerdict::LookAtData);
+            need.reason
+        };
+        let same: Vec<(f64, f64)> = known().iter().map(|(_, base)| (1.0, *base)).collect();
+        assert_eq!(reason(&same), NeedReason::OneScore);
+        let reversed: Vec<(f64, f64)> = known().iter().map(|(score, base)| (1.0 - score, *base)).collect();
+        assert_eq!(reason(&reversed), NeedReason::Reversed);
+        assert_eq!(reason(&known()[..9]), NeedReason::FewPairs);
+        assert_eq!(reason(&[]), NeedReason::FewPairs);
+    }
+
+    #[test]
+    fn without_a_meaning_gaps_are_measured_from_the_straight_line() {
+        // On the line 0.1 + 0.15 score of a scale from 0 to 5, but for one pair.
+        let mut of: Vec<(f64, f64)> =
+            (0..60).map(|at| f64::from(at % 6)).map(|score| (score, 0.1 + 0.15 * score)).collect();
+        of[10].1 = 0.4;
+        let need = judged(&of, None);
+        assert_eq!(need.measured_by, MeasuredBy::StraightLine);
+        assert_eq!(need.gaps[0].row, 12);
+        assert!(need.gaps[0].gap > 0.25 && need.gaps[1].gap < 0.05, "{:?}", &need.gaps[..2]);
+        assert!(need.hint.contains("straight line"), "{}", need.hint);
+    }
+
+    #[test]
+    fn pairs_in_the_very_middle_are_neither_related_nor_unrelated() {
+        let need = judged(&[(0.0, 0.1), (0.5, 0.9), (1.0, 0.8)], Some(LowestMeans::Unrelated));
+        assert_eq!(need.separation.map(|separation| separation.of), Some(2));
+        let pairs = [pair(2, 1.0), pair(3, 1.0)];
+        assert_eq!(related(&pairs, Some(LowestMeans::Unrelated)), [Some(true), Some(true)]);
+    }
+
+    #[test]
+    fn triplets_ask_two_questions_and_positives_are_joined_by_strangers() {
+        let texts = |row: usize, negative: Option<&str>| {
+            let (left, right) = (format!("l{row}"), format!("r{row}"));
+            let pair = Pair { left, right, negative: negative.map(str::to_owned), score: 1.0, row };
+            StoredPair { pair, line: row + 1 }
+        };
+        let triplets = asked(&[texts(2, Some("n2")), texts(3, Some("n3"))], TableKind::Triplet);
+        let told: Vec<_> = triplets.iter().map(|pair| (pair.place, &*pair.right, pair.score)).collect();
+        let expected = [(2, 3, "r2", 1.0), (3, 4, "r3", 1.0), (2, 3, "n2", 0.0), (3, 4, "n3", 0.0)]
+            .map(|(row, line, right, score)| (Some((row, line)), right, score));
+        assert_eq!(told, expected);
+        let positives: Vec<_> = (2..6).map(|row| texts(row, None)).collect();
+        let positives = asked(&positives, TableKind::PairPositive);
+        assert_eq!(positives.len(), 8);
+        assert!(positives[4..].iter().all(|pair| pair.place.is_none() && pair.score == 0.0));
+        assert_eq!((&*positives[4].left, &*positives[4].right), ("l2", "r4"));
+    }
+
+    #[test]
+    fn a_draw_keeps_the_order_and_is_even() {
+        assert_eq!(draw(0..5, 10, 1), ((0..5).collect(), 5));
+        let mut counts = [0; 10];
+        for seed in 0..2000 {
+            let (drawn, seen) = draw(0..10, 3, seed);
+            assert!(seen == 10 && drawn.len() == 3 && drawn.is_sorted());
+            drawn.into_iter().for_each(|item: usize| counts[item] += 1);
+        }
+        assert!(counts.iter().all(|count| (500..700).contains(count)), "{counts:?}");
+        assert_eq!(draw(0..100, 7, 42), draw(0..100, 7, 42));
+    }
+}
