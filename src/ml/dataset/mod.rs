@@ -4,10 +4,12 @@ pub mod checks;
 mod csv;
 pub mod inspect;
 mod json;
+pub mod mine;
 mod problems;
 pub mod reading;
 pub mod source;
 pub mod stored;
+pub mod taxonomy;
 
 use std::ops::RangeInclusive;
 
