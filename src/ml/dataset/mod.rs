@@ -1,7 +1,9 @@
 //! Tables of text pairs with a similarity score, of pairs that belong together, of triplets.
 
+pub mod annotate;
 pub mod checks;
 mod csv;
+pub mod diff;
 pub mod inspect;
 mod json;
 pub mod mine;
