@@ -37,6 +37,7 @@ mod schema;
 mod scores;
 mod several;
 mod similarity;
+mod taxonomy;
 mod tei;
 mod texts;
 mod tokenize;
@@ -186,6 +187,7 @@ fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
         .merge(tokenize::router())
         .layer(DefaultBodyLimit::max(max_body))
         .merge(datasets::router(max_upload))
+        .merge(taxonomy::router(max_upload))
         .merge(jobs::router(max_upload))
 }
 

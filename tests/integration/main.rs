@@ -33,6 +33,7 @@ mod readme;
 mod recovery;
 mod sentence_transformers;
 mod serving;
+mod taxonomy;
 mod tokenize;
 mod tokenizer;
 mod train;

@@ -29,6 +29,13 @@ pub enum Input {
     Bytes(Arc<[u8]>),
 }
 
+/// A file's bytes from the beginning, unpacked, within a table's limits: for files that are no tables.
+pub(super) fn unpacked(input: &Input) -> Result<Box<dyn std::io::Read + Send>, Problems> {
+    let origin = pack::Origin::Input(input.clone());
+    let packed_in = origin.packed()?;
+    origin.unpacked(packed_in)
+}
+
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

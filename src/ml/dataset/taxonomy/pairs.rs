@@ -37,6 +37,20 @@ pub enum Kind {
     HardNegative,
 }
 
+impl Kind {
+    /// As JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Description => "description",
+            Self::Alternative => "alternative",
+            Self::Sibling => "sibling",
+            Self::Cousin => "cousin",
+            Self::Far => "far",
+            Self::HardNegative => "hard_negative",
+        }
+    }
+}
+
 /// All kinds, the nearest first: a pair that could be of two kinds is of the first.
 const KINDS: [Kind; 5] = [Kind::Description, Kind::Alternative, Kind::Sibling, Kind::Cousin, Kind::Far];
 
@@ -147,6 +161,25 @@ pub enum HeldOut {
     Share(f64),
     /// The groups of these ids.
     Groups(Vec<String>),
+}
+
+impl HeldOut {
+    /// Reads a share (`0.1`) or groups' ids with commas between (`2512,25`). A whole number is a group.
+    ///
+    /// # Errors
+    /// For a share that is none.
+    pub fn parse(text: &str) -> Result<Self, TargetsError> {
+        let text = text.trim();
+        match text.parse::<f64>() {
+            _ if text.is_empty() => Ok(Self::Nothing),
+            Ok(share) if text.contains('.') => {
+                let fits = share > 0.0 && share < 1.0;
+                let error = || TargetsError(format!("the share {text} to be held out does not lie between 0 and 1"));
+                fits.then_some(Self::Share(share)).ok_or_else(error)
+            }
+            _ => Ok(Self::Groups(text.split(',').map(|group| group.trim().to_owned()).collect())),
+        }
+    }
 }
 
 /// How pairs are made.
@@ -276,8 +309,7 @@ fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
     ];
     for (kind, why) in why {
         if missing(kind) {
-            let kind = format!("{kind:?}").to_lowercase();
-            notes.push(format!("There are no pairs of the kind {kind}: {why}."));
+            notes.push(format!("There are no pairs of the kind {}: {why}.", kind.name()));
         }
     }
     notes

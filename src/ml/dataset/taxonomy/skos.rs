@@ -2,8 +2,7 @@
 //! preferred and other labels in many languages, notes, and what is broader than what.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Read};
 
 use oxjsonld::{JsonLdErrorCode, JsonLdParseError, JsonLdParser};
 use oxrdf::vocab::rdf;
@@ -12,7 +11,7 @@ use oxttl::{TurtleParseError, TurtleParser};
 
 use super::gather::{Gathering, Piece};
 use super::{Form, MOST_CONCEPTS};
-use crate::ml::dataset::source::Input;
+use crate::ml::dataset::source::{Input, unpacked};
 use crate::ml::dataset::{Problem, Problems};
 
 const SKOS: &str = "http://www.w3.org/2004/02/skos/core#";
@@ -46,19 +45,20 @@ struct Subject {
 /// Where the system cannot read it.
 pub(super) fn head(input: &Input) -> Result<Vec<u8>, Problems> {
     let mut head = Vec::new();
-    open(input)?.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
+    unpacked(input)?.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
     Ok(head)
 }
 
-fn open(input: &Input) -> Result<Box<dyn Read>, Problems> {
-    Ok(match input {
-        Input::File(path) => Box::new(BufReader::new(File::open(path).map_err(|error| unreadable(&error))?)),
-        Input::Bytes(bytes) => Box::new(Cursor::new(bytes.clone())),
-    })
-}
-
+/// What the system says, or what was wrong with how the file is packed.
 fn unreadable(error: &std::io::Error) -> Problems {
-    Problems::table("unreadable", format!("The file cannot be read: {error}."), "Check the file, then send it again.")
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Problems>()) {
+        Some(problems) => problems.clone(),
+        None => Problems::table(
+            "unreadable",
+            format!("The file cannot be read: {error}."),
+            "Check the file, then send it again.",
+        ),
+    }
 }
 
 /// Reads concepts into a gathering. The file is read twice where no language is named: first to see which language
@@ -184,7 +184,7 @@ fn most_frequent_language(input: &Input, form: Form) -> Result<String, Problems>
 
 /// A file's statements, one by one.
 fn statements(input: &Input, form: Form) -> Result<Box<dyn Iterator<Item = Result<Statement, Problems>>>, Problems> {
-    let reader = open(input)?;
+    let reader = BufReader::new(unpacked(input)?);
     let kept = |subject: NamedOrBlankNode, predicate: NamedNode, object: Term| match subject {
         NamedOrBlankNode::NamedNode(subject) => Some(Statement { subject: subject.into_string(), predicate, object }),
         NamedOrBlankNode::BlankNode(_) => None,

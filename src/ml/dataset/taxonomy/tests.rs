@@ -195,6 +195,14 @@ fn targets_are_read_and_refused_in_words() {
 }
 
 #[test]
+fn what_is_held_out_is_read_as_a_share_or_as_groups() {
+    assert_eq!(HeldOut::parse("0.1"), Ok(HeldOut::Share(0.1)));
+    assert_eq!(HeldOut::parse("25, 2654"), Ok(HeldOut::Groups(vec!["25".to_owned(), "2654".to_owned()])));
+    assert_eq!(HeldOut::parse("25"), Ok(HeldOut::Groups(vec!["25".to_owned()])));
+    assert!(HeldOut::parse("1.5").is_err());
+}
+
+#[test]
 fn hard_negatives_share_no_group_and_look_alike() {
     let taxonomy = invented(3, 1, 2, 5);
     // The model sees the last number alone: "job 111 3" and "job 211 3" are the same to it but for a little.
