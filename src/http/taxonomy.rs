@@ -197,7 +197,7 @@ impl Work {
 async fn vectors(state: &AppState, caller: &Caller, row: &ModelRow, texts: &[&str]) -> Result<(Vec<f32>, usize)> {
     if texts.len() > MOST_TEXTS {
         return Err(ApiError::unusable(
-            "too_many_texts",
+            "taxonomy_recipe_unusable",
             "hard_negatives",
             format!(
                 "Hard negatives of this taxonomy need the vectors of {} texts; {MOST_TEXTS} are allowed.",
