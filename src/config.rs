@@ -41,6 +41,8 @@ pub enum Command {
     Openapi,
     /// Measure a model on a benchmark: correlation of the cosine with graded pairs.
     Eval(Eval),
+    /// Make a table of pairs of a taxonomy: ESCO's or O*NET's tables, SKOS, a spreadsheet of one's own.
+    Pairs(Box<Pairs>),
     /// Make, list and revoke API keys, also while a server runs.
     Key {
         /// What to do with keys.
@@ -331,6 +333,53 @@ pub enum ExportTo {
     Onnx,
     /// The model card in Markdown.
     Card,
+}
+
+/// `shamisen pairs`
+#[derive(Debug, Args)]
+pub struct Pairs {
+    /// The taxonomy: a table (id, parent, label, alt_labels, description, or ESCO's or O*NET's own names), or SKOS in
+    /// Turtle or JSON-LD. Of several files what belongs to the same concept comes together.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where the pairs go: base,ref,similarity.
+    #[arg(long, default_value = "pairs.csv")]
+    pub out: PathBuf,
+    /// The cosine of each kind of pairs, or none: description=1,alternative=0.7,sibling=0.4,cousin=0.2,far=0; or the
+    /// word tutorial, whose file has no siblings and cousins.
+    #[arg(long, value_parser = crate::ml::dataset::taxonomy::Targets::parse, default_value = "")]
+    pub targets: crate::ml::dataset::taxonomy::Targets,
+    /// Another seed draws other pairs.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Pairs of each kind that begin at one concept, at most.
+    #[arg(long, value_parser = at_least_one(), default_value_t = 2)]
+    pub per_concept: usize,
+    /// Pairs of each kind, at most.
+    #[arg(long, value_parser = at_least_one())]
+    pub per_kind: Option<usize>,
+    /// What is kept from training: a share of the concepts (0.1), in whole groups, or the groups' ids with commas
+    /// between.
+    #[arg(long, value_parser = crate::ml::dataset::taxonomy::HeldOut::parse)]
+    pub held_out: Option<crate::ml::dataset::taxonomy::HeldOut>,
+    /// Where the pairs of what is held out go.
+    #[arg(long, requires = "held_out", default_value = "held_out.csv")]
+    pub held_out_out: PathBuf,
+    /// Add pairs that share no group and that the model takes for alike.
+    #[arg(long)]
+    pub hard_negatives: bool,
+    /// With --hard-negatives: the model's id in the data folder, or its folder.
+    #[arg(long, default_value = "use-multilingual-v3")]
+    pub model: String,
+    /// The data folder.
+    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
+    pub data: PathBuf,
+    /// One of a SKOS file's languages, as ja; without it, the one that names most concepts.
+    #[arg(long)]
+    pub language: Option<String>,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `shamisen eval`

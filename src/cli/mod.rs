@@ -6,6 +6,7 @@ mod import;
 mod key;
 mod log;
 mod openapi;
+mod pairs;
 mod progress;
 mod serve;
 mod train;
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Model { command: ModelCommand::Export(config) } => export::export(&config),
         Command::Openapi => openapi::openapi(),
         Command::Eval(config) => eval::eval(&config),
+        Command::Pairs(config) => pairs::pairs(&config),
         Command::Key { command } => key::key(&command),
     }
 }

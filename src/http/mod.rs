@@ -41,6 +41,7 @@ mod several;
 mod similarity;
 mod suggestions;
 mod table_texts;
+mod taxonomy;
 mod tei;
 mod text_list;
 mod texts;
@@ -198,6 +199,7 @@ fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
         .merge(tokenize::router())
         .layer(DefaultBodyLimit::max(max_body))
         .merge(datasets::router(max_upload))
+        .merge(taxonomy::router(max_upload))
         .merge(jobs::router(max_upload))
 }
 

@@ -149,6 +149,10 @@ fn is_table(media_type: &str) -> bool {
             | "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
             | "application/vnd.apache.parquet"
             | "application/x-parquet"
+            // Taxonomies; where pairs are wanted, the reader says that these are none.
+            | "text/turtle"
+            | "application/n-triples"
+            | "application/ld+json"
     )
 }
 

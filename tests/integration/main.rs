@@ -35,6 +35,7 @@ mod recovery;
 mod sentence_transformers;
 mod serving;
 mod suggestions;
+mod taxonomy;
 mod tokenize;
 mod tokenizer;
 mod train;

@@ -4,10 +4,12 @@ pub mod annotate;
 pub mod checks;
 pub mod diff;
 pub mod inspect;
+pub mod mine;
 mod problems;
 pub mod reading;
 pub mod source;
 pub mod stored;
+pub mod taxonomy;
 
 use std::sync::Arc;
 

@@ -29,6 +29,13 @@ pub enum Input {
     Bytes(Arc<[u8]>),
 }
 
+/// A file's bytes from the beginning, unpacked, within a table's limits: for files that are no tables.
+pub(super) fn unpacked(input: &Input) -> Result<Box<dyn std::io::Read + Send>, Problems> {
+    let origin = pack::Origin::Input(input.clone());
+    let packed_in = origin.packed()?;
+    origin.unpacked(packed_in)
+}
+
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -341,7 +348,7 @@ fn no_good_row(rows: &VecDeque<Result<Row, Fault>>) -> Problems {
         }
     }
     let count = problems.total;
-    problems.into_result(count).err().unwrap_or_else(no_rows)
+    problems.into_result(count, None).err().unwrap_or_else(no_rows)
 }
 
 fn not_binary() -> Problems {
