@@ -1,0 +1,48 @@
+// "Do you need to train at all?": what the model says of a table's pairs before it has learned from them.
+
+import { api, part, problemView } from "./api.js";
+import { fixed, h, tx } from "./dom.js";
+import { pairTable } from "./findings.js";
+import { has, lang, t } from "./i18n.js";
+
+export function needView(id) {
+  const body = h("div", { role: "status" }, h("p", { class: "quiet" }, tx("need.asking")));
+  const element = h("section", { class: "block need" }, h("h2", null, tx("need.title")), body);
+  let gone = false;
+
+  async function load() {
+    try {
+      const verdict = await api(`datasets/${part(id)}/verdict`);
+      if (!gone) body.replaceChildren(...answer(verdict));
+    } catch (error) {
+      if (!gone) body.replaceChildren(problemView(error, { retry: load }));
+    }
+  }
+  load();
+  return { element, dispose: () => { gone = true; } };
+}
+
+function answer({ verdict, message, hint, agreement, separation, gaps = [], pairs, sampled, model, facts }) {
+  const word = (suffix, original) => {
+    const key = `need.${verdict}${suffix}`;
+    return { lang: () => (has(key) ? null : "en"), text: () => (has(key) ? t(key) : original) };
+  };
+  const [says, then] = [word("", message), word(".hint", hint)];
+  const known = (value) => Number.isFinite(value);
+  const parts = [
+    known(agreement?.pearson) && (() => t("need.agreement", { r: fixed(agreement.pearson, 2), model })),
+    separation && (() => t("need.separation", { right: separation.right, of: separation.of, cut: fixed(separation.cut, 2) })),
+    sampled && tx("need.sampled", { n: pairs }),
+  ].filter(Boolean);
+  return [
+    h("p", { class: "lead", lang: says.lang }, h("span", { class: `badge ${verdict}` }, tx(`need.${verdict}.badge`)), " ", says.text),
+    h("p", null, parts.map((one, index) => [index > 0 && (() => (lang() === "ja" ? "" : " ")), one])),
+    then.text() && h("p", { class: "quiet", lang: then.lang }, then.text),
+    // Without the lowest score's meaning a wanted cosine is a guess of the scale alone.
+    facts?.fitted && h("p", { class: "quiet" }, tx("need.fitted")),
+    gaps.length > 0 && h("h3", null, tx("need.gaps")),
+    gaps.length > 0 && h("p", { class: "quiet" }, tx("need.gaps.about")),
+    gaps.length > 0 && pairTable(gaps, [
+      ["need.wanted", (gap) => fixed(gap.wanted, 2)], ["need.base", (gap) => fixed(gap.base, 2)], ["need.gap", (gap) => fixed(gap.gap, 2)]]),
+  ].filter(Boolean);
+}
