@@ -1,5 +1,9 @@
 // Every string of the page: [English, Japanese]. {x} is a value; {x|one|many} is a count and its noun.
 
+import { DATA_STRINGS } from "./words_data.js";
+import { DESK_STRINGS } from "./words_desk.js";
+import { FINDING_STRINGS } from "./words_findings.js";
+
 const STRINGS = {
   "page.skip": ["Skip to the content", "本文へ移動"],
   "page.language": ["Language", "言語"],
@@ -31,15 +35,15 @@ const STRINGS = {
     "Choose a table of text pairs that you have scored. Shamisen trains a sentence encoder on it, shows what changed, and serves the result.",
     "類似度を付けた文の組の表を選んでください。その表で文エンコーダーを学習させ、何が変わったかを示し、学習後のモデルをすぐに使えるようにします。"],
   "tune.table": ["Your table", "学習用の表"],
-  "tune.drop": ["Drop a CSV file here, or choose one", "CSV ファイルをここにドロップするか、選択してください"],
-  "tune.drop.hint": ["Two text columns and a score from 0 to 1; or pairs without a score (anchor, positive). CSV, semicolons or tabs.", "文の列が 2 つと、0〜1 のスコアの列が 1 つ。スコアのない組（anchor, positive）も使えます。区切りはコンマ、セミコロン、タブのいずれでもかまいません。"],
+  "tune.drop": ["Drop a table here, choose one, or paste cells", "表をここにドロップ、または選択してください。セルの貼り付けもできます"],
+  "tune.drop.hint": ["Two columns of texts and one of scores, on any scale and under any names. CSV in any encoding, TSV, XLSX, JSON Lines, Parquet. You see how it is read before anything is kept.", "文の列が 2 つと点数の列が 1 つ。列名、点数の尺度、文字コードは問いません。CSV、TSV、XLSX、JSON Lines、Parquet に対応しています。保存する前に、読み取り結果を確認できます。"],
   "tune.template": ["Download a template", "ひな形をダウンロード"],
   "tune.name": ["Name of the model", "モデルの名前"],
   "tune.name.hint": ["Example: job-titles", "例：job-titles"],
   "tune.start": ["Start from", "元にするモデル"],
   "tune.start.default": ["The default model", "標準のモデル（default）"],
   "tune.benchmark": ["Benchmark table", "ベンチマーク用の表"],
-  "tune.benchmark.drop": ["Choose a benchmark CSV", "ベンチマークの CSV を選択"],
+  "tune.benchmark.drop": ["Choose a benchmark table", "ベンチマークの表を選択"],
   "tune.benchmark.hint": [
     "General sentence pairs with human scores, such as STS Benchmark; any scale. They are never trained on: they show whether the model still understands everyday language.",
     "STS Benchmark のような、人が採点した一般的な文の組です。点数の尺度は問いません。学習には使わず、日常的な言葉の理解が保たれているかを調べます。"],
@@ -67,8 +71,6 @@ const STRINGS = {
   "tune.how.held": ["A part of the pairs is held back from training, to measure the result honestly.", "結果を公平に測るため、一部の組は学習に使わず検証用に取っておきます。"],
   "file.remove": ["Remove {name}", "{name} を外す"],
   "file.chosen": ["{name}, {size}", "{name}（{size}）"],
-  "file.converted": ["The file is written in {encoding}; the page converts it to UTF-8 before sending.", "ファイルの文字コードは {encoding} です。送信する前に UTF-8 へ変換します。"],
-  "file.spreadsheet": ["{name} is a spreadsheet file, not a CSV. In the spreadsheet choose File › Save as › “CSV UTF-8”, then choose the new file.", "{name} は表計算ソフトのファイルで、CSV ではありません。「名前を付けて保存」で「CSV UTF-8」を選び、保存したファイルを指定してください。"],
   "file.changed": ["{name} can no longer be read: it was changed or moved since you chose it. Choose it again.", "{name} を読み込めません。選択した後に変更または移動されたようです。もう一度選択してください。"],
 
   "problem.title": ["That did not work", "処理できませんでした"],
@@ -449,6 +451,8 @@ const STRINGS = {
     "エイリアスは、指すモデルをあとから変えられる名前です。アプリは「live」を使い続けるだけで、切り替えを意識する必要はありません。"],
 };
 
+const ALL = { ...STRINGS, ...DESK_STRINGS, ...FINDING_STRINGS, ...DATA_STRINGS };
+
 export const LANGUAGES = { en: "English", ja: "日本語" };
 const codes = Object.keys(LANGUAGES);
 let language = stored() ?? ((navigator.language || "en").toLowerCase().startsWith("ja") ? "ja" : "en");
@@ -472,10 +476,10 @@ export function setLang(code) {
   } catch { /* a private window: the choice holds until the page is closed */ }
 }
 
-export const has = (key) => Object.hasOwn(STRINGS, key);
+export const has = (key) => Object.hasOwn(ALL, key);
 
 export function t(key, values = {}) {
-  const text = STRINGS[key]?.[codes.indexOf(language)] ?? key;
+  const text = ALL[key]?.[codes.indexOf(language)] ?? key;
   return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, many) => {
     const value = values[name];
     const shown = typeof value === "number" ? value.toLocaleString(language) : String(value ?? "");

@@ -22,15 +22,15 @@ export function needView(id) {
   return { element, dispose: () => { gone = true; } };
 }
 
-function answer({ verdict, message, hint, agreement, separation, gaps = [], pairs, sampled, model, facts }) {
+function answer({ verdict, reason, measured_by: by, message, hint, agreement, separation, gaps = [], pairs, sampled }) {
   const word = (suffix, original) => {
-    const key = `need.${verdict}${suffix}`;
+    const key = `need.${reason}${suffix}`;
     return { lang: () => (has(key) ? null : "en"), text: () => (has(key) ? t(key) : original) };
   };
   const [says, then] = [word("", message), word(".hint", hint)];
   const known = (value) => Number.isFinite(value);
   const parts = [
-    known(agreement?.pearson) && (() => t("need.agreement", { r: fixed(agreement.pearson, 2), model })),
+    known(agreement?.pearson) && (() => t("need.agreement", { r: fixed(agreement.pearson, 2) })),
     separation && (() => t("need.separation", { right: separation.right, of: separation.of, cut: fixed(separation.cut, 2) })),
     sampled && tx("need.sampled", { n: pairs }),
   ].filter(Boolean);
@@ -38,9 +38,8 @@ function answer({ verdict, message, hint, agreement, separation, gaps = [], pair
     h("p", { class: "lead", lang: says.lang }, h("span", { class: `badge ${verdict}` }, tx(`need.${verdict}.badge`)), " ", says.text),
     h("p", null, parts.map((one, index) => [index > 0 && (() => (lang() === "ja" ? "" : " ")), one])),
     then.text() && h("p", { class: "quiet", lang: then.lang }, then.text),
-    // Without the lowest score's meaning a wanted cosine is a guess of the scale alone.
-    facts?.fitted && h("p", { class: "quiet" }, tx("need.fitted")),
-    gaps.length > 0 && h("h3", null, tx("need.gaps")),
+    by === "straight_line" && h("p", { class: "quiet" }, tx("need.fitted")),
+    gaps.length > 0 && h("h3", null, tx("need.gaps.title")),
     gaps.length > 0 && h("p", { class: "quiet" }, tx("need.gaps.about")),
     gaps.length > 0 && pairTable(gaps, [
       ["need.wanted", (gap) => fixed(gap.wanted, 2)], ["need.base", (gap) => fixed(gap.base, 2)], ["need.gap", (gap) => fixed(gap.gap, 2)]]),
