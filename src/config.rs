@@ -64,7 +64,7 @@ pub struct Serve {
     /// Answer other machines too where there are no keys: whoever reaches the port may do anything.
     #[arg(long, env = "SHAMISEN_ALLOW_ANYONE", value_parser = FalseyValueParser::new())]
     pub allow_anyone: bool,
-    /// A table of graded sentence pairs (CSV) that measures every job's models before and after.
+    /// A table of graded sentence pairs that measures every job's models before and after.
     #[arg(long, env = "SHAMISEN_STS")]
     pub sts: Option<OsString>,
     /// Inference threads; by default one for each core.
@@ -86,8 +86,8 @@ pub struct Serve {
     /// goes first.
     #[arg(long, env = "SHAMISEN_MAX_MODEL_BYTES", value_parser = RangedU64ValueParser::<u64>::new().range(1..), default_value_t = 2 << 30)]
     pub max_model_bytes: u64,
-    /// Bytes of an uploaded table.
-    #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = at_least_one(), default_value_t = 64 << 20)]
+    /// Bytes of an uploaded table, which goes to the disk as it comes.
+    #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = at_least_one(), default_value_t = 512 << 20)]
     pub max_upload: usize,
     /// Bytes of any other request body.
     #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = at_least_one(), default_value_t = 2 << 20)]
@@ -161,16 +161,20 @@ pub struct Train {
     /// With --run: measure how long it will take instead.
     #[arg(long, hide = true, requires = "run")]
     pub plan: bool,
-    /// The table to learn (CSV): base, ref, similarity; anchor, positive; or anchor, positive, negative.
+    /// The table to learn: CSV, TSV, JSON, JSON Lines, XLSX or Parquet with two texts and a score, two texts that
+    /// belong together, or three texts.
     #[arg(long, required_unless_present = "run")]
     pub pairs: Option<PathBuf>,
+    /// What the table's lowest score says: unrelated, opposite or angular (0.5 is unrelated, 0 opposite).
+    #[arg(long)]
+    pub lowest_means: Option<String>,
     /// The tuned model's id in the data folder; a server serves it after its next start.
     #[arg(long, required_unless_present = "run")]
     pub name: Option<String>,
     /// A table of graded sentence pairs (CSV) that measures general ability before and after.
     #[arg(long)]
     pub benchmark: Option<PathBuf>,
-    /// A table of graded pairs (CSV) that is learnt beside, against forgetting.
+    /// A table of graded pairs that is learnt beside, against forgetting.
     #[arg(long)]
     pub replay: Option<PathBuf>,
     /// The settings to begin with: recommended, tutorial, gentle, thorough.

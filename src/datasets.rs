@@ -1,25 +1,48 @@
-//! Datasets: an id, a file on disk that goes by its hash, a row in the database.
+//! Datasets: an id, files on disk, a row in the database.
+//!
+//! `<sha256>` is a file as it was sent, `<dataset_id>.pairs` the pairs that came of it. Several datasets may share the
+//! first: the same bytes, read in other ways.
 
-use std::collections::BTreeSet;
+mod draft;
+mod rows;
+
+use std::collections::{BTreeSet, HashSet};
+use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::ml::dataset::{self, Format, Pair, PairDataset, Problems, Scores, TableKind};
-use crate::ml::sha256::sha256;
+pub use draft::{Draft, Received};
+pub use rows::{RowsFound, RowsWanted, Sort};
+
+use crate::ml::dataset::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
+use crate::ml::dataset::checks::{Knowledge, pair_key, text_key};
+use crate::ml::dataset::diff::{Diff, diff};
+use crate::ml::dataset::inspect::{self, Circumstances, Inspection, Stored};
+use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
+use crate::ml::dataset::source::Input;
+use crate::ml::dataset::{Pair, Problem, Problems, Scores, TableKind, stored};
 use crate::ml::train::RecipeFacts;
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
+
+/// Tables that are read at a time: each takes a processor, and 40 bytes a row.
+const READ_AT_ONCE: usize = 2;
+/// Examples of a finding that are kept with a dataset.
+const EXAMPLES_KEPT: usize = 3;
 
 /// Where tables of pairs live.
 #[derive(Clone, Debug)]
 pub struct DatasetShelf {
     store: Store,
     folder: PathBuf,
-    /// Held while a file and its row come or go together.
+    /// Held while files and their row come or go together.
     changing: Arc<Mutex<()>>,
     reading: Arc<Semaphore>,
+    /// The pair keys of the benchmark that was asked for last.
+    keys: Arc<Mutex<Option<(String, Arc<HashSet<u64>>)>>>,
 }
 
 /// Why a table was not stored.
@@ -31,22 +54,61 @@ pub enum ShelfError {
     /// The file cannot be written or read.
     #[error("{0}")]
     File(#[from] std::io::Error),
+    /// The dataset that it was to be a version of was removed meanwhile.
+    #[error("the dataset {0:?} is no longer there")]
+    VersionGone(String),
     /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
 }
 
+/// Says whether a model reads only a part of a text.
+pub type Cut = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What a table is looked at with.
+#[derive(Clone, Default)]
+pub struct Around {
+    /// For the checks.
+    pub knowledge: Knowledge,
+    /// Asked for long texts alone.
+    pub cut: Option<Cut>,
+}
+
 /// A table as it was sent.
-#[derive(Debug)]
 pub struct Upload {
     /// As the user calls it.
     pub name: String,
     /// What it is for.
     pub purpose: Purpose,
-    /// How it is written.
-    pub format: Format,
     /// Its bytes, kept as they are.
-    pub bytes: Vec<u8>,
+    pub table: Received,
+    /// How they are to be read, as far as somebody said so.
+    pub choices: Choices,
+    /// What they are looked at with.
+    pub around: Around,
+    /// The dataset that it is a new version of.
+    pub version_of: Option<String>,
+}
+
+/// The words of an annotated file.
+#[derive(Clone, Copy, Debug)]
+pub struct AnnotationWords {
+    /// Names of the columns: status, problem, suggestion.
+    pub columns: [&'static str; 3],
+    /// Of a row: it is used, a fix left it out, it cannot be used.
+    pub outcomes: [&'static str; 3],
+    /// A problem as a sentence.
+    pub problem: fn(&Problem) -> String,
+}
+
+impl From<AnnotateError> for ShelfError {
+    fn from(error: AnnotateError) -> Self {
+        match error {
+            AnnotateError::Problems(problems) => Self::Problems(problems),
+            AnnotateError::Io(error) => Self::File(error),
+            AnnotateError::Workbook(error) => Self::File(std::io::Error::other(error)),
+        }
+    }
 }
 
 /// The scores that a purpose allows.
@@ -55,11 +117,6 @@ pub fn scores(purpose: Purpose) -> Scores {
         Purpose::Training => Scores::Unit,
         Purpose::Benchmark => Scores::Any,
     }
-}
-
-/// How a stored dataset is written.
-pub fn format(dataset: &Dataset) -> Format {
-    if dataset.format == "json" { Format::Json } else { Format::Csv }
 }
 
 /// What a recipe depends on: a stored dataset, and a transformer or another model.
@@ -75,23 +132,42 @@ pub fn kind(dataset: &Dataset) -> TableKind {
     serde_json::from_value(dataset.kind.as_str().into()).unwrap_or_default()
 }
 
+/// What a stored dataset's lowest score means, if somebody said so.
+pub fn lowest_means(dataset: &Dataset) -> Option<LowestMeans> {
+    serde_json::from_value(dataset.lowest_means.as_deref()?.into()).ok()
+}
+
+/// How a stored dataset's file is read.
+pub fn choices(dataset: &Dataset) -> Choices {
+    serde_json::from_value(dataset.choices.0.clone()).unwrap_or_default()
+}
+
 impl DatasetShelf {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
-        Self { store, folder, changing: Arc::default(), reading: Arc::new(Semaphore::new(2)) }
+        let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
+        Self { store, folder, changing: Arc::default(), reading, keys: Arc::default() }
     }
 
-    /// A dataset's file.
+    /// A dataset's file as it was sent.
     pub fn file(&self, dataset: &Dataset) -> PathBuf {
         self.folder.join(&dataset.sha256)
     }
 
-    /// Removes what an interrupted upload or removal left behind.
+    /// A dataset's pairs (see [`stored`]).
+    pub fn pairs_file(&self, dataset: &Dataset) -> PathBuf {
+        self.folder.join(pairs_name(&dataset.dataset_id))
+    }
+
+    /// Removes what an interrupted upload or removal left behind, and makes the pairs of datasets that were stored
+    /// before pairs were kept.
     ///
     /// # Errors
     /// Where the folder or the database cannot be read.
     pub async fn take_stock(&self) -> anyhow::Result<()> {
-        let known: BTreeSet<String> = self.store.dataset_files().await?.into_iter().collect();
+        let datasets = self.store.every_dataset().await?;
+        let mut known: BTreeSet<String> = datasets.iter().map(|dataset| dataset.sha256.clone()).collect();
+        known.extend(datasets.iter().map(|dataset| pairs_name(&dataset.dataset_id)));
         for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -99,45 +175,156 @@ impl DatasetShelf {
                 std::fs::remove_file(&path)?;
             }
         }
+        for dataset in datasets {
+            if self.pairs_file(&dataset).exists() {
+                continue;
+            }
+            let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
+            if let Err(error) = tokio::task::spawn_blocking(move || shelf.make_pairs(&dataset)).await? {
+                tracing::error!(dataset = id, "the pairs of this dataset cannot be made: {error}");
+            }
+        }
         Ok(())
     }
 
-    /// Reads a table, stores its bytes once, and gives it a row. The flag says whether it is new.
+    /// Makes the pairs of a dataset anew. One from before choices were kept is read as it was then: its scores, from
+    /// 0 to 1 or a benchmark's, as they stand there.
+    fn make_pairs(&self, dataset: &Dataset) -> Result<(), ShelfError> {
+        let mut choices = choices(dataset);
+        if choices.scale.is_none() && dataset.purpose == Purpose::Training {
+            choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
+        }
+        let input = Input::File(self.file(dataset));
+        let inspection = inspect(&input, &choices, scores(dataset.purpose), &Around::default())?;
+        write_pairs(&self.folder, &dataset.dataset_id, &input, &inspection)?;
+        std::fs::rename(self.folder.join(draft_name(&dataset.dataset_id)), self.pairs_file(dataset))?;
+        Ok(std::fs::File::open(&self.folder)?.sync_all()?)
+    }
+
+    /// Begins to take a table.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn receive(&self) -> Result<Draft, ShelfError> {
+        Ok(Draft::create(&self.folder).await?)
+    }
+
+    /// Takes a table that is in memory.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, ShelfError> {
+        let mut draft = self.receive().await?;
+        draft.write(bytes).await?;
+        Ok(draft.finish().await?)
+    }
+
+    /// Takes the file of a dataset once more.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn receive_again(&self, dataset: &Dataset) -> Result<Received, ShelfError> {
+        let path = self.folder.join(draft_name(&store::new_id("ds")));
+        tokio::fs::hard_link(self.file(dataset), &path).await?;
+        Ok(Received { path, sha256: dataset.sha256.clone(), bytes: dataset.bytes as u64, head: Vec::new() })
+    }
+
+    /// Says what would become of a table. Nothing is stored.
+    ///
+    /// # Errors
+    /// Where the file is no table.
+    pub async fn inspect(
+        &self,
+        table: &Received,
+        choices: Choices,
+        purpose: Purpose,
+        around: Around,
+    ) -> Result<Inspection, ShelfError> {
+        let input = table.input();
+        self.beside(move || Ok(inspect(&input, &choices, scores(purpose), &around)?)).await
+    }
+
+    /// Work that takes memory and a processor: off the async threads, and not much of it at a time.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ShelfError> + Send + 'static,
+    ) -> Result<T, ShelfError> {
+        let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(std::io::Error::other)?;
+        // The turn is over when the work is, also where nobody waits for it any more.
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+    }
+
+    /// Reads a table, stores its bytes once, its pairs, and a row. The flag says whether it is new: the same bytes for
+    /// the same purpose, read in the same way, are one dataset.
     ///
     /// # Errors
     /// All problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
-        // Reading takes memory and a processor: two tables at a time, off the async threads.
-        let reading = self.reading.acquire().await.map_err(std::io::Error::other)?;
-        let read = tokio::task::spawn_blocking(move || {
-            let table = dataset::read(&upload.bytes, upload.format, scores(upload.purpose))?;
-            let sha256 = sha256(&upload.bytes);
-            let (rows, scores) = (table.pairs.len() as i64, summary(&table));
-            Ok::<_, ShelfError>((upload, sha256, rows, scores, table.kind, table.columns))
+        let Upload { name, purpose, table, choices, around, version_of } = upload;
+        let inspection = self.inspect(&table, choices, purpose, around).await?;
+        let chosen = serde_json::to_string(&inspection.choices).map_err(std::io::Error::other)?;
+        if let Some(same) = self.store.same_dataset(&table.sha256, purpose, &chosen).await? {
+            return Ok((same, false));
+        }
+        let dataset_id = store::new_id("ds");
+        let written = self.beside({
+            let (folder, id, input) = (self.folder.clone(), dataset_id.clone(), table.input());
+            move || Ok((write_pairs(&folder, &id, &input, &inspection)?, inspection))
         });
-        let (upload, sha256, rows, scores, kind, columns) = read.await.map_err(std::io::Error::other)??;
-        drop(reading);
+        let (stored, inspection) = written.await?;
         let shelf = self.clone();
         let store = async move {
             let _changing = shelf.changing.lock().await;
-            let (folder, file) = (shelf.folder.clone(), sha256.clone());
-            let bytes = upload.bytes.len() as i64;
-            let written = tokio::task::spawn_blocking(move || write_once(&folder, &file, &upload.bytes));
-            written.await.map_err(std::io::Error::other)??;
+            shelf.place(&table, &dataset_id).await?;
             let new = NewDataset {
-                name: &upload.name,
-                purpose: upload.purpose,
-                sha256: &sha256,
-                format: if upload.format == Format::Json { "json" } else { "csv" },
-                bytes,
-                rows,
-                scores,
-                kind: json!(kind).as_str().unwrap_or_default().to_owned(),
-                columns,
+                dataset_id: &dataset_id,
+                name: &name,
+                purpose,
+                sha256: &table.sha256,
+                format: word(&inspection.dialect.format),
+                bytes: table.bytes as i64,
+                columns: columns(&inspection),
+                rows: stored.rows as i64,
+                scores: stored.scores,
+                kind: word(&inspection.kind.unwrap_or_default()),
+                choices: &chosen,
+                lowest_means: inspection.choices.lowest_means.map(|meaning| word(&meaning)),
+                skipped: stored.skipped as i64,
+                fixed_out: stored.fixed_out as i64,
+                findings: findings(&inspection),
+                version_of: version_of.as_deref(),
             };
-            Ok(shelf.store.insert_dataset(new).await?)
+            let inserted = shelf.store.insert_dataset(new).await;
+            if !matches!(inserted, Ok((_, true))) {
+                // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
+                let _ = std::fs::remove_file(shelf.folder.join(pairs_name(&dataset_id)));
+            }
+            match inserted {
+                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
+                    Err(ShelfError::VersionGone(version_of.unwrap_or_default()))
+                }
+                inserted => Ok(inserted?),
+            }
         };
         whole(store).await
+    }
+
+    /// Gives the files of a table that is about to have a row their names, and sees them onto the disk.
+    async fn place(&self, table: &Received, dataset_id: &str) -> std::io::Result<()> {
+        let (folder, from, id) = (self.folder.clone(), table.path.clone(), dataset_id.to_owned());
+        let file = folder.join(&table.sha256);
+        let place = move || {
+            if !file.exists() {
+                std::fs::rename(&from, &file)?;
+            }
+            std::fs::rename(folder.join(draft_name(&id)), folder.join(pairs_name(&id)))?;
+            std::fs::File::open(&folder)?.sync_all()
+        };
+        tokio::task::spawn_blocking(place).await.map_err(std::io::Error::other)?
     }
 
     /// Some of a dataset's pairs, from `offset`.
@@ -145,12 +332,81 @@ impl DatasetShelf {
     /// # Errors
     /// Where the file cannot be read.
     pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, ShelfError> {
-        let (file, format, scores) = (self.file(dataset), format(dataset), scores(dataset.purpose));
-        let read = tokio::task::spawn_blocking(move || {
-            let table = dataset::read(&std::fs::read(file)?, format, scores)?;
-            Ok::<_, ShelfError>(table.pairs.into_iter().skip(offset).take(limit).collect())
-        });
-        read.await.map_err(std::io::Error::other)?
+        let found = self.rows(dataset, RowsWanted { offset, limit, ..RowsWanted::default() }).await?;
+        Ok(found.rows.into_iter().map(|row| row.pair).collect())
+    }
+
+    /// The pairs that are wanted of a dataset, with their lines.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, ShelfError> {
+        let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
+        let find = move || rows::find(&file, &wanted, total);
+        tokio::task::spawn_blocking(find).await.map_err(std::io::Error::other)?
+    }
+
+    /// A copy of a dataset's own file with what became of each row: a file that has no name any more, to be read from
+    /// its beginning.
+    ///
+    /// # Errors
+    /// Where the file cannot be read in this way, or the copy not be written.
+    pub async fn annotated(
+        &self,
+        dataset: &Dataset,
+        similarities: Vec<Similarities>,
+        words: AnnotationWords,
+    ) -> Result<std::fs::File, ShelfError> {
+        let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
+        let (choices, scores) = (choices(dataset), scores(dataset.purpose));
+        let draft = self.folder.join(draft_name(&store::new_id("ds")));
+        let annotate = move || {
+            let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));
+            let kept = kept.map(|pair| Ok(pair?.pair.row)).collect::<Result<Vec<usize>, Problems>>()?;
+            let [used, left_out, unusable] = words.outcomes;
+            let words = Words { columns: words.columns, used, left_out, unusable, problem: &words.problem };
+            let mut file = std::fs::File::options().create_new(true).read(true).write(true).open(&draft)?;
+            let _ = std::fs::remove_file(&draft);
+            let mut out = BufWriter::with_capacity(1 << 18, &file);
+            annotate(&input, &choices, scores, &Notes { words, kept: &kept, similarities: &similarities }, &mut out)?;
+            out.flush()?;
+            drop(out);
+            file.rewind()?;
+            Ok(file)
+        };
+        self.beside(annotate).await
+    }
+
+    /// What changed from one dataset to another.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, ShelfError> {
+        let (before, after) = (self.pairs_file(before), self.pairs_file(after));
+        let open = |file: &Path| Ok::<_, ShelfError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
+        self.beside(move || Ok(diff(open(&before)?, open(&after)?)?)).await
+    }
+
+    /// The keys of a benchmark's pairs, read once.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub async fn pair_keys(&self, dataset: &Dataset) -> Result<Arc<HashSet<u64>>, ShelfError> {
+        let mut kept = self.keys.lock().await;
+        if let Some((id, keys)) = &*kept
+            && *id == dataset.dataset_id
+        {
+            return Ok(Arc::clone(keys));
+        }
+        let file = self.pairs_file(dataset);
+        let read = move || {
+            let pairs = stored::pairs(BufReader::new(std::fs::File::open(file)?));
+            let key = |pair: Pair| pair_key(text_key(&pair.left), text_key(&pair.right));
+            pairs.map(|pair| Ok(key(pair?.pair))).collect::<Result<HashSet<u64>, ShelfError>>()
+        };
+        let keys = Arc::new(tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??);
+        *kept = Some((dataset.dataset_id.clone(), Arc::clone(&keys)));
+        Ok(keys)
     }
 
     /// Removes a dataset that no job uses.
@@ -161,8 +417,10 @@ impl DatasetShelf {
         let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {
             let _changing = shelf.changing.lock().await;
-            if let Some(sha256) = shelf.store.delete_dataset(&id).await? {
-                // A file that stays behind is removed at the next start.
+            let unshared = shelf.store.delete_dataset(&id).await?;
+            // A file that stays behind is removed at the next start.
+            let _ = tokio::fs::remove_file(shelf.folder.join(pairs_name(&id))).await;
+            if let Some(sha256) = unshared {
                 let _ = tokio::fs::remove_file(shelf.folder.join(sha256)).await;
             }
             Ok(())
@@ -171,35 +429,64 @@ impl DatasetShelf {
     }
 }
 
-/// Runs to its end even where the client goes away meanwhile, so that a file and its row come or go
-/// together.
+/// Runs to its end even where the client goes away meanwhile, so that files and their row come or go together.
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, ShelfError>> + Send + 'static,
 ) -> Result<T, ShelfError> {
     tokio::spawn(work).await.map_err(std::io::Error::other)?
 }
 
-/// Writes the file under another name and renames it, unless it is there already.
-fn write_once(folder: &Path, sha256: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let file = folder.join(sha256);
-    if file.exists() {
-        return Ok(());
-    }
-    let draft = folder.join(format!("{}.draft", store::new_id("ds")));
-    std::fs::write(&draft, bytes)?;
-    std::fs::File::open(&draft)?.sync_all()?;
-    std::fs::rename(&draft, &file)?;
-    std::fs::File::open(folder)?.sync_all()
+fn pairs_name(dataset_id: &str) -> String {
+    format!("{dataset_id}.pairs")
 }
 
-fn summary(table: &PairDataset) -> serde_json::Value {
-    let scores: Vec<f64> = table.pairs.iter().map(|pair| pair.score).collect();
-    let distinct: BTreeSet<u64> = scores.iter().map(|score| score.to_bits()).collect();
-    json!({
-        "lowest": scores.iter().copied().fold(f64::INFINITY, f64::min),
-        "highest": scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        "mean": scores.iter().sum::<f64>() / scores.len() as f64,
-        "distinct": distinct.len(),
-        "positives": RecipeFacts::of(table, false).positives,
-    })
+fn draft_name(dataset_id: &str) -> String {
+    format!("{dataset_id}.draft")
+}
+
+fn inspect(input: &Input, choices: &Choices, scores: Scores, around: &Around) -> Result<Inspection, Problems> {
+    let cut = around.cut.clone();
+    let cut = cut.as_deref().map(|cut| move |text: &str| cut(text));
+    let circumstances = Circumstances {
+        scores,
+        knowledge: around.knowledge.clone(),
+        cut: cut.as_ref().map(|cut| cut as &(dyn Fn(&str) -> bool + Sync)),
+    };
+    inspect::inspect(input, choices, &circumstances)
+}
+
+/// Writes a table's pairs as a draft and sees them onto the disk; the draft goes where that fails.
+fn write_pairs(folder: &Path, dataset_id: &str, input: &Input, inspection: &Inspection) -> Result<Stored, ShelfError> {
+    let path = folder.join(draft_name(dataset_id));
+    let write = || {
+        let mut out = BufWriter::with_capacity(1 << 18, std::fs::File::create_new(&path)?);
+        let stored = inspect::store(input, inspection, &mut out)?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        Ok(stored)
+    };
+    let written = write();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&path);
+    }
+    written
+}
+
+/// The names of the columns that are read, in the order of their meaning.
+fn columns(inspection: &Inspection) -> Option<Vec<String>> {
+    let named = |role: &str| inspection.columns.iter().find(|column| column.becomes == Some(role));
+    let columns = ["text_a", "text_b", "negative", "score"].into_iter().filter_map(named);
+    columns.map(|column| column.name.clone()).collect()
+}
+
+/// An inspection's findings as they are kept.
+fn findings(inspection: &Inspection) -> Value {
+    let mut kept = inspection.findings.clone();
+    kept.iter_mut().for_each(|finding| finding.examples.truncate(EXAMPLES_KEPT));
+    json!(kept)
+}
+
+/// What serde calls an enum's value.
+fn word(value: &impl Serialize) -> String {
+    json!(value).as_str().unwrap_or_default().to_owned()
 }

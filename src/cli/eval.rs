@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use crate::config::Eval;
-use crate::ml::dataset::{self, Format, PairDataset, Scores, TableKind};
+use crate::ml::dataset::reading::Choices;
+use crate::ml::dataset::source::Input;
+use crate::ml::dataset::{self, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Model, TokenCache};
 use crate::ml::eval::{self, token_pairs};
 use crate::registry;
@@ -25,8 +27,8 @@ pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
 }
 
 fn read(file: &Path, scores: Scores) -> anyhow::Result<PairDataset> {
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    dataset::read(&bytes, Format::of(file.to_str(), &bytes), scores).with_context(|| file.display().to_string())
+    let input = Input::File(file.to_owned());
+    dataset::read_with(&input, &Choices::default(), scores).with_context(|| file.display().to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are this command's output")]

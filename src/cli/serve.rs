@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::log;
 use crate::config::{Connections, Serve};
-use crate::datasets::{DatasetShelf, Upload};
+use crate::datasets::{Around, DatasetShelf, Upload};
 use crate::http::{self, AppState, ConnectionLimits, Life, Limits, Meter, Shared};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
-use crate::ml::dataset::Format;
+use crate::ml::dataset::reading::Choices;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
@@ -209,8 +209,14 @@ fn make_ready(pool: &Arc<ModelPool>) -> MakeReady {
 async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("SHAMISEN_STS: {} cannot be read", file.display()))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let format = Format::of(Some(&name), &bytes);
-    let upload = Upload { name, purpose: Purpose::Benchmark, format, bytes };
+    let upload = Upload {
+        name,
+        purpose: Purpose::Benchmark,
+        table: datasets.receive_bytes(&bytes).await?,
+        choices: Choices::default(),
+        around: Around::default(),
+        version_of: None,
+    };
     let stored = datasets.add(upload).await;
     Ok(stored.with_context(|| format!("SHAMISEN_STS: {}", file.display()))?.0.dataset_id)
 }

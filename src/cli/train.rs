@@ -1,6 +1,6 @@
 //! `shamisen train`: the trainer, as the server starts it for a job and as a command of its own.
 
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,9 +13,14 @@ use serde_json::Value;
 use super::progress::Bar;
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
-use crate::ml::dataset::{Format, Scores};
+use crate::ml::dataset::Scores;
+use crate::ml::dataset::checks::Knowledge;
+use crate::ml::dataset::inspect::{Circumstances, inspect, store};
+use crate::ml::dataset::reading::{Choices, LowestMeans};
+use crate::ml::dataset::source::Input;
 use crate::ml::encoder::is_transformer;
 use crate::ml::eval::TITLES;
+use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry;
 
@@ -94,7 +99,7 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
         Err(_) => Vec::new(),
     };
-    let spec = spec(config, name, &data, saved.clone())?;
+    let spec = spec(config, name, &data, &folder, saved.clone())?;
     spec.write(&folder)?;
     if config.dry_run {
         let plan = jobs::plan(&folder);
@@ -148,16 +153,45 @@ fn remember(folder: &Path, saved: &[Saved]) -> std::io::Result<()> {
     std::fs::rename(draft, folder.join(CHECKPOINTS))
 }
 
-fn spec(config: &Train, name: &str, data: &Path, resume: Vec<Saved>) -> anyhow::Result<RunSpec> {
-    let table = |file: &PathBuf| -> anyhow::Result<Table> {
-        let file = std::path::absolute(file)?;
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let format = Format::of(Some(&name), &[]);
-        Ok(Table { name, file, format })
+/// The pairs of a user's table, in the run's folder.
+fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: PathBuf) -> anyhow::Result<Table> {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut hash = Sha256Hex::default();
+    let read = std::fs::File::open(file).and_then(|file| hash.update_from(file));
+    read.with_context(|| format!("{} cannot be read", file.display()))?;
+    let input = Input::File(std::path::absolute(file)?);
+    let around = Circumstances { scores, knowledge: Knowledge::default(), cut: None };
+    let make = || -> anyhow::Result<_> {
+        let inspection = inspect(&input, &Choices { lowest_means, ..Choices::default() }, &around)?;
+        let mut out = BufWriter::new(std::fs::File::create(&pairs)?);
+        store(&input, &inspection, &mut out)?;
+        out.flush()?;
+        Ok(inspection)
+    };
+    let inspection = make().with_context(|| format!("{} cannot be used", file.display()))?;
+    Ok(Table {
+        name,
+        file: pairs,
+        kind: inspection.kind.unwrap_or_default(),
+        lowest_means: inspection.choices.lowest_means,
+        format: serde_json::to_value(inspection.dialect.format)?.as_str().unwrap_or_default().to_owned(),
+        sha256: hash.finish(),
+    })
+}
+
+fn spec(config: &Train, name: &str, data: &Path, folder: &Path, resume: Vec<Saved>) -> anyhow::Result<RunSpec> {
+    let lowest_means = match &config.lowest_means {
+        Some(word) => Some(
+            serde_json::from_value(Value::from(word.as_str())).with_context(|| format!("--lowest-means {word:?}"))?,
+        ),
+        None => None,
     };
     let pairs = config.pairs.as_ref().context("--pairs is needed")?;
-    let rows = jobs::read_table(&table(pairs)?, Scores::Unit)
-        .with_context(|| format!("{} cannot be used", pairs.display()))?;
+    let dataset = table(pairs, Scores::Unit, lowest_means, folder.join("dataset.pairs"))?;
+    let other = |file: &Option<PathBuf>, scores, name: &str| {
+        file.as_ref().map(|file| table(file, scores, None, folder.join(name))).transpose()
+    };
+    let rows = jobs::read_table(&dataset)?;
     let recipe: Recipe = match &config.recipe {
         Some(name) => {
             serde_json::from_value(Value::from(name.as_str())).with_context(|| format!("--recipe {name:?}"))?
@@ -170,9 +204,9 @@ fn spec(config: &Train, name: &str, data: &Path, resume: Vec<Saved>) -> anyhow::
     Ok(RunSpec {
         name: name.to_owned(),
         model,
-        dataset: table(pairs)?,
-        benchmark: config.benchmark.as_ref().map(table).transpose()?,
-        replay: config.replay.as_ref().map(table).transpose()?,
+        dataset,
+        benchmark: other(&config.benchmark, Scores::Any, "benchmark.pairs")?,
+        replay: other(&config.replay, Scores::Unit, "replay.pairs")?,
         titles: TITLES.map(str::to_owned).to_vec(),
         recipe: serde_json::to_value(recipe)?.as_str().unwrap_or_default().to_owned(),
         config: settings(recipe, RecipeFacts::of(&rows, is_transformer(&root)), &config.settings)?,

@@ -3,17 +3,24 @@
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::error::{ApiError, Result};
-use super::extract::{self, Path, Query, content_type};
-use super::{AppState, names, rfc3339};
+use super::extract::{Path, Query};
+use super::jobs::idempotency_key;
+use super::upload::{self, Table};
+use super::wishes::{Label, Wishes};
+use super::{AppState, dataset_file, dataset_rows, inspect, rfc3339, versions};
 use crate::datasets::{ShelfError, Upload};
-use crate::ml::dataset::{Format, TableKind};
+use crate::jobs::QueueError;
+use crate::ml::dataset::TableKind;
+use crate::ml::dataset::checks::Finding;
+use crate::ml::dataset::reading::LowestMeans;
+use crate::ml::dataset::source::FileFormat;
 use crate::store::{Dataset, Purpose};
 
 pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
@@ -21,7 +28,11 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(create_dataset).layer(DefaultBodyLimit::max(max_upload)))
         .routes(routes!(list_datasets))
         .routes(routes!(find_dataset, delete_dataset))
-        .routes(routes!(list_rows))
+        .routes(routes!(inspect::inspect_table).layer(DefaultBodyLimit::max(max_upload)))
+        .routes(routes!(dataset_rows::list_rows))
+        .routes(routes!(dataset_file::read_file))
+        .routes(routes!(versions::list_versions))
+        .routes(routes!(versions::compare_versions))
 }
 
 /// A table of pairs.
@@ -36,9 +47,18 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
     "kind": "pair_score",
     "rows": 374,
     "scores": { "lowest": 0.5, "highest": 1.0, "mean": 0.68, "distinct": 4, "positives": 170 },
+    "format": "csv",
+    "choices": { "scale": { "lowest": 0, "highest": 1 }, "lowest_means": "angular" },
+    "lowest_means": "angular",
+    "skipped": 0,
+    "fixed_out": 0,
+    "findings": [],
+    "version": 1,
+    "version_of": null,
+    "latest": true,
     "created_at": "2026-01-31T12:00:00.123Z"
 }))]
-struct DatasetBody {
+pub(crate) struct DatasetBody {
     /// `ds_..`
     id: String,
     /// What lists show.
@@ -59,6 +79,29 @@ struct DatasetBody {
     /// What the scores look like.
     #[schema(value_type = ScoreSummary)]
     scores: Value,
+    /// How the file is written.
+    #[schema(value_type = FileFormat)]
+    format: String,
+    /// All that was said or found out about how the file is read. Sent with the file again, it is read in the same
+    /// way; empty for a table from before this was kept.
+    #[schema(value_type = Object)]
+    choices: Value,
+    /// What the lowest score says; `null` where nobody said.
+    #[schema(value_type = Option<LowestMeans>)]
+    lowest_means: Option<String>,
+    /// Rows that could not be used and were left out.
+    skipped: i64,
+    /// Rows that the fixes left out.
+    fixed_out: i64,
+    /// What was worth knowing when the table was stored, with three examples each.
+    #[schema(value_type = Vec<Finding>)]
+    findings: Value,
+    /// From 1.
+    version: i64,
+    /// The dataset that it was sent as a new version of, while that is there.
+    version_of: Option<String>,
+    /// Whether no version of it is newer.
+    latest: bool,
     #[schema(format = DateTime)]
     created_at: String,
 }
@@ -89,33 +132,50 @@ impl From<Dataset> for DatasetBody {
             kind: row.kind,
             rows: row.rows,
             scores: row.scores.0,
+            format: row.format,
+            choices: row.choices.0,
+            lowest_means: row.lowest_means,
+            skipped: row.skipped,
+            fixed_out: row.fixed_out,
+            findings: row.findings.0,
+            version: row.version,
+            version_of: row.version_of,
+            latest: row.latest,
             created_at: rfc3339(row.created_at),
         }
     }
 }
 
-#[derive(Deserialize, IntoParams)]
+/// Which dataset a table is a new version of.
+#[derive(ToSchema, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct CreateQuery {
-    /// What lists show; by default the file's name.
-    name: Option<String>,
-    /// The table measures general ability and is never trained on; its scores may have any scale.
-    benchmark: Option<bool>,
+#[expect(dead_code, reason = "describes what requests hold")]
+struct VersionWish {
+    /// The dataset of which this is a new version.
+    version_of: Option<String>,
 }
 
-#[derive(Deserialize, ToSchema)]
+/// A table inside JSON.
+#[derive(ToSchema)]
 #[schema(as = CreateDataset)]
-#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "describes what requests hold")]
 struct CreateBody {
-    /// What lists show.
-    name: Option<String>,
-    /// The table measures general ability and is never trained on; its scores may have any scale.
-    benchmark: Option<bool>,
+    #[serde(flatten)]
+    pairs: PairsBody,
+    #[serde(flatten)]
+    version: VersionWish,
+}
+
+/// Pairs and how they are to be read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(crate) struct PairsBody {
     /// The rows.
-    #[serde(deserialize_with = "extract::pairs")]
-    #[schema(value_type = Vec<PairRow>)]
-    pairs: Vec<Value>,
+    pairs: Vec<PairRow>,
+    #[serde(flatten)]
+    label: Label,
+    #[serde(flatten)]
+    wishes: Wishes,
 }
 
 /// A pair: a list of two texts and a score, or an object with the names of a table's columns.
@@ -131,100 +191,102 @@ pub(crate) enum PairRow {
 /// A table as a form.
 #[derive(ToSchema)]
 #[schema(as = CreateDatasetForm)]
-#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what requests hold")]
 struct CreateForm {
-    /// The CSV.
+    #[serde(flatten)]
+    table: TableForm,
+    #[serde(flatten)]
+    version: VersionWish,
+}
+
+/// A file and how it is to be read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(crate) struct TableForm {
+    /// The table: CSV, TSV, JSON, JSON Lines, XLSX or Parquet, also packed with gzip or zstd.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// What lists show; by default the file's name.
-    name: Option<String>,
-    /// As in the query.
-    benchmark: Option<bool>,
+    #[serde(flatten)]
+    label: Label,
+    #[serde(flatten)]
+    wishes: Wishes,
 }
 
 /// Upload a table.
 ///
-/// A CSV as the body, a form with the part `file`, or JSON pairs. The same bytes are stored once: the
-/// second time, 200 and what is there. Wrong rows are told all together, and nothing is stored then.
+/// A file as the body or as the part `file` of a form, or JSON pairs; in any encoding, with any column names and any
+/// scale of scores. What is not said about it is found out, and `choices` tells what was. The same bytes read in the
+/// same way are stored once: the second time, 200 and what is there. Wrong rows are told all together, and nothing is
+/// stored then, unless `on_bad_row` is `skip`.
 #[utoipa::path(
     post,
     path = "/datasets",
     tag = "Data",
-    params(CreateQuery),
+    params(
+        Label, Wishes, VersionWish,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
+    ),
     request_body(content(
         (CreateBody = "application/json", example = json!({
             "name": "three", "pairs": [["Data Scientist", "Data Analyst", 0.7468], ["Nurse", "看護師", 1.0]]
         })),
         (String = "text/csv", example = "base,ref,similarity\nData Scientist,Data Analyst,0.7468\nNurse,看護師,1\n"),
+        (Vec<u8> = "application/octet-stream"),
         (CreateForm = "multipart/form-data"),
     )),
     responses(
         (status = 201, description = "The table is stored.", body = DatasetBody,
             headers(("Location" = String, description = "The dataset's path."))),
-        (status = 200, description = "The same bytes were there already.", body = DatasetBody,
+        (status = 200, description = "The same bytes were there already, read in the same way.", body = DatasetBody,
             headers(("Location" = String, description = "The dataset's path."))),
     )
 )]
 async fn create_dataset(
     State(state): State<AppState>,
-    Query(query): Query<CreateQuery>,
+    Query(query): Query<Map<String, Value>>,
     request: Request,
 ) -> Result<Response> {
-    let upload = match content_type(request.headers()).as_str() {
-        "text/csv" | "application/csv" | "text/tab-separated-values" | "text/plain" => {
-            let bytes = extract::body(request, &state).await?.to_vec();
-            upload(query.name, query.benchmark, Format::Csv, bytes)
+    let key = idempotency_key(request.headers())?;
+    let sent = upload::receive(&state, query, &["version_of"], request).await?;
+    if let Some(key) = &key
+        && let Some((sha256, id)) = state.queue.store.dataset_request(key).await?
+    {
+        if sha256 != sent.sha256 {
+            return Err(QueueError::KeyReused.into());
         }
-        "application/json" => {
-            let body: CreateBody = extract::large_object(extract::body(request, &state).await?).await?;
-            upload(body.name.or(query.name), body.benchmark.or(query.benchmark), Format::Json, pairs_file(&body.pairs))
-        }
-        "application/jsonl" | "application/x-ndjson" | "application/x-jsonlines" => {
-            let bytes = extract::body(request, &state).await?.to_vec();
-            upload(query.name, query.benchmark, Format::Json, bytes)
-        }
-        "multipart/form-data" => from_form(extract::form(request, &state).await?, query)?,
-        other => return Err(ApiError::media_type(other, "text/csv or multipart/form-data or application/json")),
+        return Ok(stored(find(&state, &id, "Idempotency-Key").await?, false));
+    }
+    let version_of = match sent.others.get("version_of").and_then(Value::as_str).filter(|id| !id.trim().is_empty()) {
+        Some(id) => Some(find(&state, id, "version_of").await?.dataset_id),
+        None => None,
     };
+    let upload = Upload { version_of, ..upload_of(&state, sent.table, sent.label, sent.wishes).await? };
     let (dataset, new) = state.queue.datasets.add(upload).await?;
+    if let Some(key) = &key {
+        state.queue.store.remember_dataset_request(key, &sent.sha256, &dataset.dataset_id).await?;
+    }
+    Ok(stored(dataset, new))
+}
+
+fn stored(dataset: Dataset, new: bool) -> Response {
     let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, location, axum::Json(DatasetBody::from(dataset))).into_response())
+    (status, location, axum::Json(DatasetBody::from(dataset))).into_response()
 }
 
-fn upload(name: Option<String>, benchmark: Option<bool>, format: Format, bytes: Vec<u8>) -> Upload {
-    let purpose = if benchmark == Some(true) { Purpose::Benchmark } else { Purpose::Training };
-    Upload { name: names::label(name, "pairs"), purpose, format, bytes }
-}
-
-/// Pairs that came inside JSON, as a file of their own.
-pub(crate) fn pairs_file(pairs: &[Value]) -> Vec<u8> {
-    serde_json::to_vec(pairs).expect("JSON values become JSON")
-}
-
-fn from_form(parts: Vec<extract::Part>, query: CreateQuery) -> Result<Upload> {
-    let (mut name, mut benchmark, mut file) = (query.name, query.benchmark, None);
-    for part in extract::once_each(parts)? {
-        match part.name.as_str() {
-            "name" => name = Some(part.text()?),
-            "benchmark" => benchmark = Some(part.json()?),
-            "file" => file = Some(part),
-            other => return Err(unknown_part(other, &["file", "name", "benchmark"])),
-        }
-    }
-    let file = file.ok_or_else(no_file)?;
-    let format = Format::of(file.file_name.as_deref(), &file.bytes);
-    Ok(upload(name.or(file.file_name), benchmark, format, file.bytes.to_vec()))
-}
-
-pub(crate) fn no_file() -> ApiError {
-    ApiError::unusable("missing_field", "file", "The form has no part \"file\".", "Send the CSV as the part \"file\".")
-}
-
-pub(crate) fn unknown_part(name: &str, known: &[&str]) -> ApiError {
-    let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-    extract::data_error(&format!("unknown field `{name}`, expected one of {}", known.join(", ")), "the form")
+/// A table that came in, ready to be stored.
+pub(crate) async fn upload_of(state: &AppState, table: Table, label: Label, wishes: Wishes) -> Result<Upload> {
+    let purpose = label.purpose();
+    let mut choices = wishes.choices();
+    choices.read_as.format = choices.read_as.format.or(table.hint);
+    Ok(Upload {
+        name: table.label(label.name),
+        purpose,
+        choices,
+        around: upload::around(state, purpose == Purpose::Training).await?,
+        table: table.received,
+        version_of: None,
+    })
 }
 
 #[derive(Serialize, ToSchema)]
@@ -268,64 +330,6 @@ pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Data
 )]
 async fn find_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<DatasetBody>> {
     Ok(axum::Json(find(&state, &id, "id").await?.into()))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct RowsQuery {
-    /// Rows to leave out at the beginning.
-    #[serde(default)]
-    offset: usize,
-    /// At most so many: 100 unless said, 1000 at most.
-    limit: Option<usize>,
-}
-
-/// A row of a table.
-#[derive(Serialize, ToSchema)]
-#[schema(as = DatasetRow)]
-struct RowBody {
-    /// As a spreadsheet counts it, from 1 and the header included.
-    row: usize,
-    left: String,
-    right: String,
-    score: f64,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = DatasetRows)]
-struct Rows {
-    rows: Vec<RowBody>,
-    /// How many rows the table has.
-    total: i64,
-}
-
-/// Read a table's rows.
-///
-/// At most 1000 at once.
-#[utoipa::path(
-    get,
-    path = "/datasets/{id}/rows",
-    tag = "Data",
-    params(("id" = String, Path, description = "The dataset's id."), RowsQuery),
-    responses(
-        (status = 200, description = "The rows.", body = Rows, example = json!({
-            "rows": [{ "row": 2, "left": "Data Scientist", "right": "Data Analyst", "score": 0.7468 }], "total": 374
-        })),
-        (status = 404, description = "There is no such dataset."),
-    )
-)]
-async fn list_rows(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-    Query(query): Query<RowsQuery>,
-) -> Result<axum::Json<Rows>> {
-    let dataset = find(&state, &id, "id").await?;
-    let limit = query.limit.unwrap_or(100).min(1000);
-    let pairs = state.queue.datasets.pairs(&dataset, query.offset, limit).await?;
-    let rows =
-        pairs.into_iter().map(|pair| RowBody { row: pair.row, left: pair.left, right: pair.right, score: pair.score });
-    Ok(axum::Json(Rows { rows: rows.collect(), total: dataset.rows }))
 }
 
 /// Remove a table.

@@ -267,6 +267,12 @@ impl From<ShelfError> for ApiError {
                 "The server's disk is full. Nothing was saved.",
                 "Make room on the disk that holds the server's data folder, then try again.",
             ),
+            ShelfError::VersionGone(id) => Self::not_found(
+                "dataset_not_found",
+                format!("The dataset {id:?} was removed meanwhile."),
+                "Send the table without version_of.",
+            )
+            .param("version_of"),
             other => Self::internal(other),
         }
     }

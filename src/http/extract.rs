@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartError;
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserializer;
@@ -80,7 +80,7 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
     })
 }
 
-fn body_too_large() -> ApiError {
+pub(crate) fn body_too_large() -> ApiError {
     ApiError::too_large(
         "body_too_large",
         "The body is larger than this route reads.",
@@ -88,7 +88,7 @@ fn body_too_large() -> ApiError {
     )
 }
 
-fn body_broken(reason: &str) -> ApiError {
+pub(crate) fn body_broken(reason: &str) -> ApiError {
     ApiError::new(
         (StatusCode::BAD_REQUEST, "body_not_readable", "The body cannot be read"),
         sentence(reason),
@@ -96,10 +96,9 @@ fn body_broken(reason: &str) -> ApiError {
     )
 }
 
-/// A form's parts, each read whole. A part with a file name gives it.
+/// A form's part that is no file.
 pub(crate) struct Part {
     pub(crate) name: String,
-    pub(crate) file_name: Option<String>,
     pub(crate) bytes: Bytes,
 }
 
@@ -122,31 +121,15 @@ impl Part {
     }
 }
 
-/// All parts of a form.
-pub(crate) async fn form<S: Send + Sync>(request: Request, state: &S) -> Result<Vec<Part>> {
-    let broken = |error: &MultipartError| {
-        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
-    };
-    let mut form = Multipart::from_request(request, state).await.map_err(|error| body_broken(&error.body_text()))?;
-    let mut parts = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let file_name = field.file_name().map(str::to_owned);
-        let bytes = field.bytes().await.map_err(|error| broken(&error))?;
-        parts.push(Part { name, file_name, bytes });
-    }
-    Ok(parts)
+/// A form that cannot be read on.
+pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
 }
 
-/// The parts, where none is there twice.
-pub(crate) fn once_each(parts: Vec<Part>) -> Result<Vec<Part>> {
-    for (place, part) in parts.iter().enumerate() {
-        if parts[..place].iter().any(|earlier| earlier.name == part.name) {
-            let detail = format!("The part {:?} is there twice.", shown(&part.name));
-            return Err(ApiError::unusable("part_repeated", &part.name, detail, "Send it once."));
-        }
-    }
-    Ok(parts)
+/// A form that says something twice.
+pub(crate) fn part_repeated(name: &str) -> ApiError {
+    let detail = format!("The part {:?} is there twice.", shown(name));
+    ApiError::unusable("part_repeated", name, detail, "Send it once.")
 }
 
 /// Reads JSON, or says where it is none and which field is not as it should be.

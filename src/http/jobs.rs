@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
@@ -16,16 +16,18 @@ use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
 use super::models::resolve;
+use super::upload::{self, LONGEST_JSON, Table};
+use super::wishes::{self, Label, Wishes};
 use super::{AppState, datasets, events, metrics, names, rfc3339};
-use crate::datasets::{Upload, facts};
+use crate::datasets::facts;
 use crate::jobs::{Estimate, JobRequest, Plan, model_id};
 use crate::keys::Scope;
-use crate::ml::dataset::Format;
+use crate::ml::dataset::source::FileFormat;
 use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::{AliasGate, AliasResult, Dataset, Job, JobError, Phase, Progress, Purpose, Status, now};
+use crate::store::{AliasGate, AliasResult, Dataset, Job, JobError, Phase, Progress, Status, now};
 
 pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -37,10 +39,10 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(metrics::list_metrics))
 }
 
-/// What a client asks for. A form has the same fields as parts, and the table as the part `file`.
+/// What a client asks for. A form has the same fields as parts, and the table as the part `file`. How a table that
+/// comes with the request is to be read may be said too, in the fields of `POST /datasets`.
 #[derive(Default, Deserialize, ToSchema)]
 #[schema(as = CreateJob)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct CreateBody {
     /// The table to learn; or send `pairs`.
     #[serde(alias = "dataset")]
@@ -72,15 +74,18 @@ pub(crate) struct CreateBody {
     pub(crate) alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     pub(crate) alias_if: Option<AliasGate>,
+    /// How the table is to be read (see [`Wishes`]), and names that nobody knows.
+    #[serde(flatten)]
+    #[schema(value_type = Wishes)]
+    pub(crate) reading: Map<String, Value>,
 }
 
 /// A job as a form.
 #[derive(ToSchema)]
 #[schema(as = CreateJobForm)]
-#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what requests hold")]
 struct CreateForm {
-    /// The CSV; or name a dataset.
+    /// The table, as `POST /datasets` reads it; or name a dataset.
     #[schema(value_type = Option<String>, format = Binary)]
     file: Option<Vec<u8>>,
     dataset_id: Option<String>,
@@ -96,6 +101,8 @@ struct CreateForm {
     alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     alias_if: Option<AliasGate>,
+    #[serde(flatten)]
+    reading: Wishes,
 }
 
 /// The names of the form's parts.
@@ -296,18 +303,20 @@ async fn create_job(
     let key = idempotency_key(request.headers())?;
     let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
         "application/json" => {
-            let bytes = extract::body(request, &state).await?;
+            let bytes = upload::collect(request.into_body(), LONGEST_JSON.min(state.limits.max_upload)).await?;
             let hash = sha256([&bytes[..]]);
             (extract::large_object(bytes).await?, None, hash)
         }
         "multipart/form-data" => {
-            let parts = extract::form(request, &state).await?;
-            let hash = sha256(parts.iter().flat_map(|part| [part.name.as_bytes(), &part.bytes[..]]));
-            let (body, file) = from_form(parts)?;
-            (body, file, hash)
+            let (file, parts) = upload::form(&state, request).await?;
+            let of_file = file.as_ref().map_or("", |file| &file.received.sha256);
+            let fields = parts.iter().flat_map(|part| [part.name.as_bytes(), &part.bytes[..]]);
+            let hash = sha256(fields.chain([of_file.as_bytes()]));
+            (from_form(parts)?, file, hash)
         }
         other => return Err(ApiError::media_type(other, "application/json or multipart/form-data")),
     };
+    wishes::only_known(body.reading.keys(), &[&PARTS, &["pairs"], &wishes::READING])?;
     if body.alias.is_some() {
         caller.require(Scope::Admin, "\"alias\"")?;
     }
@@ -350,11 +359,10 @@ pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     hash.finish()
 }
 
-fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::Part>)> {
-    let (mut body, mut file) = (CreateBody::default(), None);
-    for part in extract::once_each(parts)? {
+fn from_form(parts: Vec<extract::Part>) -> Result<CreateBody> {
+    let mut body = CreateBody::default();
+    for part in parts {
         match part.name.as_str() {
-            "file" => file = Some(part),
             "dataset_id" => body.dataset_id = Some(part.text()?),
             "model" => body.model = Some(part.text()?),
             "name" => body.name = Some(part.text()?),
@@ -375,7 +383,10 @@ fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::P
                     body.alias_if = Some(gate);
                 }
             }
-            other => return Err(datasets::unknown_part(other, &PARTS)),
+            reading if wishes::READING.contains(&reading) => {
+                body.reading.insert(reading.to_owned(), part.text()?.into());
+            }
+            other => return Err(wishes::unknown(other, &[&PARTS[..], &wishes::READING].concat())),
         }
     }
     // A browser's form sends fields that were left empty.
@@ -383,14 +394,14 @@ fn from_form(parts: Vec<extract::Part>) -> Result<(CreateBody, Option<extract::P
     for field in [dataset_id, model, name, benchmark_id, replay_id, alias] {
         field.take_if(|text| text.trim().is_empty());
     }
-    Ok((body, file))
+    Ok(body)
 }
 
 /// Finds what a request names, and stores the table that it brings.
 pub(crate) async fn resolve_request(
     state: &AppState,
     body: CreateBody,
-    file: Option<extract::Part>,
+    file: Option<Table>,
     idempotency: Option<(String, String)>,
 ) -> Result<(JobRequest, bool)> {
     for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
@@ -419,7 +430,8 @@ pub(crate) async fn resolve_request(
         Some(id) => Some(datasets::find(state, id, "replay_id").await?),
         None => None,
     };
-    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file).await?;
+    let wishes = Wishes::of(&body.reading)?;
+    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
     let config = settings(recipe, facts(&dataset, state.queue.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
@@ -476,27 +488,31 @@ async fn dataset(
     state: &AppState,
     id: Option<String>,
     pairs: Option<Vec<Value>>,
-    file: Option<extract::Part>,
+    file: Option<Table>,
+    wishes: Wishes,
 ) -> Result<(Dataset, bool)> {
-    let upload = |name: Option<String>, format, bytes| Upload {
-        name: names::label(name, "pairs"),
-        purpose: Purpose::Training,
-        format,
-        bytes,
-    };
-    let upload = match (id, pairs, file) {
-        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
-        (None, Some(pairs), None) => upload(None, Format::Json, datasets::pairs_file(&pairs)),
-        (None, None, Some(file)) => {
-            let format = Format::of(file.file_name.as_deref(), &file.bytes);
-            upload(file.file_name, format, file.bytes.to_vec())
+    let table = match (id, pairs, file) {
+        (Some(_), None, None) if wishes != Wishes::default() => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "dataset_id",
+                "The dataset is there already, and was read as its \"choices\" say.",
+                "Send its file with the new choices to POST /datasets, and name the dataset that this makes.",
+            ));
         }
+        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
+        (None, Some(pairs), None) => Table {
+            received: state.queue.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
+            file_name: None,
+            hint: Some(FileFormat::Json),
+        },
+        (None, None, Some(file)) => file,
         (None, None, None) => {
             return Err(ApiError::unusable(
                 "missing_field",
                 "dataset_id",
                 "There is nothing to learn.",
-                "Send \"dataset_id\", \"pairs\", or a form with the CSV as the part \"file\".",
+                "Send \"dataset_id\", \"pairs\", or a form with the table as the part \"file\".",
             ));
         }
         _ => {
@@ -508,6 +524,7 @@ async fn dataset(
             ));
         }
     };
+    let upload = datasets::upload_of(state, table, Label::default(), wishes).await?;
     Ok(state.queue.datasets.add(upload).await?)
 }
 

@@ -192,7 +192,7 @@ async fn neighbourhood(
     row: &ModelRow,
     dataset: &Dataset,
 ) -> Result<Arc<Neighbourhood>> {
-    let key = (row.fingerprint.clone(), dataset.sha256.clone());
+    let key = (row.fingerprint.clone(), dataset.dataset_id.clone());
     let mut kept = state.neighbourhoods.0.lock().await;
     if let Some(place) = kept.iter().position(|known| known.key == key)
         && let Some(known) = kept.remove(place)

@@ -3,10 +3,10 @@
 use super::message::Evaluation;
 use super::run::{RunSpec, read};
 use crate::ml::Result;
-use crate::ml::dataset::{PairDataset, Scores};
+use crate::ml::dataset::PairDataset;
 use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval::{self, Assessment, Evidence, Exam, RETENTION_NAME, token_pairs};
-use crate::ml::train::{Split, TokenPair};
+use crate::ml::train::{Aim, Split, TokenPair};
 
 /// All that a model is asked.
 pub(super) struct Exams {
@@ -19,7 +19,7 @@ pub(super) struct Exams {
 impl Exams {
     pub(super) fn read(model: &Model, spec: &RunSpec, table: &PairDataset, split: &Split) -> Result<Self> {
         let benchmark = match &spec.benchmark {
-            Some(table) => Some((table.name.clone(), token_pairs(model, &read(table, Scores::Any)?))),
+            Some(table) => Some((table.name.clone(), token_pairs(model, &read(table)?))),
             None => None,
         };
         let validation = eval::judged(&split.validation, table.kind);
@@ -32,8 +32,8 @@ impl Exams {
     }
 
     pub(super) fn take(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Evidence) {
-        let measure = spec.config.loss.measure();
-        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, measure);
+        let aim = Aim::of(spec.config.loss, spec.dataset.lowest_means);
+        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, aim);
         let benchmark = self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark_each(encoder, name, pairs));
         let (benchmark, on_benchmark) = benchmark.unzip();
         let (retention, on_retention) = eval::benchmark_each(encoder, RETENTION_NAME, &self.retention);
@@ -51,6 +51,7 @@ impl Exams {
     pub(super) fn assess(&self, spec: &RunSpec, table: &PairDataset, [before, after]: [&Evidence; 2]) -> Assessment {
         let exam = Exam {
             table: (&spec.dataset.name, table),
+            lowest_means: spec.dataset.lowest_means,
             validation: &self.validation,
             benchmark: self.benchmark.as_ref().map(|(name, pairs)| (name.as_str(), pairs.as_slice())),
             retention: (RETENTION_NAME, &self.retention),

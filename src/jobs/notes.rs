@@ -22,7 +22,13 @@ pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split) -> Vec<Note>
         notes.push(note("judged_by_strangers", message));
     }
     let scored = matches!(kind, TableKind::PairScore | TableKind::PairClass);
-    if spec.config.loss == LossKind::AngularMse
+    let unsaid = scored && spec.dataset.lowest_means.is_none();
+    if unsaid && validation.iter().chain(&split.training).any(|pair| pair.score < 0.5) {
+        let message = "Nobody said what the lowest score of this table means: that texts have nothing in common, or that they mean opposite things. The loss took the scores as similarities on its own measure. Send the table again with \"lowest_means\" to say so.".to_owned();
+        notes.push(note("lowest_score_not_said", message));
+    }
+    if unsaid
+        && spec.config.loss == LossKind::AngularMse
         && validation.iter().chain(&split.training).any(|pair| pair.score < 0.25)
     {
         let message = "Some scores are below 0.25. This loss reads scores as angular similarities, where 0.5 is unrelated and 0 is opposite: it pulls such texts to opposite sides. If 0 means unrelated in your table, choose the loss \"cosine_mse\".".to_owned();

@@ -248,8 +248,11 @@ impl JobQueue {
     pub(super) fn spec(&self, parts: &SpecParts<'_>) -> RunSpec {
         let table = |dataset: &Dataset| Table {
             name: dataset.name.clone(),
-            file: self.datasets.file(dataset),
-            format: datasets::format(dataset),
+            file: self.datasets.pairs_file(dataset),
+            kind: datasets::kind(dataset),
+            lowest_means: datasets::lowest_means(dataset),
+            format: dataset.format.clone(),
+            sha256: dataset.sha256.clone(),
         };
         RunSpec {
             name: parts.name.to_owned(),

@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use super::message::Report;
 use super::run::{RunSpec, Table};
-use crate::ml::dataset::Format;
+use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::encoder::ModelCard;
-use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{RecipeFacts, TrainConfig};
 use crate::ml::{Error, Result};
 use crate::registry::TRAINING;
@@ -49,20 +48,19 @@ struct Tuned<'a> {
     fingerprint: &'a str,
 }
 
-/// A table, known by its bytes.
+/// A table, known by the bytes of the user's own file, and what its scores were taken for.
 #[derive(Serialize)]
 struct Learned<'a> {
     name: &'a str,
-    format: Format,
-    sha256: String,
+    format: &'a str,
+    sha256: &'a str,
+    lowest_means: Option<LowestMeans>,
 }
 
 impl<'a> Learned<'a> {
-    fn new(table: &'a Table) -> Result<Self> {
-        let mut hash = Sha256Hex::default();
-        let read = File::open(&table.file).and_then(|file| hash.update_from(file));
-        read.map_err(|error| Error::file(&table.file, error))?;
-        Ok(Self { name: &table.name, format: table.format, sha256: hash.finish() })
+    fn new(table: &'a Table) -> Self {
+        let Table { name, format, sha256, lowest_means, .. } = table;
+        Self { name, format, sha256, lowest_means: *lowest_means }
     }
 }
 
@@ -74,18 +72,18 @@ impl<'a> TrainingRecord<'a> {
         base: &'a ModelCard,
         tuned: &'a ModelCard,
         report: &Report,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut report = serde_json::to_value(report).expect("messages are plain structs");
         if let Some(report) = report.as_object_mut() {
             report.remove(ROWS_TEXTS);
         }
-        Ok(Self {
+        Self {
             name: &tuned.name,
             fingerprint: &tuned.fingerprint,
             base: Tuned { name: &base.name, fingerprint: &base.fingerprint },
-            dataset: Learned::new(&spec.dataset)?,
-            benchmark: spec.benchmark.as_ref().map(Learned::new).transpose()?,
-            replay: spec.replay.as_ref().map(Learned::new).transpose()?,
+            dataset: Learned::new(&spec.dataset),
+            benchmark: spec.benchmark.as_ref().map(Learned::new),
+            replay: spec.replay.as_ref().map(Learned::new),
             table,
             recipe: &spec.recipe,
             config: &spec.config,
@@ -94,7 +92,7 @@ impl<'a> TrainingRecord<'a> {
             shamisen: env!("CARGO_PKG_VERSION"),
             libtorch: env!("SHAMISEN_LIBTORCH"),
             threads: tch::get_num_threads(),
-        })
+        }
     }
 
     /// Writes the file into the model's folder and sees it onto the disk.

@@ -3,7 +3,7 @@
 //! It reads its run's folder, writes the model there, and tells what happens; it never opens the
 //! database.
 
-use std::io::Write;
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +19,8 @@ use super::probes::probe_texts;
 use super::record::TrainingRecord;
 use super::teller::{Saving, Teller, Told, heatmap};
 use super::tensorboard::Curves;
-use crate::ml::dataset::{self, Format, PairDataset, Scores};
+use crate::ml::dataset::reading::LowestMeans;
+use crate::ml::dataset::{PairDataset, TableKind, stored};
 use crate::ml::encoder::{self, Model, Probes};
 use crate::ml::eval::{self, Calibration, token_pairs};
 use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainConfig, TrainData, split, train};
@@ -70,15 +71,21 @@ pub struct Saved {
     pub manifest_sha256: String,
 }
 
-/// A table of pairs on disk.
+/// A table of pairs on disk, as Shamisen keeps it (`ml::dataset::stored`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Table {
     /// As the user calls it.
     pub name: String,
-    /// The file.
+    /// The pairs.
     pub file: PathBuf,
-    /// How it is written.
-    pub format: Format,
+    /// What its rows are.
+    pub kind: TableKind,
+    /// What its lowest score means, if somebody said so.
+    pub lowest_means: Option<LowestMeans>,
+    /// How the user's own file is written.
+    pub format: String,
+    /// Of the user's own file, in hex.
+    pub sha256: String,
 }
 
 impl RunSpec {
@@ -136,10 +143,10 @@ impl Loaded {
         let spec = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;
         let spec: RunSpec = serde_json::from_slice(&spec).map_err(|error| Error::model(&path, error.to_string()))?;
         let model = registry::load_from(&spec.model, &spec.root)?;
-        let table = read(&spec.dataset, Scores::Unit)?;
+        let table = read(&spec.dataset)?;
         let split = split(token_pairs(&model, &table), &spec.config)?;
         let replay = match &spec.replay {
-            Some(table) => token_pairs(&model, &read(table, Scores::Unit)?),
+            Some(table) => token_pairs(&model, &read(table)?),
             None => Vec::new(),
         };
         let exams = Exams::read(&model, &spec, &table, &split)?;
@@ -150,6 +157,7 @@ impl Loaded {
     pub(super) fn data(&self) -> TrainData<'_> {
         TrainData {
             kind: self.table.kind,
+            lowest_means: self.spec.dataset.lowest_means,
             training: &self.split.training,
             validation: &self.split.validation,
             replay: &self.replay,
@@ -223,7 +231,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, told: &mut Told<'_>) -> 
         notes: loaded.notes.clone(),
     };
     let facts = RecipeFacts::of(table, encoder::is_transformer(&spec.root));
-    TrainingRecord::new(spec, facts, &model.card, &card, &report)?.write(&finished)?;
+    TrainingRecord::new(spec, facts, &model.card, &card, &report).write(&finished)?;
     Ok(Message::Done { card, report: Box::new(report) })
 }
 
@@ -260,8 +268,8 @@ fn save(calibration: &Calibration, path: &Path) -> Result<()> {
 /// Reads a table.
 ///
 /// # Errors
-/// Where the file cannot be read, or not used as it is.
-pub fn read(table: &Table, scores: Scores) -> Result<PairDataset> {
-    let bytes = std::fs::read(&table.file).map_err(|error| Error::file(&table.file, error))?;
-    Ok(dataset::read(&bytes, table.format, scores)?)
+/// Where the file cannot be read.
+pub fn read(table: &Table) -> Result<PairDataset> {
+    let file = std::fs::File::open(&table.file).map_err(|error| Error::file(&table.file, error))?;
+    Ok(stored::read(BufReader::with_capacity(1 << 18, file), table.kind)?)
 }

@@ -19,10 +19,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Dataset>> {
         let query = if oldest_first {
-            "select * from dataset where (?1 is null or purpose = ?1) and (?2 is null or dataset_id > ?2)
+            "select * from dataset_with_latest where (?1 is null or purpose = ?1) and (?2 is null or dataset_id > ?2)
               order by dataset_id limit ?3"
         } else {
-            "select * from dataset where (?1 is null or purpose = ?1) and (?2 is null or dataset_id < ?2)
+            "select * from dataset_with_latest where (?1 is null or purpose = ?1) and (?2 is null or dataset_id < ?2)
               order by dataset_id desc limit ?3"
         };
         sqlx::query_as(query).bind(purpose).bind(after).bind(limit as i64).fetch_all(&self.reader).await

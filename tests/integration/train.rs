@@ -1,7 +1,7 @@
 //! Training on the real model.
 
 use serde_json::Value;
-use shamisen::ml::dataset::{self, Format, Scores, TableKind};
+use shamisen::ml::dataset::{self, Scores, TableKind};
 use shamisen::ml::encoder::{Encoder, Model, RaggedBatch, encode};
 use shamisen::ml::eval::{self, token_pairs};
 use shamisen::ml::similarity::cosine;
@@ -145,7 +145,7 @@ fn training_equals_an_independent_dense_implementation_in_both_epsilon_modes() {
 
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another() {
-    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
     let run = |seed| {
         let mut model = base();
         let pairs = token_pairs(&model, &table);
@@ -161,7 +161,7 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
 
 /// The first 40 example pairs as rows of a kind.
 pub(crate) fn example_rows(model: &Model, kind: TableKind) -> Vec<TokenPair> {
-    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
     let mut rows = token_pairs(model, &table);
     rows.truncate(40);
     let others: Vec<Vec<u32>> = rows.iter().cycle().skip(7).take(40).map(|row| row.right.clone()).collect();
@@ -535,7 +535,7 @@ fn a_budget_of_forgetting_is_kept() {
 
 #[test]
 fn the_best_epochs_weights_are_kept_when_asked_for() {
-    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Format::Csv, Scores::Unit).unwrap();
+    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
     let mut model = base();
     let pairs = token_pairs(&model, &table);
     // A rate at which validation gets worse after its first epochs.
@@ -548,6 +548,6 @@ fn the_best_epochs_weights_are_kept_when_asked_for() {
     assert_eq!(report.kept_epoch, best.epoch);
     assert!(report.kept_epoch < report.epochs.len(), "validation never got worse, so nothing was tested");
     assert_eq!(report.stopped, Stopped::EarlyStopping);
-    let now = eval::validate(&*model.encoder, validation, config.loss.measure());
+    let now = eval::validate(&*model.encoder, validation, config.loss.measure().into());
     assert!((now.mse - best.val_loss).abs() < 1e-9, "{} is not {}", now.mse, best.val_loss);
 }

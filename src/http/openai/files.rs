@@ -9,11 +9,11 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::{Page, seconds};
-use crate::datasets::{Upload, format};
 use crate::http::error::{ApiError, Result, shown};
-use crate::http::extract::{self, Path, Query, content_type};
-use crate::http::{AppState, datasets, names, schema};
-use crate::ml::dataset::Format;
+use crate::http::extract::{Path, Query, content_type};
+use crate::http::upload;
+use crate::http::wishes::{self, Label, Wishes};
+use crate::http::{AppState, dataset_file, datasets, schema};
 use crate::store::{Dataset, Purpose};
 
 pub(super) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
@@ -92,7 +92,7 @@ impl From<Dataset> for OpenAiFile {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the description alone")]
 struct FileForm {
-    /// JSON Lines with one pair an object, a JSON list of pairs, or a CSV.
+    /// A table: JSON Lines with one pair an object, a JSON list of pairs, CSV, XLSX or Parquet.
     #[schema(schema_with = schema::file)]
     file: String,
     purpose: FilePurpose,
@@ -113,24 +113,20 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
     if kind != "multipart/form-data" {
         return Err(ApiError::media_type(&kind, "multipart/form-data"));
     }
-    let (mut purpose, mut file) = (None, None);
-    for part in extract::once_each(extract::form(request, &state).await?)? {
+    let (file, parts) = upload::form(&state, request).await?;
+    let mut purpose = None;
+    for part in parts {
         match part.name.as_str() {
             "purpose" => purpose = Some(parse_purpose(&part.text()?)?),
-            "file" => file = Some(part),
-            other => return Err(datasets::unknown_part(other, &["file", "purpose"])),
+            other => return Err(wishes::unknown(other, &["file", "purpose"])),
         }
     }
-    let file = file.ok_or_else(datasets::no_file)?;
+    let file = file.ok_or_else(upload::no_file)?;
     let purpose = purpose.ok_or_else(|| {
         ApiError::unusable("missing_field", "purpose", "The field \"purpose\" is missing.", "Send purpose=fine-tune.")
     })?;
-    let upload = Upload {
-        format: Format::of(file.file_name.as_deref(), &file.bytes),
-        name: names::label(file.file_name, "pairs"),
-        purpose: purpose.ours(),
-        bytes: file.bytes.to_vec(),
-    };
+    let label = Label { benchmark: Some(purpose.ours() == Purpose::Benchmark), ..Label::default() };
+    let upload = datasets::upload_of(&state, file, label, Wishes::default()).await?;
     let (dataset, _new) = state.queue.datasets.add(upload).await?;
     Ok(axum::Json(dataset.into()))
 }
@@ -241,10 +237,10 @@ struct FileContent(String);
     ))]
 async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
-    let bytes = tokio::fs::read(state.queue.datasets.file(&dataset)).await.map_err(ApiError::internal)?;
-    let ending = if format(&dataset) == Format::Json { "json" } else { "csv" };
+    let body = dataset_file::bytes_of(&state, &dataset).await?;
+    let ending = &dataset.format;
     let disposition = format!("attachment; filename=\"{id}.{ending}\"");
     let headers =
         [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((headers, bytes).into_response())
+    Ok((headers, body).into_response())
 }

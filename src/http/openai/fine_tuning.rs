@@ -13,12 +13,12 @@ use utoipa_axum::routes;
 use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
 use super::{Page, PageQuery, seconds, unknown_cursor};
-use crate::datasets::{Upload, facts, format};
+use crate::datasets::{Upload, facts};
 use crate::http::caller::Caller;
 use crate::http::error::{ApiError, Result, shown};
 use crate::http::extract::{self, Path, Query, content_type};
 use crate::http::models::resolve;
-use crate::http::{AppState, datasets, jobs};
+use crate::http::{AppState, datasets, jobs, upload};
 use crate::jobs::QueueError;
 use crate::keys::Scope;
 use crate::store::{Dataset, Job, OpenAiNotes, Purpose, Status, now};
@@ -246,8 +246,17 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
     if file.purpose == Purpose::Benchmark {
         return Ok(file);
     }
-    let bytes = tokio::fs::read(state.queue.datasets.file(&file)).await.map_err(ApiError::internal)?;
-    let upload = Upload { format: format(&file), name: file.name, purpose: Purpose::Benchmark, bytes };
+    // The same columns, each score on its own scale.
+    let mut choices = crate::datasets::choices(&file);
+    (choices.scale, choices.lowest_means) = (None, None);
+    let upload = Upload {
+        table: state.queue.datasets.receive_again(&file).await?,
+        name: file.name,
+        purpose: Purpose::Benchmark,
+        choices,
+        around: upload::around(state, false).await?,
+        version_of: None,
+    };
     let stored = state.queue.datasets.add(upload).await;
     Ok(stored.map_err(|error| ApiError::from(error).param("validation_file"))?.0)
 }

@@ -1,5 +1,6 @@
 //! Tables of text pairs with a similarity score, of pairs that belong together, of triplets.
 
+pub mod annotate;
 pub mod checks;
 mod csv;
 pub mod inspect;

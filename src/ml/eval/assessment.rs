@@ -8,13 +8,16 @@ use super::collapse::{Collapse, Spread};
 use super::movers::Movers;
 use super::verdict::{Axis, Verdicts, overall};
 use crate::ml::dataset::PairDataset;
-use crate::ml::train::{LossKind, TokenPair};
+use crate::ml::dataset::reading::LowestMeans;
+use crate::ml::train::{Aim, LossKind, TokenPair};
 
 /// The pairs that both models are asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Exam<'a> {
     /// The job's table, and its name.
     pub table: (&'a str, &'a PairDataset),
+    /// What its lowest score says, if somebody said so.
+    pub lowest_means: Option<LowestMeans>,
     /// The rows of it that validate.
     pub validation: &'a [TokenPair],
     /// The user's benchmark and its name.
@@ -82,6 +85,7 @@ pub struct Spreads {
 impl Exam<'_> {
     /// Compares the base with the tuned model.
     pub fn assess(&self, before: &Evidence, after: &Evidence) -> Assessment {
+        let aim = Aim::of(self.loss, self.lowest_means);
         let collapsed = after.spread.collapsed(&before.spread);
         let on = |metric, before: &[f64], after: &[f64], pairs: &[TokenPair]| {
             difference(metric, before, after, &scores(pairs), self.seed)
@@ -109,7 +113,7 @@ impl Exam<'_> {
                 benchmark: on_benchmark(Metric::Pearson).map(|(_, difference)| difference),
                 retention: on_retention(Metric::Pearson),
             },
-            movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1),
+            movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1, aim),
             uncalibrated: calibration.as_ref().err().copied(),
             calibration: calibration.ok(),
             spread: Spreads { before: before.spread, after: after.spread, collapsed },
@@ -148,6 +152,7 @@ mod tests {
             .collect();
         let exam = Exam {
             table: ("mine", &table),
+            lowest_means: None,
             validation: &validation,
             benchmark: None,
             retention: ("general", &validation),

@@ -24,10 +24,10 @@ pub use verdict::{
     Axis, Doubt, FEWEST_PAIRS, LEAST_GAIN, LEAST_GAIN_OF_ERROR, Verdict, Verdicts, WIDEST, WIDEST_OF_ERROR, overall,
 };
 
-use crate::ml::dataset::{self, Format, PairDataset, Scores, TableKind};
+use crate::ml::dataset::{self, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Encoder, Model, encode_all};
 use crate::ml::similarity::Similarity;
-use crate::ml::train::{TokenPair, angular_similarity, cosine};
+use crate::ml::train::{Aim, TokenPair, angular_similarity, cosine};
 
 /// Shamisen's own sentence pairs, so that a fresh machine can tell whether general ability holds.
 const RETENTION_PAIRS: &[u8] = include_bytes!("retention_pairs.csv");
@@ -141,20 +141,21 @@ pub struct Correlations {
     pub spearman: Option<f64>,
 }
 
-/// Errors and correlations on validation pairs.
-pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], measure: Similarity) -> Validation {
-    validate_each(encoder, pairs, measure).0
+/// Errors against what the scores ask for, and correlations with them, on validation pairs.
+pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], aim: Aim) -> Validation {
+    validate_each(encoder, pairs, aim).0
 }
 
 /// The same, and each pair's similarity.
-pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], measure: Similarity) -> (Validation, Vec<f64>) {
+pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], aim: Aim) -> (Validation, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
+    let measure = aim.measure;
     let similarities = numbers(&match measure {
         Similarity::Angular => angular_similarity(&left, &right),
         Similarity::Cosine => cosine(&left, &right),
     });
     let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, pair.score));
+        let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, aim.similarity(pair.score)));
         each.sum::<f64>() / pairs.len() as f64
     };
     let Correlations { pearson, spearman } = correlations(&similarities, pairs);
@@ -192,7 +193,7 @@ fn correlations(similarities: &[f64], pairs: &[TokenPair]) -> Correlations {
 
 /// Shamisen's own pairs. See [`RETENTION_NAME`].
 pub fn retention_pairs() -> PairDataset {
-    dataset::read(RETENTION_PAIRS, Format::Csv, Scores::Any).expect("the built-in table is read by a test")
+    dataset::read(RETENTION_PAIRS, Scores::Any).expect("the built-in table is read by a test")
 }
 
 /// The cosine of each title with each: `(T, T)` in rows.

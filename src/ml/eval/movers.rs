@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ml::dataset::{PairDataset, TableKind};
-use crate::ml::train::TokenPair;
+use crate::ml::train::{Aim, TokenPair};
 
 /// How many pairs each list holds at most.
 pub const MOST_MOVERS: usize = 10;
@@ -19,8 +19,11 @@ pub struct Mover {
     pub left: String,
     /// The right text.
     pub right: String,
-    /// What it should be.
+    /// The table's own score, 0 to 1.
     pub score: f64,
+    /// The similarity that it asks for, on the measure of the loss; reports from before the two differed lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<f64>,
     /// The base's similarity.
     pub before: f64,
     /// The tuned model's.
@@ -41,8 +44,8 @@ pub struct Movers {
 impl Movers {
     /// The movers of validation pairs whose similarities were `before` and are `after`; their texts are
     /// found in the table by the row.
-    pub fn find(pairs: &[TokenPair], before: &[f64], after: &[f64], table: &PairDataset) -> Self {
-        let error = |similarities: &[f64], index: usize| (similarities[index] - pairs[index].score).abs();
+    pub fn find(pairs: &[TokenPair], before: &[f64], after: &[f64], table: &PairDataset, aim: Aim) -> Self {
+        let error = |similarities: &[f64], index: usize| (similarities[index] - aim.similarity(pairs[index].score)).abs();
         let nearer = |index| error(before, index) - error(after, index);
         let mover = |&index: &usize| {
             // A table's rows ascend.
@@ -61,6 +64,7 @@ impl Movers {
                 left: shortened(&known.left),
                 right: shortened(right),
                 score: pair.score,
+                wanted: Some(aim.similarity(pair.score)),
                 before: before[index],
                 after: after[index],
             })
@@ -109,6 +113,7 @@ mod tests {
             &before,
             &after,
             &PairDataset { columns: None, kind: TableKind::PairScore, pairs },
+            Aim::default(),
         );
         let rows = |movers: &[Mover]| movers.iter().map(|mover| mover.row).collect::<Vec<_>>();
         assert_eq!(rows(&movers.toward), [2, 8]);
@@ -126,7 +131,7 @@ mod tests {
         let token_pair = |row| TokenPair { left: vec![1], right: vec![2], negative: None, score: 0.5, row };
         let validation: Vec<TokenPair> = (1..31).map(token_pair).collect();
         let after: Vec<f64> = (1..31).map(|row| 0.5 + f64::from(row) / 100.0).collect();
-        let movers = Movers::find(&validation, &[0.5; 30], &after, &table);
+        let movers = Movers::find(&validation, &[0.5; 30], &after, &table, Aim::default());
         assert_eq!((movers.toward.len(), movers.away.len(), movers.worst.len()), (0, 10, 10));
         assert_eq!((movers.away[0].row, movers.away[9].row), (30, 21));
     }

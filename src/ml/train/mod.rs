@@ -1,5 +1,6 @@
 //! Fine-tuning: a siamese network is one encoder read twice.
 
+mod aim;
 mod checkpoint;
 mod config;
 mod early_stopping;
@@ -22,6 +23,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+pub use aim::Aim;
 pub use checkpoint::{Checkpoint, Conditions, Counters};
 pub use config::TrainConfig;
 pub use guard::SweepPoint;
@@ -36,6 +38,7 @@ pub use size::stored_bytes;
 pub use split::{Split, SplitKind, split, training_rows};
 
 use crate::ml::dataset::TableKind;
+use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::encoder::{Adapters, Dropout, Encoder, split_mix};
 use crate::ml::eval;
 use crate::ml::{Error, Result};
@@ -57,7 +60,7 @@ pub struct TokenPair {
     pub right: Vec<u32>,
     /// Of a triplet, the ids of the text that does not belong.
     pub negative: Option<Vec<u32>>,
-    /// How alike left and right are, 0 to 1, on the measure of the loss.
+    /// How alike left and right are, 0 to 1, as the table says it; [`Aim`] knows which similarity that asks for.
     pub score: f64,
     /// The row as a spreadsheet counts it.
     pub row: usize,
@@ -75,6 +78,8 @@ impl TokenPair {
 pub struct TrainData<'a> {
     /// What the rows are.
     pub kind: TableKind,
+    /// What their lowest score says, if somebody said so.
+    pub lowest_means: Option<LowestMeans>,
     /// What is learnt. With `validation` from [`split()`].
     pub training: &'a [TokenPair],
     /// What each epoch is judged by.
@@ -145,7 +150,7 @@ pub fn train(
     }
     let base = Snapshot::of(encoder, 0, None);
     let shares = LayerShares::new(encoder, config)?;
-    let objective = Objective::new(config, encoder, training, data.replay, shares.head_alone(encoder));
+    let objective = Objective::new(config, encoder, data, shares.head_alone(encoder));
     let dropout = drops(encoder, config)?;
     let guard = Guard::new(encoder, training, data.general, config)?;
     let total_steps = config.epochs * training.len().div_ceil(config.batch_size).div_ceil(config.accumulation);
@@ -282,7 +287,7 @@ fn judge(
     objective: &Objective<'_>,
     at: &Counters,
 ) -> EpochRecord {
-    let validated = eval::validate(encoder, judged, objective.measure());
+    let validated = eval::validate(encoder, judged, objective.aim());
     let val_loss = objective.validation(encoder, validation).unwrap_or(validated.mse);
     EpochRecord {
         epoch: at.epoch,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
-use super::TokenPair;
+use super::{Aim, TokenPair, TrainData};
 use super::config::TrainConfig;
 use super::graph::{Part, add, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
@@ -12,7 +12,6 @@ use super::optimizer::Gathered;
 use crate::ml::Result;
 use crate::ml::encoder::{Dropout, Encoder, encode_all, encode_features};
 use crate::ml::eval;
-use crate::ml::similarity::Similarity;
 
 /// The loss of replayed rows reads their order alone: their scores may be on any scale.
 const REPLAY_LOSS: LossKind = LossKind::Cosent;
@@ -49,6 +48,7 @@ impl<'a> Batch<'a> {
 pub(super) struct Objective<'a> {
     config: &'a TrainConfig,
     loss: Loss,
+    aim: Aim,
     contrast: Option<(Loss, f64)>,
     /// What a guide and self-distillation compare with.
     base: Option<VectorsOfTexts>,
@@ -88,14 +88,14 @@ impl<'a> Objective<'a> {
     pub(super) fn new(
         config: &'a TrainConfig,
         encoder: &dyn Encoder,
-        training: &[TokenPair],
-        replay: &[TokenPair],
+        data: &TrainData<'_>,
         head_alone: bool,
     ) -> Self {
         let needs_base = config.guide.is_some() || config.self_distillation.is_some();
-        let of_all = |compute: &dyn Fn(&[&[u32]]) -> Tensor| VectorsOfTexts::of(&[training, replay], compute);
+        let of_all = |compute: &dyn Fn(&[&[u32]]) -> Tensor| VectorsOfTexts::of(&[data.training, data.replay], compute);
         Self {
             loss: Loss::new(config.loss, config.scale, config.margin),
+            aim: Aim::of(config.loss, data.lowest_means),
             contrast: config.contrast.map(|extra| (Loss::new(LossKind::Mnrl, Some(extra.scale), None), extra.weight)),
             base: needs_base.then(|| of_all(&|texts| encode_all(encoder, texts))),
             features: head_alone.then(|| of_all(&|texts| encode_features(encoder, texts))),
@@ -163,7 +163,7 @@ impl<'a> Objective<'a> {
             left: column(0, rows),
             right: column(rows, rows),
             negative: (negatives > 0).then(|| column(2 * rows, negatives)),
-            scores: scores(&batch.pairs),
+            scores: self.targets(&batch.pairs),
             candidates: self.config.contrasts().then(|| self.candidates(&batch.pairs)),
         };
         let mut loss = self.matryoshka(&columns);
@@ -228,17 +228,29 @@ impl<'a> Objective<'a> {
         Candidates::of(pairs, config.positive_from, config.symmetric, &too_near)
     }
 
-    /// The measure that the scores are on.
-    pub(super) fn measure(&self) -> Similarity {
-        self.loss.kind.measure()
+    /// Which similarities the scores ask for.
+    pub(super) fn aim(&self) -> Aim {
+        self.aim
+    }
+
+    /// Whether the loss compares similarities with scores. Others read their order, or whether they are 0 or 1.
+    fn squares(&self) -> bool {
+        matches!(self.loss.kind, LossKind::AngularMse | LossKind::CosineMse)
+    }
+
+    /// What the loss compares with, `(B,)`.
+    fn targets(&self, pairs: &[&TokenPair]) -> Tensor {
+        if !self.squares() {
+            return scores(pairs);
+        }
+        Tensor::from_slice(&pairs.iter().map(|pair| self.aim.similarity(pair.score) as f32).collect::<Vec<_>>())
     }
 
     /// The loss over all validation rows; in batches of the run's size where a batch's size is part of
     /// the loss. Replay and self-distillation stay out of it. `None` where it is the mean squared error.
     pub(super) fn validation(&self, encoder: &dyn Encoder, rows: &[TokenPair]) -> Option<f64> {
         let contrasts = self.config.contrasts();
-        let squared = matches!(self.loss.kind, LossKind::AngularMse | LossKind::CosineMse);
-        if squared && !contrasts {
+        if self.squares() && !contrasts {
             return None;
         }
         let (left, right) = eval::vectors(encoder, rows);
@@ -253,7 +265,7 @@ impl<'a> Objective<'a> {
                 left: of_part(&left),
                 right: of_part(&right),
                 negative: negative.as_ref().map(of_part),
-                scores: scores(&pairs),
+                scores: self.targets(&pairs),
                 candidates: contrasts.then(|| self.sure_candidates(&pairs)),
             };
             sum += self.of_columns(&columns).double_value(&[]) * part.len() as f64;

@@ -1,0 +1,210 @@
+//! What nobody said about a table of text: what stands between cells, what ends a line, whether the first row
+//! names the columns.
+
+use csv::ReaderBuilder;
+use unicode_normalization::UnicodeNormalization;
+
+/// Rows that are looked at.
+pub(super) const SAMPLE: usize = 50;
+
+/// What may stand between cells. Where two explain a table equally well, the first: a tab is hardly ever part of a
+/// text, a comma often.
+const DELIMITERS: [char; 4] = ['\t', ',', ';', '|'];
+
+/// What a first line `sep=;` says, and how many bytes of the text it takes, its end not counted.
+pub(super) fn named_delimiter(text: &str) -> Option<(char, usize)> {
+    let line = text.split(['\n', '\r']).next().unwrap_or_default();
+    let named =
+        line.strip_prefix("sep=").or_else(|| line.strip_prefix("\"sep=").and_then(|rest| rest.strip_suffix('"')))?;
+    let mut named = named.chars();
+    let delimiter = named.next().filter(|delimiter| DELIMITERS.contains(delimiter))?;
+    // Some programs fill the line up with separators.
+    named.all(|c| c == delimiter).then_some((delimiter, line.len()))
+}
+
+/// What stands between the cells of a table's beginning. `whole`: the text is not cut off.
+pub(super) fn delimiter(text: &str, whole: bool) -> char {
+    let mut best = (',', 0.0);
+    for delimiter in DELIMITERS {
+        let fits = fits(text, whole, delimiter);
+        if fits > best.1 {
+            best = (delimiter, fits);
+        }
+    }
+    best.0
+}
+
+/// How well a separator explains a text: rows are equally wide, and wide enough for a table of pairs.
+fn fits(text: &str, whole: bool, delimiter: char) -> f64 {
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter as u8).from_reader(text.as_bytes());
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for record in reader.records().map_while(Result::ok).take(SAMPLE + 1) {
+        if record.iter().any(|cell| !cell.trim().is_empty()) {
+            rows.push(record.iter().map(str::to_owned).collect());
+        }
+    }
+    // The last row may be cut off where the sample ends.
+    if (!whole || rows.len() > SAMPLE) && rows.len() > 1 {
+        rows.pop();
+    }
+    let width = |width: usize| rows.iter().filter(|row| row.len() == width).count();
+    let Some(common) = rows.iter().map(Vec::len).max_by_key(|&count| (width(count), count)) else { return 0.0 };
+    if common < 2 {
+        return 0.0;
+    }
+    let share = width(common) as f64 / rows.len() as f64;
+    let names = rows[0].iter().filter(|name| is_known(name)).count();
+    let wide = if common > 2 { 1.0 } else { 0.7 };
+    share * share * wide + 0.5 * names.min(3) as f64
+}
+
+/// What ends most lines of a text.
+pub(super) fn line_ending(text: &str) -> Option<String> {
+    let both = text.matches("\r\n").count();
+    let feeds = text.matches('\n').count() - both;
+    let returns = text.matches('\r').count() - both;
+    let most = both.max(feeds).max(returns);
+    let ending = match most {
+        0 => return None,
+        _ if most == both => "\r\n",
+        _ if most == feeds => "\n",
+        _ => "\r",
+    };
+    Some(ending.to_owned())
+}
+
+/// Whether the first of some rows names the columns. Blank rows are not among them.
+pub(super) fn has_header(rows: &[&[String]]) -> bool {
+    let Some((first, others)) = rows.split_first() else { return false };
+    if first.iter().any(|name| is_known(name)) || are_twins(first) {
+        return true;
+    }
+    let (mut unlike, mut alike) = (0, 0);
+    for (column, name) in first.iter().enumerate() {
+        if name.trim().is_empty() {
+            continue;
+        }
+        let cells = || others.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.trim().is_empty());
+        let (count, numbers) = (cells().count(), cells().filter(|cell| is_number(cell)).count());
+        let numeric = 10 * numbers >= 8 * count;
+        match (is_number(name), numeric) {
+            _ if count == 0 => {}
+            (true, true) => alike += 1,
+            // Words for scores come again and again; their column's name does not.
+            (false, false) => match (repeats(&mut cells(), name), is_short(&mut cells(), name)) {
+                (Some(true), _) => alike += 1,
+                (Some(false), _) | (None, true) => unlike += 1,
+                (None, false) => {}
+            },
+            _ => unlike += 1,
+        }
+    }
+    unlike > alike
+}
+
+/// Where a column holds the same few cells in at least six rows: whether the first row's is one of them.
+fn repeats<'a>(cells: &mut dyn Iterator<Item = &'a String>, name: &str) -> Option<bool> {
+    let cells: Vec<&str> = cells.map(|cell| cell.trim()).collect();
+    let distinct: std::collections::BTreeSet<&str> = cells.iter().copied().collect();
+    (cells.len() >= 6 && distinct.len() <= 5).then(|| distinct.contains(name.trim()))
+}
+
+/// Whether a column's cells are sentences and the first row's is a word.
+fn is_short<'a>(cells: &mut dyn Iterator<Item = &'a String>, name: &str) -> bool {
+    let lengths: Vec<usize> = cells.map(|cell| cell.trim().chars().count()).collect();
+    let shortest = lengths.iter().copied().min().unwrap_or_default();
+    lengths.len() >= 3 && shortest >= 2 * name.trim().chars().count()
+}
+
+/// Whether two cells differ in their last letter alone, which is A and B or 1 and 2: 職種A, 職種B.
+fn are_twins(cells: &[String]) -> bool {
+    let names: Vec<String> = cells.iter().map(|cell| key(cell)).collect();
+    let twin = |name: &String, last: char, other: char| {
+        let Some(stem) = name.strip_suffix(last).filter(|stem| !stem.is_empty()) else { return false };
+        names.contains(&format!("{stem}{other}")) && names.iter().all(|name| !is_number(name))
+    };
+    names.iter().any(|name| name.chars().count() <= 20 && (twin(name, 'a', 'b') || twin(name, '1', '2')))
+}
+
+/// Whether a cell may be a score or a number of any kind: `0.5`, `０，５`, `80%`, `4/5`, `4月5日`.
+fn is_number(cell: &str) -> bool {
+    let cell: String = cell.trim().chars().take(25).nfkc().collect();
+    cell.len() <= 32
+        && cell.chars().any(|c| c.is_ascii_digit())
+        && cell.chars().all(|c| c.is_ascii_digit() || "+-−.,/%:eE 月日点分".contains(c))
+}
+
+/// A name as names are compared.
+fn key(name: &str) -> String {
+    let folded = name.nfkc().flat_map(char::to_lowercase);
+    folded.filter(|c| !c.is_whitespace() && !matches!(c, '_' | '-' | '\u{feff}')).collect()
+}
+
+/// Names that columns of pairs go by. Which column becomes what is decided elsewhere; here they only show that a
+/// row is a header.
+const KNOWN: [&str; 58] = [
+    "base",
+    "ref",
+    "reference",
+    "similarity",
+    "sentence1",
+    "sentence2",
+    "sentencea",
+    "sentenceb",
+    "score",
+    "label",
+    "text1",
+    "text2",
+    "texta",
+    "textb",
+    "left",
+    "right",
+    "anchor",
+    "positive",
+    "negative",
+    "query",
+    "answer",
+    "question",
+    "target",
+    "premise",
+    "hypothesis",
+    "source",
+    "document",
+    "passage",
+    "rating",
+    "lefttext",
+    "righttext",
+    "文1",
+    "文2",
+    "文a",
+    "文b",
+    "文章1",
+    "文章2",
+    "文章a",
+    "文章b",
+    "テキスト1",
+    "テキスト2",
+    "テキストa",
+    "テキストb",
+    "原文",
+    "訳文",
+    "類似度",
+    "点数",
+    "評価",
+    "スコア",
+    "一致度",
+    "判定",
+    "得点",
+    "ラベル",
+    "質問",
+    "回答",
+    "正例",
+    "負例",
+    "左",
+];
+
+fn is_known(name: &str) -> bool {
+    let name = key(name);
+    KNOWN.contains(&name.as_str())
+}
