@@ -22,7 +22,7 @@ const desk = deskView({
     kept.tune.train(dataset);
   },
 });
-const kept = { tune: tuneView({ ontable: onDesk }), try: tryView(), desk };
+const kept = { tune: tuneView({ ontable: onDesk, waiting: desk.link }), try: tryView(), desk };
 
 /** Puts a file on the reading desk; `of` is the dataset that it is a new version of. */
 function onDesk(file, of) {
@@ -34,7 +34,7 @@ function onDesk(file, of) {
 function viewOf(section, id) {
   if (section === "data" && id === "new") return "desk";
   if (section === "data" && id === "taxonomy") return taxonomyView();
-  if (section === "data") return id ? datasetView(id, onDesk) : datasetsView(onDesk);
+  if (section === "data") return id ? datasetView(id, onDesk) : datasetsView(onDesk, desk.link);
   if (section === "models") return modelsView();
   if (section === "jobs") return id ? jobView(id) : jobsView();
   return section;

@@ -5,7 +5,7 @@ import { copyable, date, h, tx } from "./dom.js";
 import { kindName } from "./datasets.js";
 import { findingsView, number, pairTable } from "./findings.js";
 import { fileField } from "./file.js";
-import { t } from "./i18n.js";
+import { lang, t } from "./i18n.js";
 import { download } from "./key.js";
 import { needView } from "./need.js";
 import { rowsView } from "./rows.js";
@@ -41,10 +41,10 @@ export function datasetView(id, ontable) {
     const told = h("p", { role: "status", class: "told" });
     element.replaceChildren(head,
       h("p", { class: "quiet" }, () => t("data.facts", { n: dataset.rows, kind: kindName(kind)(), date: date(dataset.created_at) }), " ", copyable(id)),
+      aboutScores(dataset, scored && learning),
       actions(dataset, learning, told), told,
       h("nav", { class: "jumps", "aria-label": tx("data.sections") }, jumps(element, [need && "need.title", "finding.title", "browse.title", "history.title"])),
       madeView(id),
-      aboutScores(dataset, scored && learning),
       need?.element ?? "",
       h("section", { class: "block" }, h("h2", null, tx("finding.title")), findingsView(findings)),
       rows.element,
@@ -108,7 +108,7 @@ function aboutScores({ lowest_means: means, skipped, fixed_out: fixedOut, choice
     skipped > 0 && tx("data.skipped", { n: skipped }),
     fixedOut > 0 && tx("data.fixed", { n: fixedOut }),
   ].filter(Boolean);
-  return lines.length ? h("ul", { class: "facts" }, lines.map((line) => h("li", null, line))) : "";
+  return lines.length ? h("p", { class: "quiet" }, () => lines.map((line) => line()).join(lang() === "ja" ? "" : " ")) : "";
 }
 
 function historyView({ id, version }) {

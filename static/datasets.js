@@ -7,8 +7,8 @@ import { cell, heads, list, nothing } from "./lists.js";
 
 export const kindName = (kind) => tx(`kind.${kind}`);
 
-/** `ontable(file)` is told of a table that was dropped. */
-export function datasetsView(ontable) {
+/** `ontable(file)` is told of a table that was dropped; `waiting()` shows the one that is not saved yet. */
+export function datasetsView(ontable, waiting) {
   const draw = (datasets) => {
     if (!datasets.length) return [nothing("data.empty")];
     // Of a table's versions the newest stands for all.
@@ -26,6 +26,7 @@ export function datasetsView(ontable) {
   };
   const view = list("data.title", "data.lead", async () => (await api("datasets")).datasets, draw);
   const drop = fileField({ label: "data.add", prompt: "tune.drop", hint: "tune.drop.hint", small: true, ontake: (file) => ontable(file) });
+  view.element.querySelector(".lead").after(waiting());
   view.element.append(h("div", { class: "block" }, drop.element,
     h("p", { class: "quiet" }, h("a", { href: "#/data/taxonomy" }, tx("tune.taxonomy.go")))));
   return { ...view, takesTables: true };

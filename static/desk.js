@@ -230,7 +230,10 @@ export function deskView({ ontrain }) {
     }
   }
 
-  return { element, open, show() {} };
+  /** The way back to a table that still lies here; elsewhere it is shown where tables are chosen. */
+  const link = () => (file ? h("p", { class: "note" }, h("a", { href: "#/data/new" }, tx("desk.waiting", { name: file.name }))) : "");
+
+  return { element, open, link, show() {} };
 }
 
 const number = (value) => String(Number(value.toFixed(2))).replace("-", "−");

@@ -15,13 +15,19 @@ export const withFix = (applied, fix) => {
   return [...applied.filter((other) => other !== fix && !rivals.includes(other)), fix];
 };
 
-const plain = (value) => (Array.isArray(value) ? value.map(plain).join(lang() === "ja" ? "、" : ", ") : value);
+/** A fact as it is written: `languages` are told by their codes. */
+function plain(name, value) {
+  if (Array.isArray(value)) return value.map((one) => plain(name, one)).join(lang() === "ja" ? "、" : ", ");
+  if (name === "languages" && /^[a-z]{2,3}$/.test(value)) return new Intl.DisplayNames(lang(), { type: "language" }).of(value);
+  return value;
+}
 
 /** A finding's sentence in the page's language; the server's English where the page has none. */
-function words({ code, count, rows, facts, message, hint }, suffix) {
-  const key = `finding.${code}${suffix}`;
+function words({ code, level, count, rows, facts, message, hint }, suffix) {
+  const [special, general] = [`finding.${code}.${level}${suffix}`, `finding.${code}${suffix}`];
+  const key = has(special) ? special : general;
   const values = { count, rows };
-  for (const [name, value] of Object.entries(facts ?? {})) values[name] = plain(value);
+  for (const [name, value] of Object.entries(facts ?? {})) values[name] = plain(name, value);
   const text = has(key) ? t(key, values) : suffix ? hint : message;
   return { text, english: !has(key) };
 }

@@ -9,8 +9,8 @@ import { formOf } from "./wishes.js";
 
 const RECIPES = ["recommended", "gentle", "thorough", "tutorial"];
 
-/** `ontable(file)` is told of a table that was dropped: it is looked at first. */
-export function tuneView({ ontable }) {
+/** `ontable(file)` is told of a table that was dropped: it is looked at first. `waiting()` shows one that is not saved yet. */
+export function tuneView({ ontable, waiting }) {
   const problem = h("div", { class: "problems" });
   const forget = () => {
     problem.replaceChildren();
@@ -18,6 +18,7 @@ export function tuneView({ ontable }) {
   };
   const table = fileField({ label: "tune.table", prompt: "tune.drop", hint: "tune.drop.hint", ontake: (file) => ontable(file) });
   const stored = h("select", { onchange: forget }, h("option", { value: "" }, tx("tune.stored.none")));
+  const lying = h("div");
   const storedField = field("tune.stored", stored);
   const benchmark = fileField({
     label: "tune.benchmark", prompt: "tune.benchmark.drop", hint: "tune.benchmark.hint", optional: true, small: true, onchange: forget,
@@ -44,6 +45,7 @@ export function tuneView({ ontable }) {
     },
   },
     table.element,
+    lying,
     storedField,
     h("div", { class: "pair" }, field("tune.name", name, null, true), field("tune.start", start)),
     field("tune.recipe", recipe, "tune.recipe.hint"),
@@ -113,6 +115,7 @@ export function tuneView({ ontable }) {
 
   /** The models to start from and the tables that are there; without contact what is there stays. */
   async function show(query) {
+    lying.replaceChildren(waiting());
     const [{ models }, { datasets }] = await Promise.all([
       api("models").catch(() => ({ models: [] })), api("datasets").catch(() => ({ datasets: [] }))]);
     tables(datasets, query?.get("dataset"));

@@ -4,6 +4,7 @@ export const DESK_STRINGS = {
   "language.code": ["en", "ja"],
   "rows": ["{n|row|rows}", "{n} 行"],
   "desk.title": ["Reading desk", "表の確認"],
+  "desk.waiting": ["{name} is not saved yet: go on", "「{name}」はまだ保存されていません（確認に戻る）"],
   "desk.empty": ["There is no table here yet.", "まだ表がありません。"],
   "desk.empty.go": ["Choose a table", "表を選ぶ"],
   "desk.version": ["a new version of {name}", "「{name}」の新しい版"],
