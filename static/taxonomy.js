@@ -52,7 +52,7 @@ export function taxonomyView() {
     },
       file.element,
       h("div", { class: "pair" }, field("taxonomy.name", name, null, true), field("taxonomy.share", share, "taxonomy.share.hint")),
-      h("div", { class: "field" }, h("label", { class: "choice" }, hard, h("span", null, tx("taxonomy.hard"))), h("p", { class: "quiet" }, tx("taxonomy.hard.hint"))),
+      h("div", { class: "field" }, h("div", null, h("label", { class: "choice" }, hard, h("span", null, tx("taxonomy.hard")))), h("p", { class: "quiet" }, tx("taxonomy.hard.hint"))),
       problem, h("p", { class: "actions" }, go)));
   return { element };
 }

@@ -23,10 +23,9 @@ const known = (object) => Object.fromEntries(Object.entries(object ?? {}).filter
 
 /** All that an inspection found out, as wishes: with them the table is read the same way ever after. */
 export function asWishes({ read_as: readAs, mapping, kind, scale, words, lowest_means: lowestMeans, apply, on_bad_row: onBadRow }) {
-  const { delimiter, ...rest } = known(readAs);
+  const { format, encoding, delimiter, header, sheet } = readAs ?? {};
   return known({
-    ...rest,
-    delimiter: delimiter === "\t" ? "tab" : delimiter,
+    format, encoding, delimiter: delimiter === "\t" ? "tab" : delimiter, header, sheet,
     mapping: known(mapping),
     kind, scale, words, lowest_means: lowestMeans, apply,
     on_bad_row: onBadRow === "skip" ? "skip" : null,
