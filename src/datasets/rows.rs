@@ -52,7 +52,8 @@ pub(super) fn find(file: &Path, wanted: &RowsWanted, total: usize) -> Result<Row
         wanted.scores.is_none_or(|(low, high)| (low..=high).contains(&pair.pair.score))
             && text.as_ref().is_none_or(|text| holds(pair, text))
     };
-    let pairs = || Ok::<_, std::io::Error>(stored::pairs(BufReader::with_capacity(1 << 18, std::fs::File::open(file)?)));
+    let pairs =
+        || Ok::<_, std::io::Error>(stored::pairs(BufReader::with_capacity(1 << 18, std::fs::File::open(file)?)));
     if wanted.sort == Sort::Row {
         let all = text.is_none() && wanted.scores.is_none();
         let mut found = RowsFound::default();
@@ -131,7 +132,12 @@ mod tests {
     fn table() -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut writer = stored::Writer::new(file.reopen().unwrap()).unwrap();
-        let rows = [("Nurse", "Doctor", 0.7), ("ＮＵＲＳＥ", "看護師", 1.0), ("Driver", "nurse aide", 0.2), ("Cook", "Chef", 0.7)];
+        let rows = [
+            ("Nurse", "Doctor", 0.7),
+            ("ＮＵＲＳＥ", "看護師", 1.0),
+            ("Driver", "nurse aide", 0.2),
+            ("Cook", "Chef", 0.7),
+        ];
         for (row, (left, right, score)) in (2..).zip(rows) {
             let pair = Pair { left: left.to_owned(), right: right.to_owned(), negative: None, score, row };
             writer.write(&pair, row).unwrap();

@@ -14,9 +14,11 @@ pub(crate) enum Place {
     Job,
     /// `code` of a report's notes and of a job's warnings.
     Note,
+    /// `code` of a table's findings.
+    Finding,
 }
 
-use Place::{Job, Note, Reply, Row};
+use Place::{Finding, Job, Note, Reply, Row};
 
 /// A code and what is to be known of it: English first, then Japanese.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +45,7 @@ pub(crate) fn codes(of: impl Fn(Place) -> bool) -> impl Iterator<Item = &'static
     CODES.iter().filter(move |code| code.places.iter().any(|place| of(*place)))
 }
 
-/// All codes: those of replies by their status, then those of rows, jobs and notes.
+/// All codes: those of replies by their status, then those of rows, jobs, notes and findings.
 pub(crate) const CODES: &[Code] = &[
     code(
         "not_json",
@@ -103,6 +105,12 @@ pub(crate) const CODES: &[Code] = &[
         ["GET /models lists the models that there are.", "GET /models でモデルの一覧が得られます。"],
     ),
     code(
+        "no_version_before",
+        &[Reply(404)],
+        ["The table has no older version to compare with.", "比べる前の版がありません。"],
+        ["Name a dataset with ?against=ds_...", "?against=ds_... でデータセットを指定してください。"],
+    ),
+    code(
         "dataset_not_found",
         &[Reply(404)],
         ["No dataset has this id.", "その ID の表はありません。"],
@@ -151,6 +159,18 @@ pub(crate) const CODES: &[Code] = &[
         [
             "Send less at once; the settings SHAMISEN_MAX_BODY and SHAMISEN_MAX_UPLOAD are the limits.",
             "小さく分けて送信してください。上限は SHAMISEN_MAX_BODY と SHAMISEN_MAX_UPLOAD です。",
+        ],
+    ),
+    code(
+        "too_many_pairs",
+        &[Reply(413)],
+        [
+            "Similarities are told of fewer pairs than the table has.",
+            "組の数が、類似度を付けられる上限を超えています。",
+        ],
+        [
+            "Ask without base and tuned, or send a part of the table as a dataset of its own.",
+            "base と tuned を付けずに取得するか、表の一部を別のデータセットとして送信してください。",
         ],
     ),
     code(
@@ -326,7 +346,7 @@ pub(crate) const CODES: &[Code] = &[
     ),
     code(
         "too_few_pairs",
-        &[Reply(422)],
+        &[Reply(422), Finding],
         ["The table has fewer pairs than a training needs.", "学習に必要な数の組がありません。"],
         ["Add pairs; the hint says how many are needed.", "組を増やしてください。必要な数は hint にあります。"],
     ),
@@ -631,6 +651,111 @@ pub(crate) const CODES: &[Code] = &[
         ["Put one JSON object in each line.", "1 行に 1 つの JSON オブジェクトを書いてください。"],
     ),
     code(
+        "format_not_supported",
+        &[Reply(422)],
+        [
+            "The file is of a kind that is not read as a table: a PDF, a picture, an old workbook, an archive.",
+            "表として読めない種類のファイルです（PDF、画像、古い形式のブック、圧縮アーカイブなど）。",
+        ],
+        [
+            "Save it as CSV, XLSX, JSON, JSON Lines or Parquet, and send that.",
+            "CSV、XLSX、JSON、JSON Lines、Parquet のいずれかで保存して送信してください。",
+        ],
+    ),
+    code(
+        "not_a_table",
+        &[Reply(422)],
+        [
+            "The file is said to be a workbook or Parquet, and is text.",
+            "ブックまたは Parquet と指定されていますが、中身はテキストです。",
+        ],
+        ["Leave \"format\" out; it is found out.", "format を指定せずに送信してください。自動で判定します。"],
+    ),
+    code(
+        "pack_damaged",
+        &[Reply(422)],
+        ["The packed file ends early or is damaged.", "圧縮ファイルが途中で切れているか、壊れています。"],
+        ["Pack it again, or send it unpacked.", "圧縮し直すか、圧縮せずに送信してください。"],
+    ),
+    code(
+        "unpacks_too_large",
+        &[Reply(422)],
+        ["The packed file becomes far larger than a table may be.", "展開後のサイズが表の上限を大きく超えます。"],
+        ["Send a part of the table.", "表の一部を送信してください。"],
+    ),
+    code(
+        "not_in_encoding",
+        &[Reply(422)],
+        [
+            "The file holds bytes that are no character in the encoding that was asked for or found; the detail names the place.",
+            "指定または判定された文字コードでは読めないバイトがあります。位置は detail にあります。",
+        ],
+        [
+            "Choose another encoding, or save the table as \"CSV UTF-8\".",
+            "別の文字コードを選ぶか、「CSV UTF-8」で保存してください。",
+        ],
+    ),
+    code(
+        "sheet_too_large",
+        &[Reply(422)],
+        [
+            "The sheet is larger than a workbook may be here.",
+            "シートのサイズが、読み取れるブックの上限を超えています。",
+        ],
+        [
+            "Save the sheet as CSV: that is read piece by piece.",
+            "シートを CSV で保存してください。CSV は少しずつ読み取れます。",
+        ],
+    ),
+    code(
+        "sheet_not_found",
+        &[Reply(422)],
+        ["The workbook has no sheet of this name.", "この名前のシートがブックにありません。"],
+        ["Name one of the sheets that the detail lists.", "detail にあるシート名を指定してください。"],
+    ),
+    code(
+        "column_nested",
+        &[Reply(422)],
+        ["A column that is needed holds lists or records.", "必要な列に、リストや構造体が入っています。"],
+        ["Write one value in each cell.", "1 つのセルに 1 つの値を書いてください。"],
+    ),
+    code(
+        "column_not_found",
+        &[Reply(422)],
+        [
+            "The table has no column of this name or number; the detail lists those that there are.",
+            "この名前または番号の列がありません。ある列は detail にあります。",
+        ],
+        ["Name one of them.", "その中から指定してください。"],
+    ),
+    code(
+        "column_taken_twice",
+        &[Reply(422)],
+        ["One column is asked for as two things.", "1 つの列が 2 つの役割に指定されています。"],
+        ["Name another column for one of them.", "どちらかに別の列を指定してください。"],
+    ),
+    code(
+        "stored_table_damaged",
+        &[Reply(422)],
+        ["The pairs that were kept of a dataset cannot be read.", "保存されているデータセットの組を読み取れません。"],
+        ["Send the table again.", "表をもう一度送信してください。"],
+    ),
+    code(
+        "file_changed",
+        &[Reply(422)],
+        ["The file was changed while it was read.", "読み取り中にファイルが変わりました。"],
+        ["Send the table again.", "表をもう一度送信してください。"],
+    ),
+    code(
+        "table_not_written",
+        &[Reply(422)],
+        ["The table's pairs could not be written.", "表の組を書き込めませんでした。"],
+        [
+            "Make room on the server's disk, then send the table again.",
+            "サーバーのディスクを空けてから、もう一度送信してください。",
+        ],
+    ),
+    code(
         "not_pairs",
         &[Reply(422)],
         [
@@ -832,6 +957,24 @@ pub(crate) const CODES: &[Code] = &[
         ],
     ),
     code(
+        "value_nested",
+        &[Row],
+        ["A cell holds a list or a record.", "セルにリストや構造体が入っています。"],
+        ["Write one text or number there.", "1 つの文か数を書いてください。"],
+    ),
+    code(
+        "score_is_a_date",
+        &[Row],
+        [
+            "A spreadsheet seems to have turned a score such as 4/5 into a date.",
+            "表計算ソフトが 4/5 のような点数を日付に変えたようです。",
+        ],
+        [
+            "Apply the fix \"dates_as_fractions\", or type the score as 0.8.",
+            "「dates_as_fractions」を適用するか、0.8 のように入力し直してください。",
+        ],
+    ),
+    code(
         "text_missing",
         &[Row],
         ["The text is empty.", "文が空です。"],
@@ -853,19 +996,28 @@ pub(crate) const CODES: &[Code] = &[
         "score_missing",
         &[Row],
         ["The score is empty.", "スコアが空です。"],
-        ["Write a number from 0 to 1, or delete the row.", "0〜1 の数を入力するか、行を削除してください。"],
+        [
+            "Write a score, or delete the row; \"on_bad_row\": \"skip\" leaves such rows out.",
+            "スコアを入力するか、行を削除してください。on_bad_row を skip にすると、こうした行を除いて読み取ります。",
+        ],
     ),
     code(
         "score_not_a_number",
         &[Row],
         ["The score is not a number.", "スコアが数ではありません。"],
-        ["Write a number such as 0.8, with a point.", "0.8 のような数を、半角で入力してください。"],
+        [
+            "Write 0.8, 80% or 4/5; or say what the word stands for in \"words\".",
+            "0.8、80%、4/5 のように書くか、言葉の意味を words で指定してください。",
+        ],
     ),
     code(
         "score_out_of_range",
         &[Row],
-        ["The score is outside 0 to 1.", "スコアが 0〜1 の範囲にありません。"],
-        ["Bring the scores to the scale 0 to 1.", "スコアを 0〜1 の尺度に直してください。"],
+        ["The score is outside the table's scale.", "スコアが表の尺度の範囲にありません。"],
+        [
+            "Correct the score, or say the right \"scale\", such as 0-10.",
+            "スコアを直すか、scale で正しい尺度（0-10 など）を指定してください。",
+        ],
     ),
     code(
         "uneven_row",
@@ -973,6 +1125,15 @@ pub(crate) const CODES: &[Code] = &[
         ],
     ),
     code(
+        "lowest_score_not_said",
+        &[Note],
+        [
+            "Nobody said what the table's lowest score means: unrelated, or opposite. The loss took the scores as similarities on its own measure.",
+            "表のいちばん低いスコアが「無関係」と「正反対」のどちらを表すかが指定されていません。スコアは損失関数の尺度の類似度として扱われました。",
+        ],
+        ["Send the table again with \"lowest_means\".", "lowest_means を付けて表をもう一度送信してください。"],
+    ),
+    code(
         "scores_below_unrelated",
         &[Note],
         [
@@ -1001,5 +1162,125 @@ pub(crate) const CODES: &[Code] = &[
             "検証用の行の一部に学習に使った文が含まれているため、数値は実際より良く見えます。",
         ],
         ["Set \"split\" to \"grouped\".", "split を grouped にしてください。"],
+    ),
+    code(
+        "one_score_only",
+        &[Finding],
+        [
+            "All pairs have the same score, so that nothing can be told apart.",
+            "すべての組の点数が同じで、違いを学べません。",
+        ],
+        ["Add pairs with other scores.", "ほかの点数の組を加えてください。"],
+    ),
+    code(
+        "nothing_below_middle",
+        &[Finding],
+        [
+            "No score is below the middle: the model never sees what is unrelated.",
+            "中央より低い点数がなく、「関係ない」組の例がありません。",
+        ],
+        ["Add pairs of texts that have nothing to do with each other.", "互いに関係のない文の組を加えてください。"],
+    ),
+    code(
+        "contradicting_scores",
+        &[Finding],
+        ["The same pair has several scores.", "同じ組に違う点数が付いています。"],
+        ["Decide for one, or have the mean taken.", "どれかに決めるか、平均を使ってください。"],
+    ),
+    code(
+        "repeated_pairs",
+        &[Finding],
+        [
+            "A pair is there more than once with the same score, also with its sides exchanged.",
+            "同じ組が同じ点数で 2 回以上あります（左右が逆のものも含みます）。",
+        ],
+        [
+            "Leave the repeats out, unless they are meant to count more.",
+            "重みを付ける意図がなければ、重複を除いてください。",
+        ],
+    ),
+    code(
+        "identical_texts",
+        &[Finding],
+        ["Both texts of a pair are the same.", "組の 2 つの文が同じです。"],
+        ["Give such pairs the highest score, or leave them out.", "最高の点数にするか、除いてください。"],
+    ),
+    code(
+        "sorted_by_score",
+        &[Finding],
+        ["The rows are sorted by their scores.", "行が点数の順に並んでいます。"],
+        [
+            "Nothing is to be done: rows are drawn by chance for training and checking.",
+            "対応は不要です。学習用と検証用の行は無作為に選ばれます。",
+        ],
+    ),
+    code(
+        "hub_text",
+        &[Finding],
+        ["One text is in more than a fifth of the rows.", "1 つの文が 5 分の 1 を超える行に出てきます。"],
+        ["Add pairs of other texts.", "ほかの文の組を加えてください。"],
+    ),
+    code(
+        "texts_too_long",
+        &[Finding],
+        [
+            "Some texts are longer than the model reads; the rest of them is not seen.",
+            "モデルが読める長さを超える文があり、超えた部分は使われません。",
+        ],
+        ["Put what matters first, or shorten the texts.", "大事な部分を先頭に書くか、短くしてください。"],
+    ),
+    code(
+        "stray_characters",
+        &[Finding],
+        [
+            "Some texts have blanks at their ends, line breaks or control characters.",
+            "文の前後の空白、改行、制御文字が混ざっています。",
+        ],
+        ["Have them trimmed.", "取り除いてください。"],
+    ),
+    code(
+        "damaged_text",
+        &[Finding],
+        [
+            "Some texts were damaged before they came here: characters were lost or read in a wrong encoding.",
+            "届く前に文字化けした文があります。",
+        ],
+        [
+            "Save the table again from the original, or leave those pairs out.",
+            "元のファイルから保存し直すか、その組を除いてください。",
+        ],
+    ),
+    code(
+        "benchmark_overlap",
+        &[Finding],
+        [
+            "Some pairs are in the benchmark too, and would flatter its figures.",
+            "ベンチマークと同じ組があり、ベンチマークの数値が実際より良く見えます。",
+        ],
+        ["Leave those pairs out.", "その組を除いてください。"],
+    ),
+    code(
+        "languages",
+        &[Finding],
+        ["Which languages the texts are in.", "文の言語の内訳です。"],
+        ["Nothing is to be done.", "対応は不要です。"],
+    ),
+    code(
+        "dates_as_scores",
+        &[Finding],
+        [
+            "Some scores are dates: a spreadsheet made them of 4/5 and the like.",
+            "4/5 などの点数が、表計算ソフトで日付に変わっています。",
+        ],
+        ["Have them read as fractions, or type them anew.", "分数として読むか、入力し直してください。"],
+    ),
+    code(
+        "rows_unusable",
+        &[Finding],
+        ["Some rows cannot be used.", "使えない行があります。"],
+        [
+            "Correct them, or leave them out with \"on_bad_row\": \"skip\".",
+            "直すか、on_bad_row を skip にして除いてください。",
+        ],
     ),
 ];

@@ -94,7 +94,8 @@ fn annotated_name(dataset: &Dataset) -> String {
 }
 
 async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, query: &FileQuery) -> Result<Body> {
-    let models = [("base_similarity", "元のモデルの類似度", &query.base), ("tuned_similarity", "学習後の類似度", &query.tuned)];
+    let models =
+        [("base_similarity", "元のモデルの類似度", &query.base), ("tuned_similarity", "学習後の類似度", &query.tuned)];
     let asked: Vec<_> = models
         .iter()
         .filter_map(|(en, ja, model)| {
@@ -182,6 +183,9 @@ mod tests {
 
     #[test]
     fn a_japanese_file_name_goes_through_a_header() {
-        assert_eq!(disposition("職 \"1\".csv"), "attachment; filename=\"_ _1_.csv\"; filename*=UTF-8''%E8%81%B7%20%221%22.csv");
+        assert_eq!(
+            disposition("職 \"1\".csv"),
+            "attachment; filename=\"_ _1_.csv\"; filename*=UTF-8''%E8%81%B7%20%221%22.csv"
+        );
     }
 }

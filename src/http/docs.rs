@@ -89,6 +89,7 @@ fn places(places: &[Place], language: usize) -> String {
             Place::Row => ["a row of a table", "表の行"],
             Place::Job => ["a job that failed", "失敗したジョブ"],
             Place::Note => ["a note in a report", "レポートの注記"],
+            Place::Finding => ["a finding about a table", "表について気づいたこと"],
         };
         words[language].into()
     };

@@ -57,11 +57,8 @@ pub(crate) async fn inspect_table(
 ) -> Result<axum::Json<InspectionBody>> {
     let sent = upload::receive(&state, query, &[], request).await?;
     let looked_at = upload_of(&state, sent.table, sent.label, sent.wishes).await?;
-    let file = InspectedFile {
-        name: looked_at.name,
-        bytes: looked_at.table.bytes,
-        sha256: looked_at.table.sha256.clone(),
-    };
+    let file =
+        InspectedFile { name: looked_at.name, bytes: looked_at.table.bytes, sha256: looked_at.table.sha256.clone() };
     let (choices, around) = (looked_at.choices, looked_at.around);
     let inspection = state.queue.datasets.inspect(&looked_at.table, choices, looked_at.purpose, around).await?;
     Ok(axum::Json(InspectionBody { file, inspection }))

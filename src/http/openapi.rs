@@ -203,11 +203,12 @@ fn share(operation: &mut Value, openai: bool, open: bool) {
 /// Tells the codes that each place may hold.
 fn list_codes(schemas: &mut Value) {
     let reply = |place| matches!(place, Place::Reply(_));
-    let places: [(&str, &dyn Fn(Place) -> bool); 4] = [
+    let places: [(&str, &dyn Fn(Place) -> bool); 5] = [
         ("Problem", &reply),
         ("RowProblem", &|place| place == Place::Row),
         ("JobError", &|place| place == Place::Job),
         ("Note", &|place| place == Place::Note),
+        ("Finding", &|place| place == Place::Finding),
     ];
     for (schema, of) in places {
         let code = &mut schemas[schema]["properties"]["code"];

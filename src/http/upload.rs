@@ -184,9 +184,8 @@ fn in_doubt(head: &[u8], hint: FileFormat) -> bool {
 
 /// A form: its part `file`, on the disk, and its other parts, each of which is there once.
 pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<Table>, Vec<Part>)> {
-    let mut form = Multipart::from_request(request, state)
-        .await
-        .map_err(|error| extract::body_broken(&error.body_text()))?;
+    let mut form =
+        Multipart::from_request(request, state).await.map_err(|error| extract::body_broken(&error.body_text()))?;
     let (mut table, mut parts) = (None, Vec::<Part>::new());
     while let Some(mut field) = form.next_field().await.map_err(|error| extract::form_broken(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -210,7 +209,10 @@ pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<T
             if bytes.len() > LONGEST_PART || parts.len() == MOST_PARTS {
                 return Err(ApiError::too_large(
                     "body_too_large",
-                    format!("The part {:?} is larger than a form's fields may be, or there are too many.", shown(&name)),
+                    format!(
+                        "The part {:?} is larger than a form's fields may be, or there are too many.",
+                        shown(&name)
+                    ),
                     format!("Send the table as the part \"file\"; other parts may have {LONGEST_PART} bytes."),
                 ));
             }
@@ -252,7 +254,12 @@ pub(crate) fn pairs_file(pairs: &[Value]) -> Vec<u8> {
 
 /// A form without a table.
 pub(crate) fn no_file() -> ApiError {
-    ApiError::unusable("missing_field", "file", "The form has no part \"file\".", "Send the table as the part \"file\".")
+    ApiError::unusable(
+        "missing_field",
+        "file",
+        "The form has no part \"file\".",
+        "Send the table as the part \"file\".",
+    )
 }
 
 /// What tables are looked at with here: the server's benchmark, and what its default model reads of a text.

@@ -232,7 +232,9 @@ fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opti
         Some(scale) => Ok(Some(scale)),
         None => {
             let given: String = given.to_string().chars().take(60).collect();
-            Err(D::Error::custom(format!("{given} is no scale; write the lowest and the highest score, as 0-5 or -1..1")))
+            Err(D::Error::custom(format!(
+                "{given} is no scale; write the lowest and the highest score, as 0-5 or -1..1"
+            )))
         }
     }
 }
@@ -291,7 +293,9 @@ mod tests {
 
     #[test]
     fn a_scale_is_read_as_people_write_it() {
-        for (text, lowest, highest) in [("0-5", 0.0, 5.0), ("-1..1", -1.0, 1.0), ("1–5", 1.0, 5.0), ("-1 - 1", -1.0, 1.0)] {
+        for (text, lowest, highest) in
+            [("0-5", 0.0, 5.0), ("-1..1", -1.0, 1.0), ("1–5", 1.0, 5.0), ("-1 - 1", -1.0, 1.0)]
+        {
             assert_eq!(range(text), Some(Scale { lowest, highest }), "{text}");
         }
         for wrong in ["5-0", "0", "a-b", "{}"] {

@@ -202,7 +202,10 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn dataset(&self, id: &str) -> Result<Option<Dataset>> {
-        sqlx::query_as("select * from dataset_with_latest where dataset_id = ?").bind(id).fetch_optional(&self.reader).await
+        sqlx::query_as("select * from dataset_with_latest where dataset_id = ?")
+            .bind(id)
+            .fetch_optional(&self.reader)
+            .await
     }
 
     /// All datasets, the newest first.
@@ -210,7 +213,9 @@ impl Store {
     /// # Errors
     /// What the database says.
     pub async fn datasets(&self) -> Result<Vec<Dataset>> {
-        sqlx::query_as("select * from dataset_with_latest order by dataset_id desc limit 1000").fetch_all(&self.reader).await
+        sqlx::query_as("select * from dataset_with_latest order by dataset_id desc limit 1000")
+            .fetch_all(&self.reader)
+            .await
     }
 
     /// Every dataset, however many there are.

@@ -149,9 +149,26 @@ fn number(value: Option<f64>) -> String {
 
 /// The copy, in the file's own format.
 enum Copy<'a> {
-    Delimited { out: &'a mut dyn Write, encoding: Encoding, format: csv::WriterBuilder, names: Option<Vec<String>> },
-    Json { out: &'a mut dyn Write, list: bool, rows: usize, names: Option<Vec<String>>, score: Option<usize> },
-    Workbook { out: &'a mut dyn Write, book: Box<Workbook>, rows: u32, names: Option<Vec<String>>, score: Option<usize> },
+    Delimited {
+        out: &'a mut dyn Write,
+        encoding: Encoding,
+        format: csv::WriterBuilder,
+        names: Option<Vec<String>>,
+    },
+    Json {
+        out: &'a mut dyn Write,
+        list: bool,
+        rows: usize,
+        names: Option<Vec<String>>,
+        score: Option<usize>,
+    },
+    Workbook {
+        out: &'a mut dyn Write,
+        book: Box<Workbook>,
+        rows: u32,
+        names: Option<Vec<String>>,
+        score: Option<usize>,
+    },
 }
 
 impl<'a> Copy<'a> {
@@ -255,7 +272,8 @@ impl<'a> Copy<'a> {
                     _ => Value::from(cell),
                 };
                 let own: Vec<Value> = cells.enumerate().map(value).collect();
-                let numbers = told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
+                let numbers =
+                    told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
                 let added: Vec<Value> = added.into_iter().map(|cell| json!(cell)).chain(numbers).collect();
                 let line = match names {
                     // The names keep their order, which a map's need not.
@@ -328,7 +346,10 @@ mod tests {
 
     fn annotated(bytes: &[u8], kept: &[usize], similarities: &[Similarities]) -> Vec<u8> {
         let problem = |problem: &Problem| format!("={}", problem.code);
-        let words = Words { columns: JAPANESE, used: "使用", left_out: "除外", unusable: "使用不可", problem: &problem };
+        let words =
+            Words {
+                columns: JAPANESE, used: "使用", left_out: "除外", unusable: "使用不可", problem: &problem
+            };
         let choices = Choices { scale: Some(Scale { lowest: 0.0, highest: 5.0 }), ..Choices::default() };
         let (input, mut out) = (Input::Bytes(bytes.into()), Vec::new());
         let choices = crate::ml::dataset::inspect::inspect(

@@ -3,6 +3,7 @@
 pub mod annotate;
 pub mod checks;
 mod csv;
+pub mod diff;
 pub mod inspect;
 mod json;
 mod problems;

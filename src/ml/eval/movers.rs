@@ -45,7 +45,8 @@ impl Movers {
     /// The movers of validation pairs whose similarities were `before` and are `after`; their texts are
     /// found in the table by the row.
     pub fn find(pairs: &[TokenPair], before: &[f64], after: &[f64], table: &PairDataset, aim: Aim) -> Self {
-        let error = |similarities: &[f64], index: usize| (similarities[index] - aim.similarity(pairs[index].score)).abs();
+        let error =
+            |similarities: &[f64], index: usize| (similarities[index] - aim.similarity(pairs[index].score)).abs();
         let nearer = |index| error(before, index) - error(after, index);
         let mover = |&index: &usize| {
             // A table's rows ascend.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
-use super::{Aim, TokenPair, TrainData};
 use super::config::TrainConfig;
 use super::graph::{Part, add, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
+use super::{Aim, TokenPair, TrainData};
 use crate::ml::Result;
 use crate::ml::encoder::{Dropout, Encoder, encode_all, encode_features};
 use crate::ml::eval;
@@ -85,12 +85,7 @@ impl VectorsOfTexts {
 
 impl<'a> Objective<'a> {
     /// `encoder` is the base: what needs its vectors takes them now. `head_alone`: nothing below its head learns.
-    pub(super) fn new(
-        config: &'a TrainConfig,
-        encoder: &dyn Encoder,
-        data: &TrainData<'_>,
-        head_alone: bool,
-    ) -> Self {
+    pub(super) fn new(config: &'a TrainConfig, encoder: &dyn Encoder, data: &TrainData<'_>, head_alone: bool) -> Self {
         let needs_base = config.guide.is_some() || config.self_distillation.is_some();
         let of_all = |compute: &dyn Fn(&[&[u32]]) -> Tensor| VectorsOfTexts::of(&[data.training, data.replay], compute);
         Self {

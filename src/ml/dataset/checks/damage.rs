@@ -7,6 +7,7 @@ pub(super) fn damaged(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
     characters.contains(&char::REPLACEMENT_CHARACTER)
         || utf8_as_latin(&characters)
+        || utf8_as_mac(&characters)
         || utf8_as_shift_jis(text, &characters)
         || shift_jis_as_latin(&characters)
 }
@@ -52,6 +53,12 @@ fn utf8_as_latin(characters: &[char]) -> bool {
     })
 }
 
+/// `‚Äô` for an apostrophe: read as a Macintosh's Roman or Central European. After `‚Ä` at the beginning of a quoted
+/// German word an ASCII letter or `ß` follows.
+fn utf8_as_mac(characters: &[char]) -> bool {
+    characters.windows(3).any(|three| three[..2] == ['‚', 'Ä'] && !three[2].is_ascii() && three[2] != 'ß')
+}
+
 /// `繝・`, `縺ｮ`, `譁ｹ`: the bytes of kana and kanji in UTF-8, each two of them read as one character.
 fn utf8_as_shift_jis(text: &str, characters: &[char]) -> bool {
     let half_width = |character: &char| ('\u{ff61}'..='\u{ff9f}').contains(character);
@@ -91,6 +98,7 @@ mod tests {
             "donn\u{fffd}es",
             "analyste de donnÃ©es",
             "the companyâ€™s data",
+            "the company‚Äôs",
             "Â£100",
             "ãƒ‡ãƒ¼ã‚¿",
             "è\u{81}·å“¡",
@@ -127,7 +135,7 @@ mod tests {
             "NÃO É ASSIM",
             "IRMÃ",
             "ESPAÑA",
-            "‚Äpfel‘ und ‚Öl‘",
+            "‚Äpfel‘, ‚Äßer‘ und ‚Öl‘",
             "ƒ(x)",
             "東京ﾀﾜｰの近く",
             "ﾃﾞｰﾀｻｲｴﾝﾃｨｽﾄ",

@@ -1,10 +1,26 @@
 //! Which languages a table's texts are in.
+//!
+//! A script that one language writes says it at once. Latin letters are told by their trigrams where these are sure;
+//! most short texts, titles above all, stay untold rather than guessed at.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{Finding, Level, counted};
+use serde_json::json;
+use whatlang::{Detector, Lang};
 
-/// Gathers a sample of texts as rows pass by.
+use super::{Finding, Level, counted, grouped};
+
+/// Rows of the sample.
+const SAMPLE: usize = 2_000;
+
+/// Characters of a text that are looked at.
+const LOOKED_AT: usize = 300;
+
+/// Latin texts with fewer letters say nothing on their own.
+const SHORT: usize = 20;
+
+/// Gathers a sample of at most 2,000 rows as rows pass by: each row has the same chance, and the same rows of the
+/// same table are taken each time.
 #[derive(Clone, Debug, Default)]
 pub struct Languages {
     seen: usize,
@@ -14,11 +30,11 @@ pub struct Languages {
 /// What a sample's languages are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LanguagesFound {
-    /// Codes of ISO 639-1 where there is one (`en`, `ja`) and texts of the sample in each, most frequent first.
-    pub texts: Vec<(&'static str, usize)>,
-    /// Pairs of the sample in which both texts' languages are known.
-    pub known: usize,
-    /// Those of them whose texts are in two languages.
+    /// Codes of ISO 639 (`en`, `ja`), names in English, and texts of the sample in each; most frequent first.
+    pub texts: Vec<(&'static str, &'static str, usize)>,
+    /// Texts of the sample whose language cannot be told.
+    pub untold: usize,
+    /// Pairs of the sample whose two texts are known to be in two languages.
     pub across: usize,
     /// Rows of the sample.
     pub sample: usize,
@@ -27,21 +43,277 @@ pub struct LanguagesFound {
 impl Languages {
     /// Looks at a pair.
     pub fn add(&mut self, left: &str, right: &str) {
-        let _ = (left, right, &mut self.seen, &mut self.sample);
+        self.seen += 1;
+        let place =
+            if self.seen <= SAMPLE { self.sample.len() } else { (chance(self.seen) % self.seen as u64) as usize };
+        if place >= SAMPLE {
+            return;
+        }
+        let row = [left, right].map(|text| text.chars().take(LOOKED_AT).collect());
+        match self.sample.get_mut(place) {
+            Some(kept) => *kept = row,
+            None => self.sample.push(row),
+        }
     }
 
     /// What was found.
     pub fn found(&self) -> LanguagesFound {
-        LanguagesFound::default()
+        let told = tell(self.sample.iter().flatten().map(String::as_str).collect());
+        let language = |text: &String| told.get(text.as_str()).copied();
+        let mut texts: HashMap<Lang, usize> = HashMap::new();
+        for language in self.sample.iter().flatten().filter_map(language) {
+            *texts.entry(language).or_default() += 1;
+        }
+        let known: usize = texts.values().sum();
+        // One text may be a name or a mistake; a language is in more than that.
+        texts.retain(|_, count| *count >= 2 && *count * 100 >= known);
+        let kept = |text: &String| language(text).filter(|language| texts.contains_key(language));
+        let both = self.sample.iter().filter_map(|[left, right]| kept(left).zip(kept(right)));
+        let across = both.filter(|(left, right)| left != right).count();
+        let untold = self.sample.len() * 2 - texts.values().sum::<usize>();
+        let mut texts: Vec<_> = texts.into_iter().map(|(it, count)| (code(it), name(it), count)).collect();
+        texts.sort_unstable_by(|one, other| other.2.cmp(&one.2).then(one.0.cmp(other.0)));
+        LanguagesFound { texts, untold, across, sample: self.sample.len() }
     }
 }
 
+/// A number that looks like chance, out of a row's number (SplitMix64's last steps).
+fn chance(number: usize) -> u64 {
+    let mut mixed = (number as u64).wrapping_mul(super::texts::ODD);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// The languages of texts, as far as they can be told.
+fn tell(texts: HashSet<&str>) -> HashMap<&str, Lang> {
+    let any = Detector::new();
+    let common = Detector::with_allowlist(COMMON.iter().map(|(language, _)| *language).collect());
+    let mut told = HashMap::new();
+    let mut kanji_alone = Vec::new();
+    for text in texts {
+        let language = match Writing::of(text) {
+            Writing::None => None,
+            Writing::Kana => Some(Lang::Jpn),
+            Writing::Hangul => Some(Lang::Kor),
+            Writing::Kanji => {
+                kanji_alone.push(text);
+                None
+            }
+            Writing::Latin { letters } => latin(text, letters, &any, &common),
+            Writing::Other => any.detect(text).filter(whatlang::Info::is_reliable).map(|info| info.lang()),
+        };
+        if let Some(language) = language {
+            told.insert(text, language);
+        }
+    }
+    // 看護師 is Japanese beside texts with kana, Chinese where there are none.
+    let japanese = told.values().any(|language| *language == Lang::Jpn);
+    let kanji = if japanese { Lang::Jpn } else { Lang::Cmn };
+    told.extend(kanji_alone.into_iter().map(|text| (text, kanji)));
+    told
+}
+
+/// Which letters a text is written in.
+enum Writing {
+    None,
+    Kana,
+    Hangul,
+    Kanji,
+    Latin { letters: usize },
+    Other,
+}
+
+impl Writing {
+    fn of(text: &str) -> Self {
+        let (mut kana, mut hangul, mut kanji, mut latin, mut other) = (0, 0, 0, 0, 0);
+        for character in text.chars().filter(|character| character.is_alphabetic()) {
+            match character {
+                '\u{3040}'..='\u{30ff}' | '\u{ff66}'..='\u{ff9f}' => kana += 1,
+                '\u{1100}'..='\u{11ff}' | '\u{3130}'..='\u{318f}' | '\u{ac00}'..='\u{d7af}' => hangul += 1,
+                '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}' => kanji += 1,
+                'A'..='Z' | 'a'..='z' | '\u{aa}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}' => latin += 1,
+                _ => other += 1,
+            }
+        }
+        // A word in Latin letters inside a Japanese sentence is usual; a kana inside a French one is not.
+        if kana > 0 && (kana + kanji) * 3 >= latin {
+            Self::Kana
+        } else if hangul > 0 && hangul * 3 >= latin {
+            Self::Hangul
+        } else if kanji > 0 && kanji * 3 >= latin {
+            Self::Kanji
+        } else if latin > other {
+            Self::Latin { letters: latin }
+        } else if other > 0 {
+            Self::Other
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// Common languages and little words of theirs. A short text is told by two witnesses that agree: such a word, and
+/// the most likely of these languages by its trigrams.
+const COMMON: [(Lang, &[&str]); 7] = [
+    (Lang::Eng, &["the", "of", "and", "with", "for", "from", "is", "are", "to"]),
+    (Lang::Fra, &["de", "des", "du", "la", "le", "les", "et", "en", "aux", "une", "pour", "dans", "d", "l"]),
+    (Lang::Deu, &["der", "die", "das", "und", "für", "des", "ein", "eine", "mit", "im", "von"]),
+    (
+        Lang::Ita,
+        &["di", "dei", "della", "delle", "degli", "il", "gli", "per", "e", "del", "la", "in", "su", "al", "alla"],
+    ),
+    (Lang::Spa, &["de", "del", "la", "las", "los", "el", "y", "en", "para", "con", "una"]),
+    (Lang::Nld, &["en", "van", "het", "een", "de", "voor", "in", "met", "bij"]),
+    (Lang::Por, &["de", "do", "da", "dos", "das", "e", "em", "para", "com", "uma"]),
+];
+
+fn latin(text: &str, letters: usize, any: &Detector, common: &Detector) -> Option<Lang> {
+    let reliable = |detector: &Detector| detector.detect(text).filter(whatlang::Info::is_reliable);
+    if letters >= SHORT
+        && let Some(info) = reliable(any)
+    {
+        return Some(info.lang());
+    }
+    let lower = text.to_lowercase();
+    let mut words = lower.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty());
+    let likely = common.detect(text)?.lang();
+    let (_, little) = COMMON.iter().find(|(language, _)| *language == likely)?;
+    words.any(|word| little.contains(&word)).then_some(likely)
+}
+
+/// A language's code of ISO 639-1; of ISO 639-3 where that is what it is commonly known by here.
+fn code(language: Lang) -> &'static str {
+    match language {
+        Lang::Eng => "en",
+        Lang::Jpn => "ja",
+        Lang::Cmn => "zh",
+        Lang::Kor => "ko",
+        Lang::Fra => "fr",
+        Lang::Deu => "de",
+        Lang::Ita => "it",
+        Lang::Spa => "es",
+        Lang::Nld => "nl",
+        Lang::Por => "pt",
+        Lang::Rus => "ru",
+        Lang::Ukr => "uk",
+        Lang::Bul => "bg",
+        Lang::Pol => "pl",
+        Lang::Ces => "cs",
+        Lang::Slk => "sk",
+        Lang::Slv => "sl",
+        Lang::Hrv => "hr",
+        Lang::Srp => "sr",
+        Lang::Ron => "ro",
+        Lang::Hun => "hu",
+        Lang::Fin => "fi",
+        Lang::Est => "et",
+        Lang::Lav => "lv",
+        Lang::Lit => "lt",
+        Lang::Swe => "sv",
+        Lang::Dan => "da",
+        Lang::Nob => "nb",
+        Lang::Tur => "tr",
+        Lang::Ell => "el",
+        Lang::Heb => "he",
+        Lang::Ara => "ar",
+        Lang::Pes => "fa",
+        Lang::Hin => "hi",
+        Lang::Tha => "th",
+        Lang::Vie => "vi",
+        Lang::Ind => "id",
+        Lang::Cat => "ca",
+        other => other.code(),
+    }
+}
+
+fn name(language: Lang) -> &'static str {
+    if language == Lang::Cmn { "Chinese" } else { language.eng_name() }
+}
+
 impl LanguagesFound {
+    /// The finding about them; `count` is how many languages there are, `rows` pairs across two of them in the
+    /// sample.
     pub(super) fn finding(&self) -> Option<Finding> {
-        let codes: Vec<&str> = self.texts.iter().map(|(code, _)| *code).collect();
-        let finding = Finding::new("languages", Level::Info, codes.len(), self.across)
-            .says(format!("{}.", codes.join(", ")), counted(self.across, "pair", "pairs"))
-            .fact("shares", serde_json::json!(self.texts.iter().copied().collect::<BTreeMap<_, _>>()));
-        (!codes.is_empty()).then_some(finding)
+        let names: Vec<&str> = self.texts.iter().map(|(_, name, _)| *name).collect();
+        let mut message = format!("The texts are in {}", names.join(", "));
+        if self.untold > 0 {
+            message.push_str(&format!(
+                "; {} of {} are too short to tell",
+                grouped(self.untold),
+                counted(self.sample * 2, "text", "texts")
+            ));
+        }
+        message.push('.');
+        if self.across > 0 {
+            let pairs = counted(self.across, "pair joins", "pairs join");
+            message.push_str(&format!(" {pairs} two languages, of {} looked at.", grouped(self.sample)));
+        }
+        let languages: Vec<_> =
+            self.texts.iter().map(|(code, _, count)| json!({"code": code, "texts": count})).collect();
+        let hint = match (self.texts.len(), self.across) {
+            (0 | 1, _) => "Other languages change as well when a model is tuned: look at them in the comparison.",
+            (_, 0) => "Each language learns from its own pairs. Pairs that join two languages keep them together.",
+            _ => "Pairs that join two languages keep them together.",
+        };
+        let finding = Finding::new("languages", Level::Info, self.texts.len(), self.across)
+            .says(message, hint)
+            .fact("languages", languages)
+            .fact("across", self.across)
+            .fact("untold", self.untold)
+            .fact("texts", self.sample * 2)
+            .fact("pairs", self.sample);
+        (!self.texts.is_empty()).then_some(finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(texts: &[(&str, &str)]) -> Vec<&'static str> {
+        let mut languages = Languages::default();
+        texts.iter().for_each(|(left, right)| languages.add(left, right));
+        languages.found().texts.iter().map(|(code, _, _)| *code).collect()
+    }
+
+    #[test]
+    fn a_script_of_one_language_says_which() {
+        assert_eq!(codes(&[("看護師", "看護の仕事をする人")]), ["ja"]);
+        assert_eq!(codes(&[("护士", "医生"), ("数据科学家", "数据分析师")]), ["zh"]);
+        assert_eq!(codes(&[("간호사", "의사")]), ["ko"]);
+        assert_eq!(codes(&[("SNSマネージャー", "SEO担当"), ("1.5", "???")]), ["ja"]);
+    }
+
+    #[test]
+    fn short_latin_titles_are_not_guessed_at() {
+        assert_eq!(codes(&[("data analyst", "mover"), ("dresser", "co-pilot")]), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn pairs_across_two_languages_are_counted() {
+        let mut languages = Languages::default();
+        for _ in 0..5 {
+            languages
+                .add("The nurse takes care of the patients in the hospital.", "看護師は病院で患者の世話をします。");
+        }
+        let found = languages.found();
+        assert_eq!((found.across, found.untold, found.texts.len()), (5, 0, 2));
+        let finding = found.finding().unwrap();
+        assert_eq!(finding.message, "The texts are in English, Japanese. 5 pairs join two languages, of 5 looked at.");
+    }
+
+    #[test]
+    fn a_long_tables_sample_stays_small_and_the_same() {
+        let gather = || {
+            let mut languages = Languages::default();
+            (0..100_000).for_each(|row| languages.add(&row.to_string(), "x"));
+            languages
+        };
+        let (one, other) = (gather(), gather());
+        assert_eq!(one.sample, other.sample);
+        assert_eq!(one.sample.len(), SAMPLE);
+        let late = one.sample.iter().filter(|row| row[0].parse::<usize>().unwrap() >= 50_000).count();
+        assert!((900..1_100).contains(&late), "{late} of the sample are of the second half");
     }
 }

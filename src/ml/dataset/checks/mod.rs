@@ -80,28 +80,41 @@ pub struct RowFacts {
 impl RowFacts {
     /// What is to be known of a pair. `cut` says whether the model reads only a part of a text.
     pub fn of(pair: &Pair, line: usize, cut: Option<&dyn Fn(&str) -> bool>) -> Self {
-        let negative = pair.negative.as_deref().unwrap_or_default();
         let counted = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let negative = pair.negative.as_deref().map_or(Signs::default(), |negative| signs(negative, "", cut));
         Self {
             row: counted(pair.row),
             line: counted(line),
             left: text_key(&pair.left),
             right: text_key(&pair.right),
             score: pair.score,
-            signs: signs(&pair.left, &pair.right, cut).and(signs(negative, "", cut)),
-            negative: if negative.is_empty() { 0 } else { (text_key(negative) >> 32) as u32 | 1 },
+            signs: signs(&pair.left, &pair.right, cut).and(negative),
+            negative: half_key(pair),
         }
     }
 
     /// The same for the same pair, whichever text stands first; triplets count their third text.
     fn key(&self) -> u64 {
-        let pair = pair_key(self.left, self.right);
-        if self.negative == 0 { pair } else { pair ^ u64::from(self.negative).wrapping_mul(texts::ODD) }
+        with_negative(pair_key(self.left, self.right), self.negative)
     }
 
     fn identical(&self) -> bool {
         self.left == self.right
     }
+}
+
+/// What is never 0 of a triplet's third text, and 0 in other tables.
+fn half_key(pair: &Pair) -> u32 {
+    pair.negative.as_deref().map_or(0, |negative| (text_key(negative) >> 32) as u32 | 1)
+}
+
+fn with_negative(pair: u64, negative: u32) -> u64 {
+    pair ^ u64::from(negative).wrapping_mul(texts::ODD)
+}
+
+/// The same for the same pair, whichever text stands first; triplets count their third text.
+pub(super) fn row_key(pair: &Pair) -> u64 {
+    with_negative(pair_key(text_key(&pair.left), text_key(&pair.right)), half_key(pair))
 }
 
 /// Something worth knowing.

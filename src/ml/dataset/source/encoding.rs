@@ -104,21 +104,26 @@ fn mark(start: &[u8]) -> Option<Encoding> {
 
 /// UTF-16 without a mark: separators and line ends have a zero beside them, always on the same side.
 fn zeros(start: &[u8]) -> Option<Encoding> {
+    let separator = |byte: u8| b"\n\r\t,;|\"".contains(&byte);
     let units = start.chunks_exact(2);
-    let (mut first, mut second, mut little, mut big) = (0, 0, 0, 0);
+    let (mut first, mut second) = (0, 0);
+    // Separators with a zero beside them, and without one: plain text may hold a stray zero.
+    let (mut little, mut big, mut low, mut high) = (0, 0, 0, 0);
     for unit in units.clone() {
         first += usize::from(unit[0] == 0);
         second += usize::from(unit[1] == 0);
-        little += usize::from(unit[1] == 0 && b"\n\r\t,;|".contains(&unit[0]));
-        big += usize::from(unit[0] == 0 && b"\n\r\t,;|".contains(&unit[1]));
+        low += usize::from(separator(unit[0]));
+        high += usize::from(separator(unit[1]));
+        little += usize::from(unit[1] == 0 && separator(unit[0]));
+        big += usize::from(unit[0] == 0 && separator(unit[1]));
     }
     let enough = units.len() / 50;
-    let (encoding, separators, zeros, others) = if second > first {
-        (Encoding::Utf16Le, little, second, first)
+    let (encoding, separators, all, zeros, others) = if second > first {
+        (Encoding::Utf16Le, little, low, second, first)
     } else {
-        (Encoding::Utf16Be, big, first, second)
+        (Encoding::Utf16Be, big, high, first, second)
     };
-    (separators > 0 && zeros > enough && others <= zeros / 20).then_some(encoding)
+    (2 * separators > all && zeros > enough && others <= zeros / 20).then_some(encoding)
 }
 
 /// Some bytes on both sides of a place.

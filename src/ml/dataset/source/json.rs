@@ -158,6 +158,7 @@ impl<R: Read> Json<R> {
                 _ => return Err(unreadable("the file does not begin with a list")),
             }
             if self.peek()? == Some(b']') {
+                self.text.consume(1);
                 return self.after_list();
             }
         }
@@ -242,6 +243,7 @@ impl<R: Read> Json<R> {
 
     /// What was taken, as a row.
     fn row(&mut self, row: usize, line: usize) -> Result<Row, Fault> {
+        let list = self.list;
         let refuse = |bytes: &[u8], code, column: Option<&str>, message: String| {
             Fault::Row(Problem {
                 row,
@@ -254,12 +256,20 @@ impl<R: Read> Json<R> {
                 suggestion: None,
             })
         };
-        let element = serde_json::from_slice(&self.bytes).map_err(|error| {
+        let parsed = serde_json::from_slice(&self.bytes);
+        let first = !std::mem::replace(&mut self.begun, true) && !self.list;
+        if first && parsed.as_ref().is_err_and(serde_json::Error::is_eof) {
+            let next = self.peek().map_err(Fault::Table)?;
+            if next.is_some_and(|next| !matches!(next, b'{' | b'[')) {
+                return Err(Fault::Table(unreadable("an object reaches over several lines")));
+            }
+        }
+        let element = parsed.map_err(|error| {
             let reason = reason(&error);
             if error.is_data() {
                 return refuse(&self.bytes, "not_a_pair", None, NOT_A_PAIR.to_owned());
             }
-            let message = if self.list {
+            let message = if list {
                 format!("The row is not JSON, line {}, column {}: {reason}.", line + error.line() - 1, error.column())
             } else {
                 format!("The line is not JSON, column {}: {reason}. Write one object a line.", error.column())

@@ -263,7 +263,7 @@ impl Source {
         }
         let cells: Vec<&[String]> =
             sample.iter().flatten().map(|row| row.cells.as_slice()).filter(|cells| !is_blank(cells)).collect();
-        let Some(first) = cells.first() else { return Err(no_rows()) };
+        let Some(first) = cells.first() else { return Err(no_good_row(&sample)) };
         if first.len() > MOST_COLUMNS {
             return Err(too_many_columns(first.len()));
         }
@@ -332,6 +332,18 @@ fn no_rows() -> Problems {
     Problems::table("no_rows", "The file has no rows.", "Send a table with two texts and a score in each row.")
 }
 
+/// What is wrong with a table none of whose rows can be read.
+fn no_good_row(rows: &VecDeque<Result<Row, Fault>>) -> Problems {
+    let mut problems = Problems::default();
+    for row in rows {
+        if let Err(Fault::Row(problem)) = row {
+            problems.push(problem.clone());
+        }
+    }
+    let count = problems.total;
+    problems.into_result(count).err().unwrap_or_else(no_rows)
+}
+
 fn not_binary() -> Problems {
     Problems::table(
         "unreadable",
@@ -352,3 +364,5 @@ impl Iterator for Source {
         self.rows.next()
     }
 }
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shamisen_fuzz::ml::dataset::source::FileFormat;
+
+fuzz_target!(|bytes: &[u8]| {
+    shamisen_fuzz::read(bytes, Some(FileFormat::Json));
+    shamisen_fuzz::read(bytes, Some(FileFormat::Jsonl));
+});
