@@ -384,7 +384,7 @@ impl DatasetShelf {
     pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, ShelfError> {
         let (before, after) = (self.pairs_file(before), self.pairs_file(after));
         let open = |file: &Path| Ok::<_, ShelfError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
-        self.beside(move || Ok(diff(open(&before)?, open(&after)?)?)).await
+        self.beside(move || diff(|| open(&before), || open(&after))).await
     }
 
     /// The keys of a benchmark's pairs, read once.

@@ -59,23 +59,23 @@ impl Problems {
         }
     }
 
-    /// `Err` with a sentence about them all where there are any. `rows` is how many were read.
-    pub(crate) fn into_result(mut self, rows: usize) -> Result<(), Self> {
+    /// `Err` with a sentence about them all where there are any. `rows` is how many were read, `scale` the one that
+    /// their scores were taken to lie on.
+    pub(crate) fn into_result(mut self, rows: usize, scale: Option<(f64, f64)>) -> Result<(), Self> {
         if self.total == 0 {
             return Ok(());
         }
         let bad = if self.total == 1 { "1 cell or row".to_owned() } else { format!("{} cells or rows", self.total) };
         self.code = "rows_have_problems";
         self.what = format!("{bad} of {rows} rows cannot be used. Nothing was saved.");
-        let beyond = self.shown.iter().filter(|problem| problem.code == "score_out_of_range");
-        let highest = beyond.filter_map(|problem| problem.value.trim().parse::<f64>().ok()).fold(1.0, f64::max);
-        self.hint = if highest > 1.0 {
-            let scale = [5.0, 10.0, 100.0].into_iter().find(|scale| highest <= *scale).unwrap_or(highest);
-            format!(
-                "Scores must lie between 0 and 1. If yours run from 0 to {scale}, divide them by {scale}, then send the table again."
-            )
-        } else {
-            "Correct the rows below and send the table again.".to_owned()
+        let off_scale = self.shown.iter().any(|problem| problem.code == "score_out_of_range");
+        self.hint = match scale.filter(|_| off_scale) {
+            Some((lowest, highest)) => format!(
+                "Most scores lie on a scale from {lowest} to {highest}. If that is not yours, say so, for example scale=0-10; if it is, correct the rows below, or send on_bad_row=skip to leave them out."
+            ),
+            None => {
+                "Correct the rows below and send the table again, or send on_bad_row=skip to leave them out.".to_owned()
+            }
         };
         Err(self)
     }

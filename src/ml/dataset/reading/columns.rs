@@ -38,18 +38,17 @@ impl Layout {
     /// The same as a choice.
     pub(in crate::ml::dataset) fn mapping(&self) -> Mapping {
         let text = |place: usize| self.texts.get(place).map(|&column| self.column(column));
-        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score: self.score.map(|place| self.column(place)) }
+        Mapping {
+            text_a: text(0),
+            text_b: text(1),
+            negative: text(2),
+            score: self.score.map(|place| self.column(place)),
+        }
     }
 
     /// A column's name, where it has one.
     pub(in crate::ml::dataset) fn name(&self, place: usize) -> Option<&str> {
         self.names.as_ref()?.get(place).map(String::as_str).filter(|name| !name.is_empty())
-    }
-
-    /// The names of the columns that are read: texts, then the score.
-    pub(in crate::ml::dataset) fn read_names(&self) -> Option<Vec<String>> {
-        let places = self.texts.iter().chain(&self.score);
-        self.names.is_some().then(|| places.map(|&place| self.name(place).unwrap_or_default().to_owned()).collect())
     }
 }
 
@@ -119,7 +118,9 @@ impl Seen {
         let mut different = BTreeSet::new();
         let mut last = f64::NEG_INFINITY;
         for row in sample {
-            let Some(cell) = row.cells.get(column).map(|cell| cell.trim()).filter(|cell| !cell.is_empty()) else { continue };
+            let Some(cell) = row.cells.get(column).map(|cell| cell.trim()).filter(|cell| !cell.is_empty()) else {
+                continue;
+            };
             seen.filled += 1;
             let written = score::read(cell, row.dates.contains(&column), &|word| choices.words.contains_key(word));
             seen.scored += usize::from(!matches!(written, Written::Other | Written::Empty));
@@ -174,7 +175,8 @@ impl Columns {
         let place = |columns: &Self, role: usize, name: &str| {
             // A column that was said keeps its role.
             let said = columns.roles[role].map(|(said, _)| said);
-            said.filter(|&said| columns.names.get(said).is_some_and(|known| known == name)).or_else(|| columns.named(name))
+            said.filter(|&said| columns.names.get(said).is_some_and(|known| known == name))
+                .or_else(|| columns.named(name))
         };
         let known = names::TEXTS.iter().find_map(|(one, other, answers)| {
             let places = (place(self, TEXT_A, one)?, place(self, TEXT_B, other)?);
@@ -249,7 +251,13 @@ impl Columns {
     }
 
     /// The layout, where the columns are clear.
-    fn layout(&self, kind: Option<TableKind>, scores: Scores, width: usize, header: Option<&[String]>) -> Option<Layout> {
+    fn layout(
+        &self,
+        kind: Option<TableKind>,
+        scores: Scores,
+        width: usize,
+        header: Option<&[String]>,
+    ) -> Option<Layout> {
         let [one, other, negative, score] = self.roles;
         let by_content = [one, other].iter().flatten().any(|(_, why)| *why == Why::Content);
         let kind = match kind {

@@ -1,12 +1,21 @@
 //! Rows of cells become pairs: which column is what, and what its scores mean.
 
+pub(in crate::ml::dataset) mod columns;
+mod names;
+pub(in crate::ml::dataset) mod rows;
+pub(in crate::ml::dataset) mod scale;
+pub(in crate::ml::dataset) mod score;
+pub(in crate::ml::dataset) mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::source::ReadAs;
-use super::{Pair, Problem, TableKind};
+use super::{Pair, Problem, Problems, TableKind};
 use crate::ml::dataset::checks::Fix;
+
+pub use rows::Reader;
 
 /// A column, by its name or by its number from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -97,4 +106,33 @@ pub enum Outcome {
     Bad(Vec<Problem>),
     /// All cells are blank.
     Blank,
+}
+
+impl Choices {
+    /// The same, words written as cells are compared.
+    ///
+    /// # Errors
+    /// Where a scale has no extent, or a word a value that is none.
+    pub(in crate::ml::dataset) fn checked(mut self) -> Result<Self, Problems> {
+        if let Some(Scale { lowest, highest }) = self.scale
+            && !(lowest.is_finite() && highest.is_finite() && lowest < highest)
+        {
+            return Err(Problems::table(
+                "scale_unclear",
+                format!("A scale from {lowest} to {highest} has no extent."),
+                "Give the lowest score first: \"0-5\", or {\"lowest\": 0, \"highest\": 5}.",
+            ));
+        }
+        if let Some((word, value)) = self.words.iter().find(|(_, value)| !(0.0..=1.0).contains(*value)) {
+            return Err(Problems::table(
+                "word_off_scale",
+                format!(
+                    "The word \"{word}\" is to stand for {value}; words stand for 0 to 1, whatever the table's scale."
+                ),
+                "Give 0 for the lowest score, 1 for the highest, and 0.5 for the middle.",
+            ));
+        }
+        self.words = self.words.iter().map(|(word, value)| (score::normal(word), *value)).collect();
+        Ok(self)
+    }
 }

@@ -83,9 +83,8 @@ pub(super) const SCORES: [&str; 34] = [
 ];
 
 /// Names of what counts rows.
-pub(super) const COUNTERS: [&str; 14] = [
-    "id", "no", "no.", "number", "index", "idx", "row", "line", "#", "番号", "行", "行番号", "通番", "連番",
-];
+pub(super) const COUNTERS: [&str; 14] =
+    ["id", "no", "no.", "number", "index", "idx", "row", "line", "#", "番号", "行", "行番号", "通番", "連番"];
 
 /// A name as names are compared: NFKC, lower case, without blanks, dashes, underscores and byte order marks.
 pub(super) fn normal(name: &str) -> String {
@@ -119,7 +118,9 @@ mod tests {
 
     #[test]
     fn twins_differ_in_their_ends() {
-        for (one, other) in [("職種a", "職種b"), ("title1", "title2"), ("a", "b"), ("左の文", "右の文"), ("文左", "文右")] {
+        for (one, other) in
+            [("職種a", "職種b"), ("title1", "title2"), ("a", "b"), ("左の文", "右の文"), ("文左", "文右")]
+        {
             assert!(are_twins(one, other), "{one} {other}");
         }
         assert!(!are_twins("職種b", "職種a") && !are_twins("職種a", "点数b"));

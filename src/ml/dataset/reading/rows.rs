@@ -121,7 +121,9 @@ impl Rule {
     pub(in crate::ml::dataset) fn number(&self, number: f64) -> Option<f64> {
         match self.scores {
             Scores::Any => Some(number),
-            Scores::Unit => self.scale.holds(number).then(|| self.scale.place(number)).filter(|place| self.fits(*place)),
+            Scores::Unit => {
+                self.scale.holds(number).then(|| self.scale.place(number)).filter(|place| self.fits(*place))
+            }
         }
     }
 
@@ -151,7 +153,9 @@ impl Rule {
                 Some(&part) => (self.part(part), self.outside(self.scale.at(part))),
                 None => (None, not_a_number(cell)),
             },
-            Written::Date(day) if self.dates => (self.part(day.fraction()), self.outside(self.scale.at(day.fraction()))),
+            Written::Date(day) if self.dates => {
+                (self.part(day.fraction()), self.outside(self.scale.at(day.fraction())))
+            }
             Written::Date(day) => return Err(a_date(day)),
             Written::Other => return Err(not_a_number(cell)),
         };

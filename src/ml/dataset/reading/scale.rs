@@ -39,7 +39,7 @@ impl Scale {
 
 /// The numbers of a table.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(in crate::ml::dataset) struct Numbers {
     count: usize,
     lowest: f64,
     highest: f64,
@@ -62,7 +62,7 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    pub(super) fn add(&mut self, number: f64) {
+    pub(in crate::ml::dataset) fn add(&mut self, number: f64) {
         self.count += 1;
         self.lowest = self.lowest.min(number);
         self.highest = self.highest.max(number);
@@ -79,7 +79,7 @@ impl Numbers {
     }
 
     /// The scale on which these numbers probably lie. A few that lie outside are mistakes and widen nothing.
-    pub(super) fn scale(&self) -> Scale {
+    pub(in crate::ml::dataset) fn scale(&self) -> Scale {
         if self.count == 0 {
             return USUAL[0];
         }
@@ -127,7 +127,7 @@ impl Numbers {
 
     /// Whether these are the tutorial's scores: angular similarities, `1 - acos(c) / pi` of cosines with at most two
     /// decimals, none below 0.5. Halves and wholes alone would prove nothing, nor would two thirds.
-    pub(super) fn are_angular(&self) -> bool {
+    pub(in crate::ml::dataset) fn are_angular(&self) -> bool {
         if self.lowest != 0.5 || self.highest > 1.0 || self.uncounted {
             return false;
         }

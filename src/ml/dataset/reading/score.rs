@@ -7,7 +7,7 @@ use super::words;
 
 /// What stands in a score cell.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Written {
+pub(in crate::ml::dataset) enum Written {
     /// Nothing.
     Empty,
     /// A number on the table's own scale.
@@ -26,7 +26,7 @@ pub(super) enum Written {
 
 /// The two numbers of a day, as they were probably typed: the smaller first, for no score is above its whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Day {
+pub(in crate::ml::dataset) struct Day {
     smaller: u32,
     larger: u32,
 }
@@ -37,24 +37,28 @@ impl Day {
     }
 
     /// The part of the scale that was probably meant.
-    pub(super) fn fraction(self) -> f64 {
+    pub(in crate::ml::dataset) fn fraction(self) -> f64 {
         f64::from(self.smaller) / f64::from(self.larger)
     }
 
     /// As it was probably typed.
-    pub(super) fn typed(self) -> String {
+    pub(in crate::ml::dataset) fn typed(self) -> String {
         format!("{}/{}", self.smaller, self.larger)
     }
 }
 
 /// Reads a cell. `date` says that the workbook itself calls it one; `said` whether somebody gave this word a value.
-pub(super) fn read(cell: &str, date: bool, said: &dyn Fn(&str) -> bool) -> Written {
+pub(in crate::ml::dataset) fn read(cell: &str, date: bool, said: &dyn Fn(&str) -> bool) -> Written {
     let cell = cell.trim_matches(blank);
     if cell.is_empty() {
         return Written::Empty;
     }
     // Most scores are plain numbers.
-    if !date && is_plain(cell) && let Ok(number) = cell.parse::<f64>() && !said(cell) {
+    if !date
+        && is_plain(cell)
+        && let Ok(number) = cell.parse::<f64>()
+        && !said(cell)
+    {
         return finite(number).map_or(Written::Other, Written::Number);
     }
     // What is longer is no score, and is not worth a normalisation.
@@ -94,7 +98,7 @@ const UNITS: [&str; 6] = ["点", "points", "point", "pts", "pt", "ポイント"]
 
 /// A cell's or a word's form in which it is compared: NFKC, lower case, one kind of dash and of ring, no blanks at its
 /// ends.
-pub(super) fn normal(text: &str) -> String {
+pub(in crate::ml::dataset) fn normal(text: &str) -> String {
     let folded = text.nfkc().flat_map(char::to_lowercase).map(|c| match c {
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
         '\u{2044}' | '\u{2215}' => '/',
@@ -184,7 +188,17 @@ fn is_year(text: &str) -> bool {
 fn named(month: &str, number: &str) -> Option<Day> {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const WHOLE: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
         "december",
     ];
     let place = (0..12).find(|&place| month == MONTHS[place] || month == WHOLE[place])?;
@@ -202,9 +216,24 @@ mod tests {
     #[test]
     fn a_number_is_read_however_it_is_written() {
         for (cell, number) in [
-            ("0.5", 0.5), (" 4 ", 4.0), ("４．５", 4.5), ("0,5", 0.5), ("0,500", 0.5), ("1,234.5", 1234.5),
-            ("1.234,5", 1234.5), ("1,234,567", 1_234_567.0), ("−0.5", -0.5), ("－１", -1.0), ("+1", 1.0), ("1e-3", 0.001),
-            ("3点", 3.0), ("３．５ 点", 3.5), ("4 pts", 4.0), ("\u{feff}5", 5.0), ("\u{a0}5\u{a0}", 5.0), (".5", 0.5),
+            ("0.5", 0.5),
+            (" 4 ", 4.0),
+            ("４．５", 4.5),
+            ("0,5", 0.5),
+            ("0,500", 0.5),
+            ("1,234.5", 1234.5),
+            ("1.234,5", 1234.5),
+            ("1,234,567", 1_234_567.0),
+            ("−0.5", -0.5),
+            ("－１", -1.0),
+            ("+1", 1.0),
+            ("1e-3", 0.001),
+            ("3点", 3.0),
+            ("３．５ 点", 3.5),
+            ("4 pts", 4.0),
+            ("\u{feff}5", 5.0),
+            ("\u{a0}5\u{a0}", 5.0),
+            (".5", 0.5),
         ] {
             assert_eq!(plain(cell), Written::Number(number), "{cell:?}");
         }
@@ -212,10 +241,12 @@ mod tests {
 
     #[test]
     fn percents_and_fractions_are_parts_of_the_scale() {
-        for (cell, part) in [("80%", 0.8), ("８０％", 0.8), ("80 %", 0.8), ("12,5%", 0.125), ("80パーセント", 0.8)] {
+        for (cell, part) in [("80%", 0.8), ("８０％", 0.8), ("80 %", 0.8), ("12,5%", 0.125), ("80パーセント", 0.8)]
+        {
             assert_eq!(plain(cell), Written::Percent(part), "{cell:?}");
         }
-        for (cell, part) in [("4/5", 0.8), ("４／５", 0.8), ("4 / 5", 0.8), ("½", 0.5), ("2.5/5", 0.5), ("0/5", 0.0)] {
+        for (cell, part) in [("4/5", 0.8), ("４／５", 0.8), ("4 / 5", 0.8), ("½", 0.5), ("2.5/5", 0.5), ("0/5", 0.0)]
+        {
             assert_eq!(plain(cell), Written::Fraction(part), "{cell:?}");
         }
     }
@@ -223,8 +254,22 @@ mod tests {
     #[test]
     fn what_a_spreadsheet_made_of_a_fraction_is_seen() {
         for cell in [
-            "4月5日", "４月５日", "2026年4月5日", "5-Apr", "05-Apr", "Apr-05", "5-Apr-26", "April 5", "5 Apr 2026",
-            "2026-04-05", "2026/4/5", "2026-04-05 00:00:00", "2026-04-05T00:00:00", "04/05/2026", "4/5/26", "5月4日",
+            "4月5日",
+            "４月５日",
+            "2026年4月5日",
+            "5-Apr",
+            "05-Apr",
+            "Apr-05",
+            "5-Apr-26",
+            "April 5",
+            "5 Apr 2026",
+            "2026-04-05",
+            "2026/4/5",
+            "2026-04-05 00:00:00",
+            "2026-04-05T00:00:00",
+            "04/05/2026",
+            "4/5/26",
+            "5月4日",
         ] {
             let Written::Date(day) = plain(cell) else { panic!("{cell:?}: {:?}", plain(cell)) };
             assert_eq!((day.typed().as_str(), day.fraction()), ("4/5", 0.8), "{cell:?}");
@@ -236,7 +281,8 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_dictionary_and_those_that_were_said() {
-        for cell in ["高", "○", "〇", "◯", "×", "✕", "◎", "はい", "YES", "Ｙｅｓ", "不一致", "unrelated", " same "] {
+        for cell in ["高", "○", "〇", "◯", "×", "✕", "◎", "はい", "YES", "Ｙｅｓ", "不一致", "unrelated", " same "]
+        {
             assert!(matches!(plain(cell), Written::Word(_)), "{cell:?}");
         }
         assert_eq!(plain("A"), Written::Other);
@@ -246,7 +292,9 @@ mod tests {
 
     #[test]
     fn what_is_no_score_is_none() {
-        for cell in ["x", "nan", "inf", "-", "--", "1/0", "a/b", "%", "1,2,3", "1.2.3", "要確認", "1 2", "12-34", "e", "."] {
+        for cell in
+            ["x", "nan", "inf", "-", "--", "1/0", "a/b", "%", "1,2,3", "1.2.3", "要確認", "1 2", "12-34", "e", "."]
+        {
             assert_eq!(plain(cell), Written::Other, "{cell:?}");
         }
         for cell in ["", " ", "\u{3000}", "\u{feff}"] {
