@@ -15,21 +15,21 @@ export const withFix = (applied, fix) => {
   return [...applied.filter((other) => other !== fix && !rivals.includes(other)), fix];
 };
 
-/** A fact as it is written: `languages` are told by their codes. */
-function plain(name, value) {
-  if (Array.isArray(value)) return value.map((one) => plain(name, one)).join(lang() === "ja" ? "、" : ", ");
-  if (name === "languages" && /^[a-z]{2,3}$/.test(value)) return new Intl.DisplayNames(lang(), { type: "language" }).of(value);
+/** A fact as it is written; languages come as their codes. */
+function plain(value) {
+  if (Array.isArray(value)) return value.map(plain).join(lang() === "ja" ? "、" : ", ");
+  if (value?.code) return new Intl.DisplayNames(lang(), { type: "language" }).of(value.code);
   return value;
 }
 
-/** A finding's sentence in the page's language; the server's English where the page has none. */
+/** A finding's sentence in the page's language; the server's English where the page has none. A level, or a fact that
+    is simply true, may have a sentence of its own. */
 function words({ code, level, count, rows, facts, message, hint }, suffix) {
-  const [special, general] = [`finding.${code}.${level}${suffix}`, `finding.${code}${suffix}`];
-  const key = has(special) ? special : general;
   const values = { count, rows };
-  for (const [name, value] of Object.entries(facts ?? {})) values[name] = plain(name, value);
-  const text = has(key) ? t(key, values) : suffix ? hint : message;
-  return { text, english: !has(key) };
+  for (const [name, value] of Object.entries(facts ?? {})) values[name] = plain(value);
+  const cases = [...Object.keys(values).filter((name) => values[name] === true), level].map((name) => `${code}.${name}`);
+  const key = [...cases, code].map((name) => `finding.${name}${suffix}`).find(has);
+  return { text: key ? t(key, values) : suffix ? hint : message, english: !key };
 }
 
 const sentence = (finding, suffix, props) => h("p", {

@@ -1,6 +1,6 @@
 // From a taxonomy to pairs.
 
-import { Notice, api, part, problemView } from "./api.js";
+import { Notice, api, part, problemView, rowTable } from "./api.js";
 import { composing, h, tx } from "./dom.js";
 import { TAXONOMIES, fileField } from "./file.js";
 import { lang, t } from "./i18n.js";
@@ -65,5 +65,8 @@ export function madeView(id) {
   return h("div", { class: "note" },
     h("p", null, () => t("taxonomy.made", {
       list: KINDS.filter((kind) => counts[kind]).map((kind) => t(`taxonomy.made.${kind}`, { n: counts[kind] })).join(lang() === "ja" ? "、" : ", ") })),
-    dataset.held_out_id && h("p", null, h("a", { href: `#/data/${part(dataset.held_out_id)}` }, tx("taxonomy.held"))));
+    (dataset.notes ?? []).map((note) => h("p", { class: "quiet", lang: "en" }, note)),
+    dataset.held_out_id && h("p", null, h("a", { href: `#/data/${part(dataset.held_out_id)}` }, tx("taxonomy.held"))),
+    dataset.problems_total > 0 && h("details", null, h("summary", null, tx("taxonomy.problems", { n: dataset.problems_total })),
+      rowTable({ errors: dataset.problems, errors_total: dataset.problems_total })));
 }
