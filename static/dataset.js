@@ -13,6 +13,9 @@ import { madeView } from "./taxonomy.js";
 import { field } from "./tune.js";
 import { asWishes } from "./wishes.js";
 
+/** Pairs whose similarities a file may carry. */
+const MOST_MEASURED = 20_000;
+
 /** `ontable(file, of)` is told of a corrected file, with the dataset that it is a new version of. */
 export function datasetView(id, ontable) {
   const title = h("h1", { tabindex: "-1" }, id);
@@ -60,7 +63,7 @@ export function datasetView(id, ontable) {
     return h("p", { class: "actions" },
       learning && h("a", { class: "button main", href: `#/?dataset=${part(id)}` }, tx("data.train")),
       file(() => "", "data.file"),
-      learning && file(() => `?annotated=1&base=default&language=${t("language.code")}`, "data.annotated"),
+      learning && file(() => `?annotated=1&language=${lang()}${dataset.rows <= MOST_MEASURED ? "&base=default" : ""}`, "data.annotated"),
       learning && h("span", { class: "quiet" }, tx("data.annotated.about")));
   }
 

@@ -1,19 +1,21 @@
 // "Do you need to train at all?": what the model says of a table's pairs before it has learned from them.
 
 import { api, part, problemView } from "./api.js";
-import { fixed, h, tx } from "./dom.js";
+import { announce, fixed, h, tx } from "./dom.js";
 import { pairTable } from "./findings.js";
 import { has, lang, t } from "./i18n.js";
 
 export function needView(id) {
-  const body = h("div", { role: "status" }, h("p", { class: "quiet" }, tx("need.asking")));
+  const body = h("div", null, h("p", { class: "quiet" }, tx("need.asking")));
   const element = h("section", { class: "block need" }, h("h2", null, tx("need.title")), body);
   let gone = false;
 
   async function load() {
     try {
       const verdict = await api(`datasets/${part(id)}/verdict`);
-      if (!gone) body.replaceChildren(...answer(verdict));
+      if (gone) return;
+      body.replaceChildren(...answer(verdict));
+      announce(body.querySelector(".lead").textContent);
     } catch (error) {
       if (!gone) body.replaceChildren(problemView(error, { retry: load }));
     }

@@ -1,7 +1,7 @@
 // Pairs whose answer would teach a tuned model most.
 
 import { api, part, problemView } from "./api.js";
-import { copyButton, fixed, h, tx } from "./dom.js";
+import { announce, copyButton, fixed, h, tx } from "./dom.js";
 import { pairTable } from "./findings.js";
 import { has, t } from "./i18n.js";
 
@@ -10,7 +10,7 @@ const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll("\"", "\"\
 const table = (rows) => ["base,ref,similarity", ...rows.map(({ left, right }) => `${quoted(left)},${quoted(right)},`)].join("\r\n");
 
 export function suggestionsView(job) {
-  const body = h("div", { role: "status" });
+  const body = h("div");
   const ask = h("button", { type: "button", onclick: load }, tx("suggest.go"));
   const start = h("p", null, ask);
 
@@ -19,6 +19,7 @@ export function suggestionsView(job) {
     try {
       const { suggestions } = await api(`jobs/${part(job)}/suggestions?limit=20`);
       start.hidden = true;
+      announce(t("suggest.found", { n: suggestions.length }));
       body.replaceChildren(...(suggestions.length ? shown(suggestions) : [h("p", { class: "quiet" }, tx("suggest.none"))]));
     } catch (error) {
       body.replaceChildren(problemView(error));

@@ -112,6 +112,7 @@ export const DATA_STRINGS = {
   "suggest.about": ["Pairs without a score whose answer would teach this model most.", "まだ点数がなく、答えるとモデルの改善に最も役立つ組です。"],
   "suggest.go": ["Find such pairs", "候補を探す"],
   "suggest.busy": ["Looking for pairs …", "候補を探しています…"],
+  "suggest.found": ["{n|pair|pairs} found", "{n} 組の候補があります"],
   "suggest.none": ["None was found: the table's texts are paired already.", "候補は見つかりませんでした。"],
   "suggest.fill": ["Copy the table, fill in the scores, and add it to your file.", "表をコピーし、点数を記入して元のファイルに追加してください。"],
   "suggest.why": ["Why", "理由"],

@@ -1,7 +1,6 @@
 // The strings of the reading desk.
 
 export const DESK_STRINGS = {
-  "language.code": ["en", "ja"],
   "rows": ["{n|row|rows}", "{n} 行"],
   "desk.title": ["Reading desk", "表の確認"],
   "desk.waiting": ["{name} is not saved yet: go on", "「{name}」はまだ保存されていません（確認に戻る）"],
