@@ -24,15 +24,16 @@ export class Notice extends Error {
   }
 }
 
-export async function api(path, { method = "GET", json, form } = {}) {
+export async function api(path, { method = "GET", json, form, signal } = {}) {
   const headers = { accept: "application/json" };
   if (json) headers["content-type"] = "application/json";
   let response;
   let text;
   try {
-    response = await send(path, { method, headers, body: json ? JSON.stringify(json) : form });
+    response = await send(path, { method, headers, body: json ? JSON.stringify(json) : form, signal });
     text = await response.text();
-  } catch {
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new NoContact();
   }
   if (!response.ok) throw failure(response, text);
@@ -96,7 +97,8 @@ export function sentences({ code, detail, message, title, hint, errors_total: n 
   ].filter(Boolean);
 }
 
-function rowTable(body) {
+/** Rows of a table that cannot be used: where, what stands there, and what to do. */
+export function rowTable(body) {
   const { errors } = body;
   const total = body.errors_total ?? errors.length;
   const head = (key, hint) => h("th", { scope: "col", title: hint ? tx(hint) : null }, tx(key));

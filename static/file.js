@@ -1,19 +1,19 @@
-// Choosing a table, and reading it in the encoding that the spreadsheet used.
+// Choosing a file: the server reads it, whatever wrote it.
 
 import { Notice } from "./api.js";
 import { bytes, h, newId, tx } from "./dom.js";
 import { t } from "./i18n.js";
 
-const SPREADSHEET = /\.(xlsx?|xlsm|ods|numbers)$/i;
+const TABLES = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.xlsx,.parquet,.gz,.zst,text/csv,text/tab-separated-values,text/plain";
+export const TAXONOMIES = `${TABLES},.ttl,.jsonld,.nt`;
 
-/** A place to drop or choose a file. */
-export function fileField({ label, prompt, hint, optional, small, onchange }) {
+/** A place to drop or choose a file. With `ontake` it does not keep it, but hands it on. */
+export function fileField({ label, prompt, hint, optional, small, accept = TABLES, onchange, ontake }) {
   let file = null;
   const id = newId("file");
   const chosen = h("p", { class: "chosen", hidden: true });
-  const note = h("p", { class: "note", role: "status", hidden: true });
   const input = h("input", {
-    type: "file", id, class: "hush", accept: ".csv,.tsv,.txt,text/csv,text/tab-separated-values,text/plain",
+    type: "file", id, class: "hush", accept,
     "aria-describedby": `${id}-hint`,
     onclick: () => { input.value = ""; },
     onchange: () => { if (input.files.length) take(input.files[0]); },
@@ -21,7 +21,7 @@ export function fileField({ label, prompt, hint, optional, small, onchange }) {
   const zone = h("label", { class: small ? "drop small" : "drop", for: id }, input, h("span", { class: "prompt" }, tx(prompt)));
   const element = h("div", { class: "field" },
     h("p", { class: "label", id: `${id}-label` }, tx(label), optional && h("span", { class: "quiet" }, " ", tx("optional"))),
-    zone, chosen, note, h("p", { class: "quiet", id: `${id}-hint` }, tx(hint)));
+    zone, chosen, h("p", { class: "quiet", id: `${id}-hint` }, tx(hint)));
 
   for (const name of ["dragenter", "dragover"]) {
     zone.addEventListener(name, (event) => {
@@ -35,16 +35,11 @@ export function fileField({ label, prompt, hint, optional, small, onchange }) {
     if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
   });
 
-  async function take(next) {
+  function take(next) {
+    if (ontake) return ontake(next);
     file = next;
-    note.hidden = true;
     show();
     onchange?.();
-    const spoken = await read().catch((error) => ({ words: error.words }));
-    if (file !== next) return;
-    const words = spoken.words ?? (spoken.encoding && tx("file.converted", { encoding: spoken.encoding }));
-    note.replaceChildren(...(words ? [h("span", null, words)] : []));
-    note.hidden = !words;
   }
 
   function show() {
@@ -56,7 +51,6 @@ export function fileField({ label, prompt, hint, optional, small, onchange }) {
       type: "button", class: "small", "aria-label": () => t("file.remove", { name }),
       onclick: () => {
         file = null;
-        note.hidden = true;
         show();
         onchange?.();
         input.focus();
@@ -66,37 +60,28 @@ export function fileField({ label, prompt, hint, optional, small, onchange }) {
     chosen.title = name;
   }
 
-  /** The file as it is now on disk: `{name, blob, encoding}`. */
+  /** The file, where it can still be read: one that was written anew since it was chosen cannot. */
   async function read() {
-    const { name } = file;
-    if (SPREADSHEET.test(name)) throw new Notice(tx("file.spreadsheet", { name }));
-    let buffer;
-    try {
-      buffer = await file.arrayBuffer();
-    } catch {
-      throw new Notice(tx("file.changed", { name }));
-    }
-    const found = decode(buffer);
-    return { name, encoding: found?.label, blob: new Blob([found ? found.text : buffer], { type: "text/csv" }) };
+    await readable(file);
+    return file;
   }
 
   return { element, input, read, get file() { return file; } };
 }
 
-/** Japanese spreadsheets write Shift_JIS, and some programs UTF-16; `null` for what goes to the server as it is. */
-function decode(buffer) {
-  const [first, second] = new Uint8Array(buffer, 0, Math.min(2, buffer.byteLength));
-  if (first === 0xff && second === 0xfe) return { label: "UTF-16", text: new TextDecoder("utf-16le").decode(buffer) };
-  const attempt = (label) => {
-    try {
-      return { label, text: new TextDecoder(label, { fatal: true }).decode(buffer) };
-    } catch {
-      return null;
-    }
-  };
-  if (attempt("utf-8")) return null;
-  const found = attempt("shift_jis");
-  return found && { ...found, label: "Shift_JIS" };
+/** Whether a chosen file is still as it was chosen; an error in words where it is not. */
+export async function readable(file) {
+  const { name } = file;
+  await file.slice(0, 1).arrayBuffer().catch(() => { throw new Notice(tx("file.changed", { name })); });
+}
+
+/** What was pasted, as a file: a file itself, or cells that were copied from a spreadsheet. */
+export function pasted(event) {
+  if (event.target.closest?.("input, textarea, select")) return null;
+  const [file] = event.clipboardData?.files ?? [];
+  if (file && !file.type.startsWith("image/")) return file;
+  const text = event.clipboardData?.getData("text/plain") ?? "";
+  return text.includes("\t") && text.includes("\n") ? new File([text], t("file.pasted"), { type: "text/tab-separated-values" }) : null;
 }
 
 /** A table to begin with; the mark lets spreadsheets see that it is UTF-8. */

@@ -1,5 +1,9 @@
 // Every string of the page: [English, Japanese]. {x} is a value; {x|one|many} is a count and its noun.
 
+import { DATA_STRINGS } from "./words_data.js";
+import { DESK_STRINGS } from "./words_desk.js";
+import { FINDING_STRINGS } from "./words_findings.js";
+
 const STRINGS = {
   "page.skip": ["Skip to the content", "本文へ移動"],
   "page.language": ["Language", "言語"],
@@ -31,15 +35,15 @@ const STRINGS = {
     "Choose a table of text pairs that you have scored. Shamisen trains a sentence encoder on it, shows what changed, and serves the result.",
     "類似度を付けた文の組の表を選んでください。その表で文エンコーダーを学習させ、何が変わったかを示し、学習後のモデルをすぐに使えるようにします。"],
   "tune.table": ["Your table", "学習用の表"],
-  "tune.drop": ["Drop a CSV file here, or choose one", "CSV ファイルをここにドロップするか、選択してください"],
-  "tune.drop.hint": ["Two text columns and a score from 0 to 1; or pairs without a score (anchor, positive). CSV, semicolons or tabs.", "文の列が 2 つと、0〜1 のスコアの列が 1 つ。スコアのない組（anchor, positive）も使えます。区切りはコンマ、セミコロン、タブのいずれでもかまいません。"],
+  "tune.drop": ["Drop a table here, choose one, or paste cells", "表をここにドロップ、または選択してください。セルの貼り付けもできます"],
+  "tune.drop.hint": ["Two columns of texts and one of scores, on any scale and under any names. CSV in any encoding, TSV, XLSX, JSON Lines, Parquet. You see how it is read before anything is kept.", "文の列が 2 つと点数の列が 1 つ。列名、点数の尺度、文字コードは問いません。CSV、TSV、XLSX、JSON Lines、Parquet に対応しています。保存する前に、読み取り結果を確認できます。"],
   "tune.template": ["Download a template", "ひな形をダウンロード"],
   "tune.name": ["Name of the model", "モデルの名前"],
   "tune.name.hint": ["Example: job-titles", "例：job-titles"],
   "tune.start": ["Start from", "元にするモデル"],
   "tune.start.default": ["The default model", "標準のモデル（default）"],
   "tune.benchmark": ["Benchmark table", "ベンチマーク用の表"],
-  "tune.benchmark.drop": ["Choose a benchmark CSV", "ベンチマークの CSV を選択"],
+  "tune.benchmark.drop": ["Choose a benchmark table", "ベンチマークの表を選択"],
   "tune.benchmark.hint": [
     "General sentence pairs with human scores, such as STS Benchmark; any scale. They are never trained on: they show whether the model still understands everyday language.",
     "STS Benchmark のような、人が採点した一般的な文の組です。点数の尺度は問いません。学習には使わず、日常的な言葉の理解が保たれているかを調べます。"],
@@ -63,12 +67,10 @@ const STRINGS = {
   "tune.creating": ["Creating the job …", "ジョブを作成しています…"],
   "tune.nofile": ["Choose a table first.", "先に表を選んでください。"],
   "tune.how": ["How the table looks", "表の形"],
-  "tune.how.score": ["1 means the same, 0.5 unrelated. A hundred pairs are enough to begin.", "1 は「同じ意味」、0.5 は「無関係」です。100 組ほどから始められます。"],
+  "tune.how.score": ["Here 1 means the same and 0.5 unrelated. Your own column names and your own scale, such as 0 to 5 or ○ and ×, are fine too. A hundred pairs are enough to begin.", "この例では 1 が「同じ意味」、0.5 が「無関係」です。列名も点数の付け方（0〜5、○× など）も自由です。100 組ほどから始められます。"],
   "tune.how.held": ["A part of the pairs is held back from training, to measure the result honestly.", "結果を公平に測るため、一部の組は学習に使わず検証用に取っておきます。"],
   "file.remove": ["Remove {name}", "{name} を外す"],
   "file.chosen": ["{name}, {size}", "{name}（{size}）"],
-  "file.converted": ["The file is written in {encoding}; the page converts it to UTF-8 before sending.", "ファイルの文字コードは {encoding} です。送信する前に UTF-8 へ変換します。"],
-  "file.spreadsheet": ["{name} is a spreadsheet file, not a CSV. In the spreadsheet choose File › Save as › “CSV UTF-8”, then choose the new file.", "{name} は表計算ソフトのファイルで、CSV ではありません。「名前を付けて保存」で「CSV UTF-8」を選び、保存したファイルを指定してください。"],
   "file.changed": ["{name} can no longer be read: it was changed or moved since you chose it. Choose it again.", "{name} を読み込めません。選択した後に変更または移動されたようです。もう一度選択してください。"],
 
   "problem.title": ["That did not work", "処理できませんでした"],
@@ -95,13 +97,13 @@ const STRINGS = {
   "row.text_has_nul": ["The text contains an invisible NUL character.", "文に目に見えない NUL 文字が含まれています。"],
   "row.text_has_nul.hint": ["Type the text again.", "文を入力し直してください。"],
   "row.score_missing": ["The score is empty.", "スコアが空です。"],
-  "row.score_missing.hint": ["Write a number from 0 to 1, or delete the row.", "0〜1 の数を入力するか、行を削除してください。"],
+  "row.score_missing.hint": ["Write a score, or delete the row.", "点数を入力するか、行を削除してください。"],
   "row.score_not_a_number": ["The score is not a number.", "スコアが数ではありません。"],
-  "row.score_not_a_number.hint": ["Write a number such as 0.8, with a point.", "0.8 のような数を、半角で入力してください。"],
-  "row.score_out_of_range": ["The score is outside 0 to 1.", "スコアが 0〜1 の範囲にありません。"],
-  "row.score_out_of_range.hint": ["Bring the scores to the scale 0 to 1.", "スコアを 0〜1 の尺度に直してください。"],
+  "row.score_not_a_number.hint": ["Write a number such as 0.8, or say what the word stands for.", "0.8 のような数を入力するか、言葉が表す値を指定してください。"],
+  "row.score_out_of_range": ["The score is outside the scale.", "点数が尺度の範囲の外です。"],
+  "row.score_out_of_range.hint": ["Correct it, or choose another scale.", "点数を直すか、尺度を変更してください。"],
   "row.uneven_row": ["The row has another number of cells than the first row.", "セルの数が 1 行目と違います。"],
-  "row.uneven_row.hint": ["Put a text that holds a comma in quotes: \"a, b\".", "コンマを含む文は \"a, b\" のように引用符で囲んでください。"],
+  "row.uneven_row.hint": ["Put a text that holds the separator in quotes: \"a, b\".", "区切り文字を含む文は \"a, b\" のように引用符で囲んでください。"],
   "error.rows_have_problems": ["{n|cell or row|cells or rows} cannot be used. Nothing was saved.", "使えないセルまたは行が {n} 件あります。何も保存していません。"],
   "error.columns_unclear": ["The columns of the two texts and of the score were not found.", "2 つの文の列とスコアの列が見つかりませんでした。"],
   "error.no_rows": ["The table has no pairs.", "表に文の組がありません。"],
@@ -128,8 +130,8 @@ const STRINGS = {
   "hint.stopping": ["Try again in some seconds.", "しばらくしてからもう一度試してください。"],
   "hint.deadline": ["Try again, or send less at once.", "もう一度試すか、一度に送る量を減らしてください。"],
   "hint.body_too_slow": ["Send it again.", "もう一度送信してください。"],
-  "hint.rows_have_problems": ["Correct the rows below and send the table again.", "下の行を直して、もう一度送信してください。スコアが 5 点満点や 100 点満点の場合は、5 や 100 で割って 0〜1 にしてください。"],
-  "hint.columns_unclear": ["Name the columns base, ref, similarity.", "1 行目の列名を base、ref、similarity にしてください。"],
+  "hint.rows_have_problems": ["Correct the rows below and send the table again, or leave them out.", "下の行を直してもう一度送信するか、使えない行を除外してください。"],
+  "hint.columns_unclear": ["Say which columns hold the two texts and the score.", "2 つの文とスコアの列を指定してください。"],
   "hint.no_rows": ["Put one pair in each row.", "base、ref、similarity の列を作り、1 行に 1 組ずつ入力してください。"],
   "hint.not_utf8": ["Save it as “CSV UTF-8”.", "表計算ソフトで「CSV UTF-8」を選んで保存し、もう一度送信してください。"],
   "hint.quote_not_closed": ["Close it with a second \".", "引用符 \" を閉じてください。文中の引用符は \"\" と 2 つ続けて書きます。"],
@@ -449,6 +451,8 @@ const STRINGS = {
     "エイリアスは、指すモデルをあとから変えられる名前です。アプリは「live」を使い続けるだけで、切り替えを意識する必要はありません。"],
 };
 
+const ALL = { ...STRINGS, ...DESK_STRINGS, ...FINDING_STRINGS, ...DATA_STRINGS };
+
 export const LANGUAGES = { en: "English", ja: "日本語" };
 const codes = Object.keys(LANGUAGES);
 let language = stored() ?? ((navigator.language || "en").toLowerCase().startsWith("ja") ? "ja" : "en");
@@ -472,10 +476,10 @@ export function setLang(code) {
   } catch { /* a private window: the choice holds until the page is closed */ }
 }
 
-export const has = (key) => Object.hasOwn(STRINGS, key);
+export const has = (key) => Object.hasOwn(ALL, key);
 
 export function t(key, values = {}) {
-  const text = STRINGS[key]?.[codes.indexOf(language)] ?? key;
+  const text = ALL[key]?.[codes.indexOf(language)] ?? key;
   return text.replace(/\{(\w+)(?:\|([^|}]*)\|([^}]*))?\}/g, (_, name, one, many) => {
     const value = values[name];
     const shown = typeof value === "number" ? value.toLocaleString(language) : String(value ?? "");

@@ -9,6 +9,7 @@ import { lang, t } from "./i18n.js";
 import { makeDefault } from "./lists.js";
 import { moversView, thresholdsView } from "./pairs.js";
 import { summary } from "./report.js";
+import { suggestionsView } from "./suggest.js";
 import { verdictView } from "./verdict.js";
 
 const PHASES = ["loading", "base_eval", "training", "evaluating", "saving"];
@@ -124,6 +125,7 @@ export function jobView(id) {
       verdict.replaceChildren(verdictView(job.report));
       pairs.replaceChildren(thresholdsView(job.report), moversView(job.report.movers));
     }
+    if (job.status === "succeeded") pairs.append(suggestionsView(id));
     if (job.report?.notes?.length) {
       // The warnings of the run stand in the notes now.
       notices.replaceChildren();

@@ -84,7 +84,10 @@ export async function download(event, failed) {
     failed(response);
     return;
   }
-  const [, name] = /filename="([^"]+)"/.exec(response.headers.get("content-disposition") ?? "") ?? [null, "card.md"];
+  const said = response.headers.get("content-disposition") ?? "";
+  const [, spoken] = /filename\*=UTF-8''([^;]+)/i.exec(said) ?? [];
+  const [, plain] = /filename="([^"]+)"/.exec(said) ?? [];
+  const name = spoken ? decodeURIComponent(spoken) : plain ?? "card.md";
   const link = h("a", { href: URL.createObjectURL(await response.blob()), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

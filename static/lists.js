@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 import { download } from "./key.js";
 
 /** A list that fetches itself, again while something runs. */
-function list(heading, lead, fetch, draw, again) {
+export function list(heading, lead, fetch, draw, again) {
   let timer = null;
   let gone = false;
   let shown = "";
@@ -48,9 +48,9 @@ function list(heading, lead, fetch, draw, again) {
   };
 }
 
-const cell = (key, ...children) => h("td", { "data-label": tx(key) }, h("span", null, ...children));
-const heads = (...keys) => h("thead", null, h("tr", null, keys.map((key) => h("th", { scope: "col" }, tx(key)))));
-const nothing = (key) => h("div", { class: "empty" }, h("p", null, tx(key)), h("a", { class: "button main", href: "#/" }, tx("jobs.empty.go")));
+export const cell = (key, ...children) => h("td", { "data-label": tx(key) }, h("span", null, ...children));
+export const heads = (...keys) => h("thead", null, h("tr", null, keys.map((key) => h("th", { scope: "col" }, tx(key)))));
+export const nothing = (key) => h("div", { class: "empty" }, h("p", null, tx(key)), h("a", { class: "button main", href: "#/" }, tx("jobs.empty.go")));
 
 export function jobsView() {
   const draw = (jobs) => {

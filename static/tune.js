@@ -5,16 +5,21 @@ import { announce, bytes, composing, duration, h, newId, tx } from "./dom.js";
 import { noteWords } from "./events.js";
 import { downloadTemplate, fileField } from "./file.js";
 import { t } from "./i18n.js";
+import { formOf } from "./wishes.js";
 
 const RECIPES = ["recommended", "gentle", "thorough", "tutorial"];
 
-export function tuneView() {
+/** `ontable(file)` is told of a table that was dropped: it is looked at first. `waiting()` shows one that is not saved yet. */
+export function tuneView({ ontable, waiting }) {
   const problem = h("div", { class: "problems" });
   const forget = () => {
     problem.replaceChildren();
     plan.replaceChildren();
   };
-  const table = fileField({ label: "tune.table", prompt: "tune.drop", hint: "tune.drop.hint", onchange: forget });
+  const table = fileField({ label: "tune.table", prompt: "tune.drop", hint: "tune.drop.hint", ontake: (file) => ontable(file) });
+  const stored = h("select", { onchange: forget }, h("option", { value: "" }, tx("tune.stored.none")));
+  const lying = h("div");
+  const storedField = field("tune.stored", stored);
   const benchmark = fileField({
     label: "tune.benchmark", prompt: "tune.benchmark.drop", hint: "tune.benchmark.hint", optional: true, small: true, onchange: forget,
   });
@@ -40,6 +45,8 @@ export function tuneView() {
     },
   },
     table.element,
+    lying,
+    storedField,
     h("div", { class: "pair" }, field("tune.name", name, null, true), field("tune.start", start)),
     field("tune.recipe", recipe, "tune.recipe.hint"),
     benchmark.element,
@@ -57,7 +64,10 @@ export function tuneView() {
       sample(),
       h("p", null, tx("tune.how.score")),
       h("p", null, tx("tune.how.held")),
-      h("p", null, h("button", { type: "button", onclick: downloadTemplate }, tx("tune.template")))));
+      h("p", null, h("button", { type: "button", onclick: downloadTemplate }, tx("tune.template"))),
+      h("h2", null, tx("tune.taxonomy")),
+      h("p", null, tx("tune.taxonomy.about")),
+      h("p", null, h("a", { href: "#/data/taxonomy" }, tx("tune.taxonomy.go")))));
 
   function working(key) {
     busy = Boolean(key);
@@ -66,28 +76,21 @@ export function tuneView() {
     if (key) announce(t(key));
   }
 
-  async function upload(source, query) {
-    const { name: file, blob } = await source.read();
-    const form = new FormData();
-    form.append("file", blob, file);
-    return api(`datasets${query}`, { method: "POST", form });
-  }
-
   /** Posts the job, or asks what it would take. */
   async function send(dryRun) {
     forget();
     let about = null;
     try {
-      if (!table.file) {
+      if (!stored.value) {
         table.input.focus();
         throw new Notice(tx("tune.nofile"));
       }
-      working("tune.checking");
-      about = table.file.name;
-      const request = { dataset_id: (await upload(table, "")).id, model: start.value, recipe: recipe.value };
+      const request = { dataset_id: stored.value, model: start.value, recipe: recipe.value };
       if (benchmark.file) {
         about = benchmark.file.name;
-        request.benchmark_id = (await upload(benchmark, "?benchmark=true")).id;
+        working("tune.checking");
+        const form = formOf(await benchmark.read(), { benchmark: true });
+        request.benchmark_id = (await api("datasets", { method: "POST", form })).id;
       }
       about = null;
       working(dryRun ? "tune.planning" : "tune.creating");
@@ -104,28 +107,56 @@ export function tuneView() {
     } catch (error) {
       const view = problemView(error, { name: about });
       problem.replaceChildren(view);
-      if (table.file) view.focus();
+      if (stored.value) view.focus();
     } finally {
       working(null);
     }
   }
 
-  /** The models to start from; without contact the default one stays. */
-  async function show() {
-    const { models } = await api("models").catch(() => ({ models: [] }));
+  /** The models to start from and the tables that are there; without contact what is there stays. */
+  async function show(query) {
+    lying.replaceChildren(waiting());
+    const [{ models }, { datasets }] = await Promise.all([
+      api("models").catch(() => ({ models: [] })), api("datasets").catch(() => ({ datasets: [] }))]);
+    tables(datasets, query?.get("dataset"));
     if (!models.length) return;
-    const before = start.value;
     const names = modelNames(models);
     const standard = models.find((model) => model.aliases.includes("default"));
     const rest = models.filter((model) => model !== standard);
-    start.replaceChildren(
+    options(start, [
       h("option", { value: "default" }, () => (standard ? `${names.get(standard.id)} [default]` : t("tune.start.default"))),
-      ...rest.map((model) => h("option", { value: model.id }, names.get(model.id))));
-    start.value = before;
-    if (start.selectedIndex < 0) start.selectedIndex = 0;
+      ...rest.map((model) => h("option", { value: model.id }, names.get(model.id)))]);
   }
 
-  return { element, show };
+  function tables(datasets, wanted) {
+    const learning = datasets.filter((one) => one.purpose !== "benchmark");
+    if (learning.length) {
+      options(stored, [h("option", { value: "" }, tx("tune.stored.none")), ...learning.map((one) =>
+        h("option", { value: one.id }, () => t("tune.stored.one", { name: one.name, n: one.rows, version: one.version ?? 1 })))]);
+    }
+    storedField.hidden = stored.options.length < 2;
+    if (wanted) stored.value = wanted;
+  }
+
+  /** Trains on a dataset with what the form says. */
+  async function train({ id, name: called, rows }) {
+    if (![...stored.options].some((option) => option.value === id)) {
+      stored.append(h("option", { value: id }, () => t("tune.stored.one", { name: called, n: rows, version: 1 })));
+    }
+    storedField.hidden = false;
+    stored.value = id;
+    await send(false);
+  }
+
+  return { element, show, train };
+}
+
+/** Other options, the same choice where it is still there. */
+function options(select, next) {
+  const before = select.value;
+  select.replaceChildren(...next);
+  select.value = before;
+  if (select.selectedIndex < 0) select.selectedIndex = 0;
 }
 
 /** What a job would take, in words. */

@@ -1,6 +1,6 @@
 //! The page at `/`: served whole, from this server alone, over the public API.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -76,24 +76,89 @@ fn the_page_needs_nothing_from_elsewhere() {
     }
 }
 
+/// Every string of the page by its key: `"key": ["English", "日本語"],` on one line or on several, in every file that
+/// has a table of them.
+fn strings() -> BTreeMap<String, Vec<String>> {
+    let mut strings = BTreeMap::new();
+    for (name, text) in page_files() {
+        let Some((_, table)) = text.split_once("STRINGS = {\n") else { continue };
+        let (table, _) = table.split_once("\n};").unwrap_or_else(|| panic!("{name}: the table ends"));
+        for entry in format!("\n{table}").split("\n  \"").skip(1) {
+            let (key, values) = entry.split_once("\": [").unwrap_or_else(|| panic!("{entry}"));
+            let values = values[..values.rfind(']').unwrap()].trim().trim_end_matches(',');
+            let values = format!("[{values}]");
+            let values: Vec<String> = serde_json::from_str(&values).unwrap_or_else(|error| panic!("{entry}: {error}"));
+            assert!(strings.insert(key.to_owned(), values).is_none(), "{key} is there twice");
+        }
+    }
+    strings
+}
+
 #[test]
 fn both_languages_have_every_string() {
-    let (_, strings) = page_files().into_iter().find(|(name, _)| name == "i18n.js").unwrap();
-    // Each entry is `"key": ["English", "日本語"],`, on one line or on several.
-    let (_, table) = strings.split_once("STRINGS = {").expect("the table begins");
-    let (table, _) = table.split_once("\n};").expect("the table ends");
-    let entries = table.split("\n  \"").skip(1).map(|entry| {
-        let (key, values) = entry.split_once("\": [").unwrap_or_else(|| panic!("{entry}"));
-        let values = values[..values.rfind(']').unwrap()].trim().trim_end_matches(',');
-        let values = format!("[{values}]");
-        let values: Vec<String> = serde_json::from_str(&values).unwrap_or_else(|error| panic!("{entry}: {error}"));
-        (key.to_owned(), values)
-    });
-    let mut keys = BTreeSet::new();
-    for (key, values) in entries {
+    let strings = strings();
+    for (key, values) in &strings {
         assert_eq!(values.len(), 2, "{key}");
         assert!(values.iter().all(|value| !value.trim().is_empty()), "{key}");
-        assert!(keys.insert(key.clone()), "{key} is there twice");
     }
-    assert!(keys.len() > 100);
+    assert!(strings.len() > 500);
+}
+
+#[test]
+fn japanese_says_nothing_that_english_does_not_know() {
+    let names = |text: &str| -> BTreeSet<String> {
+        let braces = text.split('{').skip(1).filter_map(|part| part.split_once('}'));
+        braces.map(|(name, _)| name.split('|').next().unwrap().to_owned()).collect()
+    };
+    for (key, values) in strings() {
+        // A part of a shell command or of JSON is no value.
+        let (english, japanese) = (names(&values[0]), names(&values[1]));
+        assert!(japanese.is_subset(&english), "{key}: {japanese:?} against {english:?}");
+    }
+}
+
+#[test]
+fn every_string_that_a_module_names_is_there() {
+    let strings = strings();
+    let mut named = 0;
+    for (name, text) in page_files().into_iter().filter(|(name, _)| name.ends_with(".js")) {
+        // `tx("key")`, `t("key", ..)` and what makes fields, headings and cards of a key.
+        for call in ["t(\"", "tx(\"", "card(\"", "field(\"", "heads(\"", "cell(\""] {
+            for (at, _) in text.match_indices(call) {
+                if text[..at].ends_with(|before: char| before.is_alphanumeric() || before == '.' || before == '_') {
+                    continue;
+                }
+                let key = text[at + call.len()..].split('"').next().unwrap();
+                assert!(strings.contains_key(key), "{name}: {key}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 300);
+}
+
+#[test]
+fn what_is_found_about_pairs_can_be_told_in_both_languages() {
+    let strings = strings();
+    let codes = [
+        "too_few_pairs",
+        "one_score_only",
+        "nothing_below_middle",
+        "contradicting_scores",
+        "repeated_pairs",
+        "identical_texts",
+        "sorted_by_score",
+        "hub_text",
+        "texts_too_long",
+        "stray_characters",
+        "damaged_text",
+        "benchmark_overlap",
+        "languages",
+        "dates_as_scores",
+        "rows_unusable",
+    ];
+    for code in codes {
+        assert!(strings.contains_key(&format!("finding.{code}")), "{code}");
+        assert!(strings.contains_key(&format!("finding.{code}.hint")), "{code}");
+    }
 }
