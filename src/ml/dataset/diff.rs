@@ -237,8 +237,8 @@ mod tests {
     }
 
     fn compare(before: &[StoredPair], after: &[StoredPair]) -> Diff {
-        let open = |table: &[StoredPair]| Ok::<_, Problems>(table.to_vec().into_iter().map(Ok));
-        diff(|| open(before), || open(after)).unwrap()
+        let before = || Ok::<_, Problems>(before.iter().cloned().map(Ok));
+        diff(before, || Ok(after.iter().cloned().map(Ok))).unwrap()
     }
 
     fn counts(diff: &Diff) -> [usize; 4] {

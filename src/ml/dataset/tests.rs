@@ -281,7 +281,7 @@ fn words_alone_make_a_scale() {
     )
     .unwrap();
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [1.0, 0.0, 0.5]);
-    let table = unit("q,a,same?\nwhat is it,what it is,yes\nwhere is it,who are you,no\n");
+    let table = unit("sentence1,sentence2,same?\nwhat is it,what it is,yes\nwhere is it,who are you,no\n");
     assert_eq!(table.map(|table| table.kind), Ok(TableKind::PairClass));
     let choices = Choices { words: [("A".to_owned(), 1.0), ("C".to_owned(), 0.25)].into(), ..Choices::default() };
     let seen = look(b"base,ref,score\nx,y,A\nz,w,c\n", &choices).unwrap();

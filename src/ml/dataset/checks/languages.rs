@@ -65,8 +65,8 @@ impl Languages {
             *texts.entry(language).or_default() += 1;
         }
         let known: usize = texts.values().sum();
-        // One text may be a name or a mistake; a language is in more than that.
-        texts.retain(|_, count| *count >= 2 && *count * 100 >= known);
+        // A few texts may be names or mistakes; a language is in more than that.
+        texts.retain(|_, count| *count >= 2 && *count * 50 >= known);
         let kept = |text: &String| language(text).filter(|language| texts.contains_key(language));
         let both = self.sample.iter().filter_map(|[left, right]| kept(left).zip(kept(right)));
         let across = both.filter(|(left, right)| left != right).count();
@@ -153,20 +153,19 @@ impl Writing {
     }
 }
 
-/// Common languages and little words of theirs. A short text is told by two witnesses that agree: such a word, and
-/// the most likely of these languages by its trigrams.
+/// Common languages and little words of theirs, none of which is an English word. A short text is told by two
+/// witnesses that agree: such a word, and the most likely of these languages by its trigrams.
 const COMMON: [(Lang, &[&str]); 7] = [
-    (Lang::Eng, &["the", "of", "and", "with", "for", "from", "is", "are", "to"]),
-    (Lang::Fra, &["de", "des", "du", "la", "le", "les", "et", "en", "aux", "une", "pour", "dans", "d", "l"]),
-    (Lang::Deu, &["der", "die", "das", "und", "für", "des", "ein", "eine", "mit", "im", "von"]),
-    (
-        Lang::Ita,
-        &["di", "dei", "della", "delle", "degli", "il", "gli", "per", "e", "del", "la", "in", "su", "al", "alla"],
-    ),
-    (Lang::Spa, &["de", "del", "la", "las", "los", "el", "y", "en", "para", "con", "una"]),
-    (Lang::Nld, &["en", "van", "het", "een", "de", "voor", "in", "met", "bij"]),
-    (Lang::Por, &["de", "do", "da", "dos", "das", "e", "em", "para", "com", "uma"]),
+    (Lang::Eng, ENGLISH),
+    (Lang::Fra, &["de", "des", "du", "les", "et", "en", "aux", "une", "pour", "dans"]),
+    (Lang::Deu, &["der", "das", "und", "für", "des", "ein", "eine", "mit", "von"]),
+    (Lang::Ita, &["di", "dei", "della", "delle", "degli", "il", "gli", "del", "alla"]),
+    (Lang::Spa, &["de", "del", "las", "los", "y", "en", "para", "una"]),
+    (Lang::Nld, &["en", "van", "het", "een", "de", "voor", "bij"]),
+    (Lang::Por, &["de", "da", "dos", "das", "em", "para", "uma"]),
 ];
+
+const ENGLISH: &[&str] = &["the", "of", "and", "with", "for", "from", "is", "are", "to", "at", "by"];
 
 fn latin(text: &str, letters: usize, any: &Detector, common: &Detector) -> Option<Lang> {
     let reliable = |detector: &Detector| detector.detect(text).filter(whatlang::Info::is_reliable);
@@ -176,10 +175,11 @@ fn latin(text: &str, letters: usize, any: &Detector, common: &Detector) -> Optio
         return Some(info.lang());
     }
     let lower = text.to_lowercase();
-    let mut words = lower.split(|character: char| !character.is_alphabetic()).filter(|word| !word.is_empty());
+    let words = || lower.split(|character: char| !character.is_alphabetic());
     let likely = common.detect(text)?.lang();
     let (_, little) = COMMON.iter().find(|(language, _)| *language == likely)?;
-    words.any(|word| little.contains(&word)).then_some(likely)
+    let english = likely != Lang::Eng && words().any(|word| ENGLISH.contains(&word));
+    (!english && words().any(|word| little.contains(&word))).then_some(likely)
 }
 
 /// A language's code of ISO 639-1; of ISO 639-3 where that is what it is commonly known by here.
@@ -239,9 +239,9 @@ impl LanguagesFound {
         let mut message = format!("The texts are in {}", names.join(", "));
         if self.untold > 0 {
             message.push_str(&format!(
-                "; {} of {} are too short to tell",
-                grouped(self.untold),
-                counted(self.sample * 2, "text", "texts")
+                "; of {} it cannot be told for {}, most of them short",
+                counted(self.sample * 2, "text", "texts"),
+                grouped(self.untold)
             ));
         }
         message.push('.');
