@@ -239,6 +239,7 @@ pub(crate) struct TableForm {
             headers(("Location" = String, description = "The dataset's path."))),
         (status = 200, description = "The same bytes were there already, read in the same way.", body = DatasetBody,
             headers(("Location" = String, description = "The dataset's path."))),
+        (status = 404, description = "The dataset of which it is to be a new version is not there."),
     )
 )]
 async fn create_dataset(

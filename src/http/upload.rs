@@ -93,6 +93,10 @@ pub(crate) async fn receive(
                 let body: InJson = extract::large_object(bytes).await?;
                 wishes::only_known(body.fields.keys(), &[&["pairs"], known[0], known[1], known[2]])?;
                 fields.extend(body.fields);
+                // The first of lists inside JSON is a pair like the others, unless somebody says that it names columns.
+                if body.pairs.first().is_some_and(Value::is_array) {
+                    fields.entry("header").or_insert(false.into());
+                }
                 Table {
                     received: state.queue.datasets.receive_bytes(&pairs_file(&body.pairs)).await?,
                     file_name: None,

@@ -97,7 +97,7 @@ async fn hostile_files_are_refused_with_their_place_and_leave_nothing() {
         ("half of a packed file", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b".to_vec(), "pack_damaged"),
         ("nothing", Vec::new(), "no_rows"),
         ("many columns", [b"a,".repeat(2000), b"b\n".to_vec()].concat(), "too_many_columns"),
-        ("a document", b"%PDF-1.7\n%....\n".to_vec(), "format_not_supported"),
+        ("a document", b"%PDF-1.7\n%....\n".to_vec(), "not_a_table"),
     ];
     for (what, bytes, code) in cases {
         for route in ["/datasets/inspect", "/datasets"] {
@@ -113,7 +113,8 @@ async fn hostile_files_are_refused_with_their_place_and_leave_nothing() {
 async fn pairs_inside_json_are_looked_at_too() {
     let app = App::start();
     let pairs = json!([["Nurse", "看護師", 5], ["Nurse", "Driver", 0], ["Nurse", "nurse", "much"]]);
-    let seen = app.post("/datasets/inspect", json!({ "pairs": pairs, "scale": "0-5", "lowest_means": "unrelated" })).await;
+    let seen =
+        app.post("/datasets/inspect", json!({ "pairs": pairs, "scale": "0-5", "lowest_means": "unrelated" })).await;
     assert_eq!(seen.status, 200, "{}", seen.body);
     assert_eq!(seen.body["rows"]["usable"], 2);
     assert_eq!(seen.body["lowest_means"]["question"], false);
