@@ -30,7 +30,7 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(find_dataset, delete_dataset))
         .routes(routes!(inspect::inspect_table).layer(DefaultBodyLimit::max(max_upload)))
         .routes(routes!(dataset_rows::list_rows))
-        .routes(routes!(dataset_file::read_file))
+        .routes(routes!(dataset_file::download_dataset))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::compare_versions))
 }
