@@ -654,8 +654,8 @@ pub(crate) const CODES: &[Code] = &[
         "format_not_supported",
         &[Reply(422)],
         [
-            "The file is of a kind that is not read as a table: a PDF, a picture, an old workbook, an archive.",
-            "表として読めない種類のファイルです（PDF、画像、古い形式のブック、圧縮アーカイブなど）。",
+            "The file is a workbook of a kind that is not read here, such as .xls or .ods.",
+            "読み取れない種類のブックです（.xls、.ods など）。",
         ],
         [
             "Save it as CSV, XLSX, JSON, JSON Lines or Parquet, and send that.",
@@ -666,10 +666,13 @@ pub(crate) const CODES: &[Code] = &[
         "not_a_table",
         &[Reply(422)],
         [
-            "The file is said to be a workbook or Parquet, and is text.",
-            "ブックまたは Parquet と指定されていますが、中身はテキストです。",
+            "The file is no table: a document, a picture, an archive; the detail says what it seems to be.",
+            "表ではないファイルです（文書、画像、アーカイブなど）。何のファイルかは detail にあります。",
         ],
-        ["Leave \"format\" out; it is found out.", "format を指定せずに送信してください。自動で判定します。"],
+        [
+            "Send a table: CSV, XLSX, JSON, JSON Lines or Parquet.",
+            "CSV、XLSX、JSON、JSON Lines、Parquet のいずれかの表を送信してください。",
+        ],
     ),
     code(
         "pack_damaged",
@@ -727,6 +730,21 @@ pub(crate) const CODES: &[Code] = &[
             "この名前または番号の列がありません。ある列は detail にあります。",
         ],
         ["Name one of them.", "その中から指定してください。"],
+    ),
+    code(
+        "scale_unclear",
+        &[Reply(422)],
+        ["The scale's lowest score is not below its highest.", "尺度の最低点が最高点より低くなっていません。"],
+        ["Give the lowest score first, as in 0-5.", "0-5 のように、最低点を先に書いてください。"],
+    ),
+    code(
+        "word_off_scale",
+        &[Reply(422)],
+        ["A word is to stand for a number that is not from 0 to 1.", "言葉に割り当てた数が 0〜1 の範囲にありません。"],
+        [
+            "Give 0 for the lowest score, 1 for the highest, and 0.5 for the middle.",
+            "最低点は 0、中央は 0.5、最高点は 1 としてください。",
+        ],
     ),
     code(
         "column_taken_twice",

@@ -65,7 +65,7 @@ pub(crate) struct FileQuery {
         (status = 404, description = "There is no such dataset or model."),
     )
 )]
-pub(crate) async fn read_file(
+pub(crate) async fn download_dataset(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,

@@ -30,7 +30,7 @@ pub(crate) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
         .routes(routes!(find_dataset, delete_dataset))
         .routes(routes!(inspect::inspect_table).layer(DefaultBodyLimit::max(max_upload)))
         .routes(routes!(dataset_rows::list_rows))
-        .routes(routes!(dataset_file::read_file))
+        .routes(routes!(dataset_file::download_dataset))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::compare_versions))
 }
@@ -239,6 +239,7 @@ pub(crate) struct TableForm {
             headers(("Location" = String, description = "The dataset's path."))),
         (status = 200, description = "The same bytes were there already, read in the same way.", body = DatasetBody,
             headers(("Location" = String, description = "The dataset's path."))),
+        (status = 404, description = "The dataset of which it is to be a new version is not there."),
     )
 )]
 async fn create_dataset(

@@ -231,7 +231,7 @@ async fn dataset(
     id: Option<String>,
     pairs: Option<Vec<Value>>,
     file: Option<Table>,
-    wishes: Wishes,
+    mut wishes: Wishes,
 ) -> Result<(Dataset, bool)> {
     let table = match (id, pairs, file) {
         (Some(_), None, None) if wishes != Wishes::default() => {
@@ -243,11 +243,14 @@ async fn dataset(
             ));
         }
         (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
-        (None, Some(pairs), None) => Table {
-            received: state.queue.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
-            file_name: None,
-            hint: Some(FileFormat::Json),
-        },
+        (None, Some(pairs), None) => {
+            upload::without_header(&pairs, &mut wishes.header);
+            Table {
+                received: state.queue.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
+                file_name: None,
+                hint: Some(FileFormat::Json),
+            }
+        }
         (None, None, Some(file)) => file,
         (None, None, None) => {
             return Err(ApiError::unusable(

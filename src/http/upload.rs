@@ -62,6 +62,7 @@ pub(crate) async fn receive(
     wishes::only_known(query.keys(), &known)?;
     let media_type = content_type(request.headers());
     let mut fields = query;
+    let mut header = None;
     let table = match media_type.as_str() {
         "multipart/form-data" => {
             let (table, parts) = form(state, request).await?;
@@ -93,6 +94,7 @@ pub(crate) async fn receive(
                 let body: InJson = extract::large_object(bytes).await?;
                 wishes::only_known(body.fields.keys(), &[&["pairs"], known[0], known[1], known[2]])?;
                 fields.extend(body.fields);
+                without_header(&body.pairs, &mut header);
                 Table {
                     received: state.queue.datasets.receive_bytes(&pairs_file(&body.pairs)).await?,
                     file_name: None,
@@ -112,10 +114,12 @@ pub(crate) async fn receive(
         of_label.extend(fields.remove_entry(name));
     }
     let told = serde_json::to_vec(&(&fields, &of_label, &own)).map_err(ApiError::internal)?;
+    let mut wishes = Wishes::of(&fields)?;
+    wishes.header = wishes.header.or(header);
     Ok(Sent {
         sha256: super::jobs::sha256([table.received.sha256.as_bytes(), &told]),
         label: Label::of(&of_label)?,
-        wishes: Wishes::of(&fields)?,
+        wishes,
         others: own,
         table,
     })
@@ -254,6 +258,13 @@ pub(crate) async fn collect(body: Body, limit: usize) -> Result<Bytes> {
 /// Pairs that came inside JSON, as a file of their own.
 pub(crate) fn pairs_file(pairs: &[Value]) -> Vec<u8> {
     serde_json::to_vec(pairs).expect("JSON values become JSON")
+}
+
+/// Of lists inside JSON the first is a pair like the others, unless somebody says that it names columns.
+pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
+    if pairs.first().is_some_and(Value::is_array) {
+        header.get_or_insert(false);
+    }
 }
 
 /// A form without a table.

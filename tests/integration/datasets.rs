@@ -50,9 +50,13 @@ async fn the_same_bytes_are_stored_once_however_they_are_sent() {
 #[tokio::test]
 async fn json_pairs_are_a_dataset() {
     let app = App::start();
-    let pairs = json!([{ "sentence1": "a", "sentence2": "b", "score": 0.25 }, ["c", "d", 1]]);
+    let pairs = json!([
+        { "sentence1": "a", "sentence2": "b", "score": 0.25 }, { "sentence1": "c", "sentence2": "d", "score": 1 }
+    ]);
     let created = app.post("/datasets", json!({ "name": "inline", "pairs": pairs })).await;
     assert_eq!((created.status, created.body["rows"].clone()), (201, json!(2)));
+    let lists = app.post("/datasets", json!({ "pairs": [["c", "d", 1], ["a", "b", 0.25]] })).await;
+    assert_eq!((lists.status, &lists.body["rows"], &lists.body["columns"]), (201, &json!(2), &json!(null)));
     let benchmark = app.post("/datasets", json!({ "benchmark": true, "pairs": [["a", "b", 4.5]] })).await;
     assert_eq!(benchmark.text("purpose"), "benchmark");
 }
@@ -60,7 +64,7 @@ async fn json_pairs_are_a_dataset() {
 #[tokio::test]
 async fn a_table_with_problems_is_told_with_rows_and_lines_and_not_stored() {
     let app = App::start();
-    let bad = format!("{TABLE}x,y,high\n,z,0.5\n");
+    let bad = format!("{TABLE}x,y,perhaps\n,z,0.5\n");
     let reply = app.post_csv("/datasets", bad).await;
     assert_eq!((reply.status, reply.text("code").as_str()), (422, "rows_have_problems"));
     assert_eq!(reply.header("content-type"), "application/problem+json");
@@ -68,7 +72,7 @@ async fn a_table_with_problems_is_told_with_rows_and_lines_and_not_stored() {
     let first = &reply.body["errors"][0];
     assert_eq!((&first["row"], &first["line"]), (&json!(4), &json!(5)));
     assert_eq!((&first["column"], &first["column_name"]), (&json!(3), &json!("similarity")));
-    assert_eq!((&first["value"], &first["code"]), (&json!("high"), &json!("score_not_a_number")));
+    assert_eq!((&first["value"], &first["code"]), (&json!("perhaps"), &json!("score_not_a_number")));
     assert_eq!(app.get("/datasets").await.body["datasets"], json!([]));
     assert_eq!(files(&app), 0);
 }

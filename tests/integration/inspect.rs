@@ -97,7 +97,7 @@ async fn hostile_files_are_refused_with_their_place_and_leave_nothing() {
         ("half of a packed file", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4b".to_vec(), "pack_damaged"),
         ("nothing", Vec::new(), "no_rows"),
         ("many columns", [b"a,".repeat(2000), b"b\n".to_vec()].concat(), "too_many_columns"),
-        ("a document", b"%PDF-1.7\n%....\n".to_vec(), "format_not_supported"),
+        ("a document", b"%PDF-1.7\n%....\n".to_vec(), "not_a_table"),
     ];
     for (what, bytes, code) in cases {
         for route in ["/datasets/inspect", "/datasets"] {

@@ -38,7 +38,7 @@ fn code() -> Vec<(String, String, String)> {
         let code = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n");
         (name, layer, code)
     });
-    files.filter(|(name, ..)| name != "lib.rs" && name != "main.rs").collect()
+    files.filter(|(name, ..)| name != "lib.rs" && name != "main.rs" && !name.ends_with("tests.rs")).collect()
 }
 
 #[test]

@@ -185,7 +185,10 @@ async fn a_file_of_json_lines_is_a_dataset_wherever_it_is_sent() {
         (Some(lines.as_str()), "application/octet-stream")
     );
     let rows = app.get(&format!("/datasets/{id}/rows?offset=11")).await;
-    assert_eq!(rows.body["rows"], json!([{ "row": 12, "left": "a", "right": "b11", "score": 0.55 }]));
+    assert_eq!(
+        rows.body["rows"],
+        json!([{ "row": 12, "line": 12, "left": "a", "right": "b11", "negative": null, "score": 0.55 }])
+    );
 
     let raw = app.request("POST", "/datasets").header("content-type", "application/x-ndjson").body(lines.clone());
     assert_eq!(app.send(raw).await.text("id"), id);
