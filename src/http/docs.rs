@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::AppState;
-use super::codes::{CODES, Code, Place};
+use super::codes::{self, Code, Place};
 use super::error::ApiError;
 use super::pages;
 
@@ -64,7 +64,7 @@ async fn show_errors() -> Response {
 /// All codes, each under an anchor of its own name.
 fn entries() -> String {
     let mut page = String::new();
-    for code in CODES {
+    for code in codes::all() {
         let Code { code: name, meaning, remedy, .. } = code;
         let _ = writeln!(page, "<article id=\"{name}\">\n<h2><a href=\"#{name}\"><code>{name}</code></a></h2>");
         for (index, language) in ["en", "ja"].into_iter().enumerate() {
