@@ -34,9 +34,12 @@ async fn the_same_bytes_are_stored_once_however_they_are_sent() {
     assert_eq!((benchmark.status, benchmark.text("purpose").as_str()), (201, "benchmark"));
     assert_eq!(app.get("/datasets").await.body["datasets"].as_array().unwrap().len(), 2);
     let rows = app.get(&format!("/datasets/{id}/rows?offset=1")).await;
-    assert_eq!(rows.body["rows"], json!([
-        { "row": 3, "line": 3, "left": "a, quoted\ncell", "right": "car", "negative": null, "score": 0.5 }
-    ]));
+    assert_eq!(
+        rows.body["rows"],
+        json!([
+            { "row": 3, "line": 3, "left": "a, quoted\ncell", "right": "car", "negative": null, "score": 0.5 }
+        ])
+    );
 
     assert_eq!(app.send(app.request("DELETE", &format!("/datasets/{id}"))).await.status, 204);
     assert_eq!(app.get(&format!("/datasets/{id}")).await.status, 404);

@@ -113,7 +113,8 @@ async fn hostile_files_are_refused_with_their_place_and_leave_nothing() {
 async fn pairs_inside_json_are_looked_at_too() {
     let app = App::start();
     let pairs = json!([["Nurse", "看護師", 5], ["Nurse", "Driver", 0], ["Nurse", "nurse", "much"]]);
-    let seen = app.post("/datasets/inspect", json!({ "pairs": pairs, "scale": "0-5", "lowest_means": "unrelated" })).await;
+    let seen =
+        app.post("/datasets/inspect", json!({ "pairs": pairs, "scale": "0-5", "lowest_means": "unrelated" })).await;
     assert_eq!(seen.status, 200, "{}", seen.body);
     assert_eq!(seen.body["rows"]["usable"], 2);
     assert_eq!(seen.body["lowest_means"]["question"], false);
