@@ -4,8 +4,6 @@
 mod report;
 mod store;
 mod survey;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 

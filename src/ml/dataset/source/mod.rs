@@ -341,7 +341,7 @@ fn no_good_row(rows: &VecDeque<Result<Row, Fault>>) -> Problems {
         }
     }
     let count = problems.total;
-    problems.into_result(count).err().unwrap_or_else(no_rows)
+    problems.into_result(count, None).err().unwrap_or_else(no_rows)
 }
 
 fn not_binary() -> Problems {

@@ -87,53 +87,69 @@ impl Iterator for Columns {
         if self.ended {
             return None;
         }
-        let rows = &mut self.rows;
-        let read = match guarded(|| rows.next().transpose()) {
-            Ok(Some(row)) => row,
+        let (rows, number) = (&mut self.rows, self.row + 1);
+        match guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number)))) {
             Ok(None) => {
                 self.ended = true;
-                return None;
+                None
+            }
+            Ok(Some(row)) => {
+                self.row = number;
+                self.ended = matches!(row, Err(Fault::Table(_)));
+                Some(row)
             }
             Err(problems) => {
                 self.ended = true;
-                return Some(Err(Fault::Table(problems)));
-            }
-        };
-        self.row += 1;
-        let mut row = Row { row: self.row, line: self.row, ..Row::default() };
-        for (column, (name, field)) in read.get_column_iter().enumerate() {
-            match cell(field) {
-                Some((text, date)) => {
-                    if date {
-                        row.dates.push(column);
-                    }
-                    row.cells.push(text);
-                }
-                None => {
-                    return Some(Err(Fault::Row(Problem {
-                        row: self.row,
-                        line: self.row,
-                        column: Some(column + 1),
-                        column_name: Some(name.clone()),
-                        value: String::new(),
-                        code: "value_nested",
-                        message: format!("The value of \"{name}\" is no text and no number."),
-                        suggestion: None,
-                    })));
-                }
+                Some(Err(Fault::Table(problems)))
             }
         }
-        if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
-            self.ended = true;
-            let what = format!("Row {} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed.", self.row);
-            return Some(Err(Fault::Table(Problems::table(
-                "line_too_long",
-                what,
-                "Keep the two texts and the score.",
-            ))));
-        }
-        Some(Ok(row))
     }
+}
+
+/// What was read as a row of cells.
+fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
+    let mut row = Row { row: number, line: number, ..Row::default() };
+    for (column, (name, field)) in read.get_column_iter().enumerate() {
+        match cell(field) {
+            Some((text, date)) => {
+                if date {
+                    row.dates.push(column);
+                }
+                row.cells.push(text);
+            }
+            None => {
+                return Err(Fault::Row(Problem {
+                    row: number,
+                    line: number,
+                    column: Some(column + 1),
+                    column_name: Some(name.clone()),
+                    value: String::new(),
+                    code: "value_nested",
+                    message: format!("The value of \"{name}\" is no text and no number."),
+                    suggestion: None,
+                }));
+            }
+        }
+    }
+    if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
+        let what = format!("Row {number} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed.");
+        return Err(Fault::Table(Problems::table("line_too_long", what, "Keep the two texts and the score.")));
+    }
+    Ok(row)
+}
+
+/// A day of the proleptic Gregorian calendar, counted from 1970-01-01. The library's own conversion ends in a panic
+/// at days that no calendar has.
+pub(super) fn day(since_1970: i64) -> String {
+    // Years that begin in March: the leap day is the last, so months are 153 days in each five.
+    let since_0 = since_1970.saturating_add(719_468);
+    let (era, of_era) = (since_0.div_euclid(146_097), since_0.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, early) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", 400 * era + year + early)
 }
 
 /// A value as a cell, and whether it is a date.
@@ -146,9 +162,9 @@ fn cell(field: &Field) -> Option<(String, bool)> {
         Field::Double(number) => number.to_string(),
         Field::Float16(number) => number.to_f32().to_string(),
         Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => return None,
-        Field::Date(_) | Field::TimestampMillis(_) | Field::TimestampMicros(_) => {
-            return Some((field.to_string().chars().take(10).collect(), true));
-        }
+        Field::Date(days) => return Some((day(i64::from(*days)), true)),
+        Field::TimestampMillis(since) => return Some((day(since.div_euclid(86_400_000)), true)),
+        Field::TimestampMicros(since) => return Some((day(since.div_euclid(86_400_000_000)), true)),
         _ => field.to_string(),
     };
     Some((text, false))

@@ -171,6 +171,15 @@ fn columns_in_binary_are_read_as_rows() {
 }
 
 #[test]
+fn days_that_no_calendar_has_are_no_trouble() {
+    for (days, written) in [(0, "1970-01-01"), (-1, "1969-12-31"), (11_016, "2000-02-29"), (-719_528, "0000-01-01")] {
+        assert_eq!(super::super::parquet::day(days), written);
+    }
+    assert!(!super::super::parquet::day(i64::from(i32::MIN)).is_empty());
+    assert!(!super::super::parquet::day(i64::MAX / 86_400_000).is_empty());
+}
+
+#[test]
 fn nested_and_damaged_columns_are_told() {
     let nested = columns("message m { OPTIONAL GROUP pair { REQUIRED BYTE_ARRAY left (UTF8); } }", false);
     let told = error(&nested);
