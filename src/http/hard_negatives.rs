@@ -1,5 +1,7 @@
 //! From pairs to triplets: texts that a model finds near and that do not belong.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +20,8 @@ use super::{AppState, datasets, names};
 use crate::datasets::{Around, ShelfError, Upload, kind};
 use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::{Choices, Column, Mapping};
+use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
+use crate::ml::dataset::stored::StoredPair;
 use crate::ml::eval::mining::{Found, Mining, groups, hard_negatives};
 use crate::ml::eval::need::{AskedPair, asked, related};
 use crate::registry::DEFAULT_ALIAS;
@@ -177,7 +181,7 @@ fn nothing_to_mine(why: &str) -> ApiError {
     ApiError::unusable(
         "nothing_to_mine",
         "id",
-        format!("There are no hard negatives to find: {}", why.to_owned()),
+        format!("There are no hard negatives to find: {why}"),
         "Add pairs about other things, or pairs with high scores; a smaller margin lets nearer texts through.",
     )
 }
@@ -199,7 +203,7 @@ async fn relations(state: &AppState, dataset: &Dataset) -> Result<Relations> {
     let pairs: Vec<AskedPair> = asked(&rows, kind(dataset)).into_iter().filter(|pair| pair.place.is_some()).collect();
     let sides = related(&pairs, meaning(dataset));
     let mut found = Relations { texts: Texts::default(), pairs: Vec::new(), together: Vec::new(), sampled };
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut lowest = f64::INFINITY;
     for (pair, side) in pairs.iter().zip(sides) {
         let places = (found.texts.add(&pair.left), found.texts.add(&pair.right));
@@ -217,7 +221,7 @@ async fn relations(state: &AppState, dataset: &Dataset) -> Result<Relations> {
         let among = move |pairs: &mut dyn Iterator<Item = std::result::Result<_, ShelfError>>| {
             let mut together = Vec::new();
             for row in pairs {
-                let pair: crate::ml::dataset::stored::StoredPair = row?;
+                let pair: StoredPair = row?;
                 let places = (texts.place(&pair.pair.left), texts.place(&pair.pair.right));
                 if let ((Some(left), Some(right)), true) = (places, pair.pair.score >= lowest) {
                     together.push((left, right));
@@ -242,7 +246,6 @@ fn triplets(found: &Found, texts: &[String]) -> std::io::Result<Vec<u8>> {
 
 /// How that table is read: nothing is left to be found out, whatever the texts look like.
 fn as_triplets() -> Choices {
-    use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
     let read_as = ReadAs {
         format: Some(FileFormat::Csv),
         encoding: Some(Encoding::Utf8),

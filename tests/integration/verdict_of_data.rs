@@ -12,19 +12,21 @@ fn number(value: &Value) -> f64 {
 }
 
 #[tokio::test]
-async fn the_tutorials_file_is_told_apart_without_training_and_what_is_left_to_learn_is_named() {
+async fn the_tutorials_file_is_nearly_told_apart_without_training_and_what_is_left_to_learn_is_named() {
     let Some(tutorial) = public_data("data/tutorial/training_data.csv") else { return };
     let app = App::start();
     let id = app.post_csv("/datasets?name=tutorial", tutorial).await.text("id");
     let verdict = app.get(&format!("/datasets/{id}/verdict")).await.body;
     assert_eq!(verdict["lowest_means"], "angular", "{verdict}");
     assert_eq!((&verdict["pairs"], &verdict["sampled"]), (&json!(98), &json!(false)));
-    assert!((number(&verdict["agreement"]["pearson"]) - 0.85).abs() < 0.01, "{verdict}");
+    assert!((number(&verdict["agreement"]["pearson"]) - 0.831).abs() < 0.005, "{verdict}");
     let separation = &verdict["separation"];
-    assert_eq!((&separation["right"], &separation["of"]), (&json!(98), &json!(98)), "{separation}");
+    // Row 11, a data analyst and a bacteriology technician, is the one that is nearer than a title and its definition.
+    assert_eq!((&separation["right"], &separation["of"]), (&json!(97), &json!(98)), "{separation}");
+    assert_eq!((&separation["found"], &separation["wrongly"]), (&json!(35), &json!(1)), "{separation}");
     assert_eq!((&separation["related"], &separation["unrelated"]), (&json!(35), &json!(63)));
     assert!((number(&separation["cut"]) - 0.37).abs() < 0.01, "{separation}");
-    assert_eq!(number(&separation["auc"]), 1.0);
+    assert!(number(&separation["auc"]) > 0.999);
     // A title against its own definition: the real lesson of that file.
     let gaps = verdict["gaps"].as_array().unwrap();
     assert_eq!(gaps.len(), 10);
@@ -35,7 +37,8 @@ async fn the_tutorials_file_is_told_apart_without_training_and_what_is_left_to_l
     assert_eq!(number(&gaps[0]["line"]), number(&gaps[0]["row"]) + 1.0);
     assert_eq!((&verdict["verdict"], &verdict["measured_by"]), (&json!("worth_it"), &json!("lowest_means")));
     let message = verdict["message"].as_str().unwrap();
-    assert!(message.contains("at 0.85") && message.contains("98 of 98 pairs (cut at 0.37)"), "{message}");
+    assert!(message.contains("at 0.83") && message.contains("97 of 98 pairs (cut at 0.37)"), "{message}");
+    assert!(message.contains("most of all in rows 65, 66, 67 and 68"), "{message}");
 }
 
 #[tokio::test]

@@ -307,14 +307,12 @@ pub fn best_cut(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>)
     separation(&sides(&levels(pairs, meaning)), base)
 }
 
-/// Which pairs are related; `None` in the very middle. Scores of one value are related where they are no lower than
-/// the middle of the scale.
+/// Which pairs belong together, scores being from 0 to 1; `None` in the very middle. A score of more than one half says
+/// so also in a table that has no low ones.
 pub fn related(pairs: &[AskedPair], meaning: Option<LowestMeans>) -> Vec<Option<bool>> {
     let levels = levels(pairs, meaning);
-    if levels.windows(2).all(|two| two[0] == two[1]) {
-        return levels.iter().map(|level| Some(*level >= 0.5)).collect();
-    }
-    sides(&levels)
+    let side = |(side, level): (Option<bool>, &f64)| if *level > 0.5 { Some(true) } else { side };
+    sides(&levels).into_iter().zip(&levels).map(side).collect()
 }
 
 /// Asks whether pairs need training, given the model's cosine of each. `meaning` is that of scores from 0 to 1;
@@ -343,7 +341,9 @@ pub fn need(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> 
     let (verdict, reason) = figures.verdict(&agreement, separation.as_ref(), &mistakes);
     let rows = |places: &[usize]| {
         let rows = places.iter().filter_map(|&place| pairs[place].place).map(|place| place.0);
-        rows.take(MOST_GAPS).collect::<Vec<usize>>()
+        let mut rows: Vec<usize> = rows.take(MOST_GAPS).collect();
+        rows.sort_unstable();
+        rows
     };
     let far: Vec<usize> = order.iter().copied().take(MOST_GAPS).filter(|&place| gap(place) >= MISTAKE).collect();
     let facts = facts(&agreement, separation.as_ref(), mean_gap, pairs.len(), (rows(&mistakes), rows(&far)));
@@ -498,7 +498,13 @@ fn message(reason: NeedReason, facts: &BTreeMap<&'static str, Value>, gaps: &[Ga
                 "{agreement}{separation}. Where only related or not matters, that is enough. Training can close gaps.{largest}"
             )
         }
-        NeedReason::Gaps => format!("{agreement}{separation}. Training has something to teach.{largest}"),
+        NeedReason::Gaps => {
+            let most = match facts["far"].as_array().map_or(0, Vec::len) {
+                0 => String::new(),
+                _ => format!(", most of all in {}", shown_rows(&facts["far"])),
+            };
+            format!("{agreement}{separation}. Training has something to teach{most}.{largest}")
+        }
     }
 }
 
@@ -638,6 +644,9 @@ mod tests {
         assert_eq!(need.separation.map(|separation| separation.of), Some(2));
         let pairs = [pair(2, 1.0), pair(3, 1.0)];
         assert_eq!(related(&pairs, Some(LowestMeans::Unrelated)), [Some(true), Some(true)]);
+        let high = [pair(2, 1.0), pair(3, 0.8), pair(4, 0.2)];
+        assert_eq!(related(&high, Some(LowestMeans::Unrelated)), [Some(true), Some(true), Some(false)]);
+        assert_eq!(related(&high, Some(LowestMeans::Opposite)), [Some(true), Some(true), Some(false)]);
     }
 
     #[test]
