@@ -523,7 +523,7 @@ fn sources() -> String {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 read(&path, all);
-            } else if !path.ends_with("codes.rs") {
+            } else if !path.to_string_lossy().contains("http/codes/") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 all.push_str(text.split("#[cfg(test)]").next().unwrap());
             }
@@ -572,7 +572,7 @@ fn every_code_in_the_sources_is_told_and_no_other() {
         code.len() > 3 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
     });
     let schemas = &DOCUMENT["components"]["schemas"];
-    let told: BTreeSet<&str> = ["Problem", "RowProblem", "JobError", "Note"]
+    let told: BTreeSet<&str> = ["Problem", "RowProblem", "JobError", "Note", "Finding"]
         .iter()
         .flat_map(|schema| schemas[schema]["properties"]["code"]["enum"].as_array().unwrap())
         .map(|code| code.as_str().unwrap())

@@ -1,6 +1,6 @@
 //! Codes of tables and taxonomies: of requests that bring them, of their rows, and of findings.
 
-use super::Place::Reply;
+use super::Place::{Finding, Reply, Row};
 use super::{Code, code};
 
 pub(super) const CODES: &[Code] = &[

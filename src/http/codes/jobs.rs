@@ -1,5 +1,6 @@
 //! Codes of jobs that failed, and of notes in reports.
 
+use super::Place::{Job, Note};
 use super::{Code, code};
 
 pub(super) const CODES: &[Code] = &[
