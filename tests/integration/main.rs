@@ -29,6 +29,7 @@ mod openapi;
 mod operations;
 mod page;
 mod plan;
+mod public_tables;
 mod readme;
 mod recovery;
 mod sentence_transformers;

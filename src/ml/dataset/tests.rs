@@ -1,7 +1,7 @@
 //! Whole tables, as users have them.
 
 use super::inspect::{Circumstances, Inspection, Why, inspect, store};
-use super::reading::{Choices, Column, LowestMeans, Mapping, OnBadRow, Scale};
+use super::reading::{Choices, Column, Mapping, OnBadRow, Scale};
 use super::*;
 
 fn unit(text: &str) -> Result<PairDataset, Problems> {
@@ -356,33 +356,4 @@ fn a_benchmark_keeps_its_scale() {
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [0.0, 2.6, 5.0]);
     assert!(seen.lowest_means.is_none());
     assert_eq!(seen.histogram.unwrap().edges[10], 5.0);
-}
-
-/// A file of the public data, where it is present.
-fn public(file: &str) -> Option<Vec<u8>> {
-    let folder = std::env::var_os("SHAMISEN_TEST_DATA").map(std::path::PathBuf::from);
-    folder.and_then(|folder| std::fs::read(folder.join(file)).ok())
-}
-
-#[test]
-fn the_public_files_are_read_without_help() {
-    let Some(bytes) = public("tutorial/training_data.csv") else { return };
-    let seen = look(&bytes, &Choices::default()).unwrap();
-    let meaning = seen.lowest_means.as_ref().unwrap();
-    assert_eq!((meaning.value, meaning.why), (Some(LowestMeans::Angular), Some(Why::Recognised)));
-    assert_eq!((seen.rows.usable, seen.blocked_by.len()), (98, 0));
-    let row = seen.facts.iter().find(|row| row.row == 10).unwrap();
-    assert_eq!(row.line, 11);
-    let findings: Vec<_> = seen.findings.iter().map(|finding| finding.code).collect();
-    for code in ["repeated_pairs", "hub_text", "sorted_by_score", "languages"] {
-        assert!(findings.contains(&code), "{code}: {findings:?}");
-    }
-    let hub = seen.findings.iter().find(|finding| finding.code == "hub_text").unwrap();
-    assert!(hub.rows == 62 && !hub.examples.is_empty(), "{hub:?}");
-    for (file, rows) in [("sts/stsb-ja-train.csv", 5749), ("sts/stsb-en-train.csv", 5749)] {
-        let seen = look(&public(file).expect("beside the tutorial's"), &Choices::default()).unwrap();
-        assert!(!seen.dialect.header);
-        let scale = seen.scale.unwrap();
-        assert_eq!((scale.lowest, scale.highest, seen.rows.usable), (0.0, 5.0, rows), "{file}");
-    }
 }

@@ -216,7 +216,7 @@ pub struct Inspection {
 pub fn inspect(input: &Input, choices: &Choices, around: &Circumstances<'_>) -> Result<Inspection, Problems> {
     let choices = choices.clone().checked()?;
     let (survey, dialect) = survey::Survey::of(input, &choices, around)?;
-    report::report(input, choices, around, survey, dialect)
+    report::report(input, &choices, around, survey, dialect)
 }
 
 /// What was stored.

@@ -12,7 +12,7 @@ use super::{Circumstances, Histogram, Inspection, Meaning, RowCount, ScaleFacts,
 
 pub(super) fn report(
     input: &Input,
-    said: Choices,
+    said: &Choices,
     around: &Circumstances<'_>,
     mut survey: Survey,
     dialect: Dialect,
@@ -36,7 +36,7 @@ pub(super) fn report(
     let kind = kind(layout.kind, said.kind, &survey.facts);
     choices.kind = Some(kind);
     choices.scale = scored.then_some(scale);
-    let meaning = (scored && around.scores == Scores::Unit).then(|| meaning(&said, &survey, scale));
+    let meaning = (scored && around.scores == Scores::Unit).then(|| meaning(said, &survey, scale));
     choices.lowest_means = meaning.as_ref().and_then(|meaning| meaning.value);
 
     let knowledge = knowledge(around, &survey, kind, &choices);

@@ -95,6 +95,7 @@ fn no_rows() -> Problems {
     )
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn not_written(error: std::io::Error) -> Problems {
     Problems::table(
         "table_not_written",

@@ -83,7 +83,7 @@ impl Survey {
         }
         let found = columns::find(header.as_deref(), &sample, choices, around.scores)?;
         let width = header.as_ref().map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), Vec::len);
-        let mut survey = Self::new(header, width, found);
+        let mut survey = Self::new(header.as_deref(), width, found);
         (survey.read, survey.bad) = (faults, faults);
         let layout = survey.found.layout.clone();
         let dates = choices.apply.contains(&Fix::DatesAsFractions);
@@ -104,12 +104,12 @@ impl Survey {
         Ok((survey, dialect))
     }
 
-    fn new(header: Option<Vec<String>>, width: usize, found: Found) -> Self {
+    fn new(header: Option<&[String]>, width: usize, found: Found) -> Self {
         let column = |place: usize| {
             let role = found.roles.iter().find(|(column, _, _)| *column == place);
             ColumnFacts {
                 number: place + 1,
-                name: header.as_ref().map(|names| names[place].clone()),
+                name: header.map(|names| names[place].clone()),
                 becomes: role.map(|(_, role, _)| *role),
                 why: role.map(|(_, _, why)| *why),
                 filled: 0,
