@@ -292,6 +292,12 @@ fn reproduction(training: &Value) -> String {
 
 /// The command that uploads a table and keeps its id in a variable.
 fn upload(variable: &str, file: &str, table: &Value, query: &str) -> String {
+    let meaning = table["lowest_means"].as_str().map(|meaning| format!("lowest_means={meaning}"));
+    let query = match (query, meaning) {
+        (query, None) => query.to_owned(),
+        ("", Some(meaning)) => format!("?{meaning}"),
+        (query, Some(meaning)) => format!("{query}&{meaning}"),
+    };
     let url = format!("'http://127.0.0.1:8080/datasets{query}'");
     let id = r#"sed -E 's/^\{"id":"([^"]+)".*/\1/'"#;
     let sha256 = text(&table["sha256"]);
@@ -300,8 +306,10 @@ fn upload(variable: &str, file: &str, table: &Value, query: &str) -> String {
             "# {file}.json: the pairs, as bytes with the SHA-256 {sha256}\n{variable}=$((printf '{{\"pairs\":'; cat {file}.json; printf '}}') | curl -s {url} \\\n  -H 'Content-Type: application/json' --data-binary @- | {id})\n"
         )
     } else {
+        let ending =
+            table["format"].as_str().filter(|ending| ["jsonl", "xlsx", "parquet"].contains(ending)).unwrap_or("csv");
         format!(
-            "# {file}.csv: the bytes with the SHA-256 {sha256}\n{variable}=$(curl -s {url} -F file=@{file}.csv | {id})\n"
+            "# {file}.{ending}: the bytes with the SHA-256 {sha256}\n{variable}=$(curl -s {url} -F file=@{file}.{ending} | {id})\n"
         )
     }
 }

@@ -152,7 +152,7 @@ enum Copy<'a> {
     Delimited {
         out: &'a mut dyn Write,
         encoding: Encoding,
-        format: csv::WriterBuilder,
+        format: Box<csv::WriterBuilder>,
         names: Option<Vec<String>>,
     },
     Json {
@@ -202,7 +202,7 @@ impl<'a> Copy<'a> {
                     _ => csv::Terminator::Any(b'\n'),
                 };
                 let delimiter = dialect.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',');
-                let mut format = csv::WriterBuilder::new();
+                let mut format = Box::new(csv::WriterBuilder::new());
                 format.delimiter(delimiter).terminator(ending).flexible(true).buffer_capacity(1 << 10);
                 Ok(Self::Delimited { out, encoding, format, names })
             }
