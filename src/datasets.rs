@@ -42,8 +42,11 @@ pub struct DatasetShelf {
     changing: Arc<Mutex<()>>,
     reading: Arc<Semaphore>,
     /// The pair keys of the benchmark that was asked for last.
-    keys: Arc<Mutex<Option<(String, Arc<HashSet<u64>>)>>>,
+    keys: Arc<Mutex<Option<KeysOf>>>,
 }
+
+/// A dataset's id, and its pairs' keys.
+type KeysOf = (String, Arc<HashSet<u64>>);
 
 /// Why a table was not stored.
 #[derive(Debug, thiserror::Error)]
