@@ -93,7 +93,7 @@ def files(client: openai.OpenAI, pairs: list) -> tuple[dict, str, str]:
     validation = create(file=("validation.jsonl", "\n".join(lines[40:60]).encode()), purpose="fine-tune")
     spare = create(file=("spare.csv", b"text1,text2,score\na,b,0.5\n"), purpose="evals")
     chat = json.dumps({"messages": [{"role": "user", "content": "hi"}]}).encode()
-    wrong = b'{"text1": "a", "text2": "b", "score": 0.5}\n{"text1": "a", "text2": "b", "score": 7}\n{"text1": '
+    wrong = b'{"text1": "a", "text2": "b", "score": 0.5}\n{"text1": "a", "text2": "b", "score": "perhaps"}\n{"text1": '
     content = client.files.content(training.id)
     first_page = client.files.list(limit=2)
     told = {

@@ -4,10 +4,11 @@
 //! first: the same bytes, read in other ways.
 
 mod draft;
+mod reads;
 mod rows;
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::{BufReader, BufWriter, Seek, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,15 +17,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
 pub use draft::{Draft, Received};
+pub use reads::AnnotationWords;
 pub use rows::{RowsFound, RowsWanted, Sort};
 
-use crate::ml::dataset::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
-use crate::ml::dataset::checks::{Knowledge, pair_key, text_key};
-use crate::ml::dataset::diff::{Diff, diff};
+use crate::ml::dataset::checks::Knowledge;
 use crate::ml::dataset::inspect::{self, Circumstances, Inspection, Stored};
 use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
 use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Pair, Problem, Problems, Scores, TableKind, stored};
+use crate::ml::dataset::{Problems, Scores, TableKind};
 use crate::ml::train::RecipeFacts;
 use crate::store::{self, Dataset, NewDataset, Purpose, Store};
 
@@ -42,8 +42,11 @@ pub struct DatasetShelf {
     changing: Arc<Mutex<()>>,
     reading: Arc<Semaphore>,
     /// The pair keys of the benchmark that was asked for last.
-    keys: Arc<Mutex<Option<(String, Arc<HashSet<u64>>)>>>,
+    keys: Arc<Mutex<Option<KeysOf>>>,
 }
+
+/// A dataset's id, and its pairs' keys.
+type KeysOf = (String, Arc<HashSet<u64>>);
 
 /// Why a table was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -90,27 +93,6 @@ pub struct Upload {
     pub version_of: Option<String>,
 }
 
-/// The words of an annotated file.
-#[derive(Clone, Copy, Debug)]
-pub struct AnnotationWords {
-    /// Names of the columns: status, problem, suggestion.
-    pub columns: [&'static str; 3],
-    /// Of a row: it is used, a fix left it out, it cannot be used.
-    pub outcomes: [&'static str; 3],
-    /// A problem as a sentence.
-    pub problem: fn(&Problem) -> String,
-}
-
-impl From<AnnotateError> for ShelfError {
-    fn from(error: AnnotateError) -> Self {
-        match error {
-            AnnotateError::Problems(problems) => Self::Problems(problems),
-            AnnotateError::Io(error) => Self::File(error),
-            AnnotateError::Workbook(error) => Self::File(std::io::Error::other(error)),
-        }
-    }
-}
-
 /// The scores that a purpose allows.
 pub fn scores(purpose: Purpose) -> Scores {
     match purpose {
@@ -154,7 +136,7 @@ impl DatasetShelf {
         self.folder.join(&dataset.sha256)
     }
 
-    /// A dataset's pairs (see [`stored`]).
+    /// A dataset's pairs (see `ml::dataset::stored`).
     pub fn pairs_file(&self, dataset: &Dataset) -> PathBuf {
         self.folder.join(pairs_name(&dataset.dataset_id))
     }
@@ -325,88 +307,6 @@ impl DatasetShelf {
             std::fs::File::open(&folder)?.sync_all()
         };
         tokio::task::spawn_blocking(place).await.map_err(std::io::Error::other)?
-    }
-
-    /// Some of a dataset's pairs, from `offset`.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, ShelfError> {
-        let found = self.rows(dataset, RowsWanted { offset, limit, ..RowsWanted::default() }).await?;
-        Ok(found.rows.into_iter().map(|row| row.pair).collect())
-    }
-
-    /// The pairs that are wanted of a dataset, with their lines.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, ShelfError> {
-        let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
-        let find = move || rows::find(&file, &wanted, total);
-        tokio::task::spawn_blocking(find).await.map_err(std::io::Error::other)?
-    }
-
-    /// A copy of a dataset's own file with what became of each row: a file that has no name any more, to be read from
-    /// its beginning.
-    ///
-    /// # Errors
-    /// Where the file cannot be read in this way, or the copy not be written.
-    pub async fn annotated(
-        &self,
-        dataset: &Dataset,
-        similarities: Vec<Similarities>,
-        words: AnnotationWords,
-    ) -> Result<std::fs::File, ShelfError> {
-        let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
-        let (choices, scores) = (choices(dataset), scores(dataset.purpose));
-        let draft = self.folder.join(draft_name(&store::new_id("ds")));
-        let annotate = move || {
-            let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));
-            let kept = kept.map(|pair| Ok(pair?.pair.row)).collect::<Result<Vec<usize>, Problems>>()?;
-            let [used, left_out, unusable] = words.outcomes;
-            let words = Words { columns: words.columns, used, left_out, unusable, problem: &words.problem };
-            let mut file = std::fs::File::options().create_new(true).read(true).write(true).open(&draft)?;
-            let _ = std::fs::remove_file(&draft);
-            let mut out = BufWriter::with_capacity(1 << 18, &file);
-            annotate(&input, &choices, scores, &Notes { words, kept: &kept, similarities: &similarities }, &mut out)?;
-            out.flush()?;
-            drop(out);
-            file.rewind()?;
-            Ok(file)
-        };
-        self.beside(annotate).await
-    }
-
-    /// What changed from one dataset to another.
-    ///
-    /// # Errors
-    /// Where a file cannot be read.
-    pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, ShelfError> {
-        let (before, after) = (self.pairs_file(before), self.pairs_file(after));
-        let open = |file: &Path| Ok::<_, ShelfError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
-        self.beside(move || diff(|| open(&before), || open(&after))).await
-    }
-
-    /// The keys of a benchmark's pairs, read once.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub async fn pair_keys(&self, dataset: &Dataset) -> Result<Arc<HashSet<u64>>, ShelfError> {
-        let mut kept = self.keys.lock().await;
-        if let Some((id, keys)) = &*kept
-            && *id == dataset.dataset_id
-        {
-            return Ok(Arc::clone(keys));
-        }
-        let file = self.pairs_file(dataset);
-        let read = move || {
-            let pairs = stored::pairs(BufReader::new(std::fs::File::open(file)?));
-            let key = |pair: Pair| pair_key(text_key(&pair.left), text_key(&pair.right));
-            pairs.map(|pair| Ok(key(pair?.pair))).collect::<Result<HashSet<u64>, ShelfError>>()
-        };
-        let keys = Arc::new(tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??);
-        *kept = Some((dataset.dataset_id.clone(), Arc::clone(&keys)));
-        Ok(keys)
     }
 
     /// Removes a dataset that no job uses.

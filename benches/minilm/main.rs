@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::{Value, json};
-use shamisen::ml::dataset::{self, Format, PairDataset, Scores};
+use shamisen::ml::dataset::{self, PairDataset, Scores};
 use shamisen::ml::encoder::{self, Cut, Encoder, Model, TokenCache, encode_all, tokenize};
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::train::{
@@ -68,7 +68,7 @@ fn main() -> anyhow::Result<()> {
 
 fn read(file: &Path) -> anyhow::Result<PairDataset> {
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-    Ok(dataset::read(&bytes, Format::Csv, Scores::Any)?)
+    Ok(dataset::read(&bytes, Scores::Any)?)
 }
 
 /// Texts to vectors of length 1, tokenization included.

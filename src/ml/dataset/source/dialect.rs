@@ -104,14 +104,14 @@ pub(super) fn has_header(rows: &[&[String]]) -> bool {
 }
 
 /// Where a column holds the same few cells in at least six rows: whether the first row's is one of them.
-fn repeats<'a>(cells: &mut dyn Iterator<Item = &'a String>, name: &str) -> Option<bool> {
+fn repeats(cells: &mut dyn Iterator<Item = &String>, name: &str) -> Option<bool> {
     let cells: Vec<&str> = cells.map(|cell| cell.trim()).collect();
     let distinct: std::collections::BTreeSet<&str> = cells.iter().copied().collect();
     (cells.len() >= 6 && distinct.len() <= 5).then(|| distinct.contains(name.trim()))
 }
 
 /// Whether a column's cells are sentences and the first row's is a word.
-fn is_short<'a>(cells: &mut dyn Iterator<Item = &'a String>, name: &str) -> bool {
+fn is_short(cells: &mut dyn Iterator<Item = &String>, name: &str) -> bool {
     let lengths: Vec<usize> = cells.map(|cell| cell.trim().chars().count()).collect();
     let shortest = lengths.iter().copied().min().unwrap_or_default();
     lengths.len() >= 3 && shortest >= 2 * name.trim().chars().count()

@@ -129,8 +129,7 @@ impl<R: Read> Json<R> {
     fn take_line(&mut self) -> Result<Option<usize>, Problems> {
         loop {
             let line = self.line;
-            loop {
-                let Some(byte) = self.byte()? else { break };
+            while let Some(byte) = self.byte()? {
                 self.count(byte);
                 if matches!(byte, b'\n' | b'\r') {
                     break;

@@ -137,7 +137,7 @@ pub struct Row {
     pub dates: Vec<usize>,
 }
 
-/// Why there is no next row.
+/// Why there is no next row. It is told once or a few times, and may be large.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// This row cannot be read (a line of JSON Lines that is no JSON); the next one can.
@@ -194,7 +194,7 @@ impl Source {
             Contents::Parquet => {
                 let columns = parquet::open(origin, compression)?;
                 let names = columns.names.clone();
-                Self::named(dialect(FileFormat::Parquet), names, Box::new(columns))
+                Self::named(dialect(FileFormat::Parquet), &names, Box::new(columns))
             }
             Contents::Text => Self::open_text(origin, dialect, read_as),
         }
@@ -222,7 +222,7 @@ impl Source {
             let names = rows.keys.clone();
             let rows = Box::new(first.into_iter().chain(rows));
             return match names {
-                Some(names) => Self::named(dialect, names, rows),
+                Some(names) => Self::named(dialect, &names, rows),
                 None => Self::of(dialect, rows, read_as),
             };
         }
@@ -236,7 +236,7 @@ impl Source {
     }
 
     /// A table whose columns have names of their own.
-    fn named(dialect: Dialect, names: Vec<String>, rows: Rows) -> Result<Self, Problems> {
+    fn named(dialect: Dialect, names: &[String], rows: Rows) -> Result<Self, Problems> {
         if names.len() > MOST_COLUMNS {
             return Err(too_many_columns(names.len()));
         }
