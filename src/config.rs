@@ -347,8 +347,8 @@ pub struct Pairs {
     pub out: PathBuf,
     /// The cosine of each kind of pairs, or none: description=1,alternative=0.7,sibling=0.4,cousin=0.2,far=0; or the
     /// word tutorial, whose file has no siblings and cousins.
-    #[arg(long, value_parser = crate::ml::dataset::taxonomy::Targets::parse, default_value = "")]
-    pub targets: crate::ml::dataset::taxonomy::Targets,
+    #[arg(long, default_value = "")]
+    pub targets: String,
     /// Another seed draws other pairs.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -360,8 +360,8 @@ pub struct Pairs {
     pub per_kind: Option<usize>,
     /// What is kept from training: a share of the concepts (0.1), in whole groups, or the groups' ids with commas
     /// between.
-    #[arg(long, value_parser = crate::ml::dataset::taxonomy::HeldOut::parse)]
-    pub held_out: Option<crate::ml::dataset::taxonomy::HeldOut>,
+    #[arg(long)]
+    pub held_out: Option<String>,
     /// Where the pairs of what is held out go.
     #[arg(long, requires = "held_out", default_value = "held_out.csv")]
     pub held_out_out: PathBuf,

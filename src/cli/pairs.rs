@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use crate::config::Pairs;
 use crate::ml::dataset::Problems;
 use crate::ml::dataset::source::{Input, ReadAs};
-use crate::ml::dataset::taxonomy::{self, Counts, HeldOut, Made, MadePair, Recipe, Taxonomy, VectorsOf};
+use crate::ml::dataset::taxonomy::{self, Counts, HeldOut, Made, MadePair, Recipe, Targets, Taxonomy, VectorsOf};
 use crate::ml::encoder::{Model, TokenCache, encode_all};
 use crate::registry;
 
@@ -22,7 +22,9 @@ const AT_ONCE: usize = 512;
 const SHOWN: usize = 10;
 
 pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
-    let held_out = config.held_out.clone().unwrap_or(HeldOut::Nothing);
+    let targets = Targets::parse(&config.targets).context("--targets cannot be used")?;
+    let held_out = config.held_out.as_deref().map(HeldOut::parse).transpose().context("--held-out cannot be used")?;
+    let held_out = held_out.unwrap_or(HeldOut::Nothing);
     let holds_out = held_out != HeldOut::Nothing;
     // Before the work, not after it.
     for file in [Some(&config.out), holds_out.then_some(&config.held_out_out)].into_iter().flatten() {
@@ -35,22 +37,18 @@ pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|file| taxonomy::File { name: file.to_str().map(str::to_owned), input: Input::File(file.clone()) });
     let files: Vec<taxonomy::File> = files.collect();
-    let taxonomy = Taxonomy::read(&files, &ReadAs::default(), config.language.as_deref()).map_err(told)?;
+    let taxonomy =
+        Taxonomy::read(&files, &ReadAs::default(), config.language.as_deref()).map_err(|problems| told(&problems))?;
     tell_taxonomy(&taxonomy);
-    let recipe = Recipe {
-        targets: config.targets,
-        per_concept: config.per_concept,
-        per_kind: config.per_kind,
-        held_out,
-        seed: config.seed,
-    };
+    let recipe =
+        Recipe { targets, per_concept: config.per_concept, per_kind: config.per_kind, held_out, seed: config.seed };
     let made = if config.hard_negatives {
         let model = load(config)?;
         let mut vectors = |texts: &[&str]| vectors(&model, texts);
         let vectors: &mut VectorsOf<'_> = &mut vectors;
-        taxonomy::make(&taxonomy, &recipe, Some(vectors)).map_err(told)?
+        taxonomy::make(&taxonomy, &recipe, Some(vectors)).map_err(|problems| told(&problems))?
     } else {
-        taxonomy::make(&taxonomy, &recipe, None).map_err(told)?
+        taxonomy::make(&taxonomy, &recipe, None).map_err(|problems| told(&problems))?
     };
     write(&config.out, &made.pairs)?;
     if holds_out {
@@ -61,7 +59,7 @@ pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
 }
 
 /// What is wrong and what to do, in one error.
-fn told(problems: Problems) -> anyhow::Error {
+fn told(problems: &Problems) -> anyhow::Error {
     anyhow::anyhow!("{} {}", problems.what, problems.hint.trim_end_matches('.'))
 }
 

@@ -246,22 +246,22 @@ fn recipe(making: &Making) -> Result<(Recipe, bool)> {
     let targets = match &making.targets {
         Value::Null => usual.targets,
         Value::String(text) if !text.trim_start().starts_with('{') => {
-            Targets::parse(text).map_err(|error| unusable("targets", &error.to_string()))?
+            Targets::parse(text).map_err(|error| not_usable("targets", &error.to_string()))?
         }
         other => {
             let targets: Targets = parsed(other, "targets")?.unwrap_or_default();
-            targets.check().map_err(|error| unusable("targets", &error.to_string()))?;
+            targets.check().map_err(|error| not_usable("targets", &error.to_string()))?;
             targets
         }
     };
     let held_out = match &making.held_out {
         Value::Null => HeldOut::Nothing,
         Value::Array(_) => HeldOut::Groups(parsed(&making.held_out, "held_out")?.unwrap_or_default()),
-        Value::String(text) => HeldOut::parse(text).map_err(|error| unusable("held_out", &error.to_string()))?,
-        other => HeldOut::parse(&other.to_string()).map_err(|error| unusable("held_out", &error.to_string()))?,
+        Value::String(text) => HeldOut::parse(text).map_err(|error| not_usable("held_out", &error.to_string()))?,
+        other => HeldOut::parse(&other.to_string()).map_err(|error| not_usable("held_out", &error.to_string()))?,
     };
     let count = |value: &Value, name: &str| match parsed::<usize>(value, name)? {
-        Some(0) => Err(unusable(name, "0 pairs are none")),
+        Some(0) => Err(not_usable(name, "0 pairs are none")),
         count => Ok(count),
     };
     let recipe = Recipe {
@@ -284,11 +284,11 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Result<O
     };
     read.map(Some).map_err(|error| {
         let error = error.to_string();
-        unusable(name, error.split(" at line ").next().unwrap_or_default())
+        not_usable(name, error.split(" at line ").next().unwrap_or_default())
     })
 }
 
-fn unusable(field: &str, why: &str) -> ApiError {
+fn not_usable(field: &str, why: &str) -> ApiError {
     ApiError::unusable(
         "taxonomy_recipe_unusable",
         field,

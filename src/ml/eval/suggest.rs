@@ -21,6 +21,7 @@ const SAME: f64 = 0.95;
 /// Why a pair is suggested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = SuggestionWhy)]
 pub enum Why {
     /// The tuned model is just between alike and not.
     Undecided,

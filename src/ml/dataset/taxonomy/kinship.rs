@@ -175,7 +175,7 @@ fn graph(taxonomy: &Taxonomy) -> (HashMap<String, u32>, Vec<Vec<u32>>) {
         numbers.entry(concept.id.clone()).or_insert(place as u32);
     }
     let edges = || {
-        let groups = taxonomy.groups.iter().map(|(id, parents)| (id, parents));
+        let groups = taxonomy.groups.iter();
         concepts.clone().map(|concept| (&concept.id, &concept.parents)).chain(groups)
     };
     let mut next = taxonomy.concepts.len() as u32;
