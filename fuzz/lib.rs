@@ -1,8 +1,9 @@
 //! `src/ml/dataset` by itself, without libtorch, and what is tried on it.
 
 #[allow(dead_code, missing_docs)]
+#[path = "."]
 pub mod ml {
-    #[path = "../../src/ml/dataset/mod.rs"]
+    #[path = "../src/ml/dataset/mod.rs"]
     pub mod dataset;
 }
 
