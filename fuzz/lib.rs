@@ -5,6 +5,8 @@
 pub mod ml {
     #[path = "../src/ml/dataset/mod.rs"]
     pub mod dataset;
+    #[path = "../src/ml/similarity.rs"]
+    pub mod similarity;
 }
 
 use std::panic;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Scale;
+use crate::ml::similarity::Similarity;
 
 /// Different numbers that are counted one by one. A table with more has no steps to go by.
 const MOST_DISTINCT: usize = 10_000;
@@ -131,8 +132,8 @@ impl Numbers {
         if self.lowest != 0.5 || self.highest > 1.0 || self.uncounted {
             return false;
         }
-        let cosine = |score: f64| ((1.0 - score) * std::f64::consts::PI).cos();
-        let angular = |cosine: f64| 1.0 - cosine.clamp(-1.0, 1.0).acos() / std::f64::consts::PI;
+        let cosine = |score: f64| Similarity::Angular.to_cosine(score);
+        let angular = |cosine: f64| Similarity::Angular.of_cosine(cosine);
         let is_angular = |score: f64| (angular((cosine(score) * 100.0).round() / 100.0) - score).abs() <= 1e-6;
         let proves = |score: f64| ![0.5, 2.0 / 3.0, 1.0].iter().any(|common| (common - score).abs() <= 1e-3);
         self.counted().all(|(score, _)| is_angular(score)) && self.counted().any(|(score, _)| proves(score))

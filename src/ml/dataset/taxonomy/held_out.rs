@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha8Rng;
 
 use super::kinship::Kinship;
-use super::pairs::{HeldOut, shuffle};
+use super::pairs::shuffle;
+use super::recipe::HeldOut;
 use crate::ml::dataset::Problems;
 
 /// By concept: whether it is kept from training. With a share, what is drawn are groups of siblings and cousins

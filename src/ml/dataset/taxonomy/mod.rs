@@ -7,6 +7,7 @@ mod held_out;
 mod kinship;
 mod names;
 mod pairs;
+mod recipe;
 mod skos;
 mod table;
 #[cfg(test)]
@@ -21,7 +22,8 @@ use unicode_normalization::UnicodeNormalization;
 use super::source::{Input, ReadAs, Source};
 use super::{Problem, Problems};
 
-pub use pairs::{Counts, HeldOut, Kind, Made, MadePair, Recipe, Targets, TargetsError, VectorsOf, make, write};
+pub use pairs::{Counts, Made, MadePair, VectorsOf, make, write};
+pub use recipe::{HeldOut, Kind, Recipe, Targets, TargetsError};
 
 /// Concepts that a taxonomy may have.
 pub const MOST_CONCEPTS: usize = 500_000;
