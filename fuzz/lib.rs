@@ -1,18 +1,11 @@
-//! `src/ml/dataset` by itself, without libtorch, and what is tried on it.
-
-#[allow(dead_code, missing_docs)]
-#[path = "."]
-pub mod ml {
-    #[path = "../src/ml/dataset/mod.rs"]
-    pub mod dataset;
-    #[path = "../src/ml/similarity.rs"]
-    pub mod similarity;
-}
+//! What is tried on the crate that reads tables.
 
 use std::panic;
 use std::sync::Once;
 
-use ml::dataset::source::{FileFormat, Input, ReadAs, Source};
+use tables::source::{Input, ReadAs, Source};
+
+pub use tables::source::FileFormat;
 
 /// Reads a table to its end, whatever the bytes are. It must neither panic nor run on without end.
 ///
