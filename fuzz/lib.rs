@@ -3,9 +3,10 @@
 use std::panic;
 use std::sync::Once;
 
-use tables::source::{Input, ReadAs, Source};
+use tables::choices::FileOptions;
+use tables::source::{Input, Source};
 
-pub use tables::source::FileFormat;
+pub use tables::choices::FileFormat;
 
 /// Reads a table to its end, whatever the bytes are. It must neither panic nor run on without end.
 ///
@@ -14,7 +15,7 @@ pub use tables::source::FileFormat;
 pub fn read(bytes: &[u8], format: Option<FileFormat>) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| panic::set_hook(Box::new(|_| ())));
-    let read_as = ReadAs { format, ..ReadAs::default() };
+    let read_as = FileOptions { format, ..FileOptions::default() };
     if let Ok(source) = Source::open(&Input::Bytes(bytes.into()), &read_as) {
         // A list of rows without a fault grows; a fault of the table is the last.
         source.take(1_000_000).for_each(drop);

@@ -10,7 +10,7 @@ use super::AppState;
 use super::error::{ApiError, Result, shown};
 use super::extract::{self, Part, content_type};
 use super::wishes::{self, Label, Wishes};
-use crate::datasets::{Around, Cut, Received};
+use crate::datasets::{Around, Received};
 use crate::ml::dataset::source::FileFormat;
 use crate::ml::encoder;
 use crate::registry::DEFAULT_ALIAS;
@@ -287,8 +287,8 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
         around.knowledge.most_tokens = Some(model.row.max_tokens as usize);
-        let cut: Cut = std::sync::Arc::new(move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0);
-        around.cut = Some(cut);
+        let is_truncated = move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0;
+        around.is_truncated = Some(std::sync::Arc::new(is_truncated));
     }
     Ok(around)
 }

@@ -10,9 +10,11 @@ use std::io::{self, Write};
 use rust_xlsxwriter::{Workbook, XlsxError};
 use serde_json::{Value, json};
 
-use super::reading::{Choices, Outcome, Reader};
-use super::source::{Dialect, Encoding, Fault, FileFormat, Input, Row, Source};
-use super::{Problem, Problems, Scores};
+use super::reading::{Outcome, Reader};
+use super::source::{Dialect, Fault, Input, Row, Source};
+use crate::choices::{Encoding, FileFormat, TableOptions};
+use crate::pair::Scores;
+use crate::problems::{Problem, Problems};
 
 /// The words of what is added, in the user's language.
 pub struct Words<'a> {
@@ -57,7 +59,7 @@ pub fn comes_back_as(format: FileFormat) -> FileFormat {
 /// Where the file can no longer be read in this way, or the copy not be written.
 pub fn annotate(
     input: &Input,
-    choices: &Choices,
+    choices: &TableOptions,
     scores: Scores,
     notes: &Notes<'_>,
     out: &mut dyn Write,
@@ -79,12 +81,12 @@ pub fn annotate(
         match row {
             Ok(row) => {
                 let told = told(&reader.read(&row), row.row, notes);
-                copy.row(&row, width, &told, notes)?;
+                copy.row(&row, width, &told)?;
             }
             Err(Fault::Row(problem)) => {
                 let row = Row { row: problem.row, line: problem.line, ..Row::default() };
                 let told = told(&Outcome::Bad(vec![problem]), row.row, notes);
-                copy.row(&row, width, &told, notes)?;
+                copy.row(&row, width, &told)?;
             }
             Err(Fault::Table(problems)) => return Err(problems.into()),
         }
@@ -216,7 +218,8 @@ impl<'a> Copy<'a> {
                 let cells = names.iter().flatten().map(String::as_str).chain(added);
                 out.write_all(&encoded(&record(format, cells)?, *encoding))?;
             }
-            Self::Json { .. } => {}
+            // The names keep their order, which a map's need not.
+            Self::Json { names, .. } => names.get_or_insert_default().extend(added.map(str::to_owned)),
             Self::Workbook { book, rows, names, .. } => {
                 let sheet = book.worksheet_from_index(0)?;
                 for (column, name) in (0..).zip(names.iter().flatten().map(String::as_str).chain(added)) {
@@ -228,7 +231,7 @@ impl<'a> Copy<'a> {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row, width: usize, told: &Told, notes: &Notes<'_>) -> Result<(), AnnotateError> {
+    fn row(&mut self, row: &Row, width: usize, told: &Told) -> Result<(), AnnotateError> {
         let added = [&told.status, &told.problem, &told.suggestion];
         // A row that has more cells than columns keeps them, before what is added.
         let width = width.max(row.cells.len());
@@ -276,13 +279,10 @@ impl<'a> Copy<'a> {
                     told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
                 let added: Vec<Value> = added.into_iter().map(|cell| json!(cell)).chain(numbers).collect();
                 let line = match names {
-                    // The names keep their order, which a map's need not.
                     Some(names) => {
-                        let added_names = notes.words.columns.iter().map(|name| (*name).to_owned());
-                        let models = notes.similarities.iter().map(|column| column.name.clone());
-                        let names = names.iter().cloned().chain(added_names).chain(models);
-                        let member = |(name, value): (String, Value)| format!("{}:{value}", Value::from(name));
-                        let members: Vec<String> = names.zip(own.into_iter().chain(added)).map(member).collect();
+                        let member =
+                            |(name, value): (&String, Value)| format!("{}:{value}", Value::from(name.as_str()));
+                        let members: Vec<String> = names.iter().zip(own.into_iter().chain(added)).map(member).collect();
                         format!("{{{}}}", members.join(","))
                     }
                     None => Value::from([own, added].concat()).to_string(),
@@ -340,7 +340,7 @@ fn encoded(text: &str, encoding: Encoding) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::Scale;
+    use crate::choices::Scale;
 
     const JAPANESE: [&str; 3] = ["状態", "問題", "提案"];
 
@@ -350,19 +350,9 @@ mod tests {
             Words {
                 columns: JAPANESE, used: "使用", left_out: "除外", unusable: "使用不可", problem: &problem
             };
-        let choices = Choices { scale: Some(Scale { lowest: 0.0, highest: 5.0 }), ..Choices::default() };
+        let choices = TableOptions { scale: Some(Scale { lowest: 0.0, highest: 5.0 }), ..TableOptions::default() };
         let (input, mut out) = (Input::Bytes(bytes.into()), Vec::new());
-        let choices = crate::inspect::inspect(
-            &input,
-            &choices,
-            &crate::inspect::Circumstances {
-                scores: Scores::Unit,
-                knowledge: Default::default(),
-                cut: None,
-            },
-        )
-        .unwrap()
-        .choices;
+        let choices = crate::inspect::inspect(&input, &choices, &Default::default()).unwrap().choices;
         annotate(&input, &choices, Scores::Unit, &Notes { words, kept, similarities }, &mut out).unwrap();
         out
     }

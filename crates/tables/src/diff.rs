@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::Problems;
 use super::checks::row_key;
 use super::stored::StoredPair;
+use crate::problems::Problems;
 
 /// At most this many examples of each kind.
 pub const MOST_EXAMPLES: usize = 100;
@@ -220,7 +220,7 @@ fn at(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Pair;
+    use crate::pair::Pair;
 
     fn table(rows: &[(&str, &str, f64)]) -> Vec<StoredPair> {
         let stored = |(place, (left, right, score)): (usize, &(&str, &str, f64))| StoredPair {

@@ -4,7 +4,8 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, Write};
 
-use super::{Pair, PairDataset, Problems, TableKind};
+use crate::pair::{Pair, PairDataset, TableKind};
+use crate::problems::Problems;
 
 /// The columns, in their order.
 const COLUMNS: [&str; 6] = ["row", "line", "left", "right", "negative", "score"];

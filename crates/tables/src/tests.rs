@@ -1,16 +1,19 @@
 //! Whole tables, as users have them.
 
-use super::inspect::{Circumstances, Inspection, Why, inspect, store};
-use super::reading::{Choices, Column, Mapping, OnBadRow, Scale};
+use std::sync::Arc;
+
+use super::inspect::{InspectContext, Inspection, inspect, store};
+use super::source::Input;
 use super::*;
+use crate::choices::{Column, Fix, Mapping, OnBadRow, Scale, TableOptions, Why};
 
 fn unit(text: &str) -> Result<PairDataset, Problems> {
     read(text.as_bytes(), Scores::Unit)
 }
 
-fn look(bytes: &[u8], choices: &Choices) -> Result<Inspection, Problems> {
-    let around = Circumstances { scores: Scores::Unit, knowledge: checks::Knowledge::default(), cut: None };
-    inspect(&Input::Bytes(Arc::from(bytes)), choices, &around)
+fn look(bytes: &[u8], choices: &TableOptions) -> Result<Inspection, Problems> {
+    let context = InspectContext::default();
+    inspect(&Input::Bytes(Arc::from(bytes)), choices, &context)
 }
 
 fn told(problems: &[Problem]) -> Vec<(usize, &'static str)> {
@@ -167,8 +170,8 @@ fn spreadsheet() -> (String, Vec<u8>) {
 #[test]
 fn a_japanese_spreadsheets_csv_is_read_without_help() {
     let (_, bytes) = spreadsheet();
-    let seen = look(&bytes, &Choices::default()).unwrap();
-    assert_eq!(seen.dialect.encoding, Some(source::Encoding::Windows31J));
+    let seen = look(&bytes, &TableOptions::default()).unwrap();
+    assert_eq!(seen.dialect.encoding, Some(choices::Encoding::Windows31J));
     let becomes: Vec<_> =
         seen.columns.iter().map(|column| (column.name.as_deref(), column.becomes, column.why)).collect();
     assert_eq!(
@@ -208,9 +211,9 @@ fn a_japanese_spreadsheets_csv_is_read_without_help() {
 #[test]
 fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
     let (_, bytes) = spreadsheet();
-    let seen = look(&bytes, &Choices::default()).unwrap();
+    let seen = look(&bytes, &TableOptions::default()).unwrap();
     let mut choices = seen.choices;
-    choices.apply.insert(checks::Fix::DatesAsFractions);
+    choices.apply.insert(Fix::DatesAsFractions);
     choices.on_bad_row = OnBadRow::Skip;
     let seen = look(&bytes, &choices).unwrap();
     assert_eq!((seen.rows.bad, seen.rows.usable, seen.blocked_by.len()), (3, 48, 0));
@@ -229,11 +232,11 @@ fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
 #[test]
 fn a_table_is_read_the_same_way_ever_after() {
     let (_, bytes) = spreadsheet();
-    let seen = look(&bytes, &Choices { on_bad_row: OnBadRow::Skip, ..Choices::default() }).unwrap();
+    let seen = look(&bytes, &TableOptions { on_bad_row: OnBadRow::Skip, ..TableOptions::default() }).unwrap();
     let again = look(&bytes, &seen.choices).unwrap();
     assert_eq!((again.facts, again.choices.clone(), again.problems), (seen.facts, seen.choices, seen.problems));
     let told = serde_json::to_string(&again.choices).unwrap();
-    assert_eq!(serde_json::from_str::<Choices>(&told).unwrap(), again.choices);
+    assert_eq!(serde_json::from_str::<TableOptions>(&told).unwrap(), again.choices);
 }
 
 #[test]
@@ -277,13 +280,14 @@ fn scores_of_every_kind_become_the_same_pairs() {
 fn words_alone_make_a_scale() {
     let seen = look(
         "文A,文B,判定\n看護師の仕事,看護の仕事,○\n医師の仕事,石工の仕事,×\n教師,先生,△\n".as_bytes(),
-        &Choices::default(),
+        &TableOptions::default(),
     )
     .unwrap();
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [1.0, 0.0, 0.5]);
     let table = unit("sentence1,sentence2,same?\nwhat is it,what it is,yes\nwhere is it,who are you,no\n");
     assert_eq!(table.map(|table| table.kind), Ok(TableKind::PairClass));
-    let choices = Choices { words: [("A".to_owned(), 1.0), ("C".to_owned(), 0.25)].into(), ..Choices::default() };
+    let choices =
+        TableOptions { words: [("A".to_owned(), 1.0), ("C".to_owned(), 0.25)].into(), ..TableOptions::default() };
     let seen = look(b"base,ref,score\nx,y,A\nz,w,c\n", &choices).unwrap();
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [1.0, 0.25]);
     assert_eq!(unit("base,ref,score\nx,y,A\nz,w,0.5\n").unwrap_err().shown[0].code, "score_not_a_number");
@@ -298,7 +302,7 @@ fn a_few_scores_beside_the_scale_are_told() {
         [(202, "score_out_of_range"), (203, "score_out_of_range"), (204, "score_out_of_range")]
     );
     assert!(problems.shown[0].message.starts_with("7 is above 5"), "{}", problems.shown[0].message);
-    let choices = Choices { scale: Some(Scale { lowest: 0.0, highest: 10.0 }), ..Choices::default() };
+    let choices = TableOptions { scale: Some(Scale { lowest: 0.0, highest: 10.0 }), ..TableOptions::default() };
     let text = format!("base,ref,score\n{rows}a,b,7\n");
     let table = read_with(&Input::Bytes(Arc::from(text.as_bytes())), &choices, Scores::Unit).unwrap();
     assert_eq!(table.pairs[200].score, 0.7);
@@ -309,11 +313,11 @@ fn columns_are_those_that_somebody_named() {
     let text = "id,title,other,points,note\n1,nurse,doctor,3,x\n2,cook,baker,5,y\n3,miner,pilot,0,z\n";
     let name = |name: &str| Some(Column::Name(name.to_owned()));
     let mapping = Mapping { text_a: name("Other"), text_b: Some(Column::Number(2)), ..Mapping::default() };
-    let seen = look(text.as_bytes(), &Choices { mapping, ..Choices::default() }).unwrap();
+    let seen = look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap();
     assert_eq!(seen.columns[3].becomes, Some("score"));
     assert_eq!(seen.columns[2].why, Some(Why::Said));
     let mapping = Mapping { text_a: name("titel"), ..Mapping::default() };
-    let problems = look(text.as_bytes(), &Choices { mapping, ..Choices::default() }).unwrap_err();
+    let problems = look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err();
     assert_eq!(problems.code, "column_not_found");
     assert!(
         problems.what.contains("Did you mean \"title\"?") && problems.what.contains("id, title, other"),
@@ -322,11 +326,14 @@ fn columns_are_those_that_somebody_named() {
     );
     let mapping = Mapping { text_a: name("title"), text_b: name("title"), ..Mapping::default() };
     assert_eq!(
-        look(text.as_bytes(), &Choices { mapping, ..Choices::default() }).unwrap_err().code,
+        look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err().code,
         "column_taken_twice"
     );
     let mapping = Mapping { text_a: Some(Column::Number(6)), ..Mapping::default() };
-    assert_eq!(look(text.as_bytes(), &Choices { mapping, ..Choices::default() }).unwrap_err().code, "column_not_found");
+    assert_eq!(
+        look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err().code,
+        "column_not_found"
+    );
 }
 
 #[test]
@@ -334,7 +341,7 @@ fn columns_without_known_names_are_found_by_what_stands_in_them() {
     let rows: String = (0..30)
         .map(|n| format!("{n},a long text about thing {n},another text about matter {n},{},x\n", n % 6))
         .collect();
-    let seen = look(format!("nr,erster,zweiter,wert,art\n{rows}").as_bytes(), &Choices::default()).unwrap();
+    let seen = look(format!("nr,erster,zweiter,wert,art\n{rows}").as_bytes(), &TableOptions::default()).unwrap();
     let becomes: Vec<_> = seen.columns.iter().map(|column| column.becomes).collect();
     assert_eq!(becomes, [None, Some("text_a"), Some("text_b"), Some("score"), None]);
     assert_eq!(seen.columns[3].why, Some(Why::Content));
@@ -342,7 +349,7 @@ fn columns_without_known_names_are_found_by_what_stands_in_them() {
     let rows: String = (0..30)
         .map(|n| format!("text about thing {n},text about matter {n},text about other {n},{}\n", n % 6))
         .collect();
-    let seen = look(format!("p,q,r,s\n{rows}").as_bytes(), &Choices::default()).unwrap();
+    let seen = look(format!("p,q,r,s\n{rows}").as_bytes(), &TableOptions::default()).unwrap();
     assert_eq!((seen.kind, seen.blocked_by.as_slice()), (None, ["columns_unclear"].as_slice()));
     assert!(seen.columns.iter().all(|column| column.becomes.is_none()));
     assert_eq!(unit(&format!("p,q,r,s\n{rows}")).unwrap_err().code, "columns_unclear");
@@ -350,9 +357,9 @@ fn columns_without_known_names_are_found_by_what_stands_in_them() {
 
 #[test]
 fn a_benchmark_keeps_its_scale() {
-    let around = Circumstances { scores: Scores::Any, knowledge: checks::Knowledge::default(), cut: None };
+    let context = InspectContext { scores: Scores::Any, ..InspectContext::default() };
     let input = Input::Bytes(Arc::from(b"base,ref,score\na,b,0\nc,d,2.6\ne,f,5\n".as_slice()));
-    let seen = inspect(&input, &Choices::default(), &around).unwrap();
+    let seen = inspect(&input, &TableOptions::default(), &context).unwrap();
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [0.0, 2.6, 5.0]);
     assert!(seen.lowest_means.is_none());
     assert_eq!(seen.histogram.unwrap().edges[10], 5.0);

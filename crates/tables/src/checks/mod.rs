@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Pair, TableKind};
+use crate::choices::{Fix, LowestMeans};
+use crate::pair::{Pair, TableKind};
 
 pub use languages::{Languages, LanguagesFound};
 pub use plan::{Fate, Plan, apply};
@@ -31,33 +32,6 @@ pub enum Level {
     Warning,
     /// Good to know.
     Info,
-}
-
-/// What is done about a finding where the user says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Fix {
-    /// A date that a spreadsheet made of `4/5` is read as 0.8 (month / day).
-    DatesAsFractions,
-    /// Pairs with several scores get their mean, once.
-    AverageContradictions,
-    /// The first of a pair's scores counts.
-    KeepFirstContradiction,
-    /// Pairs with several scores go.
-    DropContradictions,
-    /// A pair that is there before, also mirrored, goes.
-    DropRepeats,
-    /// Identical texts get the highest score.
-    RaiseIdentical,
-    /// Pairs of identical texts go.
-    DropIdentical,
-    /// Blanks, line breaks and control characters in texts become one blank, those at the ends go.
-    TrimTexts,
-    /// Pairs with damaged characters go.
-    DropDamaged,
-    /// Pairs that the benchmark holds go.
-    DropBenchmarkPairs,
 }
 
 /// What checks know of a pair: 40 bytes a row, so that a million rows fit.
@@ -80,17 +54,17 @@ pub struct RowFacts {
 }
 
 impl RowFacts {
-    /// What is to be known of a pair. `cut` says whether the model reads only a part of a text.
-    pub fn of(pair: &Pair, line: usize, cut: Option<&dyn Fn(&str) -> bool>) -> Self {
+    /// What is to be known of a pair. `is_truncated` says whether the model reads only a part of a text.
+    pub fn of(pair: &Pair, line: usize, is_truncated: Option<&dyn Fn(&str) -> bool>) -> Self {
         let counted = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let negative = pair.negative.as_deref().map_or(Signs::default(), |negative| signs(negative, "", cut));
+        let negative = pair.negative.as_deref().map_or(Signs::default(), |negative| signs(negative, "", is_truncated));
         Self {
             row: counted(pair.row),
             line: counted(line),
             left: text_key(&pair.left),
             right: text_key(&pair.right),
             score: pair.score,
-            signs: signs(&pair.left, &pair.right, cut).and(negative),
+            signs: signs(&pair.left, &pair.right, is_truncated).and(negative),
             negative: half_key(pair),
         }
     }
@@ -168,7 +142,7 @@ pub struct Knowledge {
     /// What the rows are.
     pub kind: TableKind,
     /// What the lowest score means, where it is known.
-    pub lowest_means: Option<super::reading::LowestMeans>,
+    pub lowest_means: Option<LowestMeans>,
     /// [`pair_key`]s of the benchmark.
     pub benchmark: std::collections::HashSet<u64>,
     /// Tokens that the model reads of a text; named in a message.

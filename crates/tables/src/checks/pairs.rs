@@ -1,6 +1,7 @@
 //! Pairs that say the same twice, or two things.
 
-use super::{Finding, Fix, Knowledge, Level, MOST_EXAMPLES, RowFacts, counted, grouped, written};
+use super::{Finding, Knowledge, Level, MOST_EXAMPLES, RowFacts, counted, grouped, written};
+use crate::choices::Fix;
 
 /// The places of all rows, rows of one pair together, each pair's in the order of the file.
 pub(super) struct Groups {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::pairs::{Groups, SAME};
-use super::{Fix, Knowledge, RowFacts, Signs, pair_key};
+use super::{Knowledge, RowFacts, Signs, pair_key};
+use crate::choices::Fix;
 
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! What scores as a whole can teach, and rows that have none.
 
-use super::{Finding, Fix, Knowledge, Level, RowFacts, counted, grouped, written};
-use crate::reading::LowestMeans;
+use super::{Finding, Knowledge, Level, RowFacts, counted, grouped, written};
+use crate::choices::{Fix, LowestMeans};
 
 /// With fewer pairs nothing can be learned that could also be checked.
 pub const FEWEST_PAIRS: usize = 20;

@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::*;
-use crate::reading::LowestMeans;
+use crate::choices::LowestMeans;
 
 /// Rows of a plain table; `None` where the public data is not there.
 fn public(file: &str, header: bool) -> Option<Vec<Pair>> {
@@ -261,13 +261,13 @@ fn mending_makes_one_blank_of_many_and_changes_nothing_else() {
 }
 
 #[test]
-fn only_long_texts_are_asked_about_being_cut() {
+fn only_long_texts_are_asked_about_being_truncated() {
     let asked = std::cell::Cell::new(0);
-    let cut = |text: &str| {
+    let is_truncated = |text: &str| {
         asked.set(asked.get() + 1);
         text.len() > 500
     };
-    assert!(!signs("short", &"a".repeat(300), Some(&cut)).has(Signs::CUT));
-    assert!(signs(&"a".repeat(501), "short", Some(&cut)).has(Signs::CUT));
+    assert!(!signs("short", &"a".repeat(300), Some(&is_truncated)).has(Signs::TRUNCATED));
+    assert!(signs(&"a".repeat(501), "short", Some(&is_truncated)).has(Signs::TRUNCATED));
     assert_eq!(asked.get(), 2);
 }

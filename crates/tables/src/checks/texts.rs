@@ -6,7 +6,8 @@ use std::hash::Hasher;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::damage::damaged;
-use super::{Finding, Fix, Knowledge, Level, RowFacts, counted, grouped};
+use super::{Finding, Knowledge, Level, RowFacts, counted, grouped};
+use crate::choices::Fix;
 
 /// Signs of one row's texts, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ impl Signs {
     /// Characters that a wrong encoding made.
     pub const DAMAGED: Self = Self(2);
     /// The model reads only a part of a text.
-    pub const CUT: Self = Self(4);
+    pub const TRUNCATED: Self = Self(4);
 
     /// Whether a sign is among them.
     pub fn has(self, sign: Self) -> bool {
@@ -36,8 +37,8 @@ impl Signs {
 /// take longer than all the rest, and 200 bytes are some 50 tokens.
 const LONG: usize = 200;
 
-/// What two texts look like. `cut` says whether the model reads only a part of a text; it is asked for long ones.
-pub fn signs(left: &str, right: &str, cut: Option<&dyn Fn(&str) -> bool>) -> Signs {
+/// What two texts look like. `is_truncated` says whether the model reads only a part of a text; it is asked for long ones.
+pub fn signs(left: &str, right: &str, is_truncated: Option<&dyn Fn(&str) -> bool>) -> Signs {
     let mut signs = Signs::default();
     for text in [left, right] {
         if !tidy(text) && stray(text) {
@@ -46,8 +47,8 @@ pub fn signs(left: &str, right: &str, cut: Option<&dyn Fn(&str) -> bool>) -> Sig
         if !text.is_ascii() && damaged(text) {
             signs = signs.and(Signs::DAMAGED);
         }
-        if text.len() > LONG && cut.is_some_and(|cut| cut(text)) {
-            signs = signs.and(Signs::CUT);
+        if text.len() > LONG && is_truncated.is_some_and(|asked| asked(text)) {
+            signs = signs.and(Signs::TRUNCATED);
         }
     }
     signs
@@ -186,7 +187,7 @@ fn stray_characters(rows: &[RowFacts]) -> Option<Finding> {
 }
 
 fn texts_too_long(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> {
-    let (count, places) = with(rows, Signs::CUT);
+    let (count, places) = with(rows, Signs::TRUNCATED);
     let reads = match knowledge.most_tokens {
         Some(tokens) => format!("The model reads the first {} tokens of a text", grouped(tokens)),
         None => "The model reads the beginning of a text".to_owned(),

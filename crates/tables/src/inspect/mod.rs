@@ -6,6 +6,7 @@ mod store;
 mod survey;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -13,33 +14,20 @@ pub(crate) use store::pairs;
 pub use store::store;
 
 use super::checks::{Finding, Knowledge, Plan, RowFacts};
-use super::reading::{Choices, LowestMeans};
 use super::source::{Dialect, Input};
-use super::{Problem, Problems, Scores, TableKind};
+use crate::choices::{LowestMeans, TableOptions, Why};
+use crate::pair::{Scores, TableKind};
+use crate::problems::{Problem, Problems};
 
 /// What an inspection needs beside the table.
-pub struct Circumstances<'a> {
+#[derive(Clone, Default)]
+pub struct InspectContext {
     /// Which scores may stand there: a benchmark keeps its own scale.
     pub scores: Scores,
     /// For the checks.
     pub knowledge: Knowledge,
     /// Whether the model reads only a part of a text. Asked for long texts alone.
-    pub cut: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
-}
-
-/// Why something is as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Why {
-    /// Somebody said so.
-    Said,
-    /// By a column's name.
-    Name,
-    /// By what stands in the cells.
-    Content,
-    /// The scores are a known file's: the tutorial's angular similarities.
-    Recognised,
+    pub is_truncated: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
 }
 
 /// A column and what becomes of it.
@@ -204,7 +192,7 @@ pub struct Inspection {
     pub blocked_by: Vec<&'static str>,
     /// All that was said or found out. Sent again, the table is read in the same way.
     #[cfg_attr(feature = "schema", schema(value_type = Object))]
-    pub choices: Choices,
+    pub choices: TableOptions,
     /// What was seen of each row that can be used, fixes not yet applied.
     #[serde(skip)]
     pub facts: Vec<RowFacts>,
@@ -221,10 +209,10 @@ pub struct Inspection {
 /// # Errors
 /// Where the file is no table or passes a limit, or where a choice does not fit it. Rows that cannot be used are no
 /// error here.
-pub fn inspect(input: &Input, choices: &Choices, around: &Circumstances<'_>) -> Result<Inspection, Problems> {
+pub fn inspect(input: &Input, choices: &TableOptions, context: &InspectContext) -> Result<Inspection, Problems> {
     let choices = choices.clone().checked()?;
-    let (survey, dialect) = survey::Survey::of(input, &choices, around)?;
-    report::report(input, &choices, around, survey, dialect)
+    let (survey, dialect) = survey::Survey::of(input, &choices, context)?;
+    report::report(input, &choices, context, survey, dialect)
 }
 
 /// What was stored.

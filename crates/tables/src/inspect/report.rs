@@ -2,25 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::super::checks::{self, Example, Fate, Finding, Knowledge, Plan, RowFacts};
-use super::super::reading::rows::{Reader, Rule};
-use super::super::reading::{Choices, LowestMeans, OnBadRow, Outcome, Scale, words};
-use super::super::source::{Dialect, Fault, Input, ReadAs, Source};
-use super::super::{Problem, Problems, Scores, TableKind, check_kind};
 use super::survey::{Survey, is_blank};
-use super::{Circumstances, Histogram, Inspection, Meaning, RowCount, ScaleFacts, ScoreValue, Targets, Why};
+use super::{Histogram, InspectContext, Inspection, Meaning, RowCount, ScaleFacts, ScoreValue, Targets};
+use crate::checks::{self, Example, Fate, Finding, Knowledge, Plan, RowFacts};
+use crate::choices::{FileOptions, Fix, LowestMeans, OnBadRow, Scale, TableOptions, Why};
+use crate::pair::{Scores, TableKind, check_kind};
+use crate::problems::{Problem, Problems};
+use crate::reading::rows::{Reader, Rule};
+use crate::reading::{Outcome, words};
+use crate::source::{Dialect, Fault, Input, Source};
 
 pub(super) fn report(
     input: &Input,
-    said: &Choices,
-    around: &Circumstances<'_>,
+    said: &TableOptions,
+    context: &InspectContext,
     mut survey: Survey,
     dialect: Dialect,
 ) -> Result<Inspection, Problems> {
     let mut choices = said.clone();
     choices.read_as = as_read(&dialect);
-    let Some(layout) = survey.found.layout.clone() else { return Ok(unclear(survey, dialect, choices, around)) };
-    check_kind(layout.kind, around.scores)?;
+    let Some(layout) = survey.found.layout.clone() else { return Ok(unclear(survey, dialect, choices, context)) };
+    check_kind(layout.kind, context.scores)?;
     choices.mapping = layout.mapping();
     let scored = layout.score.is_some();
     choices.words = words::values(&survey.words(), &said.words);
@@ -28,26 +30,25 @@ pub(super) fn report(
     let rule = Rule {
         scale,
         words: choices.words.clone(),
-        scores: around.scores,
-        dates: said.apply.contains(&checks::Fix::DatesAsFractions),
+        scores: context.scores,
+        dates: said.apply.contains(&Fix::DatesAsFractions),
         classes: said.kind == Some(TableKind::PairClass),
     };
     survey.settle(&rule);
     let kind = kind(layout.kind, said.kind, &survey.facts);
     choices.kind = Some(kind);
     choices.scale = scored.then_some(scale);
-    let meaning = (scored && around.scores == Scores::Unit).then(|| meaning(said, &survey, scale));
+    let meaning = (scored && context.scores == Scores::Unit).then(|| meaning(said, &survey, scale));
     choices.lowest_means = meaning.as_ref().and_then(|meaning| meaning.value);
 
-    let knowledge = knowledge(around, &survey, kind, &choices);
+    let knowledge = knowledge(context, &survey, kind, &choices);
     let mut findings = checks::run(&survey.facts, &knowledge);
     let plan = checks::apply(&survey.facts, &choices.apply, &knowledge);
     let reader = Reader::of(layout, rule, &choices);
     let problems = Second::over(input, &choices.read_as, &reader, &survey, &mut findings)?;
     checks::name_texts(&mut findings);
-    let mut preview = std::mem::take(&mut survey.preview);
     if scored {
-        for row in &mut preview {
+        for row in &mut survey.preview {
             let place = survey.facts.binary_search_by_key(&(row.row as u32), |facts| facts.row);
             row.score = place.ok().map(|place| survey.facts[place].score);
         }
@@ -60,27 +61,23 @@ pub(super) fn report(
         blocked_by.push("no_rows");
     }
     Ok(Inspection {
-        dialect,
         kind: Some(kind),
         rows,
         scale: scored.then(|| scale_facts(&survey, &reader.rule, said.scale.is_some())),
         lowest_means: meaning,
-        histogram: scored.then(|| histogram(&survey.facts, &plan, around.scores, scale)),
+        histogram: scored.then(|| histogram(&survey.facts, &plan, context.scores, scale)),
         problems: problems.shown,
         problems_total: problems.total,
         findings,
-        preview,
         blocked_by,
-        choices,
-        columns: survey.columns,
-        facts: survey.facts,
+        facts: std::mem::take(&mut survey.facts),
         plan,
-        scores: around.scores,
+        ..unclear(survey, dialect, choices, context)
     })
 }
 
 /// A table in which the texts were not found: nothing is chosen beforehand.
-fn unclear(survey: Survey, dialect: Dialect, choices: Choices, around: &Circumstances<'_>) -> Inspection {
+fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &InspectContext) -> Inspection {
     Inspection {
         dialect,
         columns: survey.columns,
@@ -97,13 +94,13 @@ fn unclear(survey: Survey, dialect: Dialect, choices: Choices, around: &Circumst
         choices,
         facts: Vec::new(),
         plan: checks::apply(&[], &Default::default(), &Knowledge::default()),
-        scores: around.scores,
+        scores: context.scores,
     }
 }
 
 /// How a file was read, as a choice.
-fn as_read(dialect: &Dialect) -> ReadAs {
-    ReadAs {
+fn as_read(dialect: &Dialect) -> FileOptions {
+    FileOptions {
         format: Some(dialect.format),
         encoding: dialect.encoding,
         delimiter: dialect.delimiter,
@@ -118,22 +115,22 @@ fn kind(found: TableKind, said: Option<TableKind>, facts: &[RowFacts]) -> TableK
     if found.scored() && said.is_none() && classes { TableKind::PairClass } else { found }
 }
 
-fn knowledge(around: &Circumstances<'_>, survey: &Survey, kind: TableKind, choices: &Choices) -> Knowledge {
+fn knowledge(context: &InspectContext, survey: &Survey, kind: TableKind, choices: &TableOptions) -> Knowledge {
     Knowledge {
         kind,
         lowest_means: choices.lowest_means,
-        own_scale: around.scores == Scores::Any,
+        own_scale: context.scores == Scores::Any,
         unusable: survey.bad,
         unusable_skipped: choices.on_bad_row == OnBadRow::Skip,
         dates: survey.kinds.dates,
-        dates_read: choices.apply.contains(&checks::Fix::DatesAsFractions),
+        dates_read: choices.apply.contains(&Fix::DatesAsFractions),
         languages: Some(survey.languages.found()),
-        ..around.knowledge.clone()
+        ..context.knowledge.clone()
     }
 }
 
 /// What the lowest score means, as far as it was said or is known of these scores.
-fn meaning(said: &Choices, survey: &Survey, scale: Scale) -> Meaning {
+fn meaning(said: &TableOptions, survey: &Survey, scale: Scale) -> Meaning {
     let found = &survey.kinds;
     let only_numbers = found.percents + found.fractions + found.words == 0;
     let plain = scale.lowest == 0.0 && scale.highest == 1.0;
@@ -209,7 +206,7 @@ impl Second {
     /// nothing more is wanted.
     fn over(
         input: &Input,
-        read_as: &ReadAs,
+        read_as: &FileOptions,
         reader: &Reader,
         survey: &Survey,
         findings: &mut [Finding],
@@ -225,7 +222,7 @@ impl Second {
         Ok(pass.problems)
     }
 
-    fn read(&mut self, input: &Input, read_as: &ReadAs, reader: &Reader, survey: &Survey) -> Result<(), Problems> {
+    fn read(&mut self, input: &Input, read_as: &FileOptions, reader: &Reader, survey: &Survey) -> Result<(), Problems> {
         let (mut place, mut bad, mut wanted) = (0, 0, 0);
         if self.wanted.is_empty() && survey.bad == 0 {
             return Ok(());
@@ -246,7 +243,7 @@ impl Second {
             if survey.facts.get(place).is_some_and(|facts| facts.row as usize == row.row) {
                 if self.wanted.get(wanted) == Some(&place) {
                     let pair = reader.pair(&row, 0.0);
-                    self.texts.insert(place, [cut(&pair.left), cut(&pair.right)]);
+                    self.texts.insert(place, [beginning(&pair.left), beginning(&pair.right)]);
                     wanted += 1;
                 }
                 place += 1;
@@ -268,6 +265,6 @@ impl Second {
 }
 
 /// The first two hundred characters.
-fn cut(text: &str) -> String {
+fn beginning(text: &str) -> String {
     text.chars().take(200).collect()
 }

@@ -4,13 +4,15 @@ use std::io::Write;
 
 use serde_json::json;
 
-use super::super::checks::Fate;
-use super::super::reading::rows::Reader;
-use super::super::reading::{OnBadRow, columns};
-use super::super::source::{Fault, Input, Source};
-use super::super::stored::Writer;
-use super::super::{POSITIVE_FROM, Pair, Problems};
 use super::{Inspection, Stored};
+use crate::checks::Fate;
+use crate::choices::OnBadRow;
+use crate::pair::{POSITIVE_FROM, Pair};
+use crate::problems::Problems;
+use crate::reading::columns;
+use crate::reading::rows::Reader;
+use crate::source::{Fault, Input, Source};
+use crate::stored::Writer;
 
 /// Writes an inspected table's pairs as a table of our own (`stored.rs`), fixes applied.
 ///

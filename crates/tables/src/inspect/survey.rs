@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::checks::{Fix, Languages, RowFacts};
-use super::super::reading::Choices;
-use super::super::reading::columns::{self, Found, Layout};
-use super::super::reading::rows::{self, Rule, Shape};
-use super::super::reading::scale::Numbers;
-use super::super::reading::score::{self, Written};
-use super::super::source::{Dialect, Fault, Input, Row, Source};
-use super::super::{MOST_ROWS, Pair, Problems, too_many_rows};
-use super::{Circumstances, ColumnFacts, Preview, ScoreKinds};
+use super::{ColumnFacts, InspectContext, Preview, ScoreKinds};
+use crate::checks::{Languages, RowFacts};
+use crate::choices::{Fix, TableOptions};
+use crate::pair::{MOST_ROWS, Pair, too_many_rows};
+use crate::problems::Problems;
+use crate::reading::columns::{self, Found, Layout};
+use crate::reading::rows::{self, Rule, Shape};
+use crate::reading::scale::Numbers;
+use crate::reading::score::{self, Written};
+use crate::source::{Dialect, Fault, Input, Row, Source};
 
 /// Rows by whose cells the columns are found.
 const SAMPLE: usize = 1000;
@@ -59,8 +60,8 @@ pub(super) struct Survey {
 impl Survey {
     pub(super) fn of(
         input: &Input,
-        choices: &Choices,
-        around: &Circumstances<'_>,
+        choices: &TableOptions,
+        context: &InspectContext,
     ) -> Result<(Self, Dialect), Problems> {
         let mut source = Source::open(input, &choices.read_as)?;
         let (dialect, header) = (source.dialect.clone(), source.header.clone());
@@ -81,7 +82,7 @@ impl Survey {
                 Some(Err(Fault::Table(problems))) => return Err(problems),
             }
         }
-        let found = columns::find(header.as_deref(), &sample, choices, around.scores)?;
+        let found = columns::find(header.as_deref(), &sample, choices, context.scores)?;
         let width = header.as_ref().map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), Vec::len);
         let mut survey = Self::new(header.as_deref(), width, found);
         (survey.read, survey.bad) = (faults, faults);
@@ -90,7 +91,7 @@ impl Survey {
         for row in sample.into_iter().map(Ok).chain(source) {
             match row {
                 Ok(row) if is_blank(&row) => continue,
-                Ok(row) => survey.row(row, layout.as_ref(), choices, dates, around),
+                Ok(row) => survey.row(row, layout.as_ref(), choices, dates, context),
                 Err(Fault::Row(_)) => {
                     survey.read += 1;
                     survey.bad += 1;
@@ -137,9 +138,9 @@ impl Survey {
         &mut self,
         mut row: Row,
         layout: Option<&Layout>,
-        choices: &Choices,
+        choices: &TableOptions,
         dates: bool,
-        around: &Circumstances<'_>,
+        context: &InspectContext,
     ) {
         self.read += 1;
         for (column, cell) in self.columns.iter_mut().zip(&row.cells) {
@@ -174,14 +175,14 @@ impl Survey {
         let (left, right) = (text(0), text(1));
         let negative = (layout.texts.len() == 3).then(|| text(2));
         let pair = Pair { left, right, negative, score, row: row.row };
-        let cut = around.cut.map(|cut| cut as &dyn Fn(&str) -> bool);
+        let is_truncated = context.is_truncated.as_deref().map(|asked| asked as &dyn Fn(&str) -> bool);
         self.languages.add(&pair.left, &pair.right);
-        self.facts.push(RowFacts::of(&pair, row.line, cut));
+        self.facts.push(RowFacts::of(&pair, row.line, is_truncated));
         self.pending.push(pending);
     }
 
     /// Looks at a score cell; `None` where it can never be used.
-    fn score(&mut self, cell: &str, date: bool, choices: &Choices, dates: bool) -> Option<(Pending, f64)> {
+    fn score(&mut self, cell: &str, date: bool, choices: &TableOptions, dates: bool) -> Option<(Pending, f64)> {
         let shown = cell.trim();
         if let Some(count) = self.values.get_mut(shown) {
             *count += 1;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use super::names;
 use super::score::{self, Written};
-use super::{Choices, Column, Mapping, names};
-use crate::inspect::Why;
+use crate::choices::{Column, Mapping, TableOptions, Why};
+use crate::pair::{Scores, TableKind};
+use crate::problems::Problems;
 use crate::source::Row;
-use crate::{Problems, Scores, TableKind};
 
 /// Where the columns stand that are read.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +69,7 @@ pub(crate) struct Found {
 pub(crate) fn find(
     header: Option<&[String]>,
     sample: &[Row],
-    choices: &Choices,
+    choices: &TableOptions,
     scores: Scores,
 ) -> Result<Found, Problems> {
     let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
@@ -113,7 +114,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(column: usize, sample: &[Row], choices: &Choices) -> Self {
+    fn of(column: usize, sample: &[Row], choices: &TableOptions) -> Self {
         let mut seen = Self { rows: sample.len(), counts: true, ..Self::default() };
         let mut different = BTreeSet::new();
         let mut last = f64::NEG_INFINITY;
@@ -335,8 +336,8 @@ fn not_found(name: &str, names: &[String], width: usize) -> Problems {
 
 /// Some names, as a message lists them.
 fn list(names: &[String]) -> String {
-    let cut = |name: &String| if name.is_empty() { "(no name)".to_owned() } else { name.chars().take(40).collect() };
-    let mut told = names.iter().take(8).map(cut).collect::<Vec<String>>().join(", ");
+    let shown = |name: &String| if name.is_empty() { "(no name)".to_owned() } else { name.chars().take(40).collect() };
+    let mut told = names.iter().take(8).map(shown).collect::<Vec<String>>().join(", ");
     if names.len() > 8 {
         told.push_str(&format!(" and {} more", names.len() - 8));
     }

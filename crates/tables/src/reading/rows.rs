@@ -5,10 +5,22 @@ use std::collections::BTreeMap;
 
 use super::columns::{self, Layout};
 use super::score::{self, Day, Written};
-use super::{Choices, Outcome, Scale};
-use crate::checks::{self, Fix};
+use crate::checks;
+use crate::choices::{Fix, Scale, TableOptions};
+use crate::pair::{LONGEST_TEXT, Pair, Scores, TableKind};
+use crate::problems::{Problem, Problems};
 use crate::source::Row;
-use crate::{LONGEST_TEXT, Pair, Problem, Problems, Scores, TableKind};
+
+/// What a row turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// A pair, its score from 0 to 1 (a benchmark's on its own scale), and its line.
+    Pair(Pair, usize),
+    /// It cannot be used.
+    Bad(Vec<Problem>),
+    /// All cells are blank.
+    Blank,
+}
 
 /// Reads rows as an inspection's `choices` say.
 #[derive(Clone, Debug)]
@@ -52,7 +64,12 @@ impl Reader {
     ///
     /// # Errors
     /// Where the choices leave open which columns are read, or name one that is not there.
-    pub fn new(header: Option<&[String]>, width: usize, choices: &Choices, scores: Scores) -> Result<Self, Problems> {
+    pub fn new(
+        header: Option<&[String]>,
+        width: usize,
+        choices: &TableOptions,
+        scores: Scores,
+    ) -> Result<Self, Problems> {
         let blank = Row { cells: vec![String::new(); width], ..Row::default() };
         let layout = columns::find(header, &[blank], choices, scores)?.layout;
         let layout = layout.ok_or_else(|| columns::unclear(header, width))?;
@@ -63,7 +80,7 @@ impl Reader {
         Ok(Self::of(layout, rule, choices))
     }
 
-    pub(crate) fn of(layout: Layout, rule: Rule, choices: &Choices) -> Self {
+    pub(crate) fn of(layout: Layout, rule: Rule, choices: &TableOptions) -> Self {
         Self { layout, rule, trim: choices.apply.contains(&Fix::TrimTexts) }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Scale;
+use crate::choices::Scale;
 use crate::similarity::Similarity;
 
 /// Different numbers that are counted one by one. A table with more has no steps to go by.

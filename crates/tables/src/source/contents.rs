@@ -1,6 +1,6 @@
 //! What a file is, told by its first bytes, whatever its name says.
 
-use super::super::Problems;
+use crate::problems::Problems;
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

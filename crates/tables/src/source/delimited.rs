@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::super::Problems;
 use super::pack::{BUFFER, told};
 use super::{Fault, Row};
+use crate::problems::Problems;
 
 /// Bytes that a record may have.
 pub(super) const LONGEST_RECORD: usize = 1 << 20;

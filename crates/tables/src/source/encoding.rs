@@ -4,9 +4,9 @@ use std::io::{self, Read};
 
 use encoding_rs::{Decoder, DecoderResult, EUC_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::super::Problems;
-use super::Encoding;
 use super::pack::{BUFFER, Stream, head, told};
+use crate::choices::Encoding;
+use crate::problems::Problems;
 
 /// Bytes that are looked at to tell encodings apart.
 const HEAD: usize = 1 << 20;

@@ -6,18 +6,19 @@ use std::io::{BufRead, BufReader, Read};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::{Problem, Problems};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{BUFFER, told};
 use super::{Fault, Row};
+use crate::choices::FileFormat;
+use crate::problems::{Problem, Problems};
 
 /// How a text of JSON is laid out: a list is one value; anything else is a value a line.
-pub(super) fn is_json(text: &str) -> Option<super::FileFormat> {
+pub(super) fn is_json(text: &str) -> Option<FileFormat> {
     let mut begins = text.chars().filter(|c| !c.is_ascii_whitespace());
     match (begins.next()?, begins.next()) {
-        ('{', Some('"' | '}') | None) => Some(super::FileFormat::Jsonl),
-        ('[', Some('"')) => Some(super::FileFormat::Jsonl),
-        ('[', Some('{' | '[' | ']') | None) => Some(super::FileFormat::Json),
+        ('{', Some('"' | '}') | None) => Some(FileFormat::Jsonl),
+        ('[', Some('"')) => Some(FileFormat::Jsonl),
+        ('[', Some('{' | '[' | ']') | None) => Some(FileFormat::Json),
         _ => None,
     }
 }
@@ -242,19 +243,36 @@ impl<R: Read> Json<R> {
 
     /// What was taken, as a row.
     fn row(&mut self, row: usize, line: usize) -> Result<Row, Fault> {
-        let list = self.list;
-        let refuse = |bytes: &[u8], code, column: Option<&str>, message: String| {
-            Fault::Row(Problem {
-                row,
-                line,
-                column: None,
-                column_name: column.map(str::to_owned),
-                value: String::from_utf8_lossy(bytes).trim().chars().take(80).collect(),
-                code,
-                message,
-                suggestion: None,
-            })
+        let at = (row, line);
+        let strange = |json: &Self| json.refused(at, "not_a_pair", None, NOT_A_PAIR.to_owned());
+        let cells: Result<_, _> = match self.element(at)? {
+            Element::List(_) if self.keys.is_some() => return Err(strange(self)),
+            Element::List(values) => {
+                self.listed = true;
+                values.iter().map(|value| self.cell(at, None, value)).collect()
+            }
+            Element::Object(fields) => {
+                let has = |name: &&str| fields.iter().any(|(field, _)| field == name);
+                if let Some(field) = ["messages", "prompt"].into_iter().find(has) {
+                    return Err(Fault::Table(chat(field, line)));
+                }
+                if self.listed {
+                    return Err(strange(self));
+                }
+                let keys = self.keys.get_or_insert_with(|| keys(&fields));
+                // Of a key that is there twice the last counts, as everywhere.
+                let values: Vec<_> = keys.iter().map(|key| fields.iter().rfind(|(field, _)| field == key)).collect();
+                if values.iter().all(Option::is_none) {
+                    return Err(strange(self));
+                }
+                let cell = |(name, value): &(String, Box<RawValue>)| self.cell(at, Some(name), value);
+                values.into_iter().map(|value| value.map_or_else(|| Ok(String::new()), cell)).collect()
+            }
         };
+        Ok(Row { row, line, cells: cells?, dates: Vec::new() })
+    }
+
+    fn element(&mut self, at: (usize, usize)) -> Result<Element, Fault> {
         let parsed = serde_json::from_slice(&self.bytes);
         let first = !std::mem::replace(&mut self.begun, true) && !self.list;
         if first && parsed.as_ref().is_err_and(serde_json::Error::is_eof) {
@@ -263,58 +281,39 @@ impl<R: Read> Json<R> {
                 return Err(Fault::Table(unreadable("an object reaches over several lines")));
             }
         }
-        let element = parsed.map_err(|error| {
-            let reason = reason(&error);
+        parsed.map_err(|error| {
+            let (reason, line, column) = (reason(&error), at.1 + error.line() - 1, error.column());
             if error.is_data() {
-                return refuse(&self.bytes, "not_a_pair", None, NOT_A_PAIR.to_owned());
+                return self.refused(at, "not_a_pair", None, NOT_A_PAIR.to_owned());
             }
-            let message = if list {
-                format!("The row is not JSON, line {}, column {}: {reason}.", line + error.line() - 1, error.column())
+            let message = if self.list {
+                format!("The row is not JSON, line {line}, column {column}: {reason}.")
             } else {
-                format!("The line is not JSON, column {}: {reason}. Write one object a line.", error.column())
+                format!("The line is not JSON, column {column}: {reason}. Write one object a line.")
             };
-            refuse(&self.bytes, "line_not_json", None, message)
-        })?;
-        let nested = |name: Option<&str>, what: &str, bytes: &[u8]| {
+            self.refused(at, "line_not_json", None, message)
+        })
+    }
+
+    fn cell(&self, at: (usize, usize), name: Option<&str>, value: &RawValue) -> Result<String, Fault> {
+        cell(value).map_err(|what| {
             let place = name.map_or_else(String::new, |name| format!(" of \"{name}\""));
-            refuse(bytes, "value_nested", name, format!("The value{place} is {what}; a text or a number is needed."))
-        };
-        let strange = |bytes: &[u8]| refuse(bytes, "not_a_pair", None, NOT_A_PAIR.to_owned());
-        let cells = match element {
-            Element::List(values) => {
-                if self.keys.is_some() {
-                    return Err(strange(&self.bytes));
-                }
-                self.listed = true;
-                let cells: Result<_, _> = values.iter().map(|value| cell(value)).collect();
-                cells.map_err(|what: String| nested(None, &what, &self.bytes))?
-            }
-            Element::Object(fields) => {
-                let has = |name: &&str| fields.iter().any(|(field, _)| field == name);
-                if let Some(field) = ["messages", "prompt"].into_iter().find(has) {
-                    return Err(Fault::Table(chat(field, line)));
-                }
-                if self.listed {
-                    return Err(strange(&self.bytes));
-                }
-                let keys = self.keys.get_or_insert_with(|| keys(&fields));
-                // Of a key that is there twice the last counts, as everywhere.
-                let values: Vec<_> = keys.iter().map(|key| fields.iter().rfind(|(field, _)| field == key)).collect();
-                if values.iter().all(Option::is_none) {
-                    return Err(strange(&self.bytes));
-                }
-                let mut cells = Vec::with_capacity(keys.len());
-                for value in values {
-                    let Some((name, value)) = value else {
-                        cells.push(String::new());
-                        continue;
-                    };
-                    cells.push(cell(value).map_err(|what| nested(Some(name), &what, &self.bytes))?);
-                }
-                cells
-            }
-        };
-        Ok(Row { row, line, cells, dates: Vec::new() })
+            let message = format!("The value{place} is {what}; a text or a number is needed.");
+            self.refused(at, "value_nested", name, message)
+        })
+    }
+
+    fn refused(&self, at: (usize, usize), code: &'static str, column: Option<&str>, message: String) -> Fault {
+        Fault::Row(Problem {
+            row: at.0,
+            line: at.1,
+            column: None,
+            column_name: column.map(str::to_owned),
+            value: String::from_utf8_lossy(&self.bytes).trim().chars().take(80).collect(),
+            code,
+            message,
+            suggestion: None,
+        })
     }
 }
 

@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use self::contents::Contents;
 use self::encoding::Text;
 use self::pack::Origin;
-use super::{Problem, Problems};
+use crate::choices::{Encoding, FileFormat, FileOptions};
+use crate::problems::{Problem, Problems};
 
 /// Where a table's bytes are. A table is read more than once, so they must stay.
 #[derive(Clone, Debug)]
@@ -36,44 +37,6 @@ pub(super) fn unpacked(input: &Input) -> Result<Box<dyn std::io::Read + Send>, P
     origin.unpacked(packed_in)
 }
 
-/// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum FileFormat {
-    /// Cells between separators.
-    Csv,
-    /// One list of objects or of lists.
-    Json,
-    /// One object or list a line.
-    Jsonl,
-    /// A workbook.
-    Xlsx,
-    /// Columns in binary.
-    Parquet,
-}
-
-/// How text became bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Encoding {
-    /// `utf-8`
-    #[serde(rename = "utf-8")]
-    Utf8,
-    /// `utf-16le`
-    #[serde(rename = "utf-16le")]
-    Utf16Le,
-    /// `utf-16be`
-    #[serde(rename = "utf-16be")]
-    Utf16Be,
-    /// `euc-jp`
-    EucJp,
-    /// `windows-31j`: what Japanese spreadsheets call Shift_JIS or "CSV".
-    #[serde(rename = "windows-31j")]
-    Windows31J,
-}
-
 /// What a file is packed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -83,22 +46,6 @@ pub enum Compression {
     Gzip,
     /// RFC 8878.
     Zstd,
-}
-
-/// How a file is to be read, as far as somebody said so. What is `None` is found out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ReadAs {
-    /// How the file is written.
-    pub format: Option<FileFormat>,
-    /// How text became bytes.
-    pub encoding: Option<Encoding>,
-    /// What stands between cells: `,`, `;`, a tab, `|`.
-    pub delimiter: Option<char>,
-    /// Whether the first row names the columns.
-    pub header: Option<bool>,
-    /// Which sheet of a workbook.
-    pub sheet: Option<String>,
 }
 
 /// How a file was read: said or found out.
@@ -166,11 +113,11 @@ impl Source {
     ///
     /// # Errors
     /// Where the file is no table or passes a limit.
-    pub fn open(input: &Input, read_as: &ReadAs) -> Result<Self, Problems> {
+    pub fn open(input: &Input, read_as: &FileOptions) -> Result<Self, Problems> {
         Self::open_from(&Origin::Input(input.clone()), read_as)
     }
 
-    fn open_from(origin: &Origin, read_as: &ReadAs) -> Result<Self, Problems> {
+    fn open_from(origin: &Origin, read_as: &FileOptions) -> Result<Self, Problems> {
         let compression = origin.packed()?;
         let start = pack::head(&mut *origin.unpacked(compression)?, 1 << 10)?;
         if start.is_empty() {
@@ -204,7 +151,11 @@ impl Source {
         }
     }
 
-    fn open_text(origin: &Origin, dialect: impl Fn(FileFormat) -> Dialect, read_as: &ReadAs) -> Result<Self, Problems> {
+    fn open_text(
+        origin: &Origin,
+        dialect: impl Fn(FileFormat) -> Dialect,
+        read_as: &FileOptions,
+    ) -> Result<Self, Problems> {
         let compression = dialect(FileFormat::Csv).compression;
         let open = || origin.unpacked(compression);
         let found = encoding::find(&open, read_as.encoding)?;
@@ -249,7 +200,7 @@ impl Source {
     }
 
     /// A table whose first row may name its columns.
-    fn of(mut dialect: Dialect, mut rows: Rows, read_as: &ReadAs) -> Result<Self, Problems> {
+    fn of(mut dialect: Dialect, mut rows: Rows, read_as: &FileOptions) -> Result<Self, Problems> {
         let mut sample: VecDeque<Result<Row, Fault>> = VecDeque::new();
         let (mut filled, mut bytes) = (0, 0);
         while filled < dialect::SAMPLE && bytes < MOST_SAMPLE {

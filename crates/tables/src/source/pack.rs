@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
-use super::super::Problems;
 use super::{Compression, Input};
+use crate::problems::Problems;
 
 /// Bytes that a file may have when it is unpacked.
 pub(super) const MOST_UNPACKED: u64 = 2 << 30;

@@ -8,10 +8,10 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
 
-use super::super::{Problem, Problems};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{self, Origin, told};
 use super::{Compression, Fault, Input, Row};
+use crate::problems::{Problem, Problems};
 
 /// A file's columns and rows.
 pub(super) struct Columns {

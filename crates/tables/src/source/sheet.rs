@@ -8,11 +8,11 @@ use std::sync::Arc;
 use calamine::{DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx};
 use zip::ZipArchive;
 
-use super::super::Problems;
 use super::contents::{other, unsupported};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{Origin, told};
 use super::{Compression, Input, Row};
+use crate::problems::Problems;
 
 /// Bytes that a workbook's parts may have when they are unpacked: it is held in memory.
 const MOST_UNPACKED: u64 = 100_000_000;

@@ -24,11 +24,11 @@ const NO_HEADER: &[[&str; 3]] =
     &[["飛行機が離陸します。", "飛行機", "5.0"], ["男が笛を吹く。", "笛", "3.8"], ["鳥", "豚が踊る", "0"]];
 
 pub(super) fn open(bytes: &[u8]) -> Result<Source, Problems> {
-    Source::open(&Input::Bytes(bytes.into()), &ReadAs::default())
+    Source::open(&Input::Bytes(bytes.into()), &FileOptions::default())
 }
 
 fn made(make: impl Fn() -> pack::Stream + Send + Sync + 'static) -> Result<Source, Problems> {
-    Source::open_from(&Origin::Made(std::sync::Arc::new(make)), &ReadAs::default())
+    Source::open_from(&Origin::Made(std::sync::Arc::new(make)), &FileOptions::default())
 }
 
 /// All cells of a table, the header among them.
@@ -133,7 +133,7 @@ fn packed_tables_are_the_same_tables() {
 fn what_is_said_is_not_found_out_anew() {
     let text = write(JAPANESE, ';', "\n");
     let bytes = encoding_rs::EUC_JP.encode(&text).0.into_owned();
-    let said = ReadAs {
+    let said = FileOptions {
         encoding: Some(Encoding::EucJp),
         delimiter: Some(','),
         header: Some(false),
@@ -143,7 +143,7 @@ fn what_is_said_is_not_found_out_anew() {
     let source = Source::open(&Input::Bytes(bytes.as_slice().into()), &said).unwrap();
     assert_eq!((source.dialect.delimiter, source.dialect.header, &source.header), (Some(','), false, &None));
     assert_eq!(source.map(|row| row.unwrap().row).collect::<Vec<_>>(), [1, 2, 3, 4]);
-    let wrong = ReadAs { encoding: Some(Encoding::Windows31J), ..ReadAs::default() };
+    let wrong = FileOptions { encoding: Some(Encoding::Windows31J), ..FileOptions::default() };
     let bytes: std::sync::Arc<[u8]> = b"base,ref,similarity\na,\xfd\xfe,1\n".as_slice().into();
     let told = Source::open(&Input::Bytes(bytes), &wrong).err().unwrap();
     assert_eq!(told.code, "not_in_encoding");

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::names::code_above;
 use super::{Concept, MOST_CONCEPTS, Taxonomy, key};
-use crate::{LONGEST_TEXT, Problem, Problems};
+use crate::pair::LONGEST_TEXT;
+use crate::problems::{Problem, Problems};
 
 /// What one row or one subject says of a concept.
 #[derive(Clone, Debug, Default)]

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_chacha::ChaCha8Rng;
 
 use super::kinship::Kinship;
-use super::pairs::shuffle;
 use super::recipe::HeldOut;
-use crate::Problems;
+use crate::draws::shuffle;
+use crate::problems::Problems;
 
 /// By concept: whether it is kept from training. With a share, what is drawn are groups of siblings and cousins
 /// together (ISCO's minor groups), so that pairs of both kinds are among what is held out.

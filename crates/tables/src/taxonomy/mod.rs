@@ -19,8 +19,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-use super::source::{Input, ReadAs, Source};
-use super::{Problem, Problems};
+use super::source::{Input, Source};
+use crate::choices::FileOptions;
+use crate::problems::{Problem, Problems};
 
 pub use pairs::{Counts, Made, MadePair, VectorsOf, make, write};
 pub use recipe::{HeldOut, Kind, Recipe, Targets, TargetsError};
@@ -89,7 +90,7 @@ impl Taxonomy {
     /// # Errors
     /// Where a file cannot be read, names no concept, or passes a limit. What is wrong with single concepts is told
     /// in `problems`: they are left out, or a circle among them is cut.
-    pub fn read(files: &[File], read_as: &ReadAs, language: Option<&str>) -> Result<Self, Problems> {
+    pub fn read(files: &[File], read_as: &FileOptions, language: Option<&str>) -> Result<Self, Problems> {
         let mut gathering = gather::Gathering::default();
         for file in files {
             let head = skos::head(&file.input)?;

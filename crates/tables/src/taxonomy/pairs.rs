@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 
 use super::held_out::held_out;
 use super::kinship::{Kin, Kinship};
 use super::recipe::{KINDS, Kind, Recipe};
 use super::{Concept, Taxonomy};
-use crate::Problems;
-use crate::mine::{self, Anchor, Mining};
+use crate::choices::name_of;
+use crate::draws::{draw, shuffle};
+use crate::mining::{Anchor, Mining, hard_negatives};
+use crate::problems::Problems;
 use crate::similarity::Similarity;
 
 /// Two texts and how alike they are to be.
@@ -123,7 +125,7 @@ fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
     ];
     for (kind, why) in why {
         if missing(kind) {
-            notes.push(format!("There are no pairs of the kind {}: {why}.", kind.name()));
+            notes.push(format!("There are no pairs of the kind {}: {why}.", name_of(&kind)));
         }
     }
     notes
@@ -149,18 +151,6 @@ fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number << 32 | u64::from(place));
     rng
-}
-
-/// An even draw from `0..below`, but for a bias of 2^-64.
-fn draw(below: usize, rng: &mut ChaCha8Rng) -> usize {
-    ((u128::from(rng.next_u64()) * below as u128) >> 64) as usize
-}
-
-/// Fisher and Yates' shuffle.
-pub(super) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, draw(last + 1, rng));
-    }
 }
 
 /// One of a concept's texts.
@@ -408,13 +398,13 @@ impl Sides<'_> {
         let unusable = |anchor: usize, candidate: usize| {
             self.pair(Kind::HardNegative, text(anchor), text(candidate), false, side).is_none()
         };
-        let mining = Mining { per_text: self.recipe.per_concept, ..Mining::default() };
-        let found = mine::hard_negatives((&values, width), &anchors, &candidates, &unusable, &mining);
+        let mining = Mining { per_text: self.recipe.per_concept, threads: 2, ..Mining::default() };
+        let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining);
         let at_most = self.at_most(concepts.len(), false);
         let mut stands_in = vec![0; concepts.len()];
         let mut made = Vec::new();
         for (anchor, negatives) in found.into_iter().enumerate() {
-            for negative in negatives {
+            for negative in negatives.texts {
                 let (left, right) = (text(anchor), text(negative.text));
                 let hub = [anchor, negative.text].iter().any(|&place| stands_in[place] >= 2 * self.recipe.per_concept);
                 let Some(keys) = self.pair(Kind::HardNegative, left, right, false, side).filter(|_| !hub) else {

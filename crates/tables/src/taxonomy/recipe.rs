@@ -21,20 +21,6 @@ pub enum Kind {
     HardNegative,
 }
 
-impl Kind {
-    /// As JSON has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Description => "description",
-            Self::Alternative => "alternative",
-            Self::Sibling => "sibling",
-            Self::Cousin => "cousin",
-            Self::Far => "far",
-            Self::HardNegative => "hard_negative",
-        }
-    }
-}
-
 /// All kinds, the nearest first: a pair that could be of two kinds is of the first.
 pub(super) const KINDS: [Kind; 5] = [Kind::Description, Kind::Alternative, Kind::Sibling, Kind::Cousin, Kind::Far];
 

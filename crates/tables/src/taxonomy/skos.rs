@@ -11,8 +11,8 @@ use oxttl::{TurtleParseError, TurtleParser};
 
 use super::gather::{Gathering, Piece};
 use super::{Form, MOST_CONCEPTS};
+use crate::problems::{Problem, Problems};
 use crate::source::{Input, unpacked};
-use crate::{Problem, Problems};
 
 const SKOS: &str = "http://www.w3.org/2004/02/skos/core#";
 const DESCRIPTIONS: [&str; 2] = ["http://purl.org/dc/terms/description", "http://purl.org/dc/elements/1.1/description"];
@@ -61,6 +61,60 @@ fn unreadable(error: &std::io::Error) -> Problems {
     }
 }
 
+/// Subjects in the order in which they were met.
+#[derive(Default)]
+struct Subjects {
+    all: Vec<(String, Subject)>,
+    places: HashMap<String, usize>,
+}
+
+impl Subjects {
+    fn of(&mut self, id: String) -> Result<&mut Subject, Problems> {
+        let place = match self.places.get(&id) {
+            Some(&place) => place,
+            // Schemes, collections and labels that are nodes of their own are subjects too.
+            None if self.all.len() == 8 * MOST_CONCEPTS => return Err(super::gather::too_many()),
+            None => {
+                self.places.insert(id.clone(), self.all.len());
+                self.all.push((id, Subject::default()));
+                self.all.len() - 1
+            }
+        };
+        Ok(&mut self.all[place].1)
+    }
+
+    /// Takes what a statement says, text in the language alone.
+    fn take(&mut self, statement: Statement, language: &str) -> Result<(), Problems> {
+        let Statement { subject, predicate, object } = statement;
+        let predicate = predicate.as_str();
+        match (predicate.strip_prefix(SKOS), object) {
+            (None, Term::NamedNode(class)) if predicate == rdf::TYPE.as_str() => {
+                let typed = &mut self.of(subject)?.typed;
+                match class.as_str().strip_prefix(SKOS) {
+                    Some("Concept") => *typed = Some(true),
+                    Some("ConceptScheme" | "Collection" | "OrderedCollection") => *typed = typed.or(Some(false)),
+                    _ => {}
+                }
+            }
+            (Some("broader"), Term::NamedNode(parent)) => self.of(subject)?.parents.push(parent.into_string()),
+            (Some("narrower"), Term::NamedNode(child)) => self.of(child.into_string())?.parents.push(subject),
+            (name, Term::Literal(text)) => {
+                let Some(fit) = fit(text.language(), language) else { return Ok(()) };
+                match name {
+                    Some("prefLabel") => self.of(subject)?.labels.push((fit, value(text))),
+                    Some("altLabel" | "hiddenLabel") => self.of(subject)?.alternatives.push(value(text)),
+                    Some("definition") => self.of(subject)?.notes.push((fit, value(text))),
+                    Some("scopeNote") => self.of(subject)?.notes.push((4 + fit, value(text))),
+                    _ if DESCRIPTIONS.contains(&predicate) => self.of(subject)?.notes.push((2 + fit, value(text))),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 /// Reads concepts into a gathering. The file is read twice where no language is named: first to see which language
 /// names most concepts.
 ///
@@ -71,68 +125,11 @@ pub(super) fn read(input: &Input, form: Form, language: Option<&str>, into: &mut
         Some(language) => language.to_lowercase(),
         None => most_frequent_language(input, form)?,
     };
-    let mut subjects: Vec<(String, Subject)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut of = |id: String, subjects: &mut Vec<(String, Subject)>| -> Result<usize, Problems> {
-        if let Some(&place) = places.get(&id) {
-            return Ok(place);
-        }
-        // Schemes, collections and labels that are nodes of their own are subjects too.
-        if subjects.len() == 8 * MOST_CONCEPTS {
-            return Err(super::gather::too_many());
-        }
-        places.insert(id.clone(), subjects.len());
-        subjects.push((id, Subject::default()));
-        Ok(subjects.len() - 1)
-    };
+    let mut subjects = Subjects::default();
     for statement in statements(input, form)? {
-        let Statement { subject, predicate, object } = statement?;
-        let predicate = predicate.as_str();
-        if predicate == rdf::TYPE.as_str() {
-            if let Term::NamedNode(class) = &object {
-                let place = of(subject, &mut subjects)?;
-                let typed = &mut subjects[place].1.typed;
-                match class.as_str().strip_prefix(SKOS) {
-                    Some("Concept") => *typed = Some(true),
-                    Some("ConceptScheme" | "Collection" | "OrderedCollection") => *typed = typed.or(Some(false)),
-                    _ => {}
-                }
-            }
-            continue;
-        }
-        let name = predicate.strip_prefix(SKOS);
-        match (name, object) {
-            (Some("broader"), Term::NamedNode(parent)) => {
-                let place = of(subject, &mut subjects)?;
-                subjects[place].1.parents.push(parent.into_string());
-            }
-            (Some("narrower"), Term::NamedNode(child)) => {
-                let place = of(child.into_string(), &mut subjects)?;
-                subjects[place].1.parents.push(subject);
-            }
-            (_, Term::Literal(text)) => {
-                let Some(fit) = fit(text.language(), &language) else { continue };
-                let (known, rank) = match name {
-                    Some("prefLabel") => ("label", 0),
-                    Some("altLabel" | "hiddenLabel") => ("alternative", 0),
-                    Some("definition") => ("note", 0),
-                    Some("scopeNote") => ("note", 4),
-                    _ if DESCRIPTIONS.contains(&predicate) => ("note", 2),
-                    _ => continue,
-                };
-                let place = of(subject, &mut subjects)?;
-                let subject = &mut subjects[place].1;
-                let text = value(text);
-                match known {
-                    "label" => subject.labels.push((fit, text)),
-                    "alternative" => subject.alternatives.push(text),
-                    _ => subject.notes.push((rank + fit, text)),
-                }
-            }
-            _ => {}
-        }
+        subjects.take(statement?, &language)?;
     }
-    for (id, subject) in subjects {
+    for (id, subject) in subjects.all {
         // What is not said to be a concept is one where it has a preferred label.
         if !subject.typed.unwrap_or(!subject.labels.is_empty()) {
             continue;

@@ -2,7 +2,7 @@
 
 use super::gather::{Gathering, Piece};
 use super::names::{Role, code_above, role};
-use crate::Problems;
+use crate::problems::Problems;
 use crate::source::{Fault, Row};
 
 /// Which column holds what.

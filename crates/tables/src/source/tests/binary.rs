@@ -55,7 +55,7 @@ fn a_workbooks_first_sheet_with_something_in_it_is_read() {
 #[test]
 fn a_named_sheet_is_read_and_a_missing_one_told() {
     let input = Input::Bytes(workbook().into());
-    let sheet = |name: &str| ReadAs { sheet: Some(name.to_owned()), ..ReadAs::default() };
+    let sheet = |name: &str| FileOptions { sheet: Some(name.to_owned()), ..FileOptions::default() };
     assert_eq!(cells(Source::open(&input, &sheet("other")).unwrap()), [["x"]]);
     let told = Source::open(&input, &sheet("nope")).err().unwrap();
     assert_eq!(told.code, "sheet_not_found");
@@ -167,7 +167,10 @@ fn columns_in_binary_are_read_as_rows() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
     let input = Input::File(file.path().to_owned());
-    assert_eq!(Source::open(&input, &ReadAs::default()).unwrap().map(|row| row.unwrap()).collect::<Vec<_>>(), rows);
+    assert_eq!(
+        Source::open(&input, &FileOptions::default()).unwrap().map(|row| row.unwrap()).collect::<Vec<_>>(),
+        rows
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::super::*;
 /// What the fuzzers do with a file.
 fn read(bytes: &[u8]) {
     for format in [None, Some(FileFormat::Csv), Some(FileFormat::Json), Some(FileFormat::Jsonl)] {
-        let read_as = ReadAs { format, ..ReadAs::default() };
+        let read_as = FileOptions { format, ..FileOptions::default() };
         if let Ok(source) = Source::open(&Input::Bytes(bytes.into()), &read_as) {
             source.take(1_000_000).for_each(drop);
         }
