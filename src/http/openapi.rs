@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{self, Need};
-use super::codes::{Place, codes};
+use super::codes::{self, Place};
 use super::error::Details;
 use super::openai::ErrorEnvelope;
 use super::{AppState, openai};
@@ -212,8 +212,8 @@ fn list_codes(schemas: &mut Value) {
     ];
     for (schema, of) in places {
         let code = &mut schemas[schema]["properties"]["code"];
-        let told: Vec<String> = codes(of).map(|known| format!("- `{}`: {}", known.code, known.meaning[0])).collect();
-        code["enum"] = codes(of).map(|known| known.code).collect();
+        let told: Vec<String> = codes::entries(of).map(|known| format!("- `{}`: {}", known.code, known.meaning[0])).collect();
+        code["enum"] = codes::entries(of).map(|known| known.code).collect();
         code["description"] = format!("For programs; stable. See `/docs/errors`.\n\n{}", told.join("\n")).into();
     }
 }
