@@ -151,3 +151,24 @@ async fn no_such_method(request: Request) -> ApiError {
         "The Allow header lists the methods that are.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_routes_is_the_routers() {
+        let table: BTreeSet<_> =
+            routes::ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        assert_eq!(table.len(), routes::ROUTES.len(), "a route stands twice");
+        let described = serde_json::to_value(api().into_openapi()).unwrap();
+        let mut router: BTreeSet<_> = pages::DOCUMENTS.iter().map(|path| format!("GET {path}")).collect();
+        for (path, methods) in described["paths"].as_object().unwrap() {
+            router
+                .extend(methods.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        assert_eq!(table, router);
+    }
+}

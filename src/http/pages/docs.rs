@@ -17,12 +17,16 @@ use crate::http::error::codes::{self, Code, Place};
 use crate::http::pages::files;
 use crate::http::state::AppState;
 
+/// The documents' paths.
+pub(crate) const DOCUMENTS: [&str; 4] = ["/docs", "/docs/errors", "/docs/reference", "/docs/reference/{file}"];
+
 pub(super) fn router() -> Router<AppState> {
+    let [start, errors, reference, its_files] = DOCUMENTS;
     Router::new()
-        .route("/docs", get(async || files::reply("docs.html", files::bytes("docs.html"))))
-        .route("/docs/errors", get(show_errors))
-        .route("/docs/reference", get(show_reference))
-        .route("/docs/reference/{file}", get(reference_file))
+        .route(start, get(async || files::reply("docs.html", files::bytes("docs.html"))))
+        .route(errors, get(show_errors))
+        .route(reference, get(show_reference))
+        .route(its_files, get(reference_file))
 }
 
 /// Swagger UI writes styles into its elements; it may load nothing from elsewhere and run no inline code.

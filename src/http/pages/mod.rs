@@ -8,6 +8,8 @@ use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::state::AppState;
+#[cfg(test)]
+pub(crate) use docs::DOCUMENTS;
 
 /// What the description tells.
 pub(crate) fn described(api: fn() -> OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
