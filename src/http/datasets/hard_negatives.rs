@@ -175,7 +175,7 @@ fn wish(body: &MineBody) -> Result<Mining> {
             "Send a part of the positive's similarity, such as 0.05.",
         ));
     }
-    Ok(Mining { per_text, margin })
+    Ok(Mining { per_text, margin, ..Mining::default() })
 }
 
 fn nothing_to_mine(why: &str) -> ApiError {

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::datasets::{Around, Cut, Received, Upload};
+use crate::datasets::{Around, Received, Upload};
 use crate::http::datasets::options::{self, Label, Wishes};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Result};
@@ -289,8 +289,8 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
         around.knowledge.most_tokens = Some(model.row.max_tokens as usize);
-        let cut: Cut = std::sync::Arc::new(move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0);
-        around.cut = Some(cut);
+        let is_truncated = move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0;
+        around.is_truncated = Some(std::sync::Arc::new(is_truncated));
     }
     Ok(around)
 }
