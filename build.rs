@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What the API's answers are coded with.
-const CODES: &str = "src/http/errors.toml";
+const CODES: &str = "src/http/error/errors.toml";
 
 fn main() {
     println!("cargo:rerun-if-changed={CODES}");
