@@ -15,7 +15,7 @@ use crate::http::datasets::body::{DatasetBody, TableForm};
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::upload::{self, Sent};
 use crate::http::embeddings::texts::{self, Reading};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -196,15 +196,13 @@ impl Work {
 /// A model's vectors of texts, in the lane of large requests.
 async fn vectors(state: &AppState, caller: &Caller, row: &ModelRow, texts: &[&str]) -> Result<(Vec<f32>, usize)> {
     if texts.len() > MOST_TEXTS {
-        return Err(ApiError::unusable(
-            "taxonomy_recipe_unusable",
-            "hard_negatives",
-            format!(
+        return Err(ApiError::of(Code::TaxonomyRecipeUnusable)
+            .param("hard_negatives")
+            .detail(format!(
                 "Hard negatives of this taxonomy need the vectors of {} texts; {MOST_TEXTS} are allowed.",
                 texts.len()
-            ),
-            "Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`.",
-        ));
+            ))
+            .hint("Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`."));
     }
     let mut values = Vec::new();
     for some in texts.chunks(AT_ONCE) {
@@ -289,10 +287,5 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Result<O
 }
 
 fn not_usable(field: &str, why: &str) -> ApiError {
-    ApiError::unusable(
-        "taxonomy_recipe_unusable",
-        field,
-        format!("The field {field} cannot be used: {why}."),
-        "See the fields of POST /datasets/from-taxonomy in the API's description.",
-    )
+    ApiError::of(Code::TaxonomyRecipeUnusable).param(field).detail(format!("The field {field} cannot be used: {why}."))
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::datasets::{Around, Received, Upload};
 use crate::http::datasets::options::{self, Label, Wishes};
 use crate::http::error::words::shown;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Part, content_type};
 use crate::http::state::AppState;
 use crate::ml::dataset::source::FileFormat;
@@ -70,7 +70,7 @@ pub(crate) async fn receive(
             let (table, parts) = form(state, request).await?;
             for part in parts {
                 if !known.concat().contains(&part.name.as_str()) {
-                    return Err(options::unknown(&part.name, &[&["file"], &known.concat()[..]].concat()));
+                    return Err(ApiError::unknown_field(&part.name, &[&["file"], &known.concat()[..]].concat()));
                 }
                 fields.insert(part.name.clone(), part.text()?.into());
             }
@@ -217,14 +217,12 @@ pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<T
         while let Some(some) = field.chunk().await.map_err(|error| extract::form_broken(&error))? {
             bytes.extend_from_slice(&some);
             if bytes.len() > LONGEST_PART || parts.len() == MOST_PARTS {
-                return Err(ApiError::too_large(
-                    "body_too_large",
-                    format!(
+                return Err(ApiError::of(Code::BodyTooLarge)
+                    .detail(format!(
                         "The part {:?} is larger than a form's fields may be, or there are too many.",
                         shown(&name)
-                    ),
-                    format!("Send the table as the part \"file\"; other parts may have {LONGEST_PART} bytes."),
-                ));
+                    ))
+                    .hint(format!("Send the table as the part \"file\"; other parts may have {LONGEST_PART} bytes.")));
             }
         }
         parts.push(Part { name, bytes: bytes.into() });
@@ -271,12 +269,10 @@ pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
 
 /// A form without a table.
 pub(crate) fn no_file() -> ApiError {
-    ApiError::unusable(
-        "missing_field",
-        "file",
-        "The form has no part \"file\".",
-        "Send the table as the part \"file\".",
-    )
+    ApiError::of(Code::MissingField)
+        .param("file")
+        .detail("The form has no part \"file\".")
+        .hint("Send the table as the part \"file\".")
 }
 
 /// What tables are looked at with here: the server's benchmark, and what its default model reads of a text.
