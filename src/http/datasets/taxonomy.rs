@@ -128,7 +128,7 @@ async fn create_from_taxonomy(
     };
     let name = table.label(label.name);
     let file = taxonomy::File { name: table.file_name.clone(), input: table.received.input() };
-    let work = Work { state: state.clone(), caller, model, file, recipe, language: making.language };
+    let work = Work { state: state.clone(), caller, model, file, part: table.part, recipe, language: making.language };
     let read_as = wishes.choices().read_as;
     // Off the async threads, and to its end, also where nobody waits for it any more: the table's file stays so long.
     let (taxonomy, made) = tokio::task::spawn_blocking(move || {
@@ -164,15 +164,18 @@ struct Work {
     caller: Caller,
     model: Option<ModelRow>,
     file: taxonomy::File,
+    /// The part of the request that the file is.
+    part: &'static str,
     recipe: Recipe,
     language: Option<String>,
 }
 
 impl Work {
     fn make(self, read_as: &ReadAs) -> Result<(Taxonomy, Made)> {
-        let taxonomy = Taxonomy::read(&[self.file], read_as, self.language.as_deref())?;
+        let told = |problems| ApiError::from(problems).param(self.part);
+        let taxonomy = Taxonomy::read(&[self.file], read_as, self.language.as_deref()).map_err(told)?;
         let Some(model) = self.model else {
-            let made = taxonomy::make(&taxonomy, &self.recipe, None)?;
+            let made = taxonomy::make(&taxonomy, &self.recipe, None).map_err(told)?;
             return Ok((taxonomy, made));
         };
         // What the engine says is told as it is, not as a problem of the table.
@@ -188,7 +191,7 @@ impl Work {
         let made = taxonomy::make(&taxonomy, &self.recipe, Some(&mut vectors));
         match (made, refused) {
             (_, Some(error)) => Err(error),
-            (made, None) => Ok((taxonomy, made?)),
+            (made, None) => Ok((taxonomy, made.map_err(told)?)),
         }
     }
 }

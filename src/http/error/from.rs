@@ -14,7 +14,7 @@ fn known(code: &str) -> Code {
 
 impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
-        let mut error = Self::of(known(problems.code)).param("file").detail(problems.what).hint(problems.hint);
+        let mut error = Self::of(known(problems.code)).detail(problems.what).hint(problems.hint);
         if problems.total > 0 {
             error.0.title = "Some rows cannot be used";
             error.0.errors_total = Some(problems.total);
@@ -41,6 +41,16 @@ impl From<ShelfError> for ApiError {
                 .hint("Send the table without version_of.")
                 .param("version_of"),
             other => Self::internal(other),
+        }
+    }
+}
+
+impl ApiError {
+    /// Of a table that came in as `part` of the request.
+    pub(crate) fn of_table(error: ShelfError, part: &str) -> Self {
+        match error {
+            ShelfError::Problems(problems) => Self::from(problems).param(part),
+            other => other.into(),
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::jobs::{JobRequest, Plan};
 use crate::keys::Scope;
-use crate::ml::dataset::source::FileFormat;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
@@ -198,11 +197,7 @@ async fn dataset(
         (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
         (None, Some(pairs), None) => {
             upload::without_header(&pairs, &mut wishes.header);
-            Table {
-                received: state.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
-                file_name: None,
-                hint: Some(FileFormat::Json),
-            }
+            Table::of_pairs(state, &pairs).await?
         }
         (None, None, Some(file)) => file,
         (None, None, None) => {
@@ -218,6 +213,5 @@ async fn dataset(
                 .hint("Send one of them."));
         }
     };
-    let upload = datasets::upload_of(state, table, Label::default(), wishes).await?;
-    Ok(state.datasets.add(upload).await?)
+    upload::store(state, table, Label::default(), wishes, None).await
 }

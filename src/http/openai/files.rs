@@ -131,8 +131,7 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
             .hint("Send purpose=fine-tune.")
     })?;
     let label = Label { benchmark: Some(purpose.ours() == Purpose::Benchmark), ..Label::default() };
-    let upload = datasets::upload_of(&state, file, label, Wishes::default()).await?;
-    let (dataset, _new) = state.datasets.add(upload).await?;
+    let (dataset, _new) = upload::store(&state, file, label, Wishes::default(), None).await?;
     Ok(axum::Json(dataset.into()))
 }
 

@@ -261,7 +261,7 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
         version_of: None,
     };
     let stored = state.datasets.add(upload).await;
-    Ok(stored.map_err(|error| ApiError::from(error).param("validation_file"))?.0)
+    Ok(stored.map_err(|error| ApiError::of_table(error, "validation_file"))?.0)
 }
 
 /// `after`, `limit` and `metadata[key]`, whose key is a part of the parameter's name.
