@@ -10,6 +10,8 @@ mod bert;
 mod file;
 mod graph;
 mod modernbert;
+mod ports;
+mod positions;
 mod transformer;
 mod use_multilingual;
 mod value;
@@ -19,8 +21,7 @@ use std::any::Any;
 use std::fs::File;
 use std::path::Path;
 
-use graph::{Graph, Size};
-use value::Value;
+use graph::Graph;
 use weights::Weights;
 
 use super::standalone::append_table;
@@ -49,28 +50,4 @@ pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> 
     written.map_err(|reason| Error::model(path, reason))?;
     let table = |file: &mut File, path: &Path| append_table(file, path, model, base);
     file::write(path, &graph.into_parts(), &model.card.name, &table)
-}
-
-const BATCH: Size = Size::Named("batch");
-const SEQUENCE: Size = Size::Named("sequence");
-
-/// What the graph is given.
-struct Inputs<'g> {
-    /// `(B, S)`, 0 where there is no token: every vocabulary has a 0.
-    ids: Value<'g, i64>,
-    /// `(B, S)`, 1 where there is a token, else 0.
-    mask: Value<'g, i64>,
-}
-
-impl<'g> Inputs<'g> {
-    fn of(graph: &'g Graph) -> Self {
-        graph.scope("inputs");
-        let [ids, mask] = ["input_ids", "attention_mask"].map(|name| graph.input(name, &[BATCH, SEQUENCE]));
-        Self { ids: ids * mask, mask }
-    }
-}
-
-/// Declares the texts' vectors `(B, D)` as what the graph gives.
-fn give_sentence_embedding(graph: &Graph, vectors: Value<'_, f32>, dimensions: i64) {
-    graph.output("sentence_embedding", vectors, &[BATCH, Size::Known(dimensions)]);
 }

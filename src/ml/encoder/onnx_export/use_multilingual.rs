@@ -5,9 +5,9 @@
 //! [`UseMultilingual`]: crate::ml::encoder::UseMultilingual
 
 use super::graph::Graph;
+use super::ports::{Inputs, give_sentence_embedding};
 use super::value::Value;
 use super::weights::Weights;
-use super::{Inputs, give_sentence_embedding};
 use crate::ml::encoder::use_multilingual::{CNN, DNN, NGRAMS, SMALLEST_NORM, TABLE, UseMultilingualConfig};
 
 /// Adds the forward pass to an empty graph.
