@@ -6,9 +6,8 @@
 use tch::{Device, Kind, Tensor};
 
 use super::attention::{activate, attend, heads_of, visibility};
-use super::graph::Graph;
+use super::graph::{Graph, Value};
 use super::positions::Positions;
-use super::value::Value;
 use super::weights::Weights;
 use crate::ml::encoder::transformer::bert::{NORM, POSITIONS, RELATIVE, TOKEN_TYPES, bucket, names};
 use crate::ml::encoder::transformer::{Architecture, TransformerConfig};

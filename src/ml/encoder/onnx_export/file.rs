@@ -211,8 +211,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::ml::encoder::onnx_export::graph::Graph;
-    use crate::ml::encoder::onnx_export::value::Value;
+    use crate::ml::encoder::onnx_export::graph::{Graph, Value};
     use crate::ml::encoder::protobuf::{self, Value as Field};
 
     /// `(100, 2)`

@@ -1,10 +1,9 @@
 //! A graph of ONNX operators while it grows.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 
 use tch::Tensor;
-
-use super::value::Value;
 
 /// Numbers that an ONNX tensor can hold.
 pub(super) trait Element: Copy {
@@ -98,6 +97,32 @@ pub(super) enum Size {
     Named(&'static str),
 }
 
+/// A tensor of a graph: given, or computed when the graph runs.
+pub(super) struct Value<'g, T> {
+    graph: &'g Graph,
+    /// Its place among the graph's names.
+    id: usize,
+    element: PhantomData<T>,
+}
+
+impl<T> Clone for Value<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Value<'_, T> {}
+
+impl<'g, T> Value<'g, T> {
+    pub(super) fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    pub(super) fn id(self) -> usize {
+        self.id
+    }
+}
+
 impl Graph {
     pub(super) fn into_parts(self) -> Parts {
         self.0.into_inner()
@@ -188,7 +213,7 @@ impl Graph {
     fn value<T>(&self, name: String) -> Value<'_, T> {
         let mut parts = self.0.borrow_mut();
         parts.names.push(name);
-        Value::new(self, parts.names.len() - 1)
+        Value { graph: self, id: parts.names.len() - 1, element: PhantomData }
     }
 
     fn name(&self, id: usize) -> String {

@@ -10,11 +10,11 @@ mod bert;
 mod file;
 mod graph;
 mod modernbert;
+mod ops;
 mod ports;
 mod positions;
 mod transformer;
 mod use_multilingual;
-mod value;
 mod weights;
 
 use std::any::Any;

@@ -3,9 +3,8 @@
 //! Shapes as in [`super::attention`]; H columns, I intermediate columns.
 
 use super::attention::{activate, attend, heads_of, visibility};
-use super::graph::Graph;
+use super::graph::{Graph, Value};
 use super::positions::Positions;
-use super::value::Value;
 use super::weights::Weights;
 use crate::ml::encoder::transformer::{ModernBertLayerConfig, TransformerConfig};
 

@@ -1,7 +1,6 @@
 //! What every exported graph is given, and what it gives.
 
-use super::graph::{Graph, Size};
-use super::value::Value;
+use super::graph::{Graph, Size, Value};
 
 pub(super) const BATCH: Size = Size::Named("batch");
 pub(super) const SEQUENCE: Size = Size::Named("sequence");

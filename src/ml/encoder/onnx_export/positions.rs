@@ -1,6 +1,6 @@
 //! Where the tokens of a padded batch stand.
 
-use super::value::Value;
+use super::graph::Value;
 
 /// A number for each token of a batch. Tokens are counted, not columns, so that a text may be filled up on
 /// either side.

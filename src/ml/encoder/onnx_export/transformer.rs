@@ -3,10 +3,9 @@
 //! Shapes: B texts, S tokens of the longest, H columns, D dimensions of a text's vector.
 
 use super::attention::gelu;
-use super::graph::{Graph, Size};
+use super::graph::{Graph, Size, Value};
 use super::ports::{BATCH, Inputs, SEQUENCE, give_sentence_embedding};
 use super::positions::Positions;
-use super::value::Value;
 use super::weights::Weights;
 use super::{bert, modernbert};
 use crate::ml::encoder::transformer::{DenseActivation, Description, ModuleConfig, PoolingMode};

@@ -4,9 +4,8 @@
 //!
 //! [`UseMultilingual`]: crate::ml::encoder::UseMultilingual
 
-use super::graph::Graph;
+use super::graph::{Graph, Value};
 use super::ports::{Inputs, give_sentence_embedding};
-use super::value::Value;
 use super::weights::Weights;
 use crate::ml::encoder::use_multilingual::{CNN, DNN, NGRAMS, SMALLEST_NORM, TABLE, UseMultilingualConfig};
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use super::graph::Graph;
-use super::value::Value;
+use super::graph::{Graph, Value};
 use crate::ml::encoder::Encoder;
 
 /// An encoder's weights by the checkpoint's names. Each may be taken once, as one initializer of the graph.
