@@ -1,5 +1,6 @@
 //! Sentence encoders: a text's tokens in, one vector out.
 
+mod arrangement;
 mod encode_all;
 mod folder;
 mod import;

@@ -3,7 +3,6 @@
 //!
 //! Shapes: B texts, N tokens of all texts together, H columns, D dimensions of a text's vector.
 
-mod arrangement;
 mod attention;
 pub(super) mod bert;
 mod config;
@@ -20,13 +19,13 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-pub(crate) use arrangement::Arrangement;
 pub(crate) use config::{Activation, Architecture, ModernBertLayerConfig, TransformerConfig};
 pub(crate) use description::{Description, MODULES};
 pub use modules::PoolingMode;
 pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};
 pub(super) use packed::Packed;
 
+use super::arrangement::{self, Arrangement};
 use super::pass::Pass;
 use super::token_table::TokenTable;
 use super::{Encoder, TokenCache};
