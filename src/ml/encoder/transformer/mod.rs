@@ -3,6 +3,7 @@
 //!
 //! Shapes: B texts, N tokens of all texts together, H columns, D dimensions of a text's vector.
 
+mod activation;
 mod attention;
 pub(super) mod bert;
 mod config;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-pub(crate) use config::{Activation, Architecture, ModernBertLayerConfig, TransformerConfig};
+pub(crate) use activation::Activation;
+pub(crate) use config::{Architecture, ModernBertLayerConfig, TransformerConfig};
 pub(crate) use description::{Description, MODULES};
 pub use modules::PoolingMode;
 pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};
