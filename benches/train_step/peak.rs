@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use shamisen::ml::encoder::{Encoder, Pass, RaggedBatch};
-use shamisen::ml::train::{TokenPair, angular_similarity};
+use shamisen::ml::train::TokenPair;
+use shamisen::ml::vectors::angular_similarity;
 use tch::{Device, Kind, Tensor};
 
 use super::{median, say};

@@ -6,7 +6,8 @@ use crate::ml::Result;
 use crate::ml::dataset::PairDataset;
 use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval::{self, Assessment, Evidence, Exam, RETENTION_NAME, token_pairs};
-use crate::ml::train::{Aim, Split, TokenPair};
+use crate::ml::target::ScoreTarget;
+use crate::ml::train::{Split, TokenPair};
 
 /// All that a model is asked.
 pub(super) struct Exams {
@@ -32,8 +33,8 @@ impl Exams {
     }
 
     pub(super) fn take(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Evidence) {
-        let aim = Aim::of(spec.config.loss, spec.dataset.lowest_means);
-        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, aim);
+        let target = ScoreTarget { measure: spec.config.loss.measure(), lowest_means: spec.dataset.lowest_means };
+        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, target);
         let benchmark = self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark_each(encoder, name, pairs));
         let (benchmark, on_benchmark) = benchmark.unzip();
         let (retention, on_retention) = eval::benchmark_each(encoder, RETENTION_NAME, &self.retention);

@@ -8,8 +8,11 @@ pub mod encoder;
 pub mod error;
 pub mod eval;
 mod memory;
+pub mod pairs;
 pub mod sha256;
 pub mod similarity;
+pub mod target;
 pub mod train;
+pub mod vectors;
 
 pub use error::{Error, Result};

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 use crate::ml::memory::MappedFloats;
+use crate::ml::vectors::normalize;
 
 pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
@@ -156,7 +157,7 @@ pub trait Encoder: Any + Send {
 
     /// The head's vectors, of length 1.
     fn unit(&self, vectors: Tensor) -> Tensor {
-        if self.normalizes() { vectors } else { transformer::normalize(&vectors) }
+        if self.normalizes() { vectors } else { normalize(&vectors) }
     }
 
     /// The texts' vectors as the model makes them, without a graph: `(B, D)`.

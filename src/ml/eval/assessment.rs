@@ -9,7 +9,9 @@ use super::movers::Movers;
 use super::verdict::{Axis, Verdicts, overall};
 use crate::ml::dataset::PairDataset;
 use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::train::{Aim, LossKind, TokenPair};
+use crate::ml::pairs::TokenPair;
+use crate::ml::target::ScoreTarget;
+use crate::ml::train::LossKind;
 
 /// The pairs that both models are asked.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +87,7 @@ pub struct Spreads {
 impl Exam<'_> {
     /// Compares the base with the tuned model.
     pub fn assess(&self, before: &Evidence, after: &Evidence) -> Assessment {
-        let aim = Aim::of(self.loss, self.lowest_means);
+        let target = ScoreTarget { measure: self.loss.measure(), lowest_means: self.lowest_means };
         let collapsed = after.spread.collapsed(&before.spread);
         let on = |metric, before: &[f64], after: &[f64], pairs: &[TokenPair]| {
             difference(metric, before, after, &scores(pairs), self.seed)
@@ -113,7 +115,7 @@ impl Exam<'_> {
                 benchmark: on_benchmark(Metric::Pearson).map(|(_, difference)| difference),
                 retention: on_retention(Metric::Pearson),
             },
-            movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1, aim),
+            movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1, target),
             uncalibrated: calibration.as_ref().err().copied(),
             calibration: calibration.ok(),
             spread: Spreads { before: before.spread, after: after.spread, collapsed },

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::bootstrap::below;
-use super::numbers;
 use crate::ml::encoder::{Encoder, encode_all};
 use crate::ml::similarity::COSINE_LIMIT;
+use crate::ml::vectors::numbers;
 
 /// Texts that are looked at, at most.
 const MOST_TEXTS: usize = 1000;
@@ -82,7 +82,7 @@ fn spread_of(vectors: &Tensor, rng: &mut ChaCha8Rng) -> Spread {
         return Spread { texts, pairs: 0, cosine_mean: 0.0, cosine_std: 0.0, effective_rank: 0.0, clipped: 0 };
     }
     let side = |places: &[i64]| vectors.index_select(0, &Tensor::from_slice(places));
-    let cosines = numbers(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, Kind::Double));
+    let cosines: Vec<f64> = numbers(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, Kind::Double));
     let mean = |of: &dyn Fn(f64) -> f64| cosines.iter().map(|cosine| of(*cosine)).sum::<f64>() / cosines.len() as f64;
     let cosine_mean = mean(&|cosine| cosine);
     Spread {
@@ -115,7 +115,7 @@ fn effective_rank(vectors: &Tensor) -> f64 {
     let wide = vectors.size()[0] < vectors.size()[1];
     let product = if wide { vectors.matmul(&transposed) } else { transposed.matmul(vectors) };
     let Ok(eigenvalues) = product.f_linalg_eigvalsh("L") else { return 0.0 };
-    let singular: Vec<f64> = numbers(&eigenvalues).iter().map(|value| value.max(0.0).sqrt()).collect();
+    let singular: Vec<f64> = numbers::<f64>(&eigenvalues).iter().map(|value| value.max(0.0).sqrt()).collect();
     let sum: f64 = singular.iter().sum();
     let shares = singular.iter().map(|value| value / sum).filter(|share| *share > 0.0);
     shares.map(|share| -share * share.ln()).sum::<f64>().exp()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use crate::ml::train::tie;
+use crate::ml::pairs::tie;
 
 /// Texts whose neighbours are computed at once, so that memory stays bounded.
 const BLOCK: usize = 256;

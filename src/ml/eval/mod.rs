@@ -29,8 +29,10 @@ pub use verdict::{
 
 use crate::ml::dataset::{self, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Encoder, Model, encode_all};
+use crate::ml::pairs::TokenPair;
 use crate::ml::similarity::Similarity;
-use crate::ml::train::{Aim, TokenPair, angular_similarity, cosine};
+use crate::ml::target::ScoreTarget;
+use crate::ml::vectors::{angular_similarity, cosine, numbers};
 
 /// Shamisen's own sentence pairs, so that a fresh machine can tell whether general ability holds.
 const RETENTION_PAIRS: &[u8] = include_bytes!("retention_pairs.csv");
@@ -131,10 +133,6 @@ pub(crate) fn vectors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> (Tensor, Te
     (encode_all(encoder, &left), encode_all(encoder, &right))
 }
 
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    Vec::<f64>::try_from(tensor.to_kind(tch::Kind::Double)).expect("a one-dimensional tensor")
-}
-
 /// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correlations {
@@ -145,20 +143,21 @@ pub struct Correlations {
 }
 
 /// Errors against what the scores ask for, and correlations with them, on validation pairs.
-pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], aim: Aim) -> Validation {
-    validate_each(encoder, pairs, aim).0
+pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], target: ScoreTarget) -> Validation {
+    validate_each(encoder, pairs, target).0
 }
 
 /// The same, and each pair's similarity.
-pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], aim: Aim) -> (Validation, Vec<f64>) {
+pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], target: ScoreTarget) -> (Validation, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
-    let measure = aim.measure;
-    let similarities = numbers(&match measure {
+    let measure = target.measure;
+    let similarities: Vec<f64> = numbers(&match measure {
         Similarity::Angular => angular_similarity(&left, &right),
         Similarity::Cosine => cosine(&left, &right),
     });
     let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, aim.similarity(pair.score)));
+        let each =
+            similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, target.similarity(pair.score)));
         each.sum::<f64>() / pairs.len() as f64
     };
     let Correlations { pearson, spearman } = correlations(&similarities, pairs);
@@ -184,7 +183,7 @@ pub fn benchmark(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> Benc
 /// The same, and each pair's cosine.
 pub fn benchmark_each(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> (Benchmark, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
-    let cosines = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
+    let cosines: Vec<f64> = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
     let Correlations { pearson, spearman } = correlations(&cosines, pairs);
     (Benchmark { name: name.to_owned(), pairs: pairs.len(), pearson, spearman }, cosines)
 }

@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 use tch::Tensor;
 
+use crate::ml::vectors::numbers;
+
 /// Texts that are compared with all others at once, so that memory stays bounded.
 const BLOCK: usize = 256;
 /// Pairs that are kept for each reason.
@@ -102,7 +104,7 @@ pub fn suggest(known: &Known<'_>, limit: usize) -> Vec<Suggestion> {
     let mut best = [Best::default(), Best::default(), Best::default()];
     for start in (0..known.texts).step_by(BLOCK) {
         let size = BLOCK.min(known.texts - start);
-        let block = |of: &Tensor| numbers(&of.narrow(0, start as i64, size as i64).matmul(&of.tr()));
+        let block = |of: &Tensor| numbers::<f32>(&of.narrow(0, start as i64, size as i64).matmul(&of.tr()));
         let (now, before) = (block(&tuned), base.as_ref().map(block));
         for left in start..start + size {
             for right in left + 1..known.texts {
@@ -136,7 +138,7 @@ fn choose(best: &[Best; 3], tuned: &Tensor, limit: usize) -> Vec<Suggestion> {
     let mut chosen: Vec<Suggestion> = Vec::new();
     let mut used: HashMap<usize, usize> = HashMap::new();
     let mut next = [0; 3];
-    let vector = |text: usize| Vec::<f32>::try_from(tuned.get(text as i64)).expect("a row of numbers");
+    let vector = |text: usize| numbers::<f32>(&tuned.get(text as i64));
     let same = |a: usize, b: usize| a == b || dot(&vector(a), &vector(b)) >= SAME;
     while chosen.len() < limit && next.iter().zip(best).any(|(next, best)| *next < best.0.len()) {
         for (reason, why) in [Why::Undecided, Why::Disagreement, Why::UnknownNeighbour].into_iter().enumerate() {
@@ -176,7 +178,7 @@ fn line(tuned: &Tensor, base: &Tensor) -> (f64, f64) {
     let (left, right): (Vec<i64>, Vec<i64>) = pairs.filter(|(left, right)| left != right).unzip();
     let cosines = |of: &Tensor| {
         let side = |places: &[i64]| of.index_select(0, &Tensor::from_slice(places));
-        numbers(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, tch::Kind::Float))
+        numbers::<f32>(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, tch::Kind::Float))
     };
     let (x, y) = (cosines(base), cosines(tuned));
     let mean = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64;
@@ -192,10 +194,6 @@ fn line(tuned: &Tensor, base: &Tensor) -> (f64, f64) {
 
 fn rows(vectors: &[f32], texts: usize) -> Tensor {
     Tensor::from_slice(vectors).view([texts as i64, -1])
-}
-
-fn numbers(tensor: &Tensor) -> Vec<f32> {
-    Vec::<f32>::try_from(tensor.reshape([-1])).expect("a list of numbers")
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::config::TrainConfig;
 use super::options::{ForgettingAction, ForgettingConfig, GeneralMetric};
-use super::{EpochRecord, Snapshot, Stopped, TokenPair};
+use super::{EpochRecord, Snapshot, Stopped};
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
+use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
 
 /// A mix of base and tuned weights, and what it is worth.

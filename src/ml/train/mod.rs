@@ -1,6 +1,5 @@
 //! Fine-tuning: a siamese network is one encoder read twice.
 
-mod aim;
 mod checkpoint;
 mod config;
 mod early_stopping;
@@ -23,11 +22,11 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-pub use aim::Aim;
+pub use crate::ml::pairs::TokenPair;
 pub use checkpoint::{Checkpoint, Conditions, Counters};
 pub use config::TrainConfig;
 pub use guard::SweepPoint;
-pub use loss::{LOSSES, Loss, LossInfo, LossKind, angular_similarity, cosine};
+pub use loss::{LOSSES, Loss, LossInfo, LossKind};
 pub use observer::{EpochRecord, Observer, Step};
 pub use options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
@@ -35,7 +34,6 @@ pub use options::{
 };
 pub use recipe::{Recipe, RecipeFacts};
 pub use size::stored_bytes;
-pub(crate) use split::tie;
 pub use split::{Split, SplitKind, split, training_rows};
 
 use crate::ml::dataset::TableKind;
@@ -51,28 +49,6 @@ use optimizer::Optimizer;
 use sampler::{batches, replayed};
 use schedule::LearningRate;
 use snapshot::Snapshot;
-
-/// A row whose texts are tokens already: once, not once an epoch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TokenPair {
-    /// The left text's ids.
-    pub left: Vec<u32>,
-    /// The right text's ids.
-    pub right: Vec<u32>,
-    /// Of a triplet, the ids of the text that does not belong.
-    pub negative: Option<Vec<u32>>,
-    /// How alike left and right are, 0 to 1, as the table says it; [`Aim`] knows which similarity that asks for.
-    pub score: f64,
-    /// The row as a spreadsheet counts it.
-    pub row: usize,
-}
-
-impl TokenPair {
-    /// The row's texts as the model reads them: texts that become the same tokens are the same.
-    pub fn texts(&self) -> impl Iterator<Item = &[u32]> {
-        [self.left.as_slice(), &self.right].into_iter().chain(self.negative.as_deref())
-    }
-}
 
 /// The rows of a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -288,7 +264,7 @@ fn judge(
     objective: &Objective<'_>,
     at: &Counters,
 ) -> EpochRecord {
-    let validated = eval::validate(encoder, judged, objective.aim());
+    let validated = eval::validate(encoder, judged, objective.target());
     let val_loss = objective.validation(encoder, validation).unwrap_or(validated.mse);
     EpochRecord {
         epoch: at.epoch,

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::TokenPair;
 use super::config::TrainConfig;
 use super::options::SamplerKind;
 use super::split::{shuffle, strata};
+use crate::ml::pairs::TokenPair;
 
 /// Batches whose rows are sorted by length together, so that like lengths meet and epochs still differ.
 const BATCHES_IN_A_POOL: usize = 64;

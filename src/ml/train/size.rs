@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::TrainData;
 use super::config::TrainConfig;
 use super::layers::LayerShares;
 use super::optimizer::Lora;
-use super::{TokenPair, TrainData};
 use crate::ml::Result;
 use crate::ml::encoder::Encoder;
+use crate::ml::pairs::TokenPair;
 
 /// Bytes of a float32.
 const FLOAT: usize = 4;

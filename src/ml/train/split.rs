@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{TokenPair, TrainConfig};
+use super::TrainConfig;
+use crate::ml::pairs::{TokenPair, tie};
 use crate::ml::{Error, Result};
 
 /// How rows are split: the last ones validate (`tail`), or those that the seed draws (`random`), or the same
@@ -137,29 +138,6 @@ fn grouped(pairs: &[TokenPair], wanted: usize, seed: u64) -> (HashSet<usize>, us
         hubs += 1 + hubs / 4;
         hubs = hubs.min(texts.len());
     }
-}
-
-/// The connected components of rows, each list of rows being tied (union-find).
-pub(crate) fn tie<'a>(rows: usize, ties: impl Iterator<Item = &'a [usize]>) -> Vec<Vec<usize>> {
-    fn root(parent: &mut [usize], mut row: usize) -> usize {
-        while parent[row] != row {
-            parent[row] = parent[parent[row]];
-            row = parent[row];
-        }
-        row
-    }
-    let mut parent: Vec<usize> = (0..rows).collect();
-    for tied in ties {
-        for pair in tied.windows(2) {
-            let (a, b) = (root(&mut parent, pair[0]), root(&mut parent, pair[1]));
-            parent[a.max(b)] = a.min(b);
-        }
-    }
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for row in 0..rows {
-        groups.entry(root(&mut parent, row)).or_default().push(row);
-    }
-    groups.into_values().collect()
 }
 
 /// Fisher and Yates' shuffle.

@@ -24,7 +24,7 @@ pub(crate) use activation::Activation;
 pub(crate) use config::{Architecture, ModernBertLayerConfig, TransformerConfig};
 pub(crate) use description::{Description, MODULES};
 pub use modules::PoolingMode;
-pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};
+pub(crate) use modules::{DenseActivation, ModuleConfig};
 pub(super) use packed::Packed;
 
 use super::arrangement::{self, Arrangement};
@@ -255,8 +255,7 @@ impl Encoder for TransformerEncoder {
             let attend = |qkv: [&Tensor; 3], _| attend_recordable(qkv, self.config().heads, &added);
             x = self.layer(number, &x, &positions, &attend, None);
         }
-        let vectors = self.head(&self.description.pooling.forward(&x, lengths, &texts, &positions));
-        if self.normalizes() { vectors } else { normalize(&vectors) }
+        self.unit(self.head(&self.description.pooling.forward(&x, lengths, &texts, &positions)))
     }
 
     fn freeze(&mut self, _tokens: &Arc<TokenCache>) {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::layer::{LayerNorm, Linear, Shape, Tensors};
+use crate::ml::vectors::normalize;
 
 /// How the vectors of a text's tokens become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -301,10 +302,4 @@ impl Module {
             Self::Normalize => Vec::new(),
         }
     }
-}
-
-/// Rows to length 1; a row of zeros stays.
-pub(crate) fn normalize(x: &Tensor) -> Tensor {
-    let length = x.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt();
-    x / length.clamp_min(1e-12)
 }

@@ -22,6 +22,7 @@ use super::super::transformer::Packed;
 use super::super::{RaggedBatch, TokenCache};
 use super::{NGRAMS, NgramOrder, UseMultilingual};
 use crate::ml::memory::numbers_mut;
+use crate::ml::vectors::numbers;
 
 /// Stands for a neighbour outside the text.
 const OUTSIDE: u32 = u32::MAX;
@@ -121,14 +122,14 @@ impl Frozen {
             n: order.n as usize,
             left: order.left as usize,
             conv_1: SlotProducts::new(&order.conv_1.kernel, order.n),
-            conv_1_bias: numbers(&order.conv_1.bias),
+            conv_1_bias: numbers(&order.conv_1.bias).into(),
         };
         Self {
             tokens: Arc::clone(tokens),
             model: tokens.new_model(),
             orders: encoder.ngram_orders.iter().map(order).collect(),
-            gamma: numbers(&encoder.layer_norm.gamma),
-            beta: numbers(&encoder.layer_norm.beta),
+            gamma: numbers(&encoder.layer_norm.gamma).into(),
+            beta: numbers(&encoder.layer_norm.beta).into(),
         }
     }
 
@@ -336,13 +337,6 @@ fn neighbours(order: &FrozenOrder, token: usize, start: usize, end: usize) -> im
     let left = order.left;
     let slots = (start + left).saturating_sub(token)..order.n.min(end + left - token);
     slots.map(move |slot| (slot, token + slot - left))
-}
-
-fn numbers(tensor: &Tensor) -> Arc<[f32]> {
-    let mut numbers = vec![0.0; tensor.numel()];
-    let count = numbers.len();
-    tensor.detach().contiguous().copy_data(&mut numbers, count);
-    numbers.into()
 }
 
 #[inline(always)]

@@ -22,7 +22,7 @@ use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::dataset::stored::StoredPair;
 use crate::ml::similarity::Similarity;
-use crate::ml::train::Aim;
+use crate::ml::target::ScoreTarget;
 
 /// From this correlation on, a model agrees with the scores as well as people do with each other.
 const AGREES: f64 = 0.9;
@@ -229,7 +229,7 @@ pub fn asked(pairs: &[StoredPair], kind: TableKind) -> Vec<AskedPair> {
 
 /// The cosine that a score from 0 to 1 asks for.
 fn wanted_cosine(score: f64, meaning: LowestMeans) -> f64 {
-    Aim { measure: Similarity::Cosine, lowest_means: Some(meaning) }.similarity(score)
+    ScoreTarget { measure: Similarity::Cosine, lowest_means: Some(meaning) }.similarity(score)
 }
 
 /// Which cosine each score asks for.

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use tch::Tensor;
 
 use super::Columns;
-use crate::ml::train::TokenPair;
+use crate::ml::pairs::TokenPair;
+use crate::ml::vectors::cosine;
 
 /// Stands for a similarity that does not count: its exponential is zero, and unlike minus infinity it
 /// has a slope.
@@ -90,7 +91,7 @@ pub(super) fn mnrl(batch: &Columns, scale: f64) -> Tensor {
     };
     let positives = Tensor::from_slice(&candidates.positives);
     let (u, v) = (left.index_select(0, &positives), right.index_select(0, &positives)); // (P, D)
-    let own = super::cosine(&u, &v).unsqueeze(1); // (P, 1)
+    let own = cosine(&u, &v).unsqueeze(1); // (P, 1)
     let find = |from: &Tensor, among: &Tensor, out: &[bool]| {
         let similarities = (from.matmul(&among.tr()) - &own) * scale; // (P, C)
         let out = Tensor::from_slice(out).reshape(similarities.size());

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 pub(crate) use contrast::{Candidates, Rival};
-pub use scored::{angular_similarity, cosine};
 
 use crate::ml::dataset::TableKind;
 use crate::ml::similarity::Similarity;
+use crate::ml::vectors::{angular_similarity, cosine};
 use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};
 
