@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::loss::LossKind;
 use super::options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingConfig, LoraConfig, OptimizerKind,
-    SamplerKind, Schedule,
+    SamplerKind, Schedule, SplitKind,
 };
-use super::split::SplitKind;
 use crate::ml::{Error, Result};
 
 /// The settings of a training run. The defaults are the tutorial's.

@@ -1,27 +1,13 @@
 //! What a run may cost: general ability, and the spread of the vectors.
 
-use serde::{Deserialize, Serialize};
-
 use super::config::TrainConfig;
 use super::options::{ForgettingAction, ForgettingConfig, GeneralMetric};
-use super::{EpochRecord, Snapshot, Stopped};
+use super::report::{EpochRecord, Stopped, SweepPoint};
+use super::snapshot::Snapshot;
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
 use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
-
-/// A mix of base and tuned weights, and what it is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct SweepPoint {
-    /// How much of the tuned weights is in it, 0 to 1.
-    pub alpha: f64,
-    /// Spearman's correlation on the validation rows; `null` where it cannot be measured.
-    pub val_spearman: Option<f64>,
-    /// The validation loss.
-    pub val_loss: f64,
-    /// General ability, by the budget's metric.
-    pub general: f64,
-}
 
 /// Watches a run from epoch to epoch.
 pub(super) struct Guard<'a> {

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod config;
+mod data;
 mod early_stopping;
 mod graph;
 mod guard;
@@ -12,6 +13,7 @@ mod observer;
 mod optimizer;
 mod options;
 mod recipe;
+mod report;
 mod sampler;
 mod schedule;
 mod size;
@@ -20,25 +22,22 @@ mod split;
 
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
-
 pub use crate::ml::pairs::TokenPair;
 pub use checkpoint::{Checkpoint, Conditions, Counters};
 pub use config::TrainConfig;
-pub use guard::SweepPoint;
+pub use data::TrainData;
 pub use loss::{LOSSES, Loss, LossInfo, LossKind};
-pub use observer::{EpochRecord, Observer, Step};
+pub use observer::{Observer, Step};
 pub use options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
-    GeneralMetric, LoraConfig, Monitor, OptimizerKind, SamplerKind, Schedule,
+    GeneralMetric, LoraConfig, Monitor, OptimizerKind, SamplerKind, Schedule, SplitKind,
 };
 pub use recipe::{Recipe, RecipeFacts};
+pub use report::{EpochRecord, Stopped, SweepPoint, TrainReport};
 pub use size::stored_bytes;
-pub use split::{Split, SplitKind, split, training_rows};
+pub use split::{Split, split, training_rows};
 
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::encoder::{Adapters, Dropout, Encoder, split_mix};
+use crate::ml::encoder::{Dropout, Encoder, split_mix};
 use crate::ml::eval;
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
@@ -49,56 +48,6 @@ use optimizer::Optimizer;
 use sampler::{batches, replayed};
 use schedule::LearningRate;
 use snapshot::Snapshot;
-
-/// The rows of a run.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TrainData<'a> {
-    /// What the rows are.
-    pub kind: TableKind,
-    /// What their lowest score says, if somebody said so.
-    pub lowest_means: Option<LowestMeans>,
-    /// What is learnt. With `validation` from [`split()`].
-    pub training: &'a [TokenPair],
-    /// What each epoch is judged by.
-    pub validation: &'a [TokenPair],
-    /// Rows from elsewhere, learnt beside against forgetting.
-    pub replay: &'a [TokenPair],
-    /// What general ability is measured with, where there is a budget of it.
-    pub general: &'a [TokenPair],
-}
-
-/// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stopped {
-    /// All epochs were done.
-    MaxEpochs,
-    /// The watched metric no longer got better.
-    EarlyStopping,
-    /// General ability fell below the budget.
-    Forgetting,
-    /// All texts became alike.
-    Collapse,
-}
-
-/// What a run came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct TrainReport {
-    /// Each epoch.
-    pub epochs: Vec<EpochRecord>,
-    /// Why it ended.
-    pub stopped: Stopped,
-    /// The epoch whose weights the encoder has now; 0 for the base's.
-    pub kept_epoch: usize,
-    /// Mixes of base and tuned weights, where the budget of forgetting asked for them.
-    pub sweep: Vec<SweepPoint>,
-    /// How much of the tuned weights is in the encoder now, where they were mixed.
-    pub alpha: Option<f64>,
-    /// Where kernels learnt through factors, those that make the encoder's kernels out of the base's. They
-    /// are saved with the model, and stand in no report.
-    #[serde(skip)]
-    pub adapters: Option<Adapters>,
-}
 
 /// Fine-tunes `encoder` in place, so that the similarity of each pair follows its score.
 ///

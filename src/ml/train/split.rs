@@ -7,25 +7,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::{Deserialize, Serialize};
 
-use super::TrainConfig;
+use super::config::TrainConfig;
+use super::options::SplitKind;
 use crate::ml::pairs::{TokenPair, tie};
 use crate::ml::{Error, Result};
-
-/// How rows are split: the last ones validate (`tail`), or those that the seed draws (`random`), or the same
-/// with rows that share a text on one side (`grouped`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitKind {
-    /// The last rows of the file validate, as with Keras' `validation_split`.
-    #[default]
-    Tail,
-    /// Rows drawn by the seed validate, each score in its share.
-    Random,
-    /// The same, and rows that share a text stay together.
-    Grouped,
-}
 
 /// A table split in two. Rows keep the order of the file.
 #[derive(Clone, Debug, PartialEq)]
