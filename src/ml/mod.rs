@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod encoder;
 pub mod error;
 pub mod eval;
+pub(crate) mod files;
 mod memory;
 pub mod pairs;
 pub mod sha256;

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use super::card::card;
 use super::load_from;
 use super::usage::{onnx, sentence_transformers, torchscript};
-use crate::ml::encoder::{
-    self, PROBES, Probes, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript,
-};
+use crate::ml::encoder::{self, PROBES, Probes, TOKENIZER, write_onnx, write_standalone, write_torchscript};
+use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::folder;
+use super::card::ModelCard;
+use super::folder::save_base;
 use super::protobuf::{self, Value};
 use super::sentencepiece::SentencePiece;
 use super::use_multilingual::{TABLE, UseMultilingualConfig, shapes};
 use super::weights::Stored;
+use crate::ml::files::read;
 use crate::ml::{Error, Result};
 
 /// `TensorProto.data_type`
@@ -32,8 +34,8 @@ struct TensorProto<'a> {
 ///
 /// # Errors
 /// Where the file is not that model, or the folder cannot be written.
-pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result<folder::ModelCard> {
-    let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
+pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result<ModelCard> {
+    let bytes = read(file)?;
     let wrong = |reason: &str| Error::model(file, reason);
     let (initializers, sentencepiece) = read_graph(&bytes).ok_or_else(|| wrong("this is not a whole ONNX file"))?;
     let sentencepiece = sentencepiece.ok_or_else(|| {
@@ -56,7 +58,7 @@ pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result
     }
     let table = table(&initializers, &config).map_err(|reason| Error::model(file, reason))?;
     tensors.insert(TABLE.to_owned(), table);
-    folder::save_base(target, name, &config, &tensors, sentencepiece)
+    save_base(target, name, &config, &tensors, sentencepiece)
 }
 
 type Graph<'a> = (HashMap<&'a str, TensorProto<'a>>, Option<&'a [u8]>);

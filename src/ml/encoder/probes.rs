@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::weights::write_file;
 use super::{Encoder, Model, encode_all_raw};
+use crate::ml::files::write_new;
 use crate::ml::similarity::cosine;
 use crate::ml::{Error, Result};
 
@@ -91,7 +91,7 @@ impl Probes {
     /// # Errors
     /// Where the file is there already or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_file(&folder.join(PROBES), &serde_json::to_vec(self).expect("plain structs become JSON"))
+        write_new(&folder.join(PROBES), &serde_json::to_vec(self).expect("plain structs become JSON"))
     }
 
     /// Asks a model for the vectors again.

@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::folder::{CONFIG, Fingerprint, TOKENIZER, WEIGHTS, write_card};
+use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, WEIGHTS, write_card};
+use super::folder::Fingerprint;
 use super::token_table::TokenTable;
-use super::transformer::{Description, MODULES, ModuleConfig, TransformerEncoder};
+use super::transformer::{Description, ModuleConfig, TransformerEncoder};
 use super::use_multilingual::TABLE;
 use super::weights::{self, Stored, WeightFile};
-use super::{Encoder, Model, ModelCard};
+use super::{Encoder, Model};
+use crate::ml::files::write_new;
 use crate::ml::{Error, Result};
 
 /// Rows that are in memory at once.
@@ -49,7 +51,7 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
         if path.is_file() {
             write_over(&path, &variables)?;
         } else {
-            write_new(&path, &variables)?;
+            write_module(&path, &variables)?;
         }
     }
     if let Some(description) = description {
@@ -92,7 +94,7 @@ fn write_over(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
 }
 
 /// Writes a module that the base has not.
-fn write_new(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
+fn write_module(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
     new_folder_of(path)?;
     let mut tensors = BTreeMap::new();
     for (name, tensor) in variables {
@@ -108,10 +110,10 @@ fn write_head(folder: &Path, description: &Description) -> Result<()> {
         _ => None,
     });
     let Some((path, config)) = head else { return Ok(()) };
-    weights::write_file(&folder.join(path).join(CONFIG), format!("{config:#}\n").as_bytes())?;
+    write_new(&folder.join(path).join(CONFIG), format!("{config:#}\n").as_bytes())?;
     let list = folder.join(MODULES);
     std::fs::remove_file(&list).map_err(|error| Error::file(&list, error))?;
-    weights::write_file(&list, format!("{:#}\n", description.module_list()).as_bytes())
+    write_new(&list, format!("{:#}\n", description.module_list()).as_bytes())
 }
 
 fn new_folder_of(path: &Path) -> Result<()> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
 use tch::{Kind, Tensor};
 
+use crate::ml::files::write_new;
 use crate::ml::memory::{self, MappedFloats, MappedMatrix};
 use crate::ml::{Error, Result};
 
@@ -170,17 +170,7 @@ impl View for &Stored {
 pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, Stored>) -> Result<()> {
     let bytes = safetensors::serialize(tensors, None)
         .map_err(|error| Error::model(path, format!("cannot be written: {error}")))?;
-    write_file(path, &bytes)
-}
-
-/// Writes a new file and sees it onto the disk.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || {
-        let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| Error::file(path, error))
+    write_new(path, &bytes)
 }
 
 /// Writes float32 and int64 tensors to a new file.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read_json;
+use super::files::read_json;
 use super::tensors::is_plain;
-use crate::ml::encoder::transformer::{MODULES, PoolingMode};
+use crate::ml::encoder::card::MODULES;
+use crate::ml::encoder::transformer::PoolingMode;
 use crate::ml::{Error, Result};
 
 /// The pooling's folder where the model that is made gets one.

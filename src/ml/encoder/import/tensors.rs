@@ -12,7 +12,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::read_json;
+use super::files::read_json;
 use crate::ml::encoder::transformer::Description;
 use crate::ml::encoder::weights::WeightFile;
 use crate::ml::{Error, Result};

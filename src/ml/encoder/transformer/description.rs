@@ -10,13 +10,12 @@ use super::config::{Architecture, TransformerConfig};
 use super::layer::Shape;
 use super::modules::{DenseActivation, ModuleConfig, Pooling};
 use super::{bert, modernbert};
-use crate::ml::encoder::folder::{CONFIG, WEIGHTS};
+use crate::ml::encoder::card::{CONFIG, MODULES, WEIGHTS};
 use crate::ml::encoder::token_table::TokenTable;
 use crate::ml::encoder::weights::WeightFile;
+use crate::ml::files::{read, read_json};
 use crate::ml::{Error, Result};
 
-/// The list of modules. A folder that has it holds a transformer.
-pub(crate) const MODULES: &str = "modules.json";
 const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
@@ -79,7 +78,7 @@ impl Description {
         let path = folder.join(CONFIG);
         let config = TransformerConfig::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
         let path = folder.join(MODULES);
-        let entries: Vec<Entry> = parse(&path)?;
+        let entries: Vec<Entry> = read_json(&path)?;
         let mut pooling = None;
         let mut modules = Vec::new();
         let mut columns = config.hidden_size;
@@ -231,14 +230,6 @@ impl Description {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::file(path, error))
-}
-
-fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
-}
-
 fn parse_or_default<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    if path.is_file() { parse(path) } else { Ok(T::default()) }
+    if path.is_file() { read_json(path) } else { Ok(T::default()) }
 }
