@@ -18,9 +18,11 @@ use foldhash::fast::RandomState;
 use pulp::Arch;
 use tch::{Kind, Tensor};
 
-use super::super::transformer::Packed;
-use super::super::{RaggedBatch, TokenCache};
-use super::{NGRAMS, NgramOrder, UseMultilingual};
+use super::network::{NGRAMS, Network, NgramOrder};
+use super::token_cache::TokenCache;
+use crate::ml::encoder::ragged::RaggedBatch;
+use crate::ml::encoder::token_table::TokenTable;
+use crate::ml::encoder::transformer::Packed;
 use crate::ml::memory::numbers_mut;
 use crate::ml::vectors::numbers;
 
@@ -116,7 +118,7 @@ impl Columns {
 }
 
 impl Frozen {
-    pub(super) fn new(encoder: &UseMultilingual, tokens: &Arc<TokenCache>) -> Self {
+    pub(super) fn new(network: &Network, tokens: &Arc<TokenCache>) -> Self {
         let _guard = tch::no_grad_guard();
         let order = |order: &NgramOrder| FrozenOrder {
             n: order.n as usize,
@@ -127,9 +129,9 @@ impl Frozen {
         Self {
             tokens: Arc::clone(tokens),
             model: tokens.new_model(),
-            orders: encoder.ngram_orders.iter().map(order).collect(),
-            gamma: numbers(&encoder.layer_norm.gamma).into(),
-            beta: numbers(&encoder.layer_norm.beta).into(),
+            orders: network.ngram_orders.iter().map(order).collect(),
+            gamma: numbers(&network.layer_norm.gamma).into(),
+            beta: numbers(&network.layer_norm.beta).into(),
         }
     }
 
@@ -150,10 +152,10 @@ impl Frozen {
     }
 
     /// What the head reads of each text: token ids to `(B, D)`.
-    pub(super) fn features(&self, encoder: &UseMultilingual, batch: &RaggedBatch) -> Tensor {
-        let config = encoder.config();
+    pub(super) fn features(&self, network: &Network, table: &TokenTable, batch: &RaggedBatch) -> Tensor {
+        let config = &network.config;
         let columns = Columns { e: config.embedding_size as usize, h: config.ngram_size as usize };
-        let (places, rows) = self.token_rows(encoder, &batch.ids);
+        let (places, rows) = self.token_rows(network, table, &batch.ids);
         let tokens = Tokens { places, rows, spans: spans(&batch.lengths) };
         let mut convolved = vec![0.0_f32; tokens.places.len() * NGRAMS.len() * columns.h]; // (N, 3H)
         // The loops over rows are compiled once for each kind of vector unit; this takes the widest that there is.
@@ -164,11 +166,11 @@ impl Frozen {
             self.sums(&columns, &tokens, &convolved, config.layer_norm_eps as f32)
         });
         let lengths = Tensor::from_slice(&batch.lengths).to_kind(Kind::Float).unsqueeze(1); // (B, 1)
-        encoder.project_sums(&Tensor::from_slice(&sums).view([tokens.spans.len() as i64, -1]), &lengths)
+        network.project_sums(&Tensor::from_slice(&sums).view([tokens.spans.len() as i64, -1]), &lengths)
     }
 
     /// For each token of the batch the place of its row, and the rows of the distinct tokens.
-    fn token_rows(&self, encoder: &UseMultilingual, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
+    fn token_rows(&self, network: &Network, table: &TokenTable, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
         let mut distinct: HashMap<i64, u32, RandomState> =
             HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
         let mut rows: Vec<Option<Arc<[f32]>>> = Vec::new();
@@ -186,7 +188,7 @@ impl Frozen {
         });
         let places = places.collect();
         if !missing.is_empty() {
-            for ((id, at), row) in missing.iter().zip(at).zip(encoder.of_single_tokens(&missing)) {
+            for ((id, at), row) in missing.iter().zip(at).zip(network.of_single_tokens(table.lookup(&missing))) {
                 self.tokens.insert(self.model, *id as u32, Arc::clone(&row));
                 rows[at] = Some(row);
             }
@@ -264,10 +266,9 @@ impl Frozen {
     }
 }
 
-impl UseMultilingual {
-    /// All that depends on one token alone, a row for each of `ids`. See [`Columns`].
-    fn of_single_tokens(&self, ids: &[i64]) -> Vec<Arc<[f32]>> {
-        let tokens = self.table.lookup(ids); // (U, E)
+impl Network {
+    /// All that depends on one token alone, a row for each of the tokens `(U, E)`. See [`Columns`].
+    fn of_single_tokens(&self, tokens: Tensor) -> Vec<Arc<[f32]>> {
         let (mut xs, mut products) = (Vec::new(), Vec::new());
         for order in &self.ngram_orders {
             let x = self.project_tokens(order, &tokens); // (U, H)
