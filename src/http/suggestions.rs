@@ -18,7 +18,7 @@ use super::{AppState, datasets, jobs};
 use crate::datasets::{ShelfError, kind};
 use crate::jobs::model_id;
 use crate::ml::dataset::stored::StoredPair;
-use crate::ml::eval::need::{asked, best_cut, draw};
+use crate::ml::eval::baseline::{best_cut, draw, scored_pairs};
 use crate::ml::eval::suggest::{Known, Suggestion, Why, suggest};
 use crate::ml::similarity::cosine;
 use crate::store::{Dataset, Job, ModelRow, Status};
@@ -203,7 +203,7 @@ async fn labelled(state: &AppState, dataset: &Dataset, texts: Texts) -> Result<(
 /// Where a model without a calibration tells the related pairs of its own table from the others.
 async fn found_cut(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Option<f64>> {
     let (rows, _) = table_texts::drawn(state, dataset, CUT_ROWS, SEED).await?;
-    let pairs = asked(&rows, kind(dataset));
+    let pairs = scored_pairs(&rows, kind(dataset));
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();

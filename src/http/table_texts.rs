@@ -11,7 +11,7 @@ use super::error::{ApiError, Result};
 use super::texts::{self, Reading};
 use crate::datasets::ShelfError;
 use crate::ml::dataset::stored::{self, StoredPair};
-use crate::ml::eval::need::draw;
+use crate::ml::eval::baseline::draw;
 use crate::serving::ServedModel;
 use crate::store::{Dataset, ModelRow};
 

@@ -2,13 +2,13 @@
 //! worth it.
 
 mod assessment;
+pub mod baseline;
 mod bootstrap;
 mod calibration;
 mod collapse;
 mod correlation;
 pub mod mining;
 mod movers;
-pub mod need;
 mod retrieval;
 pub mod suggest;
 mod verdict;
