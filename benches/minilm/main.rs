@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     let texts: Vec<String> =
         table.pairs.iter().take(PAIRS).flat_map(|pair| [pair.left.clone(), pair.right.clone()]).collect();
     let mut model = encoder::load(&options.model)?;
-    model.encoder.freeze(&Arc::new(TokenCache::default()));
+    model.encoder.prepare_inference(&Arc::new(TokenCache::default()));
     let out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let line = line?;

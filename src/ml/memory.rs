@@ -140,7 +140,7 @@ pub(crate) fn numbers_mut<const N: usize>(tensors: [&mut Tensor; N]) -> Option<[
         // initialised by libtorch. They live as long as the tensor, which stays borrowed as long as the slice. The slices
         // do not overlap, as was just checked. A shallow clone of the tensor may point to the same memory;
         // this is called by the optimizer, which has taken the weights over: until it returns, its process runs no
-        // operation on them, and tensors in other threads are none of its own; and by the frozen pass, of tensors
+        // operation on them, and tensors in other threads are none of its own; and by the pass for inference, of tensors
         // that it has just made and given to nobody.
         unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
     }))

@@ -54,7 +54,7 @@ impl ServedModel {
         tch::set_num_threads(1);
         let base = base.map(Self::handle);
         let mut model = registry.load(&row, base.as_ref())?;
-        model.encoder.freeze(tokens);
+        model.encoder.prepare_inference(tokens);
         check(&registry.folder(&row.model_id), &model)?;
         // What the check read of the file comes back when a request uses it.
         model.rest();
@@ -123,7 +123,7 @@ fn own_bytes(encoder: &dyn Encoder, base: Option<&dyn Encoder>) -> u64 {
         encoder.variables().iter().filter(|variable| own(variable)).map(|(_, w)| w.numel() as u64 * 4).sum();
     let (_, columns) = encoder.table().size();
     let rows = encoder.table().tuned_ids().len() as u64 * (columns as u64 * 4 + ROW_PLACE);
-    weights + rows + encoder.frozen_bytes()
+    weights + rows + encoder.inference_bytes()
 }
 
 /// What it takes to remember where a tuned row is: two numbers of 8 bytes and a map's own share.

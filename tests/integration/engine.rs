@@ -103,7 +103,7 @@ fn a_frozen_model_gives_the_vectors_of_the_plain_one_within_1e_6() {
     let mut frozen = base();
     // Small enough that rows are put out and computed again.
     let tokens = Arc::new(TokenCache::new(1 << 20));
-    frozen.encoder.freeze(&tokens);
+    frozen.encoder.prepare_inference(&tokens);
     let long = "a man plays the guitar and sings of rain ".repeat(40);
     let texts = ["a", "", "Data Scientist", "看護師", "東京で働く上級データサイエンティスト", "a a a a a b", &long];
     let more = (0..200).map(|text| format!("{text} engineers, {} of them senior", text * 37 % 101));

@@ -139,7 +139,7 @@ fn probes_tell_another_base_under_the_same_fingerprint() {
     Probes::of(&base(), texts.to_vec()).unwrap().write(&folder).unwrap();
     let probes = Probes::read(&folder).unwrap().unwrap();
     let mut frozen = encoder::load_tuned(&folder, &base()).unwrap();
-    frozen.encoder.freeze(&std::sync::Arc::default());
+    frozen.encoder.prepare_inference(&std::sync::Arc::default());
     assert_eq!(probes.check(&frozen), Ok(()));
 
     let mut other = base();

@@ -103,10 +103,10 @@ pub trait Encoder: Any + Send {
 
     /// Makes inference faster, for weights that do not change any more; may take memory again. What can be kept of
     /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_table`] undo it.
-    fn freeze(&mut self, tokens: &Arc<TokenCache>);
+    fn prepare_inference(&mut self, tokens: &Arc<TokenCache>);
 
-    /// Bytes of what [`Encoder::freeze`] made beside the weights, but for the rows in the cache.
-    fn frozen_bytes(&self) -> u64 {
+    /// Bytes of what [`Encoder::prepare_inference`] made beside the weights, but for the rows in the cache.
+    fn inference_bytes(&self) -> u64 {
         0
     }
 

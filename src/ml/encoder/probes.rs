@@ -1,6 +1,6 @@
 //! A model's golden answers: texts and the vectors that the model in memory gave them when it was made.
 //!
-//! A model that is loaded later, elsewhere, frozen, over a base that somebody exchanged, must give the same ones.
+//! A model that is loaded later, elsewhere, prepared for inference, over a base that somebody exchanged, must give the same ones.
 //! Whatever was lost on the way (a tensor, a row of the table, an adapter that nobody applied), shows in them.
 
 use std::collections::BTreeSet;

@@ -258,11 +258,11 @@ impl Encoder for TransformerEncoder {
         self.unit(self.head(&self.description.pooling.forward(&x, lengths, &texts, &positions)))
     }
 
-    fn freeze(&mut self, _tokens: &Arc<TokenCache>) {
+    fn prepare_inference(&mut self, _tokens: &Arc<TokenCache>) {
         self.network.linears_mut().into_iter().for_each(Linear::pack);
     }
 
-    fn frozen_bytes(&self) -> u64 {
+    fn inference_bytes(&self) -> u64 {
         self.network.linears().into_iter().map(Linear::packed_bytes).sum()
     }
 

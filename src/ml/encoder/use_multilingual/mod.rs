@@ -7,7 +7,7 @@
 //! Shapes: B texts, N tokens of all texts together, E = 512 table columns, H = 256 n-gram columns,
 //! D = 512 dimensions of a text's vector.
 
-mod frozen;
+mod inference;
 mod network;
 mod token_cache;
 
@@ -24,7 +24,7 @@ use super::token_table::TokenTable;
 use super::weights::WeightFile;
 use super::{Encoder, Pass, RaggedBatch};
 use crate::ml::Result;
-use frozen::Frozen;
+use inference::InferenceCache;
 use network::{Network, NgramOrder};
 
 /// The table's tensor.
@@ -36,7 +36,7 @@ pub struct UseMultilingual {
     table: TokenTable,
     network: Network,
     /// For inference, while the weights do not change.
-    frozen: Option<Frozen>,
+    inference: Option<InferenceCache>,
 }
 
 impl UseMultilingual {
@@ -48,7 +48,7 @@ impl UseMultilingual {
     pub(super) fn load(config: UseMultilingualConfig, table: TokenTable, file: &WeightFile) -> Result<Self> {
         let tensors: Result<Vec<Tensor>> =
             shapes(&config).iter().map(|(name, shape)| file.floats(name, shape)).collect();
-        Ok(Self { table, network: Network::assemble(config, tensors?), frozen: None })
+        Ok(Self { table, network: Network::assemble(config, tensors?), inference: None })
     }
 }
 
@@ -67,7 +67,7 @@ impl Encoder for UseMultilingual {
 
     fn set_table(&mut self, table: TokenTable) {
         self.table = table;
-        self.frozen = None;
+        self.inference = None;
     }
 
     fn table_shards(&self) -> i64 {
@@ -81,7 +81,7 @@ impl Encoder for UseMultilingual {
 
     fn set_variables(&mut self, tensors: Vec<Tensor>) {
         self.network = Network::assemble(self.network.config.clone(), tensors);
-        self.frozen = None;
+        self.inference = None;
     }
 
     fn layers(&self) -> Vec<String> {
@@ -102,20 +102,21 @@ impl Encoder for UseMultilingual {
         true
     }
 
-    fn freeze(&mut self, tokens: &Arc<TokenCache>) {
+    fn prepare_inference(&mut self, tokens: &Arc<TokenCache>) {
         // What is kept of tokens is kept in this machine's memory.
-        self.frozen = (self.network.dense.kernel.device() == Device::Cpu).then(|| Frozen::new(&self.network, tokens));
+        self.inference =
+            (self.network.dense.kernel.device() == Device::Cpu).then(|| InferenceCache::new(&self.network, tokens));
     }
 
-    fn frozen_bytes(&self) -> u64 {
+    fn inference_bytes(&self) -> u64 {
         // Of each n-gram layer the second convolution once more, turned.
         let turned = |order: &NgramOrder| order.conv_1.kernel.numel() as u64 * 4;
-        self.frozen.as_ref().map_or(0, |_| self.network.ngram_orders.iter().map(turned).sum())
+        self.inference.as_ref().map_or(0, |_| self.network.ngram_orders.iter().map(turned).sum())
     }
 
     fn infer(&self, batch: &RaggedBatch) -> Tensor {
-        match &self.frozen {
-            Some(frozen) => self.network.residual(&frozen.features(&self.network, &self.table, batch)),
+        match &self.inference {
+            Some(cache) => self.network.residual(&cache.features(&self.network, &self.table, batch)),
             None => self.forward_raw(&self.table.lookup(&batch.ids), &Pass::new(&batch.lengths)),
         }
     }
@@ -145,7 +146,7 @@ impl Encoder for UseMultilingual {
         Box::new(Self {
             table: self.table.shallow_clone(),
             network: Network::assemble(self.network.config.clone(), tensors),
-            frozen: self.frozen.as_ref().map(Frozen::shallow_clone),
+            inference: self.inference.as_ref().map(InferenceCache::shallow_clone),
         })
     }
 }

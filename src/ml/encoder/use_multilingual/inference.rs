@@ -31,18 +31,18 @@ const OUTSIDE: u32 = u32::MAX;
 /// Tokens of the longest window.
 const LONGEST: usize = 5;
 
-/// What is prepared of frozen weights.
+/// What is prepared of weights for inference.
 #[derive(Debug)]
-pub(super) struct Frozen {
+pub(super) struct InferenceCache {
     tokens: Arc<TokenCache>,
     model: u64,
-    orders: Vec<FrozenOrder>,
+    orders: Vec<PreparedOrder>,
     gamma: Arc<[f32]>, // (E + 3H,)
     beta: Arc<[f32]>,  // (E + 3H,)
 }
 
 #[derive(Debug)]
-struct FrozenOrder {
+struct PreparedOrder {
     n: usize,
     left: usize,
     conv_1: SlotProducts,
@@ -117,10 +117,10 @@ impl Columns {
     }
 }
 
-impl Frozen {
+impl InferenceCache {
     pub(super) fn new(network: &Network, tokens: &Arc<TokenCache>) -> Self {
         let _guard = tch::no_grad_guard();
-        let order = |order: &NgramOrder| FrozenOrder {
+        let order = |order: &NgramOrder| PreparedOrder {
             n: order.n as usize,
             left: order.left as usize,
             conv_1: SlotProducts::new(&order.conv_1.kernel, order.n),
@@ -136,7 +136,7 @@ impl Frozen {
     }
 
     pub(super) fn shallow_clone(&self) -> Self {
-        let order = |order: &FrozenOrder| FrozenOrder {
+        let order = |order: &PreparedOrder| PreparedOrder {
             n: order.n,
             left: order.left,
             conv_1: order.conv_1.shallow_clone(),
@@ -334,7 +334,7 @@ fn distinct_ngrams(tokens: &Tokens, n: usize, left: usize) -> (Vec<u32>, Vec<(us
 }
 
 /// The slots of a token's window that lie in its text, and the tokens there.
-fn neighbours(order: &FrozenOrder, token: usize, start: usize, end: usize) -> impl Iterator<Item = (usize, usize)> {
+fn neighbours(order: &PreparedOrder, token: usize, start: usize, end: usize) -> impl Iterator<Item = (usize, usize)> {
     let left = order.left;
     let slots = (start + left).saturating_sub(token)..order.n.min(end + left - token);
     slots.map(move |slot| (slot, token + slot - left))
