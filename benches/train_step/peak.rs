@@ -62,7 +62,7 @@ impl Batch {
         let inverse: Vec<i64> = ragged.ids.iter().map(|id| unique.partition_point(|known| known < id) as i64).collect();
         let scores: Vec<f32> = pairs.iter().map(|pair| pair.score as f32).collect();
         Self {
-            rows: encoder.table().lookup(&unique).set_requires_grad(true),
+            rows: encoder.word_embeddings().lookup(&unique).set_requires_grad(true),
             inverse: Tensor::from_slice(&inverse),
             scores: Tensor::from_slice(&scores),
             ragged,

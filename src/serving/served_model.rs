@@ -121,8 +121,8 @@ fn own_bytes(encoder: &dyn Encoder, base: Option<&dyn Encoder>) -> u64 {
     let own = |(name, weights): &(String, tch::Tensor)| of_base.get(name) != Some(&(weights.data_ptr() as usize));
     let weights: u64 =
         encoder.variables().iter().filter(|variable| own(variable)).map(|(_, w)| w.numel() as u64 * 4).sum();
-    let (_, columns) = encoder.table().size();
-    let rows = encoder.table().tuned_ids().len() as u64 * (columns as u64 * 4 + ROW_PLACE);
+    let (_, columns) = encoder.word_embeddings().size();
+    let rows = encoder.word_embeddings().tuned_ids().len() as u64 * (columns as u64 * 4 + ROW_PLACE);
     weights + rows + encoder.inference_bytes()
 }
 

@@ -73,9 +73,9 @@ fn tuned(mut model: Model, folder: &Path, texts: &[&str]) {
     let mut ids: Vec<i64> = texts.iter().flat_map(|text| model.tokenizer.encode(text).ids).map(i64::from).collect();
     ids.sort_unstable();
     ids.dedup();
-    let table = model.encoder.table();
+    let table = model.encoder.word_embeddings();
     let table = table.with_rows(&ids, other(&table.lookup(&ids)).to_kind(Kind::Float));
-    model.encoder.set_table(table);
+    model.encoder.set_word_embeddings(table);
     encoder::save_tuned(folder, "tuned", &model, &base(), None).unwrap();
 }
 

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
+use super::embedding_table::EmbeddingTable;
 use super::lora::Adapters;
 use super::sentencepiece::SentencePiece;
-use super::token_table::TokenTable;
 use super::tokenizer::{Prompts, Tokenizer};
 use super::transformer::{Description, TransformerEncoder};
-use super::use_multilingual::{TABLE, UseMultilingual, UseMultilingualConfig};
+use super::use_multilingual::{EMBEDDINGS, UseMultilingual, UseMultilingualConfig};
 use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model};
 use crate::ml::files::{complete_or_absent, read, read_json, write_json, write_new};
@@ -112,7 +112,7 @@ pub fn save_tuned(
     if *root != base.card.fingerprint {
         return Err(not_tuned_from(target, base));
     }
-    let mut tensors = changed_rows(tuned.encoder.table(), base.encoder.table())?;
+    let mut tensors = changed_rows(tuned.encoder.word_embeddings(), base.encoder.word_embeddings())?;
     let mut factored = BTreeSet::new();
     let base_variables: BTreeMap<String, Tensor> = base.encoder.variables().into_iter().collect();
     for (name, tensor) in tuned.encoder.variables() {
@@ -160,9 +160,9 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
 }
 
 /// The rows of `tuned` whose bits are not `base`'s, with their ids; nothing where there are none.
-fn changed_rows(tuned: &TokenTable, base: &TokenTable) -> Result<BTreeMap<String, Stored>> {
+fn changed_rows(tuned: &EmbeddingTable, base: &EmbeddingTable) -> Result<BTreeMap<String, Stored>> {
     let ids = tuned.tuned_ids();
-    let bits = |table: &TokenTable| table.lookup(&ids).view_dtype(Kind::Int);
+    let bits = |embeddings: &EmbeddingTable| embeddings.lookup(&ids).view_dtype(Kind::Int);
     let mut tensors = BTreeMap::new();
     if !ids.is_empty() {
         let differs = Vec::<bool>::try_from(bits(tuned).not_equal_tensor(&bits(base)).any_dim(1, false))?;
@@ -185,7 +185,7 @@ impl Parts {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let parts =
             if folder.join(MODULES).is_file() { Self::transformer(folder) } else { Self::use_multilingual(folder) }?;
-        if parts.encoder.table().size().0 < parts.tokenizer.size() {
+        if parts.encoder.word_embeddings().size().0 < parts.tokenizer.size() {
             return Err(Error::model(folder, "the tokenizer has more pieces than the table has rows"));
         }
         Ok(parts)
@@ -211,8 +211,8 @@ impl Parts {
         let path = folder.join(TOKENIZER);
         let tokenizer = SentencePiece::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
         let file = WeightFile::open(&folder.join(WEIGHTS))?;
-        let table = TokenTable::new(file.matrix(TABLE)?);
-        let encoder = Box::new(UseMultilingual::load(config, table, &file)?);
+        let embeddings = EmbeddingTable::new(file.matrix(EMBEDDINGS)?);
+        let encoder = Box::new(UseMultilingual::load(config, embeddings, &file)?);
         Ok(Self { tokenizer: Tokenizer::SentencePiece(Box::new(tokenizer)), prompts: Prompts::default(), encoder })
     }
 }
@@ -263,15 +263,15 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     encoder.set_variables(variables);
     if let (Some(ids), Some(tuned)) = (stored.remove(ROW_IDS), stored.remove(ROWS)) {
         let ids = Vec::<i64>::try_from(&ids)?;
-        let (rows, columns) = encoder.table().size();
+        let (rows, columns) = encoder.word_embeddings().size();
         if ids.iter().any(|id| !(0..rows).contains(id)) {
             return Err(Error::model(folder, "a tuned row is outside the vocabulary"));
         }
         if tuned.size() != [ids.len() as i64, columns] {
             return Err(damaged(ROWS));
         }
-        let table = encoder.table().with_rows(&ids, tuned);
-        encoder.set_table(table);
+        let embeddings = encoder.word_embeddings().with_rows(&ids, tuned);
+        encoder.set_word_embeddings(embeddings);
     }
     match stored.keys().next() {
         Some(name) => Err(Error::model(&path, format!("the tensor {name:?} is none of this model's"))),

@@ -2,6 +2,7 @@
 
 mod arrangement;
 mod card;
+mod embedding_table;
 mod encode_all;
 mod folder;
 mod import;
@@ -17,7 +18,6 @@ mod ragged;
 mod sentencepiece;
 mod spans;
 mod standalone;
-mod token_table;
 mod tokenizer;
 mod torchscript;
 mod transformer;
@@ -32,6 +32,7 @@ use tch::{Kind, Tensor};
 use crate::ml::vectors::normalize;
 
 pub use card::{CARD, ModelCard, TOKENIZER, read_card};
+pub use embedding_table::EmbeddingTable;
 pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
 pub use folder::{load, load_tuned, save_tuned};
@@ -48,7 +49,6 @@ pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
 pub use spans::TokenSpan;
 pub(crate) use standalone::write_standalone;
-pub use token_table::TokenTable;
 pub use tokenizer::{Ids, Prompts, Tokenizer};
 pub(crate) use torchscript::write_torchscript;
 pub use transformer::PoolingMode;
@@ -68,13 +68,13 @@ pub trait Encoder: Any + Send {
     fn max_tokens(&self) -> usize;
 
     /// The vocabulary's vectors `(V, E)`.
-    fn table(&self) -> &TokenTable;
+    fn word_embeddings(&self) -> &EmbeddingTable;
 
     /// Puts a tuned table in the place of the present one.
-    fn set_table(&mut self, table: TokenTable);
+    fn set_word_embeddings(&mut self, embeddings: EmbeddingTable);
 
     /// How many variables the checkpoint keeps the table in: row `i` belongs to variable `i % shards`.
-    fn table_shards(&self) -> i64;
+    fn embedding_shards(&self) -> i64;
 
     /// Every weight but the table, by the checkpoint's names. The tensors share memory with the
     /// encoder's own.
@@ -102,7 +102,7 @@ pub trait Encoder: Any + Send {
     fn head_layer(&self) -> Option<usize>;
 
     /// Makes inference faster, for weights that do not change any more; may take memory again. What can be kept of
-    /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_table`] undo it.
+    /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_word_embeddings`] undo it.
     fn prepare_inference(&mut self, tokens: &Arc<TokenCache>);
 
     /// Bytes of what [`Encoder::prepare_inference`] made beside the weights, but for the rows in the cache.
@@ -164,7 +164,7 @@ pub trait Encoder: Any + Send {
 
     /// The texts' vectors as the model makes them, without a graph: `(B, D)`.
     fn infer(&self, batch: &RaggedBatch) -> Tensor {
-        self.forward_raw(&self.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
+        self.forward_raw(&self.word_embeddings().lookup(&batch.ids), &Pass::new(&batch.lengths))
     }
 
     /// [`Encoder::forward_raw`] with the lengths in a tensor int64 `(B,)`, by tensor operations alone: no number leaves a
@@ -195,5 +195,5 @@ fn encode_raw(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
 /// What the head reads of texts, without a graph: `(B, F)`.
 fn features(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
     let _guard = tch::no_grad_guard();
-    encoder.body(&encoder.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
+    encoder.body(&encoder.word_embeddings().lookup(&batch.ids), &Pass::new(&batch.lengths))
 }

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, WEIGHTS, write_card};
+use super::embedding_table::EmbeddingTable;
 use super::folder::Fingerprint;
-use super::token_table::TokenTable;
 use super::transformer::{Description, ModuleConfig, TransformerEncoder};
-use super::use_multilingual::TABLE;
+use super::use_multilingual::EMBEDDINGS;
 use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model};
 use crate::ml::files::write_new;
@@ -58,9 +58,9 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
         write_head(folder, description)?;
     }
     let path = folder.join(WEIGHTS);
-    let table = WeightFile::open(&path)?.range(table_name(&*model.encoder))?.start;
+    let start = WeightFile::open(&path)?.range(embeddings_name(&*model.encoder))?.start;
     let file = File::options().write(true).open(&path).map_err(|error| Error::file(&path, error))?;
-    write_tuned_rows(model.encoder.table(), &file, table, &path)?;
+    write_tuned_rows(model.encoder.word_embeddings(), &file, start, &path)?;
     file.sync_all().map_err(|error| Error::file(&path, error))?;
     let fingerprint =
         if description.is_some() { Fingerprint::transformer(folder)? } else { Fingerprint::full(folder)? };
@@ -126,9 +126,9 @@ fn new_folder_of(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Where a file cannot be read or written.
-pub(super) fn write_table(path: &Path, model: &Model, base: &Path) -> Result<()> {
+pub(super) fn write_embeddings(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let mut file = File::create_new(path).map_err(|error| Error::file(path, error))?;
-    append_table(&mut file, path, model, base)?;
+    append_embeddings(&mut file, path, model, base)?;
     file.sync_all().map_err(|error| Error::file(path, error))
 }
 
@@ -136,9 +136,9 @@ pub(super) fn write_table(path: &Path, model: &Model, base: &Path) -> Result<()>
 ///
 /// # Errors
 /// Where a file cannot be read or written.
-pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
+pub(super) fn append_embeddings(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
     let weights = base.join(WEIGHTS);
-    let range = WeightFile::open(&weights)?.range(table_name(&*model.encoder))?;
+    let range = WeightFile::open(&weights)?.range(embeddings_name(&*model.encoder))?;
     let mut rows = open(&weights)?;
     rows.seek(SeekFrom::Start(range.start)).map_err(|error| Error::file(&weights, error))?;
     let append = || {
@@ -147,18 +147,18 @@ pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &P
         Ok(start)
     };
     let start = append().map_err(|error| Error::file(path, error))?;
-    write_tuned_rows(model.encoder.table(), file, start, path)
+    write_tuned_rows(model.encoder.word_embeddings(), file, start, path)
 }
 
 /// The table's tensor in a full model's file.
-fn table_name(encoder: &dyn Encoder) -> &'static str {
-    description(encoder).map_or(TABLE, Description::words)
+fn embeddings_name(encoder: &dyn Encoder) -> &'static str {
+    description(encoder).map_or(EMBEDDINGS, Description::words)
 }
 
 /// Writes the rows that training changed into a file whose rows begin at byte `start`.
-fn write_tuned_rows(table: &TokenTable, file: &File, start: u64, path: &Path) -> Result<()> {
-    for ids in table.tuned_ids().chunks(ROWS_AT_ONCE) {
-        let rows = Stored::tensor(&table.lookup(ids))?;
+fn write_tuned_rows(embeddings: &EmbeddingTable, file: &File, start: u64, path: &Path) -> Result<()> {
+    for ids in embeddings.tuned_ids().chunks(ROWS_AT_ONCE) {
+        let rows = Stored::tensor(&embeddings.lookup(ids))?;
         let length = rows.bytes().len() / ids.len();
         for (id, row) in ids.iter().zip(rows.bytes().chunks(length)) {
             file.write_all_at(row, start + *id as u64 * length as u64).map_err(|error| Error::file(path, error))?;

@@ -77,7 +77,7 @@ impl LayerShares {
     }
 
     /// The table's.
-    pub(super) fn of_table(&self) -> Option<f64> {
+    pub(super) fn of_embeddings(&self) -> Option<f64> {
         self.0[0]
     }
 }

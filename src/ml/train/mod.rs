@@ -140,8 +140,7 @@ pub fn train(
             })?;
         }
 
-        let table = optimizer.table();
-        encoder.set_table(table);
+        encoder.set_word_embeddings(optimizer.word_embeddings());
         let mut record = judge(encoder, data.validation, &judged, &objective, &at);
         finite(record.val_loss, &at, config)?;
         record.learning_rate = learning_rate.at(at.step as i32);

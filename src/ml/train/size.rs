@@ -36,10 +36,10 @@ pub fn stored_bytes(
         Some(lora) => Lora::new(encoder, lora, &shares)?.numbers(),
         None => numbers(&|name| shares.of(encoder.layer_of(name)).is_some()),
     };
-    let mut ids: BTreeSet<i64> = encoder.table().tuned_ids().into_iter().collect();
-    if shares.of_table().is_some() {
+    let mut ids: BTreeSet<i64> = encoder.word_embeddings().tuned_ids().into_iter().collect();
+    if shares.of_embeddings().is_some() {
         let texts = data.training.iter().chain(data.replay).flat_map(TokenPair::texts);
         ids.extend(texts.flatten().map(|&id| i64::from(id)));
     }
-    Ok(weights * FLOAT + ids.len() * (encoder.table().size().1 as usize * FLOAT + ID))
+    Ok(weights * FLOAT + ids.len() * (encoder.word_embeddings().size().1 as usize * FLOAT + ID))
 }

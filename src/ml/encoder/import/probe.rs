@@ -27,7 +27,7 @@ const LONGEST: usize = 100_000;
 pub(super) fn encode(parts: &Parts) -> Result<(), String> {
     let Parts { tokenizer, prompts, encoder } = parts;
     let prompt = prompts.prompt(None).unwrap_or_default();
-    let (rows, _) = encoder.table().size();
+    let (rows, _) = encoder.word_embeddings().size();
     let long = ["a".repeat(LONGEST), "data ".repeat(LONGEST / 5), "看護師".repeat(LONGEST / 9)];
     let mut ids = Vec::new();
     for text in TEXTS.iter().copied().chain(long.iter().map(String::as_str)) {

@@ -80,7 +80,7 @@ pub(super) enum Numbers {
     /// A weight, float32, in any layout.
     Weight(Tensor),
     /// The vocabulary's table.
-    Table,
+    Embeddings,
 }
 
 /// An input or output of the graph.
@@ -159,8 +159,8 @@ impl Graph {
     }
 
     /// The vocabulary's table `(V, E)`.
-    pub(super) fn table(&self, name: &str, (rows, columns): (i64, i64)) -> Value<'_, f32> {
-        self.initializer(name.to_owned(), vec![rows, columns], Numbers::Table)
+    pub(super) fn embeddings(&self, name: &str, (rows, columns): (i64, i64)) -> Value<'_, f32> {
+        self.initializer(name.to_owned(), vec![rows, columns], Numbers::Embeddings)
     }
 
     /// A number.

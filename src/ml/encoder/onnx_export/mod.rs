@@ -24,7 +24,7 @@ use std::path::Path;
 use graph::Graph;
 use weights::Weights;
 
-use super::standalone::append_table;
+use super::standalone::append_embeddings;
 use super::transformer::TransformerEncoder;
 use super::{Model, UseMultilingual};
 use crate::ml::{Error, Result};
@@ -48,6 +48,6 @@ pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> 
         Err("there is no ONNX graph for models of this kind".to_owned())
     };
     written.map_err(|reason| Error::model(path, reason))?;
-    let table = |file: &mut File, path: &Path| append_table(file, path, model, base);
-    file::write(path, &graph.into_parts(), &model.card.name, &table)
+    let embeddings = |file: &mut File, path: &Path| append_embeddings(file, path, model, base);
+    file::write(path, &graph.into_parts(), &model.card.name, &embeddings)
 }

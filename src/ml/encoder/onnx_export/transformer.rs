@@ -25,7 +25,7 @@ pub(super) fn write_forward_pass<'g>(
     let config = &description.config;
     let Inputs { ids, mask } = Inputs::of(graph);
     let positions = Positions::of(mask);
-    let words = weights.table(description.words()).gather(ids, 0); // (B, S, H)
+    let words = weights.embeddings(description.words()).gather(ids, 0); // (B, S, H)
     let tokens = match &config.modernbert {
         Some(modernbert) => modernbert::network(graph, config, &modernbert.layers, weights, words, &positions)?,
         None => bert::network(graph, config, weights, words, &positions)?,

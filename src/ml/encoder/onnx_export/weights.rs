@@ -11,18 +11,18 @@ use crate::ml::encoder::Encoder;
 pub(super) struct Weights<'g> {
     graph: &'g Graph,
     tensors: BTreeMap<String, Tensor>,
-    table: (i64, i64),
+    embeddings: (i64, i64),
 }
 
 impl<'g> Weights<'g> {
     pub(super) fn of(encoder: &dyn Encoder, graph: &'g Graph) -> Self {
         let tensors = encoder.variables().into_iter().collect();
-        Self { graph, tensors, table: encoder.table().size() }
+        Self { graph, tensors, embeddings: encoder.word_embeddings().size() }
     }
 
     /// The vocabulary's table `(V, E)`.
-    pub(super) fn table(&self, name: &str) -> Value<'g, f32> {
-        self.graph.table(name, self.table)
+    pub(super) fn embeddings(&self, name: &str) -> Value<'g, f32> {
+        self.graph.embeddings(name, self.embeddings)
     }
 
     /// A weight as it is.

@@ -11,7 +11,7 @@ use super::layer::Shape;
 use super::modules::{DenseActivation, ModuleConfig, Pooling};
 use super::{bert, modernbert};
 use crate::ml::encoder::card::{CONFIG, MODULES, WEIGHTS};
-use crate::ml::encoder::token_table::TokenTable;
+use crate::ml::encoder::embedding_table::EmbeddingTable;
 use crate::ml::encoder::weights::WeightFile;
 use crate::ml::files::{read, read_json};
 use crate::ml::{Error, Result};
@@ -210,7 +210,7 @@ impl Description {
     ///
     /// # Errors
     /// Where a tensor is missing or is not what the configuration says.
-    pub(super) fn read_tensors(&self, folder: &Path) -> Result<(TokenTable, Vec<Tensor>)> {
+    pub(super) fn read_tensors(&self, folder: &Path) -> Result<(EmbeddingTable, Vec<Tensor>)> {
         let file = WeightFile::open(&folder.join(WEIGHTS))?;
         let words = file.matrix(self.words())?;
         if words.size() != (self.config.vocab_size, self.config.hidden_size) {
@@ -226,7 +226,7 @@ impl Description {
                 tensors.push(file.floats(&name, &shape)?);
             }
         }
-        Ok((TokenTable::new(words), tensors))
+        Ok((EmbeddingTable::new(words), tensors))
     }
 }
 

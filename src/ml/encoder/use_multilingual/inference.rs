@@ -20,8 +20,8 @@ use tch::{Kind, Tensor};
 
 use super::network::{NGRAMS, Network, NgramOrder};
 use super::token_cache::TokenCache;
+use crate::ml::encoder::embedding_table::EmbeddingTable;
 use crate::ml::encoder::ragged::RaggedBatch;
-use crate::ml::encoder::token_table::TokenTable;
 use crate::ml::encoder::transformer::Packed;
 use crate::ml::memory::numbers_mut;
 use crate::ml::vectors::numbers;
@@ -152,10 +152,10 @@ impl InferenceCache {
     }
 
     /// What the head reads of each text: token ids to `(B, D)`.
-    pub(super) fn features(&self, network: &Network, table: &TokenTable, batch: &RaggedBatch) -> Tensor {
+    pub(super) fn features(&self, network: &Network, embeddings: &EmbeddingTable, batch: &RaggedBatch) -> Tensor {
         let config = &network.config;
         let columns = Columns { e: config.embedding_size as usize, h: config.ngram_size as usize };
-        let (places, rows) = self.token_rows(network, table, &batch.ids);
+        let (places, rows) = self.token_rows(network, embeddings, &batch.ids);
         let tokens = Tokens { places, rows, spans: spans(&batch.lengths) };
         let mut convolved = vec![0.0_f32; tokens.places.len() * NGRAMS.len() * columns.h]; // (N, 3H)
         // The loops over rows are compiled once for each kind of vector unit; this takes the widest that there is.
@@ -170,7 +170,7 @@ impl InferenceCache {
     }
 
     /// For each token of the batch the place of its row, and the rows of the distinct tokens.
-    fn token_rows(&self, network: &Network, table: &TokenTable, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
+    fn token_rows(&self, network: &Network, embeddings: &EmbeddingTable, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
         let mut distinct: HashMap<i64, u32, RandomState> =
             HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
         let mut rows: Vec<Option<Arc<[f32]>>> = Vec::new();
@@ -188,7 +188,7 @@ impl InferenceCache {
         });
         let places = places.collect();
         if !missing.is_empty() {
-            for ((id, at), row) in missing.iter().zip(at).zip(network.of_single_tokens(table.lookup(&missing))) {
+            for ((id, at), row) in missing.iter().zip(at).zip(network.of_single_tokens(embeddings.lookup(&missing))) {
                 self.tokens.insert(self.model, *id as u32, Arc::clone(&row));
                 rows[at] = Some(row);
             }

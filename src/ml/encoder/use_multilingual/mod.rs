@@ -19,8 +19,8 @@ pub use network::UseMultilingualConfig;
 pub(super) use network::{CNN, DNN, NGRAMS, SMALLEST_NORM, shapes};
 pub use token_cache::TokenCache;
 
+use super::embedding_table::EmbeddingTable;
 use super::places::Places;
-use super::token_table::TokenTable;
 use super::weights::WeightFile;
 use super::{Encoder, Pass, RaggedBatch};
 use crate::ml::Result;
@@ -28,12 +28,12 @@ use inference::InferenceCache;
 use network::{Network, NgramOrder};
 
 /// The table's tensor.
-pub(super) const TABLE: &str = "EncoderDNN/EmbeddingLookup/embeddings";
+pub(super) const EMBEDDINGS: &str = "EncoderDNN/EmbeddingLookup/embeddings";
 
 /// The encoder. See the module's documentation.
 #[derive(Debug)]
 pub struct UseMultilingual {
-    table: TokenTable,
+    embeddings: EmbeddingTable,
     network: Network,
     /// For inference, while the weights do not change.
     inference: Option<InferenceCache>,
@@ -45,10 +45,10 @@ impl UseMultilingual {
     }
 
     /// Reads every tensor but the table from `file`.
-    pub(super) fn load(config: UseMultilingualConfig, table: TokenTable, file: &WeightFile) -> Result<Self> {
+    pub(super) fn load(config: UseMultilingualConfig, embeddings: EmbeddingTable, file: &WeightFile) -> Result<Self> {
         let tensors: Result<Vec<Tensor>> =
             shapes(&config).iter().map(|(name, shape)| file.floats(name, shape)).collect();
-        Ok(Self { table, network: Network::assemble(config, tensors?), inference: None })
+        Ok(Self { embeddings, network: Network::assemble(config, tensors?), inference: None })
     }
 }
 
@@ -61,16 +61,16 @@ impl Encoder for UseMultilingual {
         self.network.config.max_seq_length
     }
 
-    fn table(&self) -> &TokenTable {
-        &self.table
+    fn word_embeddings(&self) -> &EmbeddingTable {
+        &self.embeddings
     }
 
-    fn set_table(&mut self, table: TokenTable) {
-        self.table = table;
+    fn set_word_embeddings(&mut self, embeddings: EmbeddingTable) {
+        self.embeddings = embeddings;
         self.inference = None;
     }
 
-    fn table_shards(&self) -> i64 {
+    fn embedding_shards(&self) -> i64 {
         self.network.config.table_shards
     }
 
@@ -116,8 +116,8 @@ impl Encoder for UseMultilingual {
 
     fn infer(&self, batch: &RaggedBatch) -> Tensor {
         match &self.inference {
-            Some(cache) => self.network.residual(&cache.features(&self.network, &self.table, batch)),
-            None => self.forward_raw(&self.table.lookup(&batch.ids), &Pass::new(&batch.lengths)),
+            Some(cache) => self.network.residual(&cache.features(&self.network, &self.embeddings, batch)),
+            None => self.forward_raw(&self.embeddings.lookup(&batch.ids), &Pass::new(&batch.lengths)),
         }
     }
 
@@ -144,7 +144,7 @@ impl Encoder for UseMultilingual {
     fn shallow_clone(&self) -> Box<dyn Encoder> {
         let tensors = self.network.tensors().into_iter().map(Tensor::shallow_clone).collect();
         Box::new(Self {
-            table: self.table.shallow_clone(),
+            embeddings: self.embeddings.shallow_clone(),
             network: Network::assemble(self.network.config.clone(), tensors),
             inference: self.inference.as_ref().map(InferenceCache::shallow_clone),
         })
