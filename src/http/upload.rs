@@ -287,7 +287,9 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
         around.knowledge.most_tokens = Some(model.row.max_tokens as usize);
-        let cut: Cut = std::sync::Arc::new(move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0);
+        let cut: Cut = std::sync::Arc::new(move |text: &str| {
+            model.tokenize("", text, encoder::TruncationDirection::Right).dropped > 0
+        });
         around.cut = Some(cut);
     }
     Ok(around)

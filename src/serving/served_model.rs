@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ml::Error;
-use crate::ml::encoder::{Cut, Encoder, Model, Probes, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, tokenize};
+use crate::ml::encoder::{
+    Encoder, Model, Probes, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, TruncationDirection, tokenize,
+};
 use crate::ml::eval::Calibration;
 use crate::registry::ModelRegistry;
 use crate::store::ModelRow;
@@ -99,8 +101,8 @@ impl ServedModel {
 
     /// The token ids of a text with a prompt in front, cut to what the model reads. Takes time with the text's length: not for
     /// an async thread.
-    pub fn tokenize(&self, prompt: &str, text: &str, cut: Cut) -> Tokens {
-        tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, cut)
+    pub fn tokenize(&self, prompt: &str, text: &str, direction: TruncationDirection) -> Tokens {
+        tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, direction)
     }
 }
 

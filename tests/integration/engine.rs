@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use shamisen::ml::encoder::{Cut, TokenCache, encode_all, tokenize};
+use shamisen::ml::encoder::{TokenCache, TruncationDirection, encode_all, tokenize};
 use tempfile::TempDir;
 
 use crate::app::{App, Reply};
@@ -109,7 +109,7 @@ fn a_frozen_model_gives_the_vectors_of_the_plain_one_within_1e_6() {
     let more = (0..200).map(|text| format!("{text} engineers, {} of them senior", text * 37 % 101));
     let texts: Vec<String> = texts.into_iter().map(str::to_owned).chain(more).collect();
     let ids: Vec<Vec<u32>> =
-        texts.iter().map(|text| tokenize(&plain.tokenizer, "", text, 512, Cut::Right).ids).collect();
+        texts.iter().map(|text| tokenize(&plain.tokenizer, "", text, 512, TruncationDirection::Right).ids).collect();
     let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
     let expected: Vec<Vec<f32>> = encode_all(&*plain.encoder, &ids).try_into().unwrap();
     for _ in 0..2 {

@@ -39,7 +39,7 @@ pub use folder::{load, load_tuned, save_tuned};
 pub use import::{Imported, check_transformer, import_transformer, is_transformer, pooling};
 pub use lora::Adapters;
 pub(crate) use lora::merged;
-pub use model::{Cut, Model, Tokens, tokenize};
+pub use model::{Model, Tokens, TruncationDirection, tokenize};
 pub use onnx::import_use_multilingual;
 pub(crate) use onnx_export::write_onnx;
 pub(crate) use pass::split_mix;

@@ -9,7 +9,7 @@ use crate::ml::memory::MappedFloats;
 
 /// Which end of a text that is too long is cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Cut {
+pub enum TruncationDirection {
     /// The end goes.
     #[default]
     Right,
@@ -63,7 +63,7 @@ impl Model {
     /// A text's tokens, the default prompt in front, the end cut where it is too long.
     pub fn tokenize(&self, text: &str) -> Tokens {
         let prompt = self.prompts.prompt(None).unwrap_or_default();
-        tokenize(&self.tokenizer, prompt, text, self.encoder.max_tokens(), Cut::Right)
+        tokenize(&self.tokenizer, prompt, text, self.encoder.max_tokens(), TruncationDirection::Right)
     }
 }
 
@@ -75,10 +75,16 @@ const LONGEST_READ: usize = 100_000;
 ///
 /// A text of more than 100,000 bytes is cut before, so that its time is bounded; how many tokens the rest of it
 /// has is then an estimate.
-pub fn tokenize(tokenizer: &Tokenizer, prompt: &str, text: &str, max_tokens: usize, cut: Cut) -> Tokens {
-    let (read, unread) = match cut {
-        Cut::Right => text.split_at(text.floor_char_boundary(LONGEST_READ)),
-        Cut::Left => {
+pub fn tokenize(
+    tokenizer: &Tokenizer,
+    prompt: &str,
+    text: &str,
+    max_tokens: usize,
+    direction: TruncationDirection,
+) -> Tokens {
+    let (read, unread) = match direction {
+        TruncationDirection::Right => text.split_at(text.floor_char_boundary(LONGEST_READ)),
+        TruncationDirection::Left => {
             let (unread, read) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(LONGEST_READ)));
             (read, unread)
         }
@@ -88,7 +94,7 @@ pub fn tokenize(tokenizer: &Tokenizer, prompt: &str, text: &str, max_tokens: usi
     let unread = ids.len() * unread.len() / read.len().max(1);
     let dropped = ids.len().saturating_sub(max_tokens);
     if dropped > 0 {
-        let from = if cut == Cut::Left { before } else { ids.len() - behind - dropped };
+        let from = if direction == TruncationDirection::Left { before } else { ids.len() - behind - dropped };
         ids.drain(from..from + dropped);
     }
     Tokens { ids, dropped: dropped + unread }

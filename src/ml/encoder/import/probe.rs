@@ -1,7 +1,7 @@
 //! A model's first use, before it has a name: texts that make tokenizers and networks fail.
 
 use crate::ml::encoder::folder::Parts;
-use crate::ml::encoder::{Cut, encode_all_raw, tokenize};
+use crate::ml::encoder::{TruncationDirection, encode_all_raw, tokenize};
 
 /// Scripts, signs and silence.
 const TEXTS: &[&str] = &[
@@ -33,7 +33,7 @@ pub(super) fn encode(parts: &Parts) -> Result<(), String> {
     for text in TEXTS.iter().copied().chain(long.iter().map(String::as_str)) {
         let shown: String = text.chars().take(20).collect();
         tokenizer.try_encode(text).map_err(|reason| format!("its tokenizer cannot read {shown:?}: {reason}"))?;
-        let tokens = tokenize(tokenizer, prompt, text, encoder.max_tokens(), Cut::Right).ids;
+        let tokens = tokenize(tokenizer, prompt, text, encoder.max_tokens(), TruncationDirection::Right).ids;
         if tokens.iter().any(|&id| i64::from(id) >= rows) {
             return Err(format!("its tokenizer makes ids of {shown:?} that the table of words does not have"));
         }
