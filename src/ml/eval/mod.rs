@@ -18,7 +18,7 @@ use tch::Tensor;
 
 pub use assessment::{Assessment, Differences, Evidence, Exam, Spreads};
 pub use bootstrap::{Difference, Metric, RESAMPLES, difference};
-pub use calibration::{Calibration, PRECISE, ScoreCut, Threshold, Uncalibrated};
+pub use calibration::{Calibration, PRECISE, ScoreThresholds, Threshold, Uncalibrated};
 pub use collapse::{ALIKE, Collapse, LEAST_RANK, Spread, spread};
 pub use correlation::{pearson, spearman};
 pub use movers::{MOST_MOVERS, Mover, Movers};

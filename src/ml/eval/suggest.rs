@@ -1,6 +1,6 @@
 //! Which pairs to label next: those whose answer would teach a tuned model most.
 //!
-//! Three reasons, and each gets its share: pairs at the very cut between alike and not (uncertainty sampling, Lewis and
+//! Three reasons, and each gets its share: pairs at the very threshold between alike and not (uncertainty sampling, Lewis and
 //! Gale 1994), pairs about which base and tuned model differ most (query by committee, Seung et al. 1992), and
 //! neighbours that nobody has ever paired.
 
@@ -57,7 +57,7 @@ pub struct Known<'a> {
     /// How many texts there are.
     pub texts: usize,
     /// The cosine at which the tuned model tells alike from not, where that is known.
-    pub cut: Option<f64>,
+    pub threshold: Option<f64>,
     /// Pairs that need no label, the smaller place first.
     pub labelled: &'a BTreeSet<(usize, usize)>,
 }
@@ -80,12 +80,12 @@ struct Best(Vec<Candidate>);
 impl Best {
     fn offer(&mut self, candidate: Candidate) {
         if self.0.len() == 2 * KEPT {
-            self.cut();
+            self.prune();
         }
         self.0.push(candidate);
     }
 
-    fn cut(&mut self) {
+    fn prune(&mut self) {
         // Of equal merit the first texts.
         self.0.sort_by(|a, b| b.merit.total_cmp(&a.merit).then((a.left, a.right).cmp(&(b.left, b.right))));
         self.0.truncate(KEPT);
@@ -119,8 +119,8 @@ pub fn suggest(known: &Known<'_>, limit: usize) -> Vec<Suggestion> {
                     continue;
                 }
                 let candidate = |merit| Candidate { merit, left, right, similarity, base };
-                if let Some(cut) = known.cut {
-                    best[0].offer(candidate(-(similarity - cut).abs()));
+                if let Some(threshold) = known.threshold {
+                    best[0].offer(candidate(-(similarity - threshold).abs()));
                 }
                 if let (Some(base), Some((slope, start))) = (base, line) {
                     best[1].offer(candidate((similarity - (start + slope * base)).abs()));
@@ -129,7 +129,7 @@ pub fn suggest(known: &Known<'_>, limit: usize) -> Vec<Suggestion> {
             }
         }
     }
-    best.iter_mut().for_each(Best::cut);
+    best.iter_mut().for_each(Best::prune);
     choose(&best, &tuned, limit)
 }
 
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn of<'a>(tuned: &'a [f32], base: Option<&'a [f32]>, labelled: &'a BTreeSet<(usize, usize)>) -> Known<'a> {
-        Known { tuned, base, texts: tuned.len() / 2, cut: Some(0.5), labelled }
+        Known { tuned, base, texts: tuned.len() / 2, threshold: Some(0.5), labelled }
     }
 
     fn first(suggestions: &[Suggestion], why: Why) -> Option<(usize, usize)> {
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn each_reason_names_its_best_pair_first() {
-        // Texts 0 and 2 are 60 degrees apart: the cut. 3 and 4 are near each other and strange to the rest. 5 was
+        // Texts 0 and 2 are 60 degrees apart: the threshold. 3 and 4 are near each other and strange to the rest. 5 was
         // beside 1 and was turned away.
         let tuned = at(&[0.0, 35.0, 60.0, 200.0, 212.0, 290.0]);
         let before = at(&[0.0, 35.0, 60.0, 200.0, 212.0, 36.0]);
@@ -264,10 +264,10 @@ mod tests {
     #[test]
     fn few_texts_give_few_suggestions_and_no_panic() {
         let labelled = BTreeSet::new();
-        let none = Known { tuned: &[], base: None, texts: 0, cut: None, labelled: &labelled };
+        let none = Known { tuned: &[], base: None, texts: 0, threshold: None, labelled: &labelled };
         assert_eq!(suggest(&none, 5), []);
         let two = at(&[0.0, 40.0]);
-        let found = suggest(&Known { cut: None, ..of(&two, Some(&two), &labelled) }, 5);
+        let found = suggest(&Known { threshold: None, ..of(&two, Some(&two), &labelled) }, 5);
         assert_eq!(found.len(), 1);
     }
 

@@ -24,7 +24,7 @@ use words::{facts, hint, message};
 
 /// From this correlation on, a model agrees with the scores as well as people do with each other.
 const AGREES: f64 = 0.9;
-/// A mean gap up to this is small, where all pairs are on their sides of the cut.
+/// A mean gap up to this is small, where all pairs are on their sides of the threshold.
 const SMALL_GAP: f64 = 0.15;
 /// A pair on the wrong side of the cut whose gap is at least this may be a mistake.
 const MISTAKE: f64 = 0.5;
@@ -137,7 +137,7 @@ fn sides(levels: &[f64]) -> Vec<Option<bool>> {
     levels.iter().map(|level| ((level - middle).abs() > near).then_some(*level > middle)).collect()
 }
 
-/// The best cut between two piles; `None` where one is empty.
+/// The best threshold between two piles; `None` where one is empty.
 fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
     let mut pairs: Vec<(f64, bool)> =
         sides.iter().zip(base).filter_map(|(side, base)| side.map(|related| (*base, related))).collect();
@@ -147,11 +147,11 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
     if related == 0 || unrelated == 0 {
         return None;
     }
-    // From the lowest cosine up; a cut lies in the middle between two different ones, or below all.
+    // From the lowest cosine up; a threshold lies in the middle between two different ones, or below all.
     let (mut related_below, mut below, mut beaten) = (0, 0, 0.0);
     let (mut best, mut best_room, mut best_at) = (f64::NEG_INFINITY, 0.0, (0.0, 0, 0));
     for ties in pairs.chunk_by(|a, b| a.0 == b.0) {
-        let (cut, room) = match below {
+        let (threshold, room) = match below {
             0 => (ties[0].0, 0.0),
             below => (f64::midpoint(pairs[below - 1].0, ties[0].0), ties[0].0 - pairs[below - 1].0),
         };
@@ -160,7 +160,7 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
         let refused = unrelated_below as f64 / unrelated as f64;
         let better = found + refused - best;
         if better > 1e-12 || better > -1e-12 && room > best_room {
-            (best, best_room, best_at) = (found + refused, room, (cut, related - related_below, unrelated_below));
+            (best, best_room, best_at) = (found + refused, room, (threshold, related - related_below, unrelated_below));
         }
         let related_here = ties.iter().filter(|pair| pair.1).count();
         let unrelated_here = ties.len() - related_here;
@@ -168,11 +168,11 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
         related_below += related_here;
         below += ties.len();
     }
-    let (cut, found, refused) = best_at;
+    let (threshold, found, refused) = best_at;
     Some(Separation {
         related,
         unrelated,
-        cut,
+        threshold,
         right: found + refused,
         of: pairs.len(),
         found,
@@ -181,9 +181,9 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
     })
 }
 
-/// The best cut between a table's related and unrelated pairs: its cosine; `None` where there are not both.
-pub fn best_cut(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -> Option<Separation> {
-    separation(&sides(&levels(pairs, meaning)), base)
+/// The cosine that parts a table's related and unrelated pairs best; `None` where there are not both.
+pub fn best_threshold(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -> Option<f64> {
+    separation(&sides(&levels(pairs, meaning)), base).map(|separation| separation.threshold)
 }
 
 /// Which pairs belong together, scores being from 0 to 1; `None` in the very middle. A score of more than one half says
@@ -231,7 +231,7 @@ pub fn check(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -
     Baseline { agreement, separation, measured_by, mean_gap, gaps, verdict, reason, message, hint, facts }
 }
 
-/// Pairs of the file far from what their scores ask for and on the wrong side of the cut, the farthest first.
+/// Pairs of the file far from what their scores ask for and on the wrong side of the threshold, the farthest first.
 fn mistakes(
     order: &[usize],
     sides: &[Option<bool>],
@@ -240,7 +240,7 @@ fn mistakes(
     gap: &dyn Fn(usize) -> f64,
 ) -> Vec<usize> {
     let Some(separation) = separation else { return Vec::new() };
-    let wrong = |place: usize| sides[place].is_some_and(|related| related != (base[place] >= separation.cut));
+    let wrong = |place: usize| sides[place].is_some_and(|related| related != (base[place] >= separation.threshold));
     order.iter().copied().filter(|&place| wrong(place) && gap(place) >= MISTAKE).collect()
 }
 

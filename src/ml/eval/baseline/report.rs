@@ -24,7 +24,8 @@ pub struct Separation {
     pub unrelated: usize,
     /// The cosine from which on a pair counts as related: where the parts of both piles that are told right are
     /// largest together; of equally good cuts the one with the most room.
-    pub cut: f64,
+    #[serde(rename = "cut")]
+    pub threshold: f64,
     /// Pairs on their side of the cut.
     pub right: usize,
     /// Of so many.

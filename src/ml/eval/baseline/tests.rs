@@ -37,7 +37,7 @@ fn a_cut_that_parts_all_pairs_is_found_in_the_widest_gap() {
     let separation = found.separation.unwrap();
     assert_eq!((separation.related, separation.unrelated), (5, 5));
     assert_eq!((separation.right, separation.of, separation.wrongly), (10, 10, 0));
-    assert!((separation.cut - 0.37).abs() < 1e-12 && (separation.auc - 1.0).abs() < 1e-12);
+    assert!((separation.threshold - 0.37).abs() < 1e-12 && (separation.auc - 1.0).abs() < 1e-12);
     assert_eq!((found.verdict, found.reason), (BaselineVerdict::WorthIt, BaselineReason::SeparatesWithGaps));
     // Wanted 1, the model says 0.46: row 8 of the file.
     assert_eq!(found.gaps[0].row, 8);

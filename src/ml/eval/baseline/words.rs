@@ -23,7 +23,7 @@ pub(super) fn facts(
     if let Some(separation) = separation {
         facts.insert("right", json!(separation.right));
         facts.insert("of", json!(separation.of));
-        facts.insert("cut", json!(separation.cut));
+        facts.insert("cut", json!(separation.threshold));
     }
     facts
 }
