@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ml::Error;
 use crate::ml::encoder::{
-    Encoder, Model, Probes, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, TruncationDirection, tokenize,
+    Encoder, GoldenVectors, Model, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, TruncationDirection, tokenize,
 };
 use crate::ml::eval::Calibration;
 use crate::registry::ModelRegistry;
@@ -106,10 +106,10 @@ impl ServedModel {
     }
 }
 
-/// The golden self-check: models that were made before there were probes have nothing to be asked.
+/// The golden self-check: models that were made before there were golden vectors have nothing to be asked.
 fn check(folder: &Path, model: &Model) -> Result<(), LoadError> {
-    match Probes::read(folder)? {
-        Some(probes) => probes.check(model).map_err(LoadError::SelfCheck),
+    match GoldenVectors::read(folder)? {
+        Some(golden) => golden.check(model).map_err(LoadError::SelfCheck),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@
 mod archive;
 mod files;
 mod modules;
-mod probe;
+mod self_check;
 mod tensors;
 
 use std::path::Path;
@@ -118,7 +118,7 @@ fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
 /// Uses a folder's files as they will be used; the card that is theirs.
 fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
     let parts = Parts::read(folder)?;
-    probe::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
+    self_check::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
     Ok(ModelCard {
         name: name.to_owned(),
         fingerprint: Fingerprint::transformer(folder)?,
