@@ -43,7 +43,7 @@ impl Exams {
             validation: on_validation,
             benchmark: on_benchmark,
             retention: on_retention,
-            spread: eval::spread(encoder, &texts, spec.config.seed),
+            spread: eval::embedding_stats(encoder, &texts, spec.config.seed),
         };
         (Evaluation { validation, benchmark, retention }, evidence)
     }

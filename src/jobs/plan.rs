@@ -131,7 +131,7 @@ fn epoch_end(loaded: &Loaded) -> f64 {
     eval::heatmap(model, encoder, &spec.titles);
     if spec.config.collapse_alarm {
         let texts: Vec<&[u32]> = split.training.iter().flat_map(TokenPair::texts).collect();
-        eval::spread(encoder, &texts, spec.config.seed);
+        eval::embedding_stats(encoder, &texts, spec.config.seed);
     }
     if spec.config.forgetting.is_some() {
         eval::benchmark(encoder, "", exams.general());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Difference, Metric, difference};
 use super::calibration::{Calibration, Uncalibrated};
-use super::collapse::{Collapse, Spread};
+use super::collapse::{Collapse, EmbeddingStats};
 use super::movers::Movers;
 use super::verdict::{Axis, Verdicts, overall};
 use crate::ml::dataset::PairDataset;
@@ -42,7 +42,7 @@ pub struct Evidence {
     /// The general pairs' cosines.
     pub retention: Vec<f64>,
     /// How the vectors of the table's texts lie.
-    pub spread: Spread,
+    pub spread: EmbeddingStats,
 }
 
 /// What it comes to.
@@ -59,7 +59,7 @@ pub struct Assessment {
     /// Where there is no calibration, why.
     pub uncalibrated: Option<Uncalibrated>,
     /// How the vectors lie.
-    pub spread: Spreads,
+    pub spread: EmbeddingStatsChange,
 }
 
 /// One metric on each table.
@@ -75,11 +75,12 @@ pub struct Differences {
 
 /// How the vectors of the table's texts lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Spreads {
+#[schema(as = Spreads)]
+pub struct EmbeddingStatsChange {
     /// The base's.
-    pub before: Spread,
+    pub before: EmbeddingStats,
     /// The tuned model's.
-    pub after: Spread,
+    pub after: EmbeddingStats,
     /// How the tuned model has collapsed, if it has.
     pub collapsed: Option<Collapse>,
 }
@@ -118,7 +119,7 @@ impl Exam<'_> {
             movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1, target),
             uncalibrated: calibration.as_ref().err().copied(),
             calibration: calibration.ok(),
-            spread: Spreads { before: before.spread, after: after.spread, collapsed },
+            spread: EmbeddingStatsChange { before: before.spread, after: after.spread, collapsed },
         }
     }
 
@@ -142,8 +143,8 @@ mod tests {
     use crate::ml::dataset::{Pair, TableKind};
     use crate::ml::eval::{Doubt, Verdict};
 
-    const SPREAD: Spread =
-        Spread { texts: 80, pairs: 2000, cosine_mean: 0.2, cosine_std: 0.1, effective_rank: 40.0, clipped: 0 };
+    const SPREAD: EmbeddingStats =
+        EmbeddingStats { texts: 80, pairs: 2000, cosine_mean: 0.2, cosine_std: 0.1, effective_rank: 40.0, clipped: 0 };
 
     /// Forty pairs whose scores are given by the row.
     fn assessed(score: impl Fn(usize) -> f64, loss: LossKind, collapsed: bool) -> Assessment {
@@ -166,7 +167,7 @@ mod tests {
         let base: Vec<f64> = (2..42).map(|row| 1.0 - score(row) + jitter(row)).collect();
         let tuned: Vec<f64> = (2..42).map(|row| score(row) + jitter(row)).collect();
         let before = Evidence { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD };
-        let spread = Spread { effective_rank: if collapsed { 2.0 } else { 39.0 }, ..SPREAD };
+        let spread = EmbeddingStats { effective_rank: if collapsed { 2.0 } else { 39.0 }, ..SPREAD };
         exam.assess(&before, &Evidence { validation: tuned.clone(), benchmark: None, retention: tuned, spread })
     }
 

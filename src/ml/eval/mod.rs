@@ -16,10 +16,10 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-pub use assessment::{Assessment, Differences, Evidence, Exam, Spreads};
+pub use assessment::{Assessment, Differences, EmbeddingStatsChange, Evidence, Exam};
 pub use bootstrap::{Difference, Metric, RESAMPLES, difference};
 pub use calibration::{Calibration, PRECISE, ScoreThresholds, Threshold, Uncalibrated};
-pub use collapse::{ALIKE, Collapse, LEAST_RANK, Spread, spread};
+pub use collapse::{ALIKE, Collapse, EmbeddingStats, LEAST_RANK, embedding_stats};
 pub use correlation::{pearson, spearman};
 pub use movers::{MOST_MOVERS, Mover, Movers};
 pub use retrieval::{Retrieval, retrieval};

@@ -24,7 +24,7 @@ type Validate<'a> = dyn Fn(&dyn Encoder) -> (Option<f64>, f64) + 'a;
 struct Collapse<'a> {
     texts: Vec<&'a [u32]>,
     seed: u64,
-    before: eval::Spread,
+    before: eval::EmbeddingStats,
 }
 
 impl<'a> Guard<'a> {
@@ -44,7 +44,7 @@ impl<'a> Guard<'a> {
         }
         if config.collapse_alarm {
             let texts: Vec<&[u32]> = training.iter().flat_map(TokenPair::texts).collect();
-            let before = eval::spread(encoder, &texts, config.seed);
+            let before = eval::embedding_stats(encoder, &texts, config.seed);
             guard.collapse = Some(Collapse { texts, seed: config.seed, before });
         }
         Ok(guard)
@@ -66,9 +66,9 @@ impl<'a> Guard<'a> {
     /// Notes in the epoch's record what was measured. `Some` where the run must end.
     pub(super) fn judge(&self, encoder: &dyn Encoder, record: &mut EpochRecord) -> Result<Option<Stopped>> {
         if let Some(Collapse { texts, seed, before }) = &self.collapse {
-            let spread = eval::spread(encoder, texts, *seed);
-            let collapsed = spread.collapsed(before).is_some();
-            record.spread = Some(spread);
+            let stats = eval::embedding_stats(encoder, texts, *seed);
+            let collapsed = stats.collapsed(before).is_some();
+            record.spread = Some(stats);
             if collapsed {
                 return Ok(Some(Stopped::Collapse));
             }

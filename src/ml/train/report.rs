@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ml::encoder::Adapters;
-use crate::ml::eval::Spread;
+use crate::ml::eval::EmbeddingStats;
 
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -64,7 +64,7 @@ pub struct EpochRecord {
     pub general: Option<f64>,
     /// How the training texts' vectors lie, where the collapse alarm is on.
     #[serde(default)]
-    pub spread: Option<Spread>,
+    pub spread: Option<EmbeddingStats>,
     /// The learning rate of the last step.
     pub learning_rate: f64,
     /// Seconds that the epoch took, its validation included.
