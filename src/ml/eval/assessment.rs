@@ -15,7 +15,7 @@ use crate::ml::train::LossKind;
 
 /// The pairs that both models are asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Exam<'a> {
+pub struct EvalPairs<'a> {
     /// The job's table, and its name.
     pub table: (&'a str, &'a PairDataset),
     /// What its lowest score says, if somebody said so.
@@ -34,7 +34,7 @@ pub struct Exam<'a> {
 
 /// What one model says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct Predictions {
     /// The validation pairs' similarities on the measure of the loss.
     pub validation: Vec<f64>,
     /// The benchmark pairs' cosines.
@@ -85,9 +85,9 @@ pub struct EmbeddingStatsChange {
     pub collapsed: Option<Collapse>,
 }
 
-impl Exam<'_> {
+impl EvalPairs<'_> {
     /// Compares the base with the tuned model.
-    pub fn assess(&self, before: &Evidence, after: &Evidence) -> Assessment {
+    pub fn assess(&self, before: &Predictions, after: &Predictions) -> Assessment {
         let target = ScoreTarget { measure: self.loss.measure(), lowest_means: self.lowest_means };
         let collapsed = after.spread.collapsed(&before.spread);
         let on = |metric, before: &[f64], after: &[f64], pairs: &[TokenPair]| {
@@ -153,7 +153,7 @@ mod tests {
         let validation: Vec<TokenPair> = (2..42)
             .map(|row| TokenPair { left: vec![1], right: vec![2], negative: None, score: score(row), row })
             .collect();
-        let exam = Exam {
+        let asked = EvalPairs {
             table: ("mine", &table),
             lowest_means: None,
             validation: &validation,
@@ -166,9 +166,9 @@ mod tests {
         let jitter = |row: usize| (row * 7 % 11) as f64 / 1000.0;
         let base: Vec<f64> = (2..42).map(|row| 1.0 - score(row) + jitter(row)).collect();
         let tuned: Vec<f64> = (2..42).map(|row| score(row) + jitter(row)).collect();
-        let before = Evidence { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD };
+        let before = Predictions { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD };
         let spread = EmbeddingStats { effective_rank: if collapsed { 2.0 } else { 39.0 }, ..SPREAD };
-        exam.assess(&before, &Evidence { validation: tuned.clone(), benchmark: None, retention: tuned, spread })
+        asked.assess(&before, &Predictions { validation: tuned.clone(), benchmark: None, retention: tuned, spread })
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-pub use assessment::{Assessment, Differences, EmbeddingStatsChange, Evidence, Exam};
+pub use assessment::{Assessment, Differences, EmbeddingStatsChange, EvalPairs, Predictions};
 pub use bootstrap::{Difference, Metric, RESAMPLES, difference};
 pub use calibration::{Calibration, PRECISE, ScoreThresholds, Threshold, Uncalibrated};
 pub use collapse::{ALIKE, Collapse, EmbeddingStats, LEAST_RANK, embedding_stats};
@@ -102,7 +102,7 @@ pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
 /// Rows as pairs with a score, so that every kind of table can be judged: a triplet is a pair of score 1
 /// and one of score 0; pairs that belong together are joined by as many that do not, each left text with
 /// the right text of a row further on.
-pub fn judged(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
+pub fn scored_pairs(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
     let pair = |row: &TokenPair, right: &[u32], score| TokenPair {
         left: row.left.clone(),
         right: right.to_vec(),

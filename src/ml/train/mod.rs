@@ -96,7 +96,7 @@ pub fn train(
         at = counters;
     }
     optimizer.merge(encoder);
-    let judged = eval::judged(data.validation, data.kind);
+    let scored = eval::scored_pairs(data.validation, data.kind);
     let mut stopped = Stopped::MaxEpochs;
 
     while at.epoch <= config.epochs {
@@ -141,7 +141,7 @@ pub fn train(
         }
 
         encoder.set_word_embeddings(optimizer.word_embeddings());
-        let mut record = judge(encoder, data.validation, &judged, &objective, &at);
+        let mut record = judge(encoder, data.validation, &scored, &objective, &at);
         finite(record.val_loss, &at, config)?;
         record.learning_rate = learning_rate.at(at.step as i32);
         let over = guard.judge(encoder, &mut record)?;
@@ -174,7 +174,7 @@ pub fn train(
         Snapshot::of(encoder, at.epochs.len(), optimizer.adapters()?)
     };
     let (sweep, alpha) = guard.interpolate(encoder, [&base, &tuned], &|encoder| {
-        let record = judge(encoder, data.validation, &judged, &objective, &Counters::default());
+        let record = judge(encoder, data.validation, &scored, &objective, &Counters::default());
         (record.val_spearman, record.val_loss)
     })?;
     let adapters = tuned.adapters.map(|adapters| alpha.map_or(adapters.clone(), |part| adapters.scaled(part)));
@@ -208,11 +208,11 @@ const REPLAY: f64 = 0.25;
 fn judge(
     encoder: &dyn Encoder,
     validation: &[TokenPair],
-    judged: &[TokenPair],
+    scored: &[TokenPair],
     objective: &Objective<'_>,
     at: &Counters,
 ) -> EpochRecord {
-    let validated = eval::validate(encoder, judged, objective.target());
+    let validated = eval::validate(encoder, scored, objective.target());
     let val_loss = objective.validation(encoder, validation).unwrap_or(validated.mse);
     EpochRecord {
         epoch: at.epoch,
