@@ -4,8 +4,8 @@ mod checkpoint;
 mod config;
 mod data;
 mod early_stopping;
+mod forgetting;
 mod graph;
-mod guard;
 mod layers;
 mod loss;
 mod objective;
@@ -41,7 +41,7 @@ use crate::ml::encoder::{Dropout, Encoder, split_mix};
 use crate::ml::eval;
 use crate::ml::{Error, Result};
 use early_stopping::EarlyStopping;
-use guard::Guard;
+use forgetting::ForgettingMonitor;
 use layers::LayerShares;
 use objective::{Batch, Objective};
 use optimizer::Optimizer;
@@ -78,7 +78,7 @@ pub fn train(
     let shares = LayerShares::new(encoder, config)?;
     let objective = Objective::new(config, encoder, data, shares.head_alone(encoder));
     let dropout = drops(encoder, config)?;
-    let guard = Guard::new(encoder, training, data.general, config)?;
+    let monitor = ForgettingMonitor::new(encoder, training, data.general, config)?;
     let total_steps = config.epochs * training.len().div_ceil(config.batch_size).div_ceil(config.accumulation);
     let learning_rate = LearningRate::new(config, total_steps);
     let texts = training.iter().chain(data.replay).flat_map(TokenPair::texts);
@@ -144,7 +144,7 @@ pub fn train(
         let mut record = judge(encoder, data.validation, &scored, &objective, &at);
         finite(record.val_loss, &at, config)?;
         record.learning_rate = learning_rate.at(at.step as i32);
-        let over = guard.judge(encoder, &mut record)?;
+        let over = monitor.judge(encoder, &mut record)?;
         record.seconds = seconds_before + started.elapsed().as_secs_f64();
         observer.epoch(&record, encoder)?;
         let judgement = early_stopping.as_mut().map(|stopping| stopping.judge(&record)).transpose()?;
@@ -167,13 +167,13 @@ pub fn train(
 
     // The last epoch's weights are in the encoder. Where others are kept, they go back.
     let within = !matches!(stopped, Stopped::Forgetting | Stopped::Collapse);
-    let tuned = if guard.goes_back(stopped) || within {
+    let tuned = if monitor.goes_back(stopped) || within {
         kept.put_into(encoder);
         kept
     } else {
         Snapshot::of(encoder, at.epochs.len(), optimizer.adapters()?)
     };
-    let (sweep, alpha) = guard.interpolate(encoder, [&base, &tuned], &|encoder| {
+    let (sweep, alpha) = monitor.interpolate(encoder, [&base, &tuned], &|encoder| {
         let record = judge(encoder, data.validation, &scored, &objective, &Counters::default());
         (record.val_spearman, record.val_loss)
     })?;

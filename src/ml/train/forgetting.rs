@@ -10,24 +10,24 @@ use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
 
 /// Watches a run from epoch to epoch.
-pub(super) struct Guard<'a> {
+pub(super) struct ForgettingMonitor<'a> {
     forgetting: Option<ForgettingConfig>,
     general: &'a [TokenPair],
     /// General ability of the base.
     before: Option<f64>,
-    collapse: Option<Collapse<'a>>,
+    collapse: Option<CollapseAlarm<'a>>,
 }
 
 /// Spearman's correlation and the loss on the validation rows.
 type Validate<'a> = dyn Fn(&dyn Encoder) -> (Option<f64>, f64) + 'a;
 
-struct Collapse<'a> {
+struct CollapseAlarm<'a> {
     texts: Vec<&'a [u32]>,
     seed: u64,
     before: eval::EmbeddingStats,
 }
 
-impl<'a> Guard<'a> {
+impl<'a> ForgettingMonitor<'a> {
     /// Measures the base.
     ///
     /// # Errors
@@ -38,16 +38,16 @@ impl<'a> Guard<'a> {
         general: &'a [TokenPair],
         config: &TrainConfig,
     ) -> Result<Self> {
-        let mut guard = Self { forgetting: config.forgetting, general, before: None, collapse: None };
-        if guard.forgetting.is_some() {
-            guard.before = Some(guard.measure(encoder)?);
+        let mut monitor = Self { forgetting: config.forgetting, general, before: None, collapse: None };
+        if monitor.forgetting.is_some() {
+            monitor.before = Some(monitor.measure(encoder)?);
         }
         if config.collapse_alarm {
             let texts: Vec<&[u32]> = training.iter().flat_map(TokenPair::texts).collect();
             let before = eval::embedding_stats(encoder, &texts, config.seed);
-            guard.collapse = Some(Collapse { texts, seed: config.seed, before });
+            monitor.collapse = Some(CollapseAlarm { texts, seed: config.seed, before });
         }
-        Ok(guard)
+        Ok(monitor)
     }
 
     /// General ability by the budget's metric.
@@ -65,7 +65,7 @@ impl<'a> Guard<'a> {
 
     /// Notes in the epoch's record what was measured. `Some` where the run must end.
     pub(super) fn judge(&self, encoder: &dyn Encoder, record: &mut EpochRecord) -> Result<Option<Stopped>> {
-        if let Some(Collapse { texts, seed, before }) = &self.collapse {
+        if let Some(CollapseAlarm { texts, seed, before }) = &self.collapse {
             let stats = eval::embedding_stats(encoder, texts, *seed);
             let collapsed = stats.collapsed(before).is_some();
             record.spread = Some(stats);
