@@ -102,18 +102,20 @@ pub fn train(
     while at.epoch <= config.epochs {
         let started = Instant::now();
         let seconds_before = at.seconds_of_epoch;
-        let batches = batches(training, config, at.epoch);
-        for batches in batches.chunks(config.accumulation).skip(at.steps_of_epoch) {
+        let rows_of_batches = batches(training, config, at.epoch);
+        for rows_of_step in rows_of_batches.chunks(config.accumulation).skip(at.steps_of_epoch) {
             // Forward and backward: the same encoder for all columns, in one ragged batch; several
             // batches' gradients add up.
-            let batches: Vec<Batch<'_>> =
-                (0..).zip(batches).map(|(part, rows)| batch(data, rows, (config, dropout), at.step, part)).collect();
-            let ids = batches.iter().flat_map(Batch::texts).flatten().map(|&id| i64::from(id));
+            let micro_batches: Vec<Batch<'_>> = (0..)
+                .zip(rows_of_step)
+                .map(|(part, rows)| batch(data, rows, (config, dropout), at.step, part))
+                .collect();
+            let ids = micro_batches.iter().flat_map(Batch::texts).flatten().map(|&id| i64::from(id));
             let gathered = optimizer.gather(ids.collect());
-            let share = 1.0 / batches.len() as f64;
+            let share = 1.0 / micro_batches.len() as f64;
             let leaves = optimizer.leaves(&gathered);
             let (mut value, mut gradients) = (0.0, Vec::new());
-            for batch in &batches {
+            for batch in &micro_batches {
                 let (loss, slopes) = objective.gradients(encoder, &gathered, batch, share, &leaves)?;
                 graph::add(&mut gradients, slopes.into_iter().map(Some).collect());
                 at.loss_of_rows += loss * batch.pairs.len() as f64;
