@@ -12,7 +12,7 @@ mod model;
 mod onnx;
 mod onnx_export;
 mod pass;
-mod places;
+
 mod protobuf;
 mod ragged;
 mod sentencepiece;

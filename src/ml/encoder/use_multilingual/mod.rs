@@ -7,6 +7,7 @@
 //! Shapes: B texts, N tokens of all texts together, E = 512 table columns, H = 256 n-gram columns,
 //! D = 512 dimensions of a text's vector.
 
+mod batch_index;
 mod inference;
 mod network;
 mod token_cache;
@@ -20,10 +21,10 @@ pub(super) use network::{CNN, DNN, NGRAMS, SMALLEST_NORM, shapes};
 pub use token_cache::TokenCache;
 
 use super::embedding_table::EmbeddingTable;
-use super::places::Places;
 use super::weights::WeightFile;
 use super::{Encoder, Pass, RaggedBatch};
 use crate::ml::Result;
+use batch_index::BatchIndex;
 use inference::InferenceCache;
 use network::{Network, NgramOrder};
 
@@ -126,7 +127,7 @@ impl Encoder for UseMultilingual {
     }
 
     fn features(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
-        self.network.sums(tokens, &Places::known(&pass.lengths, &self.network.windows(), tokens.device()))
+        self.network.sums(tokens, &BatchIndex::known(&pass.lengths, &self.network.windows(), tokens.device()))
     }
 
     fn head(&self, m: &Tensor) -> Tensor {
@@ -138,7 +139,7 @@ impl Encoder for UseMultilingual {
     }
 
     fn forward_recordable(&self, tokens: &Tensor, lengths: &Tensor) -> Tensor {
-        self.network.residual(&self.network.sums(tokens, &Places::recordable(lengths, &self.network.windows())))
+        self.network.residual(&self.network.sums(tokens, &BatchIndex::recordable(lengths, &self.network.windows())))
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use crate::ml::encoder::places::Places;
+use super::batch_index::BatchIndex;
 
 /// What the tensors' names begin with.
 pub(crate) const CNN: &str = "EncoderDNN/CNN_layers";
@@ -197,14 +197,14 @@ impl Network {
 
     /// The layers over tokens: `(N, E)` to `(B, D)`. Of sizes only columns are read, which are the model's:
     /// the pass can be recorded for any batch.
-    pub(super) fn sums(&self, tokens: &Tensor, places: &Places) -> Tensor {
+    pub(super) fn sums(&self, tokens: &Tensor, index: &BatchIndex) -> Tensor {
         let mut joint = vec![tokens.shallow_clone()];
-        for (order, neighbours) in self.ngram_orders.iter().zip(&places.neighbours) {
+        for (order, neighbours) in self.ngram_orders.iter().zip(&index.neighbours) {
             joint.push(self.ngram_order(order, tokens, neighbours));
         }
         let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
 
-        self.project_sums(&sum_over_texts(&f, places), &places.lengths)
+        self.project_sums(&sum_over_texts(&f, index), &index.lengths)
     }
 
     /// The texts' summed tokens `(B, E + 3H)` and lengths `(B, 1)` to `(B, D)`.
@@ -236,7 +236,7 @@ fn window(x: &Tensor, neighbours: &Tensor, n: i64) -> Tensor {
 }
 
 /// The sum of each text's rows: `(N, F)` to `(B, F)`.
-fn sum_over_texts(x: &Tensor, places: &Places) -> Tensor {
-    let sums = places.lengths.zeros_like().expand([-1, x.size()[1]], false); // (B, F)
-    sums.index_add(0, &places.texts, x)
+fn sum_over_texts(x: &Tensor, index: &BatchIndex) -> Tensor {
+    let sums = index.lengths.zeros_like().expand([-1, x.size()[1]], false); // (B, F)
+    sums.index_add(0, &index.texts, x)
 }
