@@ -25,9 +25,6 @@ use memmap2::Mmap;
 use tch::{Device, Kind, Tensor};
 
 /// Maps a file for reading.
-///
-/// # Errors
-/// What the system says.
 pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the bytes may not change while they are mapped. Model files are written once under
     // another name, renamed into place and never written again; the bytes of one that is removed
@@ -85,9 +82,6 @@ pub(crate) struct MappedFloats {
 
 impl MappedFloats {
     /// Maps a whole file, whose length is a multiple of four bytes.
-    ///
-    /// # Errors
-    /// What libtorch says of it.
     pub(crate) fn open(path: &str, bytes: usize) -> Result<Self, tch::TchError> {
         let count = (bytes / size_of::<f32>()) as i64;
         Ok(Self { all: Tensor::f_from_file(path, false, count, (Kind::Float, Device::Cpu))? })

@@ -28,9 +28,6 @@ const ROWS_AT_ONCE: usize = 4096;
 /// Writes `model` as a full model into an empty folder. `base` is the folder of the full model that it
 /// is, or is a delta of; what is written needs it no more, gives the same vectors, and has a fingerprint
 /// of its own. A transformer's folder is one of sentence-transformers.
-///
-/// # Errors
-/// Where a file cannot be read or written.
 pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Result<ModelCard> {
     let description = description(&*model.encoder);
     let files = match description {
@@ -123,9 +120,6 @@ fn new_folder_of(path: &Path) -> Result<()> {
 
 /// Writes the table's rows `(V, E)`, tuned ones in their places, as bare float32 numbers to the new file
 /// `path`.
-///
-/// # Errors
-/// Where a file cannot be read or written.
 pub(super) fn write_embeddings(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let mut file = File::create_new(path).map_err(|error| Error::file(path, error))?;
     append_embeddings(&mut file, path, model, base)?;
@@ -133,9 +127,6 @@ pub(super) fn write_embeddings(path: &Path, model: &Model, base: &Path) -> Resul
 }
 
 /// Writes the same behind what the file `path` holds.
-///
-/// # Errors
-/// Where a file cannot be read or written.
 pub(super) fn append_embeddings(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
     let weights = base.join(WEIGHTS);
     let range = WeightFile::open(&weights)?.range(embeddings_name(&*model.encoder))?;

@@ -35,9 +35,6 @@ pub struct Ids {
 
 impl Tokenizer {
     /// Reads `tokenizer.json`.
-    ///
-    /// # Errors
-    /// Where the file is not one.
     pub(crate) fn read_transformer(path: &Path, lowercase: bool) -> Result<Self> {
         let bytes = read(path)?;
         let wrong = |error: tokenizers::Error| Error::model(path, error.to_string());
@@ -60,9 +57,6 @@ impl Tokenizer {
     }
 
     /// The same where the tokenizer's rules may not fit the text.
-    ///
-    /// # Errors
-    /// What the rules say.
     pub(crate) fn try_encode(&self, text: &str) -> std::result::Result<Ids, String> {
         match self {
             Self::SentencePiece(_) => Ok(self.encode(text)),
@@ -125,9 +119,6 @@ impl Prompts {
     const FILE: &str = "config_sentence_transformers.json";
 
     /// Of a model's folder; none where it tells none.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or its default is not among its prompts.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(Self::FILE);
         if !path.is_file() {

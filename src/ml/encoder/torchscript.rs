@@ -18,9 +18,6 @@ use crate::ml::{Error, Result};
 /// is a delta of.
 ///
 /// The table goes through a file beside `path` that is gone in the end; it is never whole in memory.
-///
-/// # Errors
-/// Where a file cannot be read or written, or libtorch refuses.
 pub(crate) fn write_torchscript(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let rows = path.with_extension("rows");
     write_embeddings(&rows, model, base)?;

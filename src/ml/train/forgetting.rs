@@ -29,9 +29,6 @@ struct CollapseAlarm<'a> {
 
 impl<'a> ForgettingMonitor<'a> {
     /// Measures the base.
-    ///
-    /// # Errors
-    /// Where there is a budget and nothing to measure it with.
     pub(super) fn new(
         encoder: &dyn Encoder,
         training: &'a [TokenPair],

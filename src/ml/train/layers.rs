@@ -10,10 +10,6 @@ pub(super) struct LayerShares(Vec<Option<f64>>);
 
 impl LayerShares {
     /// Of a run with these settings on this encoder.
-    ///
-    /// # Errors
-    /// Where a setting names a layer that does not exist, contradicts another, does nothing, or leaves
-    /// nothing that learns.
     pub(super) fn new(encoder: &dyn Encoder, config: &TrainConfig) -> Result<Self> {
         let layers = encoder.layers();
         let count = layers.len();

@@ -102,9 +102,6 @@ impl<'a> Objective<'a> {
     }
 
     /// The batch's loss, and the gradients by the leaves of it times `share`.
-    ///
-    /// # Errors
-    /// Where libtorch fails.
     pub(super) fn gradients(
         &self,
         encoder: &dyn Encoder,

@@ -69,9 +69,6 @@ struct Entry {
 }
 
 /// The modules of a published folder, the transformer first; `None` where it is a plain transformer.
-///
-/// # Errors
-/// Where a module is of a kind that is not supported, or its folder lies elsewhere.
 pub(super) fn published(folder: &Path) -> Result<Option<Vec<Module>>> {
     let file = folder.join(MODULES);
     if !file.is_file() {

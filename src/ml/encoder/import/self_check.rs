@@ -21,9 +21,6 @@ const TEXTS: &[&str] = &[
 const LONGEST: usize = 100_000;
 
 /// Tokenizes and encodes texts of every sort.
-///
-/// # Errors
-/// What a text came to that must not be.
 pub(super) fn encode(parts: &Parts) -> Result<(), String> {
     let Parts { tokenizer, prompts, encoder } = parts;
     let prompt = prompts.prompt(None).unwrap_or_default();

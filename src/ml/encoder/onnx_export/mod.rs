@@ -33,9 +33,6 @@ use crate::ml::{Error, Result};
 /// of. A model of 2 GiB or more has its weights in a second file, `path` + `_data`.
 ///
 /// Of the weights one at a time is copied in memory; the table goes from file to file.
-///
-/// # Errors
-/// Where a file cannot be read or written.
 pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let graph = Graph::default();
     let weights = Weights::of(&*model.encoder, &graph);

@@ -7,7 +7,8 @@ use tch::Tensor;
 use super::graph::{Graph, Value};
 use crate::ml::encoder::Encoder;
 
-/// An encoder's weights by the checkpoint's names. Each may be taken once, as one initializer of the graph.
+/// An encoder's weights by the checkpoint's names. Each may be taken once, as one initializer of the graph; an unknown
+/// name is an error in a sentence.
 pub(super) struct Weights<'g> {
     graph: &'g Graph,
     tensors: BTreeMap<String, Tensor>,
@@ -26,17 +27,11 @@ impl<'g> Weights<'g> {
     }
 
     /// A weight as it is.
-    ///
-    /// # Errors
-    /// A sentence where the encoder has none of that name.
     pub(super) fn get(&self, name: &str) -> Result<Value<'g, f32>, String> {
         self.rearranged(name, Tensor::shallow_clone)
     }
 
     /// A weight in another layout, as ONNX' operators want it.
-    ///
-    /// # Errors
-    /// A sentence where the encoder has none of that name.
     pub(super) fn rearranged(
         &self,
         name: &str,
@@ -47,18 +42,12 @@ impl<'g> Weights<'g> {
     }
 
     /// PyTorch's `Linear`: `x W^T + b`, whose W is `(out, in)`, with b if the model has one.
-    ///
-    /// # Errors
-    /// A sentence where the encoder has no W.
     pub(super) fn linear(&self, x: Value<'g, f32>, name: &str) -> Result<Value<'g, f32>, String> {
         let product = x.matmul(self.rearranged(&format!("{name}.weight"), Tensor::tr)?);
         Ok(self.optional(&format!("{name}.bias")).map_or(product, |bias| product + bias))
     }
 
     /// PyTorch's `LayerNorm` over the last axis, with a bias if the model has one.
-    ///
-    /// # Errors
-    /// A sentence where the encoder has no such norm.
     pub(super) fn layer_norm(&self, x: Value<'g, f32>, name: &str, epsilon: f64) -> Result<Value<'g, f32>, String> {
         let weight = self.get(&format!("{name}.weight"))?;
         Ok(x.layer_norm(weight, self.optional(&format!("{name}.bias")), epsilon))

@@ -71,9 +71,6 @@ struct TokenizerFile {
 
 impl Description {
     /// Reads the folder's configuration files.
-    ///
-    /// # Errors
-    /// Where one is missing, or says something that is not supported.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let config = TransformerConfig::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
@@ -207,9 +204,6 @@ impl Description {
 
     /// The table of words, left in its file, and every other tensor in the order of
     /// [`Description::shapes`].
-    ///
-    /// # Errors
-    /// Where a tensor is missing or is not what the configuration says.
     pub(super) fn read_tensors(&self, folder: &Path) -> Result<(EmbeddingTable, Vec<Tensor>)> {
         let file = WeightFile::open(&folder.join(WEIGHTS))?;
         let words = file.matrix(self.words())?;

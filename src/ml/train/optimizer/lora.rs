@@ -49,9 +49,6 @@ pub(in crate::ml::train) struct Lora {
 
 impl Lora {
     /// The kernels that the settings name, in layers that learn.
-    ///
-    /// # Errors
-    /// Where a target is in no kernel's name, or its kernels do not learn, or the rank saves nothing.
     pub(in crate::ml::train) fn new(encoder: &dyn Encoder, config: &LoraConfig, shares: &LayerShares) -> Result<Self> {
         let kernels: Vec<(usize, String, Tensor)> = encoder
             .variables()

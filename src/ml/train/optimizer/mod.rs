@@ -80,9 +80,6 @@ pub(super) struct Optimizer {
 impl Optimizer {
     /// Gives the encoder weights of its own in the place of those that learn, which then require gradients,
     /// and takes them over with the rows of `ids`. What is frozen stays shared, and costs nothing.
-    ///
-    /// # Errors
-    /// Where a setting about layers or kernels has no meaning for this encoder.
     pub(super) fn new(
         encoder: &mut dyn Encoder,
         mut ids: Vec<i64>,
