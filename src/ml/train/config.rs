@@ -271,7 +271,7 @@ impl TrainConfig {
 }
 
 fn check(fine: bool, field: &'static str, reason: &str) -> Result<()> {
-    if fine { Ok(()) } else { Err(Error::Config { field, reason: reason.to_owned() }) }
+    if fine { Ok(()) } else { Err(Error::config(field, reason)) }
 }
 
 /// A setting that would do nothing is an error: its user expects something of it.

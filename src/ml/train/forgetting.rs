@@ -54,10 +54,8 @@ impl<'a> ForgettingMonitor<'a> {
             Some(GeneralMetric::Spearman) => benchmark.spearman,
             _ => benchmark.pearson,
         };
-        value.ok_or_else(|| Error::Config {
-            field: "forgetting",
-            reason: "general ability cannot be measured: no benchmark whose scores differ was given".to_owned(),
-        })
+        let reason = "general ability cannot be measured: no benchmark whose scores differ was given";
+        value.ok_or_else(|| Error::config("forgetting", reason))
     }
 
     /// Notes in the epoch's record what was measured. `Some` where the run must end.

@@ -238,16 +238,16 @@ fn check_signal(config: &TrainConfig, data: &TrainData<'_>) -> Result<()> {
     let distinct: std::collections::BTreeSet<u64> = scores().map(f64::to_bits).collect();
     let (lowest, highest) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
     if let Some(reason) = config.loss.objection(data.kind, lowest, highest, distinct.len()) {
-        return Err(Error::Config { field: "loss", reason });
+        return Err(Error::config("loss", reason));
     }
     let positives = scores().filter(|&score| score >= config.positive_from).count();
     if config.contrasts() && positives < 2 {
         let reason = format!("{positives} training rows have at least this score; in-batch contrast needs two");
-        return Err(Error::Config { field: "positive_from", reason });
+        return Err(Error::config("positive_from", reason));
     }
     if config.replay.is_some() && data.replay.is_empty() {
-        let reason = "has no meaning without a table to replay; name one, or leave it out".to_owned();
-        return Err(Error::Config { field: "replay", reason });
+        let reason = "has no meaning without a table to replay; name one, or leave it out";
+        return Err(Error::config("replay", reason));
     }
     Ok(())
 }
@@ -255,12 +255,12 @@ fn check_signal(config: &TrainConfig, data: &TrainData<'_>) -> Result<()> {
 /// Whether numbers are dropped.
 fn drops(encoder: &dyn Encoder, config: &TrainConfig) -> Result<bool> {
     if config.dropout.is_some() && !encoder.drops() {
-        let reason = "has no meaning for this model, which drops nothing; leave it out".to_owned();
-        return Err(Error::Config { field: "dropout", reason });
+        let reason = "has no meaning for this model, which drops nothing; leave it out";
+        return Err(Error::config("dropout", reason));
     }
     if config.gradient_checkpointing && encoder.blocks() == 0 {
-        let reason = "has no meaning for this model, which has no blocks; leave it out".to_owned();
-        return Err(Error::Config { field: "gradient_checkpointing", reason });
+        let reason = "has no meaning for this model, which has no blocks; leave it out";
+        return Err(Error::config("gradient_checkpointing", reason));
     }
     Ok(encoder.drops() && config.dropout != Some(0.0))
 }
@@ -270,7 +270,7 @@ fn check_dimensions(config: &TrainConfig, encoder: &dyn Encoder) -> Result<()> {
     match config.matryoshka.iter().flatten().find(|&&dimensions| dimensions >= whole) {
         Some(dimensions) => {
             let reason = format!("{dimensions} is no part of this model's {whole} dimensions, which count anyway");
-            Err(Error::Config { field: "matryoshka", reason })
+            Err(Error::config("matryoshka", reason))
         }
         None => Ok(()),
     }

@@ -45,8 +45,8 @@ pub fn split(pairs: Vec<TokenPair>, config: &TrainConfig) -> Result<Split> {
         SplitKind::Grouped => grouped(&pairs, wanted, config.seed),
     };
     if validates.is_empty() || validates.len() == rows {
-        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows".to_owned();
-        return Err(Error::Config { field: "split", reason });
+        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows";
+        return Err(Error::config("split", reason));
     }
     let (mut training, mut validation) = (Vec::new(), Vec::new());
     for (row, pair) in pairs.into_iter().enumerate() {
