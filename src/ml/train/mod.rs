@@ -1,6 +1,7 @@
 //! Fine-tuning: a siamese network is one encoder read twice.
 
 mod checkpoint;
+mod checks;
 mod config;
 mod data;
 mod early_stopping;
@@ -67,9 +68,7 @@ pub fn train(
     observer: &mut dyn Observer,
     checkpoint: Option<Checkpoint>,
 ) -> Result<TrainReport> {
-    config.check()?;
-    check_signal(config, data)?;
-    check_dimensions(config, encoder)?;
+    config.check_for(encoder, data)?;
     let training = data.training;
     if config.head_only {
         encoder.add_head();
@@ -77,7 +76,7 @@ pub fn train(
     let base = Snapshot::of(encoder, 0, None);
     let shares = LayerShares::new(encoder, config)?;
     let objective = Objective::new(config, encoder, data, shares.head_alone(encoder));
-    let dropout = drops(encoder, config)?;
+    let dropout = encoder.drops() && config.dropout != Some(0.0);
     let monitor = ForgettingMonitor::new(encoder, training, data.general, config)?;
     let total_steps = config.epochs * training.len().div_ceil(config.batch_size).div_ceil(config.accumulation);
     let learning_rate = LearningRate::new(config, total_steps);
@@ -229,50 +228,6 @@ fn judge(
         spread: None,
         learning_rate: 0.0,
         seconds: 0.0,
-    }
-}
-
-/// Refuses training rows that teach nothing under the loss.
-fn check_signal(config: &TrainConfig, data: &TrainData<'_>) -> Result<()> {
-    let scores = || data.training.iter().map(|pair| pair.score);
-    let distinct: std::collections::BTreeSet<u64> = scores().map(f64::to_bits).collect();
-    let (lowest, highest) = (scores().fold(f64::INFINITY, f64::min), scores().fold(f64::NEG_INFINITY, f64::max));
-    if let Some(reason) = config.loss.objection(data.kind, lowest, highest, distinct.len()) {
-        return Err(Error::config("loss", reason));
-    }
-    let positives = scores().filter(|&score| score >= config.positive_from).count();
-    if config.contrasts() && positives < 2 {
-        let reason = format!("{positives} training rows have at least this score; in-batch contrast needs two");
-        return Err(Error::config("positive_from", reason));
-    }
-    if config.replay.is_some() && data.replay.is_empty() {
-        let reason = "has no meaning without a table to replay; name one, or leave it out";
-        return Err(Error::config("replay", reason));
-    }
-    Ok(())
-}
-
-/// Whether numbers are dropped.
-fn drops(encoder: &dyn Encoder, config: &TrainConfig) -> Result<bool> {
-    if config.dropout.is_some() && !encoder.drops() {
-        let reason = "has no meaning for this model, which drops nothing; leave it out";
-        return Err(Error::config("dropout", reason));
-    }
-    if config.gradient_checkpointing && encoder.blocks() == 0 {
-        let reason = "has no meaning for this model, which has no blocks; leave it out";
-        return Err(Error::config("gradient_checkpointing", reason));
-    }
-    Ok(encoder.drops() && config.dropout != Some(0.0))
-}
-
-fn check_dimensions(config: &TrainConfig, encoder: &dyn Encoder) -> Result<()> {
-    let whole = encoder.dimensions();
-    match config.matryoshka.iter().flatten().find(|&&dimensions| dimensions >= whole) {
-        Some(dimensions) => {
-            let reason = format!("{dimensions} is no part of this model's {whole} dimensions, which count anyway");
-            Err(Error::config("matryoshka", reason))
-        }
-        None => Ok(()),
     }
 }
 
