@@ -14,8 +14,7 @@ use super::extract::Query;
 use super::models::resolve;
 use super::texts::Reading;
 use super::{several, text_list};
-use crate::ml::eval::TITLES;
-use crate::ml::similarity::cosine;
+use crate::ml::eval::{TITLES, each_with_each};
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::store::ModelRow;
 
@@ -160,10 +159,6 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
         ));
     }
     Ok(asked)
-}
-
-fn each_with_each(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    vectors.iter().map(|a| vectors.iter().map(|b| cosine(a, b)).collect()).collect()
 }
 
 /// The pairs of different texts that moved most; of equally far ones the first.

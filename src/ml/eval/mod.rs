@@ -203,9 +203,12 @@ pub fn heatmap(model: &Model, encoder: &dyn Encoder, titles: &[String]) -> Vec<V
     let ids = |text: &String| model.tokenize(text).ids;
     let ids: Vec<Vec<u32>> = titles.iter().map(ids).collect();
     let texts: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-    let vectors = encode_all(encoder, &texts);
-    let rows: Vec<Vec<f32>> = Vec::try_from(&vectors).expect("a matrix");
-    rows.iter().map(|a| rows.iter().map(|b| Similarity::Cosine.between(a, b)).collect()).collect()
+    each_with_each(&Vec::<Vec<f32>>::try_from(&encode_all(encoder, &texts)).expect("a matrix"))
+}
+
+/// The cosine of each vector with each: `(T, T)` in rows.
+pub fn each_with_each(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
+    vectors.iter().map(|a| vectors.iter().map(|b| Similarity::Cosine.between(a, b)).collect()).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::Serialize;
 use tch::Tensor;
 
+use crate::ml::similarity::cosine;
 use crate::ml::vectors::numbers;
 
 /// Texts that are compared with all others at once, so that memory stays bounded.
@@ -139,7 +140,7 @@ fn choose(best: &[Best; 3], tuned: &Tensor, limit: usize) -> Vec<Suggestion> {
     let mut used: HashMap<usize, usize> = HashMap::new();
     let mut next = [0; 3];
     let vector = |text: usize| numbers::<f32>(&tuned.get(text as i64));
-    let same = |a: usize, b: usize| a == b || dot(&vector(a), &vector(b)) >= SAME;
+    let same = |a: usize, b: usize| a == b || cosine(&vector(a), &vector(b)) >= SAME;
     while chosen.len() < limit && next.iter().zip(best).any(|(next, best)| *next < best.0.len()) {
         for (reason, why) in [Why::Undecided, Why::Disagreement, Why::UnknownNeighbour].into_iter().enumerate() {
             while let Some(candidate) = best[reason].0.get(next[reason]) {
@@ -194,10 +195,6 @@ fn line(tuned: &Tensor, base: &Tensor) -> (f64, f64) {
 
 fn rows(vectors: &[f32], texts: usize) -> Tensor {
     Tensor::from_slice(vectors).view([texts as i64, -1])
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
 }
 
 #[cfg(test)]
