@@ -176,19 +176,14 @@ impl Description {
         true
     }
 
-    /// `modules.json`, in the form that every version of sentence-transformers reads.
+    /// Its `modules.json`.
     pub(crate) fn module_list(&self) -> Value {
-        let entry = |(number, (class, path)): (usize, (&str, &str))| {
-            let class = format!("sentence_transformers.models.{class}");
-            json!({"idx": number, "name": number.to_string(), "path": path, "type": class})
-        };
         let modules = self.modules.iter().map(|module| match module {
             ModuleConfig::Dense { path, .. } => ("Dense", path.as_str()),
             ModuleConfig::LayerNorm { path, .. } => ("LayerNorm", path.as_str()),
             ModuleConfig::Normalize => ("Normalize", "Normalize"),
         });
-        let all = [("Transformer", ""), ("Pooling", "1_Pooling")].into_iter().chain(modules);
-        Value::Array(all.enumerate().map(entry).collect())
+        module_list([("Transformer", ""), ("Pooling", "1_Pooling")].into_iter().chain(modules))
     }
 
     /// The files that the model is made of, by their paths in its folder, sorted. What else may be there tells
@@ -222,6 +217,15 @@ impl Description {
         }
         Ok((EmbeddingTable::new(words), tensors))
     }
+}
+
+/// `modules.json` of classes and their paths, in the form that every version of sentence-transformers reads.
+pub(crate) fn module_list<'a>(modules: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    let entry = |(number, (class, path)): (usize, (&str, &str))| {
+        let class = format!("sentence_transformers.models.{class}");
+        json!({"idx": number, "name": number.to_string(), "path": path, "type": class})
+    };
+    modules.enumerate().map(entry).collect()
 }
 
 fn parse_or_default<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {

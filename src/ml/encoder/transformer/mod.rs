@@ -22,7 +22,7 @@ use tch::Tensor;
 
 pub(crate) use activation::Activation;
 pub(crate) use config::{Architecture, ModernBertLayerConfig, TransformerConfig};
-pub(crate) use description::Description;
+pub(crate) use description::{Description, module_list};
 pub use modules::PoolingMode;
 pub(crate) use modules::{DenseActivation, ModuleConfig};
 pub(super) use packed::Packed;
