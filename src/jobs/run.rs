@@ -21,7 +21,7 @@ use super::teller::{Saving, Teller, Told, heatmap};
 use super::tensorboard::Curves;
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::dataset::{PairDataset, TableKind, stored};
-use crate::ml::encoder::{self, Model, Probes};
+use crate::ml::encoder::{self, GoldenVectors, Model};
 use crate::ml::eval::{self, Calibration, token_pairs};
 use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainConfig, TrainData, split, train};
 use crate::ml::{Error, Result};
@@ -219,7 +219,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, told: &mut Told<'_>) -> 
     if let Some(calibration) = &assessment.calibration {
         save(calibration, &finished.join(CALIBRATION))?;
     }
-    Probes::of(&tuned, probe_texts(table, &spec.titles))?.write(&finished)?;
+    GoldenVectors::of(&tuned, probe_texts(table, &spec.titles))?.write(&finished)?;
     let report = Report {
         rows: Rows { training: split.training.len(), validation: split.validation.len(), leaking: split.leaking },
         trained,

@@ -3,66 +3,35 @@
 //! <https://onnx.ai/onnx/operators/>, as they are in operator set 17. An operator of the graph is a
 //! method of [`Value`], which notes the operator and returns what it will give.
 
-use std::marker::PhantomData;
 use std::ops::{Add, BitAnd, Div, Mul, Sub};
 
-use super::graph::{Attribute, Element, Graph};
-
-/// A tensor of a graph: given, or computed when the graph runs.
-pub(super) struct Value<'g, T> {
-    graph: &'g Graph,
-    /// Its place among the graph's names.
-    id: usize,
-    element: PhantomData<T>,
-}
-
-impl<T> Clone for Value<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Value<'_, T> {}
-
-impl<'g, T> Value<'g, T> {
-    pub(super) fn new(graph: &'g Graph, id: usize) -> Self {
-        Self { graph, id, element: PhantomData }
-    }
-
-    pub(super) fn id(self) -> usize {
-        self.id
-    }
-}
+use super::graph::{Attribute, Element, Value};
 
 impl<'g, T: Element> Value<'g, T> {
-    pub(super) fn graph(self) -> &'g Graph {
-        self.graph
-    }
-
     fn unary<U: Element>(self, operator: &'static str, attributes: Vec<(&'static str, Attribute)>) -> Value<'g, U> {
-        self.graph.node(operator, &[self.id], attributes)
+        self.graph().node(operator, &[self.id()], attributes)
     }
 
     fn binary<O, U: Element>(self, operator: &'static str, other: Value<'g, O>) -> Value<'g, U> {
-        self.graph.node(operator, &[self.id, other.id], vec![])
+        self.graph().node(operator, &[self.id(), other.id()], vec![])
     }
 
     /// An operator whose axes are an input.
     fn along<U: Element>(self, operator: &'static str, axes: &[i64], keep: Option<bool>) -> Value<'g, U> {
-        let axes = self.graph.vector(axes);
+        let axes = self.graph().vector(axes);
         let keep = keep.map(|keep| ("keepdims", Attribute::Integer(i64::from(keep))));
-        self.graph.node(operator, &[self.id, axes.id], keep.into_iter().collect())
+        self.graph().node(operator, &[self.id(), axes.id()], keep.into_iter().collect())
     }
 
     /// The rows (or, with another axis, what else stands there) of the given numbers.
     pub(super) fn gather(self, indices: Value<'g, i64>, axis: i64) -> Self {
-        self.graph.node("Gather", &[self.id, indices.id], vec![("axis", Attribute::Integer(axis))])
+        self.graph().node("Gather", &[self.id(), indices.id()], vec![("axis", Attribute::Integer(axis))])
     }
 
     /// From `start` to below `end` along an axis.
     pub(super) fn slice(self, start: i64, end: i64, axis: i64) -> Self {
-        let [start, end, axis] = [start, end, axis].map(|number| self.graph.vector(&[number]));
-        self.graph.node("Slice", &[self.id, start.id, end.id, axis.id], vec![])
+        let [start, end, axis] = [start, end, axis].map(|number| self.graph().vector(&[number]));
+        self.graph().node("Slice", &[self.id(), start.id(), end.id(), axis.id()], vec![])
     }
 
     /// New axes of size 1, at these places of the result.
@@ -72,7 +41,7 @@ impl<'g, T: Element> Value<'g, T> {
 
     /// Another shape: 0 keeps the size at its place, -1 is what remains.
     pub(super) fn reshape(self, shape: &[i64]) -> Self {
-        self.binary("Reshape", self.graph.vector(shape))
+        self.binary("Reshape", self.graph().vector(shape))
     }
 
     /// The axes in another order.
@@ -83,7 +52,7 @@ impl<'g, T: Element> Value<'g, T> {
     /// The size of an axis, `()`.
     pub(super) fn size(self, axis: i64) -> Value<'g, i64> {
         let shape: Value<'g, i64> = self.unary("Shape", vec![]);
-        shape.gather(self.graph.scalar(axis), 0)
+        shape.gather(self.graph().scalar(axis), 0)
     }
 
     /// The same numbers in another type.
@@ -112,7 +81,7 @@ impl<'g, T: Element> Value<'g, T> {
 
     /// The sums of all up to each along an axis.
     pub(super) fn cumsum(self, axis: i64) -> Self {
-        self.binary("CumSum", self.graph.scalar(axis))
+        self.binary("CumSum", self.graph().scalar(axis))
     }
 
     /// The larger of two.
@@ -128,7 +97,7 @@ impl<'g, T: Element> Value<'g, T> {
 impl<'g> Value<'g, bool> {
     /// `yes` where this is true, `no` elsewhere.
     pub(super) fn choose<T: Element>(self, yes: Value<'g, T>, no: Value<'g, T>) -> Value<'g, T> {
-        self.graph.node("Where", &[self.id, yes.id, no.id], vec![])
+        self.graph().node("Where", &[self.id(), yes.id(), no.id()], vec![])
     }
 }
 
@@ -142,14 +111,14 @@ impl<'g> Value<'g, f32> {
     /// and on the right.
     pub(super) fn conv(self, weight: Self, bias: Self, [left, right]: [i64; 2]) -> Self {
         let pads = vec![("pads", Attribute::Integers(vec![left, right]))];
-        self.graph.node("Conv", &[self.id, weight.id, bias.id], pads)
+        self.graph().node("Conv", &[self.id(), weight.id(), bias.id()], pads)
     }
 
     /// Over the last axis; without a shift where `beta` is none.
     pub(super) fn layer_norm(self, gamma: Self, beta: Option<Self>, epsilon: f64) -> Self {
-        let inputs: Vec<usize> = [self.id, gamma.id].into_iter().chain(beta.map(|beta| beta.id)).collect();
+        let inputs: Vec<usize> = [self.id(), gamma.id()].into_iter().chain(beta.map(|beta| beta.id())).collect();
         let attributes = vec![("axis", Attribute::Integer(-1)), ("epsilon", Attribute::Float(epsilon as f32))];
-        self.graph.node("LayerNormalization", &inputs, attributes)
+        self.graph().node("LayerNormalization", &inputs, attributes)
     }
 
     /// Over the last axis.
@@ -188,7 +157,7 @@ impl<'g> Value<'g, f32> {
     /// The last axis divided by its length, which counts as `smallest` where it is below.
     pub(super) fn normalize(self, smallest: f64) -> Self {
         let norm = (self * self).sum(-1, true).sqrt();
-        self / norm.at_least(self.graph.scalar(smallest as f32))
+        self / norm.at_least(self.graph().scalar(smallest as f32))
     }
 }
 
@@ -230,13 +199,13 @@ impl BitAnd for Value<'_, bool> {
 impl<'g> Mul<f64> for Value<'g, f32> {
     type Output = Value<'g, f32>;
     fn mul(self, number: f64) -> Self {
-        self * self.graph.scalar(number as f32)
+        self * self.graph().scalar(number as f32)
     }
 }
 
 impl<'g> Add<f64> for Value<'g, f32> {
     type Output = Value<'g, f32>;
     fn add(self, number: f64) -> Self {
-        self + self.graph.scalar(number as f32)
+        self + self.graph().scalar(number as f32)
     }
 }

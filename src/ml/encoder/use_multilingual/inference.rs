@@ -18,28 +18,31 @@ use foldhash::fast::RandomState;
 use pulp::Arch;
 use tch::{Kind, Tensor};
 
-use super::super::transformer::Packed;
-use super::super::{RaggedBatch, TokenCache};
-use super::{NGRAMS, NgramOrder, UseMultilingual};
+use super::network::{NGRAMS, Network, NgramOrder};
+use super::token_cache::TokenCache;
+use crate::ml::encoder::embedding_table::EmbeddingTable;
+use crate::ml::encoder::ragged::RaggedBatch;
+use crate::ml::encoder::transformer::Packed;
 use crate::ml::memory::numbers_mut;
+use crate::ml::vectors::numbers;
 
 /// Stands for a neighbour outside the text.
 const OUTSIDE: u32 = u32::MAX;
 /// Tokens of the longest window.
 const LONGEST: usize = 5;
 
-/// What is prepared of frozen weights.
+/// What is prepared of weights for inference.
 #[derive(Debug)]
-pub(super) struct Frozen {
+pub(super) struct InferenceCache {
     tokens: Arc<TokenCache>,
     model: u64,
-    orders: Vec<FrozenOrder>,
+    orders: Vec<PreparedOrder>,
     gamma: Arc<[f32]>, // (E + 3H,)
     beta: Arc<[f32]>,  // (E + 3H,)
 }
 
 #[derive(Debug)]
-struct FrozenOrder {
+struct PreparedOrder {
     n: usize,
     left: usize,
     conv_1: SlotProducts,
@@ -114,26 +117,26 @@ impl Columns {
     }
 }
 
-impl Frozen {
-    pub(super) fn new(encoder: &UseMultilingual, tokens: &Arc<TokenCache>) -> Self {
+impl InferenceCache {
+    pub(super) fn new(network: &Network, tokens: &Arc<TokenCache>) -> Self {
         let _guard = tch::no_grad_guard();
-        let order = |order: &NgramOrder| FrozenOrder {
+        let order = |order: &NgramOrder| PreparedOrder {
             n: order.n as usize,
             left: order.left as usize,
             conv_1: SlotProducts::new(&order.conv_1.kernel, order.n),
-            conv_1_bias: numbers(&order.conv_1.bias),
+            conv_1_bias: numbers(&order.conv_1.bias).into(),
         };
         Self {
             tokens: Arc::clone(tokens),
             model: tokens.new_model(),
-            orders: encoder.ngram_orders.iter().map(order).collect(),
-            gamma: numbers(&encoder.layer_norm.gamma),
-            beta: numbers(&encoder.layer_norm.beta),
+            orders: network.ngram_orders.iter().map(order).collect(),
+            gamma: numbers(&network.layer_norm.gamma).into(),
+            beta: numbers(&network.layer_norm.beta).into(),
         }
     }
 
     pub(super) fn shallow_clone(&self) -> Self {
-        let order = |order: &FrozenOrder| FrozenOrder {
+        let order = |order: &PreparedOrder| PreparedOrder {
             n: order.n,
             left: order.left,
             conv_1: order.conv_1.shallow_clone(),
@@ -149,10 +152,10 @@ impl Frozen {
     }
 
     /// What the head reads of each text: token ids to `(B, D)`.
-    pub(super) fn features(&self, encoder: &UseMultilingual, batch: &RaggedBatch) -> Tensor {
-        let config = encoder.config();
+    pub(super) fn features(&self, network: &Network, embeddings: &EmbeddingTable, batch: &RaggedBatch) -> Tensor {
+        let config = &network.config;
         let columns = Columns { e: config.embedding_size as usize, h: config.ngram_size as usize };
-        let (places, rows) = self.token_rows(encoder, &batch.ids);
+        let (places, rows) = self.token_rows(network, embeddings, &batch.ids);
         let tokens = Tokens { places, rows, spans: spans(&batch.lengths) };
         let mut convolved = vec![0.0_f32; tokens.places.len() * NGRAMS.len() * columns.h]; // (N, 3H)
         // The loops over rows are compiled once for each kind of vector unit; this takes the widest that there is.
@@ -163,11 +166,11 @@ impl Frozen {
             self.sums(&columns, &tokens, &convolved, config.layer_norm_eps as f32)
         });
         let lengths = Tensor::from_slice(&batch.lengths).to_kind(Kind::Float).unsqueeze(1); // (B, 1)
-        encoder.project_sums(&Tensor::from_slice(&sums).view([tokens.spans.len() as i64, -1]), &lengths)
+        network.project_sums(&Tensor::from_slice(&sums).view([tokens.spans.len() as i64, -1]), &lengths)
     }
 
     /// For each token of the batch the place of its row, and the rows of the distinct tokens.
-    fn token_rows(&self, encoder: &UseMultilingual, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
+    fn token_rows(&self, network: &Network, embeddings: &EmbeddingTable, ids: &[i64]) -> (Vec<u32>, Vec<Arc<[f32]>>) {
         let mut distinct: HashMap<i64, u32, RandomState> =
             HashMap::with_capacity_and_hasher(ids.len(), RandomState::default());
         let mut rows: Vec<Option<Arc<[f32]>>> = Vec::new();
@@ -185,7 +188,7 @@ impl Frozen {
         });
         let places = places.collect();
         if !missing.is_empty() {
-            for ((id, at), row) in missing.iter().zip(at).zip(encoder.of_single_tokens(&missing)) {
+            for ((id, at), row) in missing.iter().zip(at).zip(network.of_single_tokens(embeddings.lookup(&missing))) {
                 self.tokens.insert(self.model, *id as u32, Arc::clone(&row));
                 rows[at] = Some(row);
             }
@@ -263,10 +266,9 @@ impl Frozen {
     }
 }
 
-impl UseMultilingual {
-    /// All that depends on one token alone, a row for each of `ids`. See [`Columns`].
-    fn of_single_tokens(&self, ids: &[i64]) -> Vec<Arc<[f32]>> {
-        let tokens = self.table.lookup(ids); // (U, E)
+impl Network {
+    /// All that depends on one token alone, a row for each of the tokens `(U, E)`. See [`Columns`].
+    fn of_single_tokens(&self, tokens: Tensor) -> Vec<Arc<[f32]>> {
         let (mut xs, mut products) = (Vec::new(), Vec::new());
         for order in &self.ngram_orders {
             let x = self.project_tokens(order, &tokens); // (U, H)
@@ -332,17 +334,10 @@ fn distinct_ngrams(tokens: &Tokens, n: usize, left: usize) -> (Vec<u32>, Vec<(us
 }
 
 /// The slots of a token's window that lie in its text, and the tokens there.
-fn neighbours(order: &FrozenOrder, token: usize, start: usize, end: usize) -> impl Iterator<Item = (usize, usize)> {
+fn neighbours(order: &PreparedOrder, token: usize, start: usize, end: usize) -> impl Iterator<Item = (usize, usize)> {
     let left = order.left;
     let slots = (start + left).saturating_sub(token)..order.n.min(end + left - token);
     slots.map(move |slot| (slot, token + slot - left))
-}
-
-fn numbers(tensor: &Tensor) -> Arc<[f32]> {
-    let mut numbers = vec![0.0; tensor.numel()];
-    let count = numbers.len();
-    tensor.detach().contiguous().copy_data(&mut numbers, count);
-    numbers.into()
 }
 
 #[inline(always)]

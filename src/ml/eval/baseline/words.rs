@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Agreement, Gap, MeasuredBy, NeedReason, Separation};
+use super::report::{Agreement, BaselineReason, Gap, MeasuredBy, Separation};
 
 pub(super) fn facts(
     agreement: &Agreement,
@@ -23,7 +23,7 @@ pub(super) fn facts(
     if let Some(separation) = separation {
         facts.insert("right", json!(separation.right));
         facts.insert("of", json!(separation.of));
-        facts.insert("cut", json!(separation.cut));
+        facts.insert("cut", json!(separation.threshold));
     }
     facts
 }
@@ -43,7 +43,7 @@ fn shown_rows(rows: &Value) -> String {
     }
 }
 
-pub(super) fn message(reason: NeedReason, facts: &BTreeMap<&'static str, Value>, gaps: &[Gap]) -> String {
+pub(super) fn message(reason: BaselineReason, facts: &BTreeMap<&'static str, Value>, gaps: &[Gap]) -> String {
     let agreement = format!(
         "The base model agrees with your scores at {} (1 = perfectly, 0 = not at all)",
         shown(facts.get("agreement"))
@@ -58,30 +58,30 @@ pub(super) fn message(reason: NeedReason, facts: &BTreeMap<&'static str, Value>,
         format!(" The largest gap is in row {}: wanted {:.2}, the base says {:.2}.", gap.row, gap.wanted, gap.base)
     });
     match reason {
-        NeedReason::FewPairs => {
+        BaselineReason::FewPairs => {
             format!("{} pairs are too few to tell whether training would help.", facts["pairs"])
         }
-        NeedReason::OneScore => {
+        BaselineReason::OneScore => {
             "All pairs have the same score, so nothing tells what is alike from what is not.".to_owned()
         }
-        NeedReason::Reversed => {
+        BaselineReason::Reversed => {
             format!("{agreement}: the higher your score, the less alike it finds the texts.")
         }
-        NeedReason::FewMistakes => {
+        BaselineReason::FewMistakes => {
             let rows = shown_rows(&facts["mistakes"]);
             format!(
                 "{agreement}{separation}. Without {rows} it would agree almost everywhere; they look like mistakes."
             )
         }
-        NeedReason::Agrees | NeedReason::Separates => {
+        BaselineReason::Agrees | BaselineReason::Separates => {
             format!("{agreement}{separation}. There is little left to learn.{largest}")
         }
-        NeedReason::SeparatesWithGaps => {
+        BaselineReason::SeparatesWithGaps => {
             format!(
                 "{agreement}{separation}. Where only related or not matters, that is enough. Training can close gaps.{largest}"
             )
         }
-        NeedReason::Gaps => {
+        BaselineReason::Gaps => {
             let most = match facts["far"].as_array().map_or(0, Vec::len) {
                 0 => String::new(),
                 _ => format!(", most of all in {}", shown_rows(&facts["far"])),
@@ -91,29 +91,29 @@ pub(super) fn message(reason: NeedReason, facts: &BTreeMap<&'static str, Value>,
     }
 }
 
-pub(super) fn hint(reason: NeedReason, facts: &BTreeMap<&'static str, Value>, measured_by: MeasuredBy) -> String {
+pub(super) fn hint(reason: BaselineReason, facts: &BTreeMap<&'static str, Value>, measured_by: MeasuredBy) -> String {
     let cut = shown(facts.get("cut"));
     let told = match reason {
-        NeedReason::FewPairs => "Add pairs: from some fifty on there is something to see.".to_owned(),
-        NeedReason::OneScore => {
+        BaselineReason::FewPairs => "Add pairs: from some fifty on there is something to see.".to_owned(),
+        BaselineReason::OneScore => {
             "Add pairs with other scores, or call these pairs that belong together and train with a contrastive loss."
                 .to_owned()
         }
-        NeedReason::Reversed => {
+        BaselineReason::Reversed => {
             "Check the scale: perhaps the scores are distances, or two columns were mixed up.".to_owned()
         }
-        NeedReason::FewMistakes => {
+        BaselineReason::FewMistakes => {
             format!(
                 "Look at {} first; correct the score, or keep it where it is meant.",
                 shown_rows(&facts["mistakes"])
             )
         }
-        NeedReason::Agrees => "Try the base model as it is; train where the rows below matter to you.".to_owned(),
-        NeedReason::Separates => format!("Use the base model with the cut {cut}; train where finer grades matter."),
-        NeedReason::SeparatesWithGaps => format!(
+        BaselineReason::Agrees => "Try the base model as it is; train where the rows below matter to you.".to_owned(),
+        BaselineReason::Separates => format!("Use the base model with the cut {cut}; train where finer grades matter."),
+        BaselineReason::SeparatesWithGaps => format!(
             "Look at the rows below: if the base should know them, train; if related or not is all you ask, use the base with the cut {cut}."
         ),
-        NeedReason::Gaps => {
+        BaselineReason::Gaps => {
             "Look at the rows below: correct those that are mistakes, then train on the others.".to_owned()
         }
     };

@@ -1,6 +1,5 @@
 //! Which similarity a pair's score asks for.
 
-use super::LossKind;
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::similarity::Similarity;
 
@@ -10,19 +9,14 @@ use crate::ml::similarity::Similarity;
 /// loss's measure, is what the loss and the errors compare with. Where nobody said, the score is taken as a similarity
 /// on the measure itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Aim {
+pub struct ScoreTarget {
     /// What similarities are on.
     pub measure: Similarity,
     /// What the lowest score says, if somebody said so.
     pub lowest_means: Option<LowestMeans>,
 }
 
-impl Aim {
-    /// Of a loss, for a table.
-    pub fn of(loss: LossKind, lowest_means: Option<LowestMeans>) -> Self {
-        Self { measure: loss.measure(), lowest_means }
-    }
-
+impl ScoreTarget {
     /// The similarity that a score asks for. A score that is on the measure already stays as it is, to the last bit.
     pub fn similarity(self, score: f64) -> f64 {
         let cosine = match (self.lowest_means, self.measure) {
@@ -37,7 +31,7 @@ impl Aim {
     }
 }
 
-impl From<Similarity> for Aim {
+impl From<Similarity> for ScoreTarget {
     /// Scores that are on the measure already.
     fn from(measure: Similarity) -> Self {
         Self { measure, lowest_means: None }
@@ -50,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_score_asks_for_the_cosine_that_its_table_means() {
-        let of = |measure, means, score| Aim { measure, lowest_means: means }.similarity(score);
+        let of = |measure, means, score| ScoreTarget { measure, lowest_means: means }.similarity(score);
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
         // No relation is 0 as a cosine, and a half as an angle.
         close(of(Similarity::Angular, Some(LowestMeans::Unrelated), 0.0), 0.5);
@@ -71,7 +65,7 @@ mod tests {
                 (Similarity::Cosine, None),
             ];
             for (measure, lowest_means) in same {
-                assert_eq!(Aim { measure, lowest_means }.similarity(score).to_bits(), score.to_bits());
+                assert_eq!(ScoreTarget { measure, lowest_means }.similarity(score).to_bits(), score.to_bits());
             }
         }
     }

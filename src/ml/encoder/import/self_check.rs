@@ -1,7 +1,7 @@
 //! A model's first use, before it has a name: texts that make tokenizers and networks fail.
 
 use crate::ml::encoder::folder::Parts;
-use crate::ml::encoder::{Cut, encode_all_raw, tokenize};
+use crate::ml::encoder::{TruncationDirection, encode_all_raw, tokenize};
 
 /// Scripts, signs and silence.
 const TEXTS: &[&str] = &[
@@ -21,19 +21,16 @@ const TEXTS: &[&str] = &[
 const LONGEST: usize = 100_000;
 
 /// Tokenizes and encodes texts of every sort.
-///
-/// # Errors
-/// What a text came to that must not be.
 pub(super) fn encode(parts: &Parts) -> Result<(), String> {
     let Parts { tokenizer, prompts, encoder } = parts;
     let prompt = prompts.prompt(None).unwrap_or_default();
-    let (rows, _) = encoder.table().size();
+    let (rows, _) = encoder.word_embeddings().size();
     let long = ["a".repeat(LONGEST), "data ".repeat(LONGEST / 5), "看護師".repeat(LONGEST / 9)];
     let mut ids = Vec::new();
     for text in TEXTS.iter().copied().chain(long.iter().map(String::as_str)) {
         let shown: String = text.chars().take(20).collect();
         tokenizer.try_encode(text).map_err(|reason| format!("its tokenizer cannot read {shown:?}: {reason}"))?;
-        let tokens = tokenize(tokenizer, prompt, text, encoder.max_tokens(), Cut::Right).ids;
+        let tokens = tokenize(tokenizer, prompt, text, encoder.max_tokens(), TruncationDirection::Right).ids;
         if tokens.iter().any(|&id| i64::from(id) >= rows) {
             return Err(format!("its tokenizer makes ids of {shown:?} that the table of words does not have"));
         }

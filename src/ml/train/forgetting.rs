@@ -1,66 +1,50 @@
 //! What a run may cost: general ability, and the spread of the vectors.
 
-use serde::{Deserialize, Serialize};
-
 use super::config::TrainConfig;
 use super::options::{ForgettingAction, ForgettingConfig, GeneralMetric};
-use super::{EpochRecord, Snapshot, Stopped, TokenPair};
+use super::report::{EpochRecord, Stopped, SweepPoint};
+use super::snapshot::Snapshot;
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
+use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
 
-/// A mix of base and tuned weights, and what it is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct SweepPoint {
-    /// How much of the tuned weights is in it, 0 to 1.
-    pub alpha: f64,
-    /// Spearman's correlation on the validation rows; `null` where it cannot be measured.
-    pub val_spearman: Option<f64>,
-    /// The validation loss.
-    pub val_loss: f64,
-    /// General ability, by the budget's metric.
-    pub general: f64,
-}
-
 /// Watches a run from epoch to epoch.
-pub(super) struct Guard<'a> {
+pub(super) struct ForgettingMonitor<'a> {
     forgetting: Option<ForgettingConfig>,
     general: &'a [TokenPair],
     /// General ability of the base.
     before: Option<f64>,
-    collapse: Option<Collapse<'a>>,
+    collapse: Option<CollapseAlarm<'a>>,
 }
 
 /// Spearman's correlation and the loss on the validation rows.
 type Validate<'a> = dyn Fn(&dyn Encoder) -> (Option<f64>, f64) + 'a;
 
-struct Collapse<'a> {
+struct CollapseAlarm<'a> {
     texts: Vec<&'a [u32]>,
     seed: u64,
-    before: eval::Spread,
+    before: eval::EmbeddingStats,
 }
 
-impl<'a> Guard<'a> {
+impl<'a> ForgettingMonitor<'a> {
     /// Measures the base.
-    ///
-    /// # Errors
-    /// Where there is a budget and nothing to measure it with.
     pub(super) fn new(
         encoder: &dyn Encoder,
         training: &'a [TokenPair],
         general: &'a [TokenPair],
         config: &TrainConfig,
     ) -> Result<Self> {
-        let mut guard = Self { forgetting: config.forgetting, general, before: None, collapse: None };
-        if guard.forgetting.is_some() {
-            guard.before = Some(guard.measure(encoder)?);
+        let mut monitor = Self { forgetting: config.forgetting, general, before: None, collapse: None };
+        if monitor.forgetting.is_some() {
+            monitor.before = Some(monitor.measure(encoder)?);
         }
         if config.collapse_alarm {
             let texts: Vec<&[u32]> = training.iter().flat_map(TokenPair::texts).collect();
-            let before = eval::spread(encoder, &texts, config.seed);
-            guard.collapse = Some(Collapse { texts, seed: config.seed, before });
+            let before = eval::embedding_stats(encoder, &texts, config.seed);
+            monitor.collapse = Some(CollapseAlarm { texts, seed: config.seed, before });
         }
-        Ok(guard)
+        Ok(monitor)
     }
 
     /// General ability by the budget's metric.
@@ -70,18 +54,16 @@ impl<'a> Guard<'a> {
             Some(GeneralMetric::Spearman) => benchmark.spearman,
             _ => benchmark.pearson,
         };
-        value.ok_or_else(|| Error::Config {
-            field: "forgetting",
-            reason: "general ability cannot be measured: no benchmark whose scores differ was given".to_owned(),
-        })
+        let reason = "general ability cannot be measured: no benchmark whose scores differ was given";
+        value.ok_or_else(|| Error::config("forgetting", reason))
     }
 
     /// Notes in the epoch's record what was measured. `Some` where the run must end.
     pub(super) fn judge(&self, encoder: &dyn Encoder, record: &mut EpochRecord) -> Result<Option<Stopped>> {
-        if let Some(Collapse { texts, seed, before }) = &self.collapse {
-            let spread = eval::spread(encoder, texts, *seed);
-            let collapsed = spread.collapsed(before).is_some();
-            record.spread = Some(spread);
+        if let Some(CollapseAlarm { texts, seed, before }) = &self.collapse {
+            let stats = eval::embedding_stats(encoder, texts, *seed);
+            let collapsed = stats.collapsed(before).is_some();
+            record.spread = Some(stats);
             if collapsed {
                 return Ok(Some(Stopped::Collapse));
             }

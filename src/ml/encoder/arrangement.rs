@@ -13,7 +13,7 @@ const PADDED_TOKEN_COST: i64 = 30;
 
 /// The tokens of a batch, shorter texts first.
 #[derive(Debug)]
-pub(crate) struct Arrangement {
+pub(super) struct Arrangement {
     /// For each place in the new order, the token that stands there, `(N,)`; `None` where the order is the
     /// given one.
     pub(super) order: Option<Tensor>,

@@ -9,7 +9,7 @@ use crate::ml::memory::MappedMatrix;
 
 /// `(V, E)`: one row for each piece of the vocabulary.
 #[derive(Debug)]
-pub struct TokenTable {
+pub struct EmbeddingTable {
     base: MappedMatrix,
     tuned: Option<TunedRows>,
 }
@@ -23,7 +23,7 @@ struct TunedRows {
     rows: Tensor,
 }
 
-impl TokenTable {
+impl EmbeddingTable {
     pub(crate) fn new(base: MappedMatrix) -> Self {
         Self { base, tuned: None }
     }
@@ -39,7 +39,7 @@ impl TokenTable {
         Self { base: self.base.shallow_clone(), tuned: Some(TunedRows { places: Arc::new(places), rows }) }
     }
 
-    /// The ids of the rows that training changed, ascending; with [`TokenTable::lookup`] this is
+    /// The ids of the rows that training changed, ascending; with [`EmbeddingTable::lookup`] this is
     /// what a tuned model stores of its table.
     pub fn tuned_ids(&self) -> Vec<i64> {
         let mut ids: Vec<i64> = self.tuned.iter().flat_map(|tuned| tuned.places.keys().copied()).collect();

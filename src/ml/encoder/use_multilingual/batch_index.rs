@@ -1,9 +1,9 @@
-//! Where the tokens of a batch stand: in which text each is, and which tokens are beside it.
+//! A batch as indices: in which text each token is, and which tokens are beside it.
 
 use tch::{Device, Kind, Tensor};
 
 /// What a forward pass asks of the texts' lengths.
-pub(super) struct Places {
+pub(super) struct BatchIndex {
     /// For each window, the places of each token's n neighbours in the batch, `(N * n,)`; a place
     /// outside the text is N.
     pub(super) neighbours: Vec<Tensor>,
@@ -13,7 +13,7 @@ pub(super) struct Places {
     pub(super) lengths: Tensor,
 }
 
-impl Places {
+impl BatchIndex {
     /// From known lengths `(B,)`. A window is its n tokens and how many of them stand left of the token
     /// that it is about.
     pub(super) fn known(lengths: &[i64], windows: &[(i64, i64)], device: Device) -> Self {
@@ -78,8 +78,8 @@ mod tests {
         #[test]
         fn places_from_a_tensor_are_those_from_numbers(lengths in prop::collection::vec(1..9_i64, 1..9)) {
             let windows = [(2, 0), (3, 1), (5, 2)];
-            let known = Places::known(&lengths, &windows, Device::Cpu);
-            let recordable = Places::recordable(&Tensor::from_slice(&lengths), &windows);
+            let known = BatchIndex::known(&lengths, &windows, Device::Cpu);
+            let recordable = BatchIndex::recordable(&Tensor::from_slice(&lengths), &windows);
             prop_assert_eq!(known.neighbours, recordable.neighbours);
             prop_assert_eq!(known.texts, recordable.texts);
             prop_assert_eq!(known.lengths, recordable.lengths);

@@ -4,28 +4,25 @@
 //! asks for and the model's; where nobody said what the lowest score means, scores are laid over the cosines by the
 //! straight line of least squares, and a gap is the distance from it.
 
+mod report;
 #[cfg(test)]
 mod tests;
 mod words;
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
-use serde_json::Value;
-
+pub use report::{Agreement, Baseline, BaselineReason, BaselineVerdict, Gap, MeasuredBy, Separation};
 pub use tables::draws::sample as draw;
-use words::{facts, hint, message};
 
 use super::correlation::{pearson, spearman};
 use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::dataset::stored::StoredPair;
 use crate::ml::similarity::Similarity;
-use crate::ml::train::Aim;
+use crate::ml::target::ScoreTarget;
+use words::{facts, hint, message};
 
 /// From this correlation on, a model agrees with the scores as well as people do with each other.
 const AGREES: f64 = 0.9;
-/// A mean gap up to this is small, where all pairs are on their sides of the cut.
+/// A mean gap up to this is small, where all pairs are on their sides of the threshold.
 const SMALL_GAP: f64 = 0.15;
 /// A pair on the wrong side of the cut whose gap is at least this may be a mistake.
 const MISTAKE: f64 = 0.5;
@@ -40,7 +37,7 @@ pub const MOST_GAPS: usize = 10;
 
 /// A pair that the model is asked about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AskedPair {
+pub struct ScoredPair {
     /// The row and the line of the user's file; `None` for strangers that no row holds.
     pub place: Option<(usize, usize)>,
     /// The left text.
@@ -51,142 +48,17 @@ pub struct AskedPair {
     pub score: f64,
 }
 
-/// What a model and the scores agree on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Agreement {
-    /// Pearson's correlation of the cosines that the scores ask for with the model's; `null` where one side does not
-    /// vary.
-    pub pearson: Option<f64>,
-    /// Spearman's.
-    pub spearman: Option<f64>,
-}
-
-/// How well a model's cosine tells related pairs from unrelated ones. Pairs exactly in the middle are neither.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Separation {
-    /// Pairs above the middle of what the scores ask for.
-    pub related: usize,
-    /// Pairs below it.
-    pub unrelated: usize,
-    /// The cosine from which on a pair counts as related: where the parts of both piles that are told right are
-    /// largest together; of equally good cuts the one with the most room.
-    pub cut: f64,
-    /// Pairs on their side of the cut.
-    pub right: usize,
-    /// Of so many.
-    pub of: usize,
-    /// Related pairs that the cut finds.
-    pub found: usize,
-    /// Unrelated pairs that it takes for related.
-    pub wrongly: usize,
-    /// How often a related pair has the higher cosine than an unrelated one; half of the ties count.
-    pub auc: f64,
-}
-
-/// A pair, what its score asks for, and what the model says.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-#[schema(as = NeedGap)]
-pub struct Gap {
-    /// As a spreadsheet counts it.
-    pub row: usize,
-    /// As an editor counts it.
-    pub line: usize,
-    /// The left text.
-    pub left: String,
-    /// The right text.
-    pub right: String,
-    /// The pair's score.
-    pub score: f64,
-    /// The cosine that the score asks for.
-    pub wanted: f64,
-    /// The model's cosine.
-    pub base: f64,
-    /// How far they are apart.
-    pub gap: f64,
-}
-
-/// How it is known which cosine a score asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MeasuredBy {
-    /// What the lowest score means is known.
-    LowestMeans,
-    /// It is not: the straight line that fits scores and cosines best stands for it.
-    StraightLine,
-}
-
-/// Whether training is worth it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NeedVerdict {
-    /// The model says already what the scores say.
-    ProbablyNot,
-    /// There is something to learn.
-    WorthIt,
-    /// The pairs should be looked at first.
-    LookAtData,
-}
-
-/// What the verdict rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NeedReason {
-    /// The correlation is high.
-    Agrees,
-    /// All pairs are on their side of the cut, and the gaps are small.
-    Separates,
-    /// All pairs are on their side of the cut, and some gaps are large.
-    SeparatesWithGaps,
-    /// Some pairs are on the wrong side, or out of order.
-    Gaps,
-    /// Without a few pairs the model would agree.
-    FewMistakes,
-    /// All scores are the same.
-    OneScore,
-    /// There are too few pairs to tell.
-    FewPairs,
-    /// The higher the score, the less alike the model finds the texts.
-    Reversed,
-}
-
-/// Do these pairs need training?
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct Need {
-    /// What scores and model agree on.
-    pub agreement: Agreement,
-    /// `null` where there are not both related and unrelated pairs.
-    pub separation: Option<Separation>,
-    /// How it is known which cosine a score asks for.
-    pub measured_by: MeasuredBy,
-    /// The mean of all gaps.
-    pub mean_gap: f64,
-    /// The pairs of the largest gaps, at most ten.
-    pub gaps: Vec<Gap>,
-    /// Whether training is worth it.
-    pub verdict: NeedVerdict,
-    /// What that rests on.
-    pub reason: NeedReason,
-    /// The same in words.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-    /// The figures of `message` and `hint` by name, for other languages: `pairs`, `agreement`, `mean_gap`, `right`,
-    /// `of`, `cut`, and the rows of `mistakes` and of gaps that are `far`.
-    #[schema(value_type = Object)]
-    pub facts: BTreeMap<&'static str, Value>,
-}
-
 /// Pairs as questions to a model: a triplet asks two. Pairs that belong together are joined by as many
 /// strangers, each left text with the right text of a row further on.
-pub fn asked(pairs: &[StoredPair], kind: TableKind) -> Vec<AskedPair> {
-    let question = |row: &StoredPair, right: &str, score, told: bool| AskedPair {
+pub fn scored_pairs(pairs: &[StoredPair], kind: TableKind) -> Vec<ScoredPair> {
+    let question = |row: &StoredPair, right: &str, score, told: bool| ScoredPair {
         place: told.then_some((row.pair.row, row.line)),
         left: row.pair.left.clone(),
         right: right.to_owned(),
         score,
     };
     let together = pairs.iter().map(|row| question(row, &row.pair.right, row.pair.score, true));
-    let apart: Vec<AskedPair> = match kind {
+    let apart: Vec<ScoredPair> = match kind {
         TableKind::PairScore | TableKind::PairClass => Vec::new(),
         TableKind::Triplet => {
             pairs.iter().filter_map(|row| Some(question(row, row.pair.negative.as_deref()?, 0.0, true))).collect()
@@ -206,11 +78,11 @@ pub fn asked(pairs: &[StoredPair], kind: TableKind) -> Vec<AskedPair> {
 
 /// The cosine that a score from 0 to 1 asks for.
 fn wanted_cosine(score: f64, meaning: LowestMeans) -> f64 {
-    Aim { measure: Similarity::Cosine, lowest_means: Some(meaning) }.similarity(score)
+    ScoreTarget { measure: Similarity::Cosine, lowest_means: Some(meaning) }.similarity(score)
 }
 
 /// Which cosine each score asks for.
-fn wanted(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Vec<f64> {
+fn wanted(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -> Vec<f64> {
     if let Some(meaning) = meaning {
         return pairs.iter().map(|pair| wanted_cosine(pair.score, meaning)).collect();
     }
@@ -227,7 +99,7 @@ fn wanted(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Ve
 }
 
 /// What the scores ask for, on the scale on which the middle tells related from unrelated.
-fn levels(pairs: &[AskedPair], meaning: Option<LowestMeans>) -> Vec<f64> {
+fn levels(pairs: &[ScoredPair], meaning: Option<LowestMeans>) -> Vec<f64> {
     // A straight line that falls would turn the piles over, so scores without a meaning stand for themselves.
     pairs.iter().map(|pair| meaning.map_or(pair.score, |meaning| wanted_cosine(pair.score, meaning))).collect()
 }
@@ -241,7 +113,7 @@ fn sides(levels: &[f64]) -> Vec<Option<bool>> {
     levels.iter().map(|level| ((level - middle).abs() > near).then_some(*level > middle)).collect()
 }
 
-/// The best cut between two piles; `None` where one is empty.
+/// The best threshold between two piles; `None` where one is empty.
 fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
     let mut pairs: Vec<(f64, bool)> =
         sides.iter().zip(base).filter_map(|(side, base)| side.map(|related| (*base, related))).collect();
@@ -251,11 +123,11 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
     if related == 0 || unrelated == 0 {
         return None;
     }
-    // From the lowest cosine up; a cut lies in the middle between two different ones, or below all.
+    // From the lowest cosine up; a threshold lies in the middle between two different ones, or below all.
     let (mut related_below, mut below, mut beaten) = (0, 0, 0.0);
     let (mut best, mut best_room, mut best_at) = (f64::NEG_INFINITY, 0.0, (0.0, 0, 0));
     for ties in pairs.chunk_by(|a, b| a.0 == b.0) {
-        let (cut, room) = match below {
+        let (threshold, room) = match below {
             0 => (ties[0].0, 0.0),
             below => (f64::midpoint(pairs[below - 1].0, ties[0].0), ties[0].0 - pairs[below - 1].0),
         };
@@ -264,7 +136,7 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
         let refused = unrelated_below as f64 / unrelated as f64;
         let better = found + refused - best;
         if better > 1e-12 || better > -1e-12 && room > best_room {
-            (best, best_room, best_at) = (found + refused, room, (cut, related - related_below, unrelated_below));
+            (best, best_room, best_at) = (found + refused, room, (threshold, related - related_below, unrelated_below));
         }
         let related_here = ties.iter().filter(|pair| pair.1).count();
         let unrelated_here = ties.len() - related_here;
@@ -272,11 +144,11 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
         related_below += related_here;
         below += ties.len();
     }
-    let (cut, found, refused) = best_at;
+    let (threshold, found, refused) = best_at;
     Some(Separation {
         related,
         unrelated,
-        cut,
+        threshold,
         right: found + refused,
         of: pairs.len(),
         found,
@@ -285,14 +157,14 @@ fn separation(sides: &[Option<bool>], base: &[f64]) -> Option<Separation> {
     })
 }
 
-/// The best cut between a table's related and unrelated pairs: its cosine; `None` where there are not both.
-pub fn best_cut(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Option<Separation> {
-    separation(&sides(&levels(pairs, meaning)), base)
+/// The cosine that parts a table's related and unrelated pairs best; `None` where there are not both.
+pub fn best_threshold(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -> Option<f64> {
+    separation(&sides(&levels(pairs, meaning)), base).map(|separation| separation.threshold)
 }
 
 /// Which pairs belong together, scores being from 0 to 1; `None` in the very middle. A score of more than one half says
 /// so also in a table that has no low ones.
-pub fn related(pairs: &[AskedPair], meaning: Option<LowestMeans>) -> Vec<Option<bool>> {
+pub fn related(pairs: &[ScoredPair], meaning: Option<LowestMeans>) -> Vec<Option<bool>> {
     let levels = levels(pairs, meaning);
     let side = |(side, level): (Option<bool>, &f64)| if *level > 0.5 { Some(true) } else { side };
     sides(&levels).into_iter().zip(&levels).map(side).collect()
@@ -300,10 +172,10 @@ pub fn related(pairs: &[AskedPair], meaning: Option<LowestMeans>) -> Vec<Option<
 
 /// Asks whether pairs need training, given the model's cosine of each. `meaning` is that of scores from 0 to 1;
 /// without it they may have any scale.
-pub fn need(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> Need {
+pub fn check(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -> Baseline {
     let wanted = wanted(pairs, base, meaning);
-    let sides = sides(&levels(pairs, meaning));
     let levels = levels(pairs, meaning);
+    let sides = sides(&levels);
     let agreement = Agreement { pearson: pearson(&levels, base), spearman: spearman(&levels, base) };
     let separation = separation(&sides, base);
     let gap = |place: usize| (wanted[place] - base[place]).abs();
@@ -332,10 +204,10 @@ pub fn need(pairs: &[AskedPair], base: &[f64], meaning: Option<LowestMeans>) -> 
     let facts = facts(&agreement, separation.as_ref(), mean_gap, pairs.len(), (rows(&mistakes), rows(&far)));
     let measured_by = if meaning.is_some() { MeasuredBy::LowestMeans } else { MeasuredBy::StraightLine };
     let (message, hint) = (message(reason, &facts, &gaps), hint(reason, &facts, measured_by));
-    Need { agreement, separation, measured_by, mean_gap, gaps, verdict, reason, message, hint, facts }
+    Baseline { agreement, separation, measured_by, mean_gap, gaps, verdict, reason, message, hint, facts }
 }
 
-/// Pairs of the file far from what their scores ask for and on the wrong side of the cut, the farthest first.
+/// Pairs of the file far from what their scores ask for and on the wrong side of the threshold, the farthest first.
 fn mistakes(
     order: &[usize],
     sides: &[Option<bool>],
@@ -344,7 +216,7 @@ fn mistakes(
     gap: &dyn Fn(usize) -> f64,
 ) -> Vec<usize> {
     let Some(separation) = separation else { return Vec::new() };
-    let wrong = |place: usize| sides[place].is_some_and(|related| related != (base[place] >= separation.cut));
+    let wrong = |place: usize| sides[place].is_some_and(|related| related != (base[place] >= separation.threshold));
     order.iter().copied().filter(|&place| wrong(place) && gap(place) >= MISTAKE).collect()
 }
 
@@ -362,9 +234,9 @@ impl Figures<'_> {
         agreement: &Agreement,
         separation: Option<&Separation>,
         mistakes: &[usize],
-    ) -> (NeedVerdict, NeedReason) {
-        use NeedReason as Because;
-        use NeedVerdict::{LookAtData, ProbablyNot, WorthIt};
+    ) -> (BaselineVerdict, BaselineReason) {
+        use BaselineReason as Because;
+        use BaselineVerdict::{LookAtData, ProbablyNot, WorthIt};
         if self.base.len() < FEWEST {
             return (LookAtData, Because::FewPairs);
         }

@@ -1,6 +1,7 @@
 //! A model's golden answers: texts and the vectors that the model in memory gave them when it was made.
 //!
-//! A model that is loaded later, elsewhere, frozen, over a base that somebody exchanged, must give the same ones.
+//! A model that is loaded later, elsewhere, prepared for inference, over a base that somebody exchanged, must give the
+//! same ones.
 //! Whatever was lost on the way (a tensor, a row of the table, an adapter that nobody applied), shows in them.
 
 use std::collections::BTreeSet;
@@ -8,20 +9,20 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::weights::write_file;
 use super::{Encoder, Model, encode_all_raw};
+use crate::ml::files::write_new;
 use crate::ml::similarity::cosine;
 use crate::ml::{Error, Result};
 
-/// A model's probes in its folder.
-pub const PROBES: &str = "probes.json";
-/// The least cosine between a probe's vector then and now. Other threads, packed weights and another order of sums
+/// A model's golden answers in its folder.
+pub const GOLDEN: &str = "probes.json";
+/// The least cosine between a text's vector then and now. Other threads, packed weights and another order of sums
 /// stay above 0.9999999; a kernel that is missing falls far below.
 pub const LEAST_COSINE: f64 = 0.99999;
-/// Characters of a probe's text: what comes behind them is not needed to tell models apart.
+/// Characters of a text: what comes behind them is not needed to tell models apart.
 const LONGEST: usize = 400;
 
-/// Where a probe's text is from.
+/// Where a text is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -35,7 +36,7 @@ pub enum Origin {
 
 /// A text and the vector that it has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
+pub struct GoldenVector {
     /// Where the text is from.
     pub origin: Origin,
     /// The text.
@@ -46,12 +47,13 @@ pub struct Probe {
 
 /// A model's golden answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Probes {
-    /// Each with its vector.
-    pub probes: Vec<Probe>,
+pub struct GoldenVectors {
+    /// Each text with its vector.
+    #[serde(rename = "probes")]
+    pub vectors: Vec<GoldenVector>,
 }
 
-impl Probes {
+impl GoldenVectors {
     /// What a model that was just made says of texts; long ones are cut.
     ///
     /// # Errors
@@ -60,14 +62,14 @@ impl Probes {
         let cut = |(origin, text): (Origin, String)| (origin, text.chars().take(LONGEST).collect::<String>());
         let texts: Vec<(Origin, String)> = texts.into_iter().map(cut).collect();
         let vectors = vectors(model, texts.iter().map(|(_, text)| text.as_str()))?;
-        let probe = |((origin, text), vector)| Probe { origin, text, vector };
-        Ok(Self { probes: texts.into_iter().zip(vectors).map(probe).collect() })
+        let golden = |((origin, text), vector)| GoldenVector { origin, text, vector };
+        Ok(Self { vectors: texts.into_iter().zip(vectors).map(golden).collect() })
     }
 
     /// Those without the texts of the user's table, for a model that is handed on.
     #[must_use]
     pub fn without_table(mut self) -> Self {
-        self.probes.retain(|probe| probe.origin != Origin::Table);
+        self.vectors.retain(|golden| golden.origin != Origin::Table);
         self
     }
 
@@ -76,7 +78,7 @@ impl Probes {
     /// # Errors
     /// Where the file is there and cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(PROBES);
+        let path = folder.join(GOLDEN);
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map(Some)
@@ -91,18 +93,18 @@ impl Probes {
     /// # Errors
     /// Where the file is there already or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_file(&folder.join(PROBES), &serde_json::to_vec(self).expect("plain structs become JSON"))
+        write_new(&folder.join(GOLDEN), &serde_json::to_vec(self).expect("plain structs become JSON"))
     }
 
     /// Asks a model for the vectors again.
     ///
     /// # Errors
-    /// The first probe of which it says something else.
+    /// The first text of which it says something else.
     pub fn check(&self, model: &Model) -> Result<(), String> {
-        let now = vectors(model, self.probes.iter().map(|probe| probe.text.as_str()));
+        let now = vectors(model, self.vectors.iter().map(|golden| golden.text.as_str()));
         let now = now.map_err(|error| error.to_string())?;
-        for (index, (Probe { vector: then, .. }, now)) in self.probes.iter().zip(&now).enumerate() {
-            let of = format!("the vector of probe {} of {}", index + 1, self.probes.len());
+        for (index, (GoldenVector { vector: then, .. }, now)) in self.vectors.iter().zip(&now).enumerate() {
+            let of = format!("the vector of probe {} of {}", index + 1, self.vectors.len());
             if now.len() != then.len() {
                 return Err(format!(
                     "{of} has {} dimensions; it had {} when the model was made",
@@ -137,8 +139,8 @@ fn vectors<'a>(model: &Model, texts: impl Iterator<Item = &'a str>) -> Result<Ve
     Ok(Vec::try_from(encode_all_raw(encoder, &ids))?)
 }
 
-/// At most `count` of `items`, evenly spread, the first among them.
-pub fn spread<T>(items: Vec<T>, count: usize) -> Vec<T> {
+/// At most `count` of `items`, evenly spaced, the first among them.
+pub fn evenly_spaced<T>(items: Vec<T>, count: usize) -> Vec<T> {
     let length = items.len();
     let wanted: BTreeSet<usize> = (0..count).map(|place| place * length / count).collect();
     items.into_iter().enumerate().filter(|(place, _)| wanted.contains(place)).map(|(_, item)| item).collect()
@@ -150,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_spread_begins_with_the_first_and_is_no_longer_than_asked() {
-        assert_eq!(spread((0..10).collect(), 4), [0, 2, 5, 7]);
-        assert_eq!(spread((0..3).collect(), 8), [0, 1, 2]);
-        assert_eq!(spread(Vec::<u8>::new(), 8), [0_u8; 0]);
+        assert_eq!(evenly_spaced((0..10).collect(), 4), [0, 2, 5, 7]);
+        assert_eq!(evenly_spaced((0..3).collect(), 8), [0, 1, 2]);
+        assert_eq!(evenly_spaced(Vec::<u8>::new(), 8), [0_u8; 0]);
     }
 }
