@@ -1,10 +1,66 @@
-//! What the user should know about a run's numbers, before they come.
+//! The tables that measure a model before and after, and what the user should know about the figures.
 
-use super::message::Note;
-use super::run::RunSpec;
-use crate::ml::dataset::TableKind;
-use crate::ml::eval::RETENTION_NAME;
-use crate::ml::train::{LossKind, Split};
+use super::message::{Evaluation, Note};
+use super::spec::RunSpec;
+use crate::ml::Result;
+use crate::ml::dataset::{PairDataset, TableKind};
+use crate::ml::encoder::{Encoder, Model};
+use crate::ml::eval::{self, Assessment, Evidence, Exam, RETENTION_NAME, token_pairs};
+use crate::ml::train::{Aim, LossKind, Split, TokenPair};
+
+/// All that a model is asked.
+pub(super) struct EvalSuite {
+    /// The validation rows as pairs with scores.
+    validation: Vec<TokenPair>,
+    benchmark: Option<(String, Vec<TokenPair>)>,
+    retention: Vec<TokenPair>,
+}
+
+impl EvalSuite {
+    pub(super) fn read(model: &Model, spec: &RunSpec, table: &PairDataset, split: &Split) -> Result<Self> {
+        let benchmark = match &spec.benchmark {
+            Some(table) => Some((table.name.clone(), token_pairs(model, &table.read()?))),
+            None => None,
+        };
+        let validation = eval::judged(&split.validation, table.kind);
+        Ok(Self { validation, benchmark, retention: token_pairs(model, &eval::retention_pairs()) })
+    }
+
+    /// What general ability is measured with.
+    pub(super) fn general(&self) -> &[TokenPair] {
+        self.benchmark.as_ref().map_or(&self.retention, |(_, pairs)| pairs)
+    }
+
+    pub(super) fn evaluate(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Evidence) {
+        let aim = Aim::of(spec.config.loss, spec.dataset.lowest_means);
+        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, aim);
+        let benchmark = self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark_each(encoder, name, pairs));
+        let (benchmark, on_benchmark) = benchmark.unzip();
+        let (retention, on_retention) = eval::benchmark_each(encoder, RETENTION_NAME, &self.retention);
+        let texts: Vec<&[u32]> = split.training.iter().chain(&split.validation).flat_map(TokenPair::texts).collect();
+        let evidence = Evidence {
+            validation: on_validation,
+            benchmark: on_benchmark,
+            retention: on_retention,
+            spread: eval::spread(encoder, &texts, spec.config.seed),
+        };
+        (Evaluation { validation, benchmark, retention }, evidence)
+    }
+
+    /// What the base and the tuned model said, in that order, comes to.
+    pub(super) fn assess(&self, spec: &RunSpec, table: &PairDataset, [before, after]: [&Evidence; 2]) -> Assessment {
+        let exam = Exam {
+            table: (&spec.dataset.name, table),
+            lowest_means: spec.dataset.lowest_means,
+            validation: &self.validation,
+            benchmark: self.benchmark.as_ref().map(|(name, pairs)| (name.as_str(), pairs.as_slice())),
+            retention: (RETENTION_NAME, &self.retention),
+            loss: spec.config.loss,
+            seed: spec.config.seed,
+        };
+        exam.assess(before, after)
+    }
+}
 
 /// What the user should know about the numbers that follow.
 pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split) -> Vec<Note> {
