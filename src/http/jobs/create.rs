@@ -146,7 +146,7 @@ pub(crate) async fn resolve_request(
         benchmark,
         replay,
         name: body.name,
-        recipe,
+        recipe: recipe.name().to_owned(),
         config,
         titles,
         alias: body.alias,

@@ -1,4 +1,4 @@
-//! The texts that a tuned model is asked when it is made and whenever it is loaded.
+//! Golden texts: what a tuned model is asked when it is made and whenever it is loaded.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const OF_TITLES: usize = 8;
 const GENERAL: usize = 12;
 
 /// About 32 texts, no two the same.
-pub(super) fn probe_texts(table: &PairDataset, titles: &[String]) -> Vec<(Origin, String)> {
+pub(super) fn golden_texts(table: &PairDataset, titles: &[String]) -> Vec<(Origin, String)> {
     let of_table: Vec<&str> =
         table.pairs.iter().flat_map(|pair| [&pair.left, &pair.right]).map(String::as_str).collect();
     let general = retention_pairs();
@@ -39,7 +39,7 @@ mod tests {
     use crate::ml::dataset::{Pair, TableKind};
 
     #[test]
-    fn probes_are_of_the_table_the_titles_and_both_languages_and_no_two_are_the_same() {
+    fn golden_texts_are_of_the_table_the_titles_and_both_languages_and_no_two_are_the_same() {
         let pair = |row: usize| Pair {
             left: format!("left {row}"),
             right: "the same".to_owned(),
@@ -48,7 +48,7 @@ mod tests {
             row,
         };
         let table = PairDataset { columns: None, kind: TableKind::PairScore, pairs: (0..500).map(pair).collect() };
-        let texts = probe_texts(&table, &["the same".to_owned(), "nurse".to_owned()]);
+        let texts = golden_texts(&table, &["the same".to_owned(), "nurse".to_owned()]);
         let count = |wanted| texts.iter().filter(|(origin, _)| *origin == wanted).count();
         assert_eq!(count(Origin::Table), OF_TABLE);
         assert_eq!(count(Origin::General), GENERAL);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::message::Message;
-use super::run::RunSpec;
+use super::spec::RunSpec;
 use super::tensorboard::Curves;
 use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval;
@@ -15,24 +15,24 @@ use crate::ml::{Error, Result};
 use crate::store::{Phase, Progress};
 
 /// Where messages go. The first failure to tell ends the run at the next step.
-pub(super) struct Told<'a> {
+pub(super) struct MessageSink<'a> {
     out: &'a mut dyn FnMut(&Message) -> std::io::Result<()>,
     pub(super) broken: Option<std::io::Error>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> MessageSink<'a> {
     pub(super) fn new(out: &'a mut dyn FnMut(&Message) -> std::io::Result<()>) -> Self {
         Self { out, broken: None }
     }
 
-    pub(super) fn say(&mut self, message: &Message) {
+    pub(super) fn send(&mut self, message: &Message) {
         if let Err(error) = (self.out)(message) {
             self.broken.get_or_insert(error);
         }
     }
 
     pub(super) fn phase(&mut self, phase: Phase) {
-        self.say(&Message::Phase { phase });
+        self.send(&Message::Phase { phase });
     }
 }
 
@@ -52,8 +52,8 @@ pub(super) struct Saving {
 }
 
 /// Tells of steps (at most two a second) and epochs.
-pub(super) struct Teller<'t, 'o, 'm> {
-    told: &'t mut Told<'o>,
+pub(super) struct Reporter<'s, 'o, 'm> {
+    sink: &'s mut MessageSink<'o>,
     titles: Vec<String>,
     epochs: usize,
     model: &'m Model,
@@ -70,9 +70,9 @@ pub(super) struct Teller<'t, 'o, 'm> {
     saved: Instant,
 }
 
-impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
+impl<'s, 'o, 'm> Reporter<'s, 'o, 'm> {
     pub(super) fn new(
-        told: &'t mut Told<'o>,
+        sink: &'s mut MessageSink<'o>,
         spec: &RunSpec,
         model: &'m Model,
         measuring: Duration,
@@ -80,7 +80,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
         saving: Saving,
     ) -> Self {
         Self {
-            told,
+            sink,
             titles: spec.titles.clone(),
             epochs: spec.config.epochs,
             model,
@@ -114,7 +114,7 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
 
     fn tell_epoch(&mut self, record: &EpochRecord, step_losses: Vec<f64>) -> Result<()> {
         self.curves.epoch(record).map_err(|error| Error::file(Path::new("tensorboard"), error))?;
-        self.told.say(&Message::Epoch { record: record.clone(), step_losses });
+        self.sink.send(&Message::Epoch { record: record.clone(), step_losses });
         Ok(())
     }
 
@@ -122,17 +122,17 @@ impl<'t, 'o, 'm> Teller<'t, 'o, 'm> {
         let step = checkpoint.counters.step;
         let folder = self.saving.folder.join(format!("ckpt-{step}"));
         let manifest_sha256 = checkpoint.save(&folder, &self.saving.conditions)?;
-        self.told.say(&Message::Checkpoint { step, manifest_sha256 });
+        self.sink.send(&Message::Checkpoint { step, manifest_sha256 });
         self.saved = Instant::now();
         Ok(())
     }
 
     fn listened(&self) -> Result<()> {
-        if self.told.broken.is_some() { Err(Error::Cancelled) } else { Ok(()) }
+        if self.sink.broken.is_some() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
-impl Observer for Teller<'_, '_, '_> {
+impl Observer for Reporter<'_, '_, '_> {
     fn step(&mut self, step: Step, state: &dyn Fn() -> Checkpoint) -> Result<()> {
         let Step { epoch, step, total_steps, loss } = step;
         self.step_losses.push(loss);
@@ -141,7 +141,7 @@ impl Observer for Teller<'_, '_, '_> {
         if due || step == total_steps {
             self.last = Some(Instant::now());
             let a_step = self.started.elapsed().as_secs_f64() / (step - self.done_before) as f64;
-            self.told.say(&Message::Progress(Progress {
+            self.sink.send(&Message::Progress(Progress {
                 epoch,
                 epochs: self.epochs,
                 step,
@@ -164,7 +164,7 @@ impl Observer for Teller<'_, '_, '_> {
         // Each is kept as an event; a hundred show how the titles move.
         if record.epoch <= 100 {
             let cosine = eval::heatmap(self.model, encoder, &self.titles);
-            self.told.say(&heatmap("epoch", record.epoch, &self.titles, &cosine));
+            self.sink.send(&heatmap("epoch", record.epoch, &self.titles, &cosine));
         }
         self.listened()
     }

@@ -1,21 +1,27 @@
-//! What a run would take, measured on this machine before it begins.
+//! What a run would take, measured on this machine before it begins: asked of a trainer that does not train.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
-use super::failure::explain;
 use super::message::{Note, Rows};
-use super::run::Loaded;
+use super::process;
+use super::queue::{JobQueue, JobRequest, QueueError};
+use super::trainer::{Loaded, explain};
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
 use crate::ml::train::{
     Checkpoint, EpochRecord, Observer, Step, TokenPair, TrainConfig, TrainData, stored_bytes, train,
 };
 use crate::ml::{Error, Result};
-use crate::store::JobError;
+use crate::store::{self, JobError};
 
+/// A plan loads the model, measures the base and does some steps; more is a sign of trouble.
+const LONGEST: Duration = Duration::from_secs(300);
 /// Steps that are timed, after one that warms up; fewer where they take long.
 const TIMED_STEPS: usize = 12;
 const TIMED_FOR: Duration = Duration::from_secs(4);
@@ -80,11 +86,11 @@ fn estimate(folder: &Path) -> Result<Estimate> {
     let started = Instant::now();
     let loaded = Loaded::read(folder)?;
     let loading = started.elapsed().as_secs_f64();
-    let Loaded { spec, model, split, exams, .. } = &loaded;
+    let Loaded { spec, model, split, suite, .. } = &loaded;
     let config = &spec.config;
 
     let clock = Instant::now();
-    exams.take(&*model.encoder, spec, split);
+    suite.evaluate(&*model.encoder, spec, split);
     eval::heatmap(model, &*model.encoder, &spec.titles);
     let evaluation = clock.elapsed().as_secs_f64();
 
@@ -124,7 +130,7 @@ fn estimate(folder: &Path) -> Result<Estimate> {
 
 /// What an epoch's end takes: the validation rows, the titles, and what guards the run.
 fn epoch_end(loaded: &Loaded) -> f64 {
-    let Loaded { spec, model, split, exams, .. } = loaded;
+    let Loaded { spec, model, split, suite, .. } = loaded;
     let encoder = &*model.encoder;
     let clock = Instant::now();
     eval::validate(
@@ -138,7 +144,7 @@ fn epoch_end(loaded: &Loaded) -> f64 {
         eval::embedding_stats(encoder, &texts, spec.config.seed);
     }
     if spec.config.forgetting.is_some() {
-        eval::benchmark(encoder, "", exams.general());
+        eval::benchmark(encoder, "", suite.general());
     }
     clock.elapsed().as_secs_f64()
 }
@@ -168,5 +174,64 @@ impl Observer for Stopwatch {
         // What lies between two epochs is no step.
         self.started = None;
         Ok(())
+    }
+}
+
+/// Plans one job at a time.
+#[derive(Clone, Debug)]
+pub struct Planner {
+    queue: JobQueue,
+    program: PathBuf,
+    /// Where plans are described while they are made.
+    folder: PathBuf,
+    turn: Arc<Semaphore>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The job would be refused.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The trainer could not be asked.
+    #[error("the job could not be planned: {0:#}")]
+    Trainer(#[from] anyhow::Error),
+}
+
+impl Planner {
+    /// Over the queue that would take the job.
+    pub fn new(queue: JobQueue, program: PathBuf, folder: PathBuf) -> Self {
+        Self { queue, program, folder, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// What the job would take. Nothing is queued and nothing kept, also where nobody waits to the end.
+    ///
+    /// # Errors
+    /// Where the job would be refused.
+    pub async fn plan(&self, request: &JobRequest) -> std::result::Result<Plan, PlanError> {
+        self.queue.check(request).await?;
+        let _turn = self.turn.acquire().await.map_err(anyhow::Error::from)?;
+        let folder = Folder(self.folder.join(store::new_id("plan")));
+        Ok(self.ask(request, &folder.0).await?)
+    }
+
+    async fn ask(&self, request: &JobRequest, folder: &Path) -> anyhow::Result<Plan> {
+        self.queue.spec(request).make_folder(folder).await?;
+        let mut command = process::command(&self.program, folder);
+        let mut child = command.arg("--plan").stderr(Stdio::inherit()).spawn()?;
+        // Held open: its end is the trainer's sign that the server is gone.
+        let _stdin = child.stdin.take();
+        let output = tokio::time::timeout(LONGEST, child.wait_with_output()).await??;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// A folder with one file, gone when it is no longer needed.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays costs only space, until the next start.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
