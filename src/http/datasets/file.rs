@@ -134,8 +134,8 @@ const JAPANESE: AnnotationWords = AnnotationWords {
     columns: ["状態", "問題", "提案"],
     outcomes: ["使用", "除外", "使用不可"],
     problem: |problem| {
-        let known = codes::codes(|place| place == codes::Place::Row).find(|code| code.code == problem.code);
-        known.map_or_else(|| problem.message.clone(), |code| code.meaning[1].to_owned())
+        let known = codes::entries(|place| place == codes::Place::Row).find(|entry| entry.code == problem.code);
+        known.map_or_else(|| problem.message.clone(), |entry| entry.meaning[1].to_owned())
     },
 };
 
