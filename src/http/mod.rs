@@ -35,6 +35,7 @@ mod openai;
 mod openapi;
 mod pages;
 mod prometheus;
+mod reference;
 mod schema;
 mod scores;
 mod several;
@@ -82,6 +83,7 @@ pub use life::Life;
 pub use neighbours::Neighbourhoods;
 pub use openapi::document;
 pub use prometheus::Meter;
+pub use reference::api_page;
 pub use verdict::Verdicts;
 
 /// What handlers share; each request has a handle to it.
