@@ -60,9 +60,8 @@ async fn the_page_knows_every_code_of_errors_jobs_and_rows_in_both_languages() {
         assert_eq!(table.keys().map(String::as_str).collect::<BTreeSet<_>>(), codes, "{name}");
         for (code, words) in &table {
             for what in ["meaning", "remedy"] {
-                let is_japanese = |language: usize| {
-                    words[what][language].as_str().unwrap().contains(|c| ('ぁ'..='ヿ').contains(&c))
-                };
+                let is_japanese =
+                    |language: usize| words[what][language].as_str().unwrap().contains(|c| ('ぁ'..='ヿ').contains(&c));
                 assert!(!is_japanese(0) && is_japanese(1), "{code}: {words}");
             }
         }

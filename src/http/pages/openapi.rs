@@ -202,7 +202,8 @@ fn list_codes(schemas: &mut Value) {
     ];
     for (schema, of) in places {
         let code = &mut schemas[schema]["properties"]["code"];
-        let told: Vec<String> = codes::entries(of).map(|known| format!("- `{}`: {}", known.code, known.meaning[0])).collect();
+        let told: Vec<String> =
+            codes::entries(of).map(|known| format!("- `{}`: {}", known.code, known.meaning[0])).collect();
         code["enum"] = codes::entries(of).map(|known| known.code).collect();
         code["description"] = format!("For programs; stable. See `/docs/errors`.\n\n{}", told.join("\n")).into();
     }
