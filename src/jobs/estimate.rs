@@ -133,11 +133,15 @@ fn epoch_end(loaded: &Loaded) -> f64 {
     let Loaded { spec, model, split, suite, .. } = loaded;
     let encoder = &*model.encoder;
     let clock = Instant::now();
-    eval::validate(encoder, &eval::judged(&split.validation, loaded.table.kind), spec.config.loss.measure().into());
+    eval::validate(
+        encoder,
+        &eval::scored_pairs(&split.validation, loaded.table.kind),
+        spec.config.loss.measure().into(),
+    );
     eval::heatmap(model, encoder, &spec.titles);
     if spec.config.collapse_alarm {
         let texts: Vec<&[u32]> = split.training.iter().flat_map(TokenPair::texts).collect();
-        eval::spread(encoder, &texts, spec.config.seed);
+        eval::embedding_stats(encoder, &texts, spec.config.seed);
     }
     if spec.config.forgetting.is_some() {
         eval::benchmark(encoder, "", suite.general());

@@ -5,8 +5,9 @@ use super::spec::RunSpec;
 use crate::ml::Result;
 use crate::ml::dataset::{PairDataset, TableKind};
 use crate::ml::encoder::{Encoder, Model};
-use crate::ml::eval::{self, Assessment, Evidence, Exam, RETENTION_NAME, token_pairs};
-use crate::ml::train::{Aim, LossKind, Split, TokenPair};
+use crate::ml::eval::{self, Assessment, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
+use crate::ml::target::ScoreTarget;
+use crate::ml::train::{LossKind, Split, TokenPair};
 
 /// All that a model is asked.
 pub(super) struct EvalSuite {
@@ -22,7 +23,7 @@ impl EvalSuite {
             Some(table) => Some((table.name.clone(), token_pairs(model, &table.read()?))),
             None => None,
         };
-        let validation = eval::judged(&split.validation, table.kind);
+        let validation = eval::scored_pairs(&split.validation, table.kind);
         Ok(Self { validation, benchmark, retention: token_pairs(model, &eval::retention_pairs()) })
     }
 
@@ -31,25 +32,25 @@ impl EvalSuite {
         self.benchmark.as_ref().map_or(&self.retention, |(_, pairs)| pairs)
     }
 
-    pub(super) fn evaluate(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Evidence) {
-        let aim = Aim::of(spec.config.loss, spec.dataset.lowest_means);
-        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, aim);
+    pub(super) fn evaluate(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Predictions) {
+        let target = ScoreTarget { measure: spec.config.loss.measure(), lowest_means: spec.dataset.lowest_means };
+        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, target);
         let benchmark = self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark_each(encoder, name, pairs));
         let (benchmark, on_benchmark) = benchmark.unzip();
         let (retention, on_retention) = eval::benchmark_each(encoder, RETENTION_NAME, &self.retention);
         let texts: Vec<&[u32]> = split.training.iter().chain(&split.validation).flat_map(TokenPair::texts).collect();
-        let evidence = Evidence {
+        let predictions = Predictions {
             validation: on_validation,
             benchmark: on_benchmark,
             retention: on_retention,
-            spread: eval::spread(encoder, &texts, spec.config.seed),
+            spread: eval::embedding_stats(encoder, &texts, spec.config.seed),
         };
-        (Evaluation { validation, benchmark, retention }, evidence)
+        (Evaluation { validation, benchmark, retention }, predictions)
     }
 
     /// What the base and the tuned model said, in that order, comes to.
-    pub(super) fn assess(&self, spec: &RunSpec, table: &PairDataset, [before, after]: [&Evidence; 2]) -> Assessment {
-        let exam = Exam {
+    pub(super) fn assess(&self, spec: &RunSpec, table: &PairDataset, [before, after]: [&Predictions; 2]) -> Assessment {
+        let asked = EvalPairs {
             table: (&spec.dataset.name, table),
             lowest_means: spec.dataset.lowest_means,
             validation: &self.validation,
@@ -58,7 +59,7 @@ impl EvalSuite {
             loss: spec.config.loss,
             seed: spec.config.seed,
         };
-        exam.assess(before, after)
+        asked.assess(before, after)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ml::dataset::PairDataset;
-use crate::ml::encoder::{Origin, spread_evenly};
+use crate::ml::encoder::{Origin, evenly_spaced};
 use crate::ml::eval::retention_pairs;
 
 /// Of the table, which reach the rows that training changed.
@@ -27,7 +27,7 @@ pub(super) fn golden_texts(table: &PairDataset, titles: &[String]) -> Vec<(Origi
     for (origin, from, count) in sources {
         let mut seen = BTreeSet::new();
         let distinct: Vec<&str> = from.into_iter().filter(|text| seen.insert(*text)).collect();
-        let new = spread_evenly(distinct, count).into_iter().filter(|text| taken.insert((*text).to_owned()));
+        let new = evenly_spaced(distinct, count).into_iter().filter(|text| taken.insert((*text).to_owned()));
         texts.extend(new.map(|text| (origin, text.to_owned())).collect::<Vec<_>>());
     }
     texts

@@ -17,7 +17,7 @@ use super::reporter::{MessageSink, Reporter, Saving, heatmap};
 use super::spec::{RunSpec, Saved};
 use super::tensorboard::Curves;
 use crate::ml::dataset::PairDataset;
-use crate::ml::encoder::{self, Model, Probes};
+use crate::ml::encoder::{self, GoldenVectors, Model};
 use crate::ml::error::sentence;
 use crate::ml::eval::{self, Calibration, token_pairs};
 use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainData, split, train};
@@ -142,7 +142,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     if let Some(calibration) = &assessment.calibration {
         save(calibration, &finished.join(CALIBRATION))?;
     }
-    Probes::of(&tuned, golden_texts(table, &spec.titles))?.write(&finished)?;
+    GoldenVectors::of(&tuned, golden_texts(table, &spec.titles))?.write(&finished)?;
     let report = Report {
         rows: Rows { training: split.training.len(), validation: split.validation.len(), leaking: split.leaking },
         trained,

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use super::card::card;
 use super::load_from;
 use super::usage::{onnx, sentence_transformers, torchscript};
-use crate::ml::encoder::{
-    self, PROBES, Probes, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript,
-};
+use crate::ml::encoder::{self, GOLDEN, GoldenVectors, TOKENIZER, write_onnx, write_standalone, write_torchscript};
+use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
@@ -52,13 +51,13 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
                 write_standalone(draft, &model, root)?;
                 // What else the folder tells of the model goes with it.
                 for name in files(folder)? {
-                    if name != PROBES && !draft.join(&name).exists() {
+                    if name != GOLDEN && !draft.join(&name).exists() {
                         copy(folder, &name)?;
                     }
                 }
-                if let Some(probes) = Probes::read(folder)? {
+                if let Some(golden) = GoldenVectors::read(folder)? {
                     // No row of the user's table goes along.
-                    probes.without_table().write(draft)?;
+                    golden.without_table().write(draft)?;
                 }
                 sentence_transformers(&model) + &card(draft)?
             }
