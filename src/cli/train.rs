@@ -211,7 +211,7 @@ fn spec(config: &Train, name: &str, model: PathBuf, folder: &Path, resume: Vec<S
         benchmark: other(&config.benchmark, Scores::Any, "benchmark.pairs")?,
         replay: other(&config.replay, Scores::Unit, "replay.pairs")?,
         titles: TITLES.map(str::to_owned).to_vec(),
-        recipe: recipe.name().to_owned(),
+        recipe: tables::choices::name_of(&recipe),
         config: settings(recipe, RecipeFacts::of(&rows, is_transformer(&root)), &config.settings)?,
         root,
         checkpoint_seconds: CHECKPOINT_SECONDS,

@@ -54,16 +54,6 @@ impl RecipeFacts {
 }
 
 impl Recipe {
-    /// As requests and rows have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Recommended => "recommended",
-            Self::Tutorial => "tutorial",
-            Self::Gentle => "gentle",
-            Self::Thorough => "thorough",
-        }
-    }
-
     /// The settings that the name stands for, with others in the place of some: a JSON object in which
     /// nested objects may be partial. A recipe's `contrast` belongs to its loss: with another loss it goes,
     /// unless it is given, too.
