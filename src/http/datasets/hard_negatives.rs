@@ -23,8 +23,8 @@ use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::{Choices, Column, Mapping};
 use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
 use crate::ml::dataset::stored::StoredPair;
+use crate::ml::eval::baseline::{ScoredPair, related, scored_pairs};
 use crate::ml::eval::mining::{Found, Mining, groups, hard_negatives};
-use crate::ml::eval::need::{AskedPair, asked, related};
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Purpose};
 
@@ -188,7 +188,8 @@ async fn relations(state: &AppState, dataset: &Dataset) -> Result<Relations> {
     let (rows, total) = table_texts::drawn(state, dataset, MOST_PAIRS, SEED).await?;
     let sampled = total > rows.len();
     // The strangers that join pairs without scores are no rows of the table.
-    let pairs: Vec<AskedPair> = asked(&rows, kind(dataset)).into_iter().filter(|pair| pair.place.is_some()).collect();
+    let pairs: Vec<ScoredPair> =
+        scored_pairs(&rows, kind(dataset)).into_iter().filter(|pair| pair.place.is_some()).collect();
     let sides = related(&pairs, meaning(dataset));
     let mut found = Relations { texts: Texts::default(), pairs: Vec::new(), together: Vec::new(), sampled };
     let mut seen = HashSet::new();

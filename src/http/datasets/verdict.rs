@@ -20,7 +20,7 @@ use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::eval::need::{Need, asked, need};
+use crate::ml::eval::baseline::{self, Baseline, scored_pairs};
 use crate::ml::similarity::cosine;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, ModelRow};
@@ -41,11 +41,11 @@ type Key = (String, String);
 
 /// Verdicts that were asked for lately, the last one first. A verdict is computed once, however many wait for it.
 #[derive(Default)]
-pub struct Verdicts(Mutex<VecDeque<(Key, Arc<OnceCell<Need>>)>>);
+pub struct Verdicts(Mutex<VecDeque<(Key, Arc<OnceCell<Baseline>>)>>);
 
 impl Verdicts {
     /// The place of a verdict, made or to be made.
-    fn place(&self, key: &Key) -> Arc<OnceCell<Need>> {
+    fn place(&self, key: &Key) -> Arc<OnceCell<Baseline>> {
         // Nothing panics while it holds the lock.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.iter().position(|(known, _)| known == key).and_then(|place| kept.remove(place));
@@ -80,7 +80,7 @@ struct VerdictBody {
     /// Whether these were drawn from more: at most 2,000 are asked.
     sampled: bool,
     #[serde(flatten)]
-    need: Need,
+    need: Baseline,
 }
 
 /// Ask whether a table needs training at all.
@@ -124,9 +124,9 @@ pub(crate) fn meaning(dataset: &Dataset) -> Option<LowestMeans> {
     }
 }
 
-async fn judge(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Need> {
+async fn judge(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Baseline> {
     let (pairs, _) = table_texts::drawn(state, dataset, MOST_PAIRS, SEED).await?;
-    let pairs = asked(&pairs, kind(dataset));
+    let pairs = scored_pairs(&pairs, kind(dataset));
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();
@@ -134,7 +134,7 @@ async fn judge(state: &AppState, caller: &Caller, dataset: &Dataset, row: &Model
     let meaning = meaning(dataset);
     let work = move || {
         let base: Vec<f64> = places.iter().map(|&(a, b)| cosine(embedded.vector(a), embedded.vector(b))).collect();
-        need(&pairs, &base, meaning)
+        baseline::check(&pairs, &base, meaning)
     };
     table_texts::compute(work).await
 }

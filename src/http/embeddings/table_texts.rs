@@ -11,7 +11,7 @@ use crate::http::embeddings::texts::{self, Reading};
 use crate::http::error::{ApiError, Result};
 use crate::http::state::AppState;
 use crate::ml::dataset::stored::{self, StoredPair};
-use crate::ml::eval::need::draw;
+use crate::ml::eval::baseline::draw;
 use crate::serving::ServedModel;
 use crate::store::{Dataset, ModelRow};
 

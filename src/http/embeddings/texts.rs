@@ -16,7 +16,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::middleware::metrics;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::encoder::Cut;
+use crate::ml::encoder::TruncationDirection;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::{EncodeOptions, Encoded, EncodedText, ServedModel};
 use crate::store::ModelRow;
@@ -135,8 +135,8 @@ pub(crate) async fn embed_with(
     check_dimensions(reading.dimensions, row.dimensions as usize)?;
     let model = state.pool.serve(row).await?;
     let cut = match reading.direction {
-        Direction::Right => Cut::Right,
-        Direction::Left => Cut::Left,
+        Direction::Right => TruncationDirection::Right,
+        Direction::Left => TruncationDirection::Left,
     };
     let options = |prompt| EncodeOptions { prompt, cut, refuse_long: reading.truncate == Some(false) };
     let of_queries = options(prompt(&model, reading.prompt.as_deref())?);

@@ -19,7 +19,7 @@ use crate::http::state::AppState;
 use crate::http::{datasets, jobs};
 use crate::jobs::model_id;
 use crate::ml::dataset::stored::StoredPair;
-use crate::ml::eval::need::{asked, best_cut, draw};
+use crate::ml::eval::baseline::{best_threshold, draw, scored_pairs};
 use crate::ml::eval::suggest::{Known, Suggestion, Why, suggest};
 use crate::ml::similarity::cosine;
 use crate::store::{Dataset, Job, ModelRow, Status};
@@ -122,14 +122,14 @@ async fn suggest_pairs(
         None => None,
     };
     let calibration = now.model.calibration.clone();
-    let cut = match calibration.as_ref().and_then(|known| known.middle_cut().map(|cut| (known, cut))) {
+    let cut = match calibration.as_ref().and_then(|known| known.middle().map(|cut| (known, cut))) {
         Some((known, cut)) => Some(known.measure.to_cosine(cut.best_f1.similarity)),
         None => found_cut(&state, &caller, &learned, &tuned).await?,
     };
     let work = move || {
         let base = before.as_ref().map(|before: &Embedded| before.vectors.as_slice());
         let count = texts.texts.len();
-        let known = Known { tuned: &now.vectors, base, texts: count, cut, labelled: &labelled };
+        let known = Known { tuned: &now.vectors, base, texts: count, threshold: cut, labelled: &labelled };
         (suggest(&known, limit), texts)
     };
     let (found, texts) = table_texts::compute(work).await?;
@@ -204,14 +204,14 @@ async fn labelled(state: &AppState, dataset: &Dataset, texts: Texts) -> Result<(
 /// Where a model without a calibration tells the related pairs of its own table from the others.
 async fn found_cut(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Option<f64>> {
     let (rows, _) = table_texts::drawn(state, dataset, CUT_ROWS, SEED).await?;
-    let pairs = asked(&rows, kind(dataset));
+    let pairs = scored_pairs(&rows, kind(dataset));
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();
     let embedded = table_texts::embed(state, caller, row, &texts.texts).await?;
     let cosines: Vec<f64> =
         places.iter().map(|&(left, right)| cosine(embedded.vector(left), embedded.vector(right))).collect();
-    Ok(best_cut(&pairs, &cosines, meaning(dataset)).map(|separation| separation.cut))
+    Ok(best_threshold(&pairs, &cosines, meaning(dataset)))
 }
 
 fn message(suggestion: &Suggestion, cut: Option<f64>) -> String {

@@ -14,8 +14,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::eval::TITLES;
-use crate::ml::similarity::cosine;
+use crate::ml::eval::{TITLES, each_with_each};
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::store::ModelRow;
 
@@ -149,10 +148,6 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
             )));
     }
     Ok(asked)
-}
-
-fn each_with_each(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    vectors.iter().map(|a| vectors.iter().map(|b| cosine(a, b)).collect()).collect()
 }
 
 /// The pairs of different texts that moved most; of equally far ones the first.
