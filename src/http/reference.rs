@@ -35,7 +35,9 @@ pub fn api_page() -> String {
     for tag in document["tags"].as_array().into_iter().flatten() {
         let (name, about) = (text(&tag["name"]), text(&tag["description"]));
         let _ = write!(page, "\n## {name}\n\n{about}\n\n| route | what | takes | scope |\n|---|---|---|---|\n");
-        for (path, method, operation) in operations(&document).filter(|(.., operation)| operation["tags"][0] == tag["name"]) {
+        for (path, method, operation) in
+            operations(&document).filter(|(.., operation)| operation["tags"][0] == tag["name"])
+        {
             let cells = [
                 format!("`{} {path}`", method.to_uppercase()),
                 what(operation),
@@ -121,6 +123,8 @@ fn scope(method: &str, path: &str) -> String {
     match access::need(&method, Some(path)) {
         Need::Nothing => "none".to_owned(),
         Need::OneOf([]) => "`admin`".to_owned(),
-        Need::OneOf(scopes) => scopes.iter().map(|scope| format!("`{}`", scope.name())).collect::<Vec<_>>().join(" or "),
+        Need::OneOf(scopes) => {
+            scopes.iter().map(|scope| format!("`{}`", scope.name())).collect::<Vec<_>>().join(" or ")
+        }
     }
 }

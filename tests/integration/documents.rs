@@ -47,8 +47,13 @@ fn every_link_of_a_document_leads_to_a_file_and_a_heading_that_are_there() {
             assert!(target.exists(), "{}: {link} is not there", path.display());
             if !heading.is_empty() {
                 let text = std::fs::read_to_string(&target).unwrap();
-                let mut headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
-                assert!(headings.any(|known| anchor(known) == heading), "{}: {link} has no such heading", path.display());
+                let mut headings =
+                    text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
+                assert!(
+                    headings.any(|known| anchor(known) == heading),
+                    "{}: {link} has no such heading",
+                    path.display()
+                );
             }
         }
     }
@@ -72,7 +77,8 @@ fn every_test_that_a_document_names_is_there() {
     let mut named = 0;
     for (path, text) in documents() {
         let is_claim = |word: &&str| {
-            word.matches('_').count() > 3 && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            word.matches('_').count() > 3
+                && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
         };
         for claim in quoted(&text).filter(is_claim) {
             named += 1;
