@@ -188,7 +188,7 @@ pub struct Train {
     /// What the table's lowest score says: unrelated, opposite or angular (0.5 is unrelated, 0 opposite).
     #[arg(long)]
     pub lowest_means: Option<String>,
-    /// The tuned model's id in the data folder; a server serves it after its next start.
+    /// The tuned model's id in the data folder, where a server finds it.
     #[arg(long, required_unless_present = "run")]
     pub name: Option<String>,
     /// A table of graded sentence pairs (CSV) that measures general ability before and after.
@@ -203,7 +203,7 @@ pub struct Train {
     /// A setting, as in --set epochs=5 or --set early_stopping.patience=2; as often as needed.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
-    /// The model to tune, by its id in the data folder.
+    /// The model to tune, by its id or name in the data folder.
     #[arg(long, default_value = "use-multilingual-v3")]
     pub model: String,
     /// Say what it would take, and do nothing.
