@@ -160,7 +160,8 @@ impl Label {
     }
 }
 
-fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T> {
+/// Reads fields as they were sent, or says which one is not as it should be.
+pub(crate) fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T> {
     serde_path_to_error::deserialize(&Value::Object(fields.clone())).map_err(|error| {
         let place = error.path().to_string();
         extract::data_error(&error.into_inner().to_string(), &place)
