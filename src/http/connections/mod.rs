@@ -1,8 +1,9 @@
 //! Connections: accepted by hand, since nobody else sets a limit on how long a request's head may take, on how
 //! many connections there are, and on how long the last of them may last.
 
-mod crowd;
-mod pace;
+mod activity;
+mod limiter;
+mod limits;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,24 +25,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::error::ApiError;
-use crowd::{Crowd, Seat};
-use pace::{InFlight, Paced};
-
-/// How many connections there may be, and how patient the server is with them.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// In all.
-    pub most: usize,
-    /// From one address; a network of 64 bits counts as one in IPv6.
-    pub most_of_an_address: usize,
-    /// From a connection's or a head's first byte to the head's end.
-    pub head: Duration,
-    /// Without a request, and without progress where the client does not read its answer.
-    pub idle: Duration,
-    /// For requests in flight when the server stops.
-    pub drain: Duration,
-}
+use crate::http::error::{ApiError, Code};
+use activity::{InFlight, Paced};
+use limiter::{Crowd, Seat};
+pub use limits::ConnectionLimits;
 
 /// Those that are told that there are too many connections; more are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;
@@ -74,7 +61,7 @@ pub(super) async fn serve(
         match crowd.enter(peer.ip()) {
             Some(seat) => drop(tokio::spawn(attend(stream, seat, router.clone(), graceful.watcher(), limits))),
             None => {
-                metrics::counter!("shamisen_errors_total", "code" => TOO_MANY).increment(1);
+                metrics::counter!("shamisen_errors_total", "code" => TOO_MANY.entry().code).increment(1);
                 if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
                     tokio::spawn(async move {
                         let _permit = permit;
@@ -127,15 +114,13 @@ async fn attend(stream: TcpStream, seat: Seat, router: Router, watcher: Watcher,
     }
 }
 
-const TOO_MANY: &str = "too_many_connections";
+const TOO_MANY: Code = Code::TooManyConnections;
 
 /// Says that there are too many connections, without reading what is asked.
 async fn refuse(mut stream: TcpStream) -> io::Result<()> {
-    let error = ApiError::unavailable(
-        TOO_MANY,
-        "There are too many connections, in all or from this address, and none of them is idle.",
-        1,
-    );
+    let error = ApiError::of(TOO_MANY)
+        .detail("There are too many connections, in all or from this address, and none of them is idle.")
+        .retry_after(1);
     let body = error.to_json();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",

@@ -1,0 +1,151 @@
+//! The errors of the layers below, as clients see them.
+
+use super::{ApiError, Code, model_not_found};
+use crate::datasets::ShelfError;
+use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
+use crate::ml::dataset::Problems;
+use crate::ml::error::sentence;
+use crate::serving::{EngineError, PoolError};
+
+/// The code of a layer below, which writes its codes as text.
+fn known(code: &str) -> Code {
+    Code::named(code).expect("a test finds every code of the sources in the table")
+}
+
+impl From<Problems> for ApiError {
+    fn from(problems: Problems) -> Self {
+        let mut error = Self::of(known(problems.code)).detail(problems.what).hint(problems.hint);
+        if problems.total > 0 {
+            error.0.title = "Some rows cannot be used";
+            error.0.errors_total = Some(problems.total);
+            error.0.errors_shown = Some(problems.shown.len());
+            error.0.errors = problems.shown;
+        }
+        error
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<ShelfError> for ApiError {
+    fn from(error: ShelfError) -> Self {
+        match error {
+            ShelfError::Problems(problems) => problems.into(),
+            ShelfError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            ShelfError::VersionGone(id) => Self::of(Code::DatasetNotFound)
+                .detail(format!("The dataset {id:?} was removed meanwhile."))
+                .hint("Send the table without version_of.")
+                .param("version_of"),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl ApiError {
+    /// Of a table that came in as `part` of the request.
+    pub(crate) fn of_table(error: ShelfError, part: &str) -> Self {
+        match error {
+            ShelfError::Problems(problems) => Self::from(problems).param(part),
+            other => other.into(),
+        }
+    }
+}
+
+impl From<crate::ml::Error> for ApiError {
+    /// Of a model's files: a full disk is told, anything else is for the log.
+    fn from(error: crate::ml::Error) -> Self {
+        match error {
+            crate::ml::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
+                ShelfError::File(cause).into()
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<PoolError> for ApiError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Unknown(wanted) => model_not_found(&wanted, None),
+            PoolError::Failed { model, failure } => {
+                let error = Self::of(known(failure.code))
+                    .detail(format!("The model {model} cannot be served, since {}.", failure.message));
+                if !failure.may_pass {
+                    return error;
+                }
+                let seconds = failure.retry_after();
+                error.retry_after(seconds).hint(format!("Try again in {seconds} s, or use another model."))
+            }
+            PoolError::Pinned(model) => {
+                Self::of(Code::ModelPinned).detail(format!("{model} is pinned: it is to stay in memory."))
+            }
+            PoolError::BaseOfLoaded { model, tuned } => Self::of(Code::BaseInUse).detail(format!(
+                "{model} shares its weights with the tuned models {}, which are in memory.",
+                tuned.join(", ")
+            )),
+            PoolError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Overloaded { waiting, seconds } => {
+                Self::of(Code::Overloaded).detail(format!("{waiting} texts are waiting already.")).retry_after(seconds)
+            }
+            EngineError::Closed => Self::of(Code::Stopping).retry_after(5),
+            EngineError::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<QueueError> for ApiError {
+    fn from(error: QueueError) -> Self {
+        let detail = sentence(&error.to_string());
+        match error {
+            QueueError::Config(crate::ml::Error::Config { field, .. }) => {
+                Self::of(Code::ConfigNotUsable).param(format!("config.{field}")).detail(detail)
+            }
+            QueueError::Config(other) => Self::internal(other),
+            QueueError::NotForTraining(_) => Self::of(Code::DatasetIsBenchmark).param("dataset_id").detail(detail),
+            QueueError::NotABenchmark(_) => Self::of(Code::DatasetIsNoBenchmark).param("benchmark_id").detail(detail),
+            QueueError::DatasetGone(_) => {
+                Self::of(Code::DatasetNotFound).param("dataset_id").detail(detail).hint("Upload it again.")
+            }
+            QueueError::TooFewPairs { .. } => Self::of(Code::TooFewPairs)
+                .param("dataset_id")
+                .detail(detail)
+                .hint(format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable.")),
+            QueueError::NameTaken(_) => Self::of(Code::NameTaken).param("name").detail(detail),
+            QueueError::KeyReused => Self::of(Code::IdempotencyKeyReused).detail(detail),
+            QueueError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlanError> for ApiError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Queue(error) => error.into(),
+            PlanError::Trainer(error) => Self::internal(format!("{error:#}")),
+        }
+    }
+}
+
+impl From<CancelError> for ApiError {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Unknown => Self::of(Code::JobNotFound).detail("There is no such job."),
+            CancelError::Over(status) => {
+                let status = format!("{status:?}").to_lowercase();
+                Self::of(Code::JobIsOver).detail(format!("The job is over: it is {status}."))
+            }
+            CancelError::Store(error) => error.into(),
+        }
+    }
+}

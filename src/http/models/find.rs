@@ -1,0 +1,36 @@
+//! A model by its id, alias or name.
+
+use crate::http::error::words::nearest;
+use crate::http::error::{ApiError, Code, Result, model_not_found};
+use crate::http::state::AppState;
+use crate::store::{Deletion, ModelRow};
+
+/// A model by its id, alias or name, or an error that names the nearest one.
+pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> {
+    if let Some(row) = state.models.find(wanted).await? {
+        return Ok(row);
+    }
+    let models = state.store.models().await?;
+    let aliases = state.store.aliases().await?;
+    let known = models.iter().flat_map(|row| [row.model_id.as_str(), row.name.as_str()]);
+    Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
+}
+
+/// Deletes a tuned model that nothing needs; what it was.
+pub(crate) async fn delete(state: &AppState, wanted: &str) -> Result<ModelRow> {
+    let row = resolve(state, wanted).await?;
+    match state.models.remove(&row.model_id).await? {
+        Deletion::Deleted => {
+            state.pool.forget(&row.model_id);
+            Ok(row)
+        }
+        Deletion::Unknown => Err(model_not_found(wanted, None)),
+        Deletion::IsBase => Err(ApiError::of(Code::ModelIsBase)
+            .detail(format!("{} is a base model; only tuned ones can be deleted here.", row.name))),
+        Deletion::HasAliases(aliases) => {
+            Err(ApiError::of(Code::ModelHasAlias).detail(format!("The alias {} means this model.", aliases.join(", "))))
+        }
+        Deletion::InUse(jobs) => Err(ApiError::of(Code::ModelInUse)
+            .detail(format!("The job {} begins with this model and is not over.", jobs.join(", ")))),
+    }
+}
