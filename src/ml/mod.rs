@@ -31,6 +31,7 @@ pub use error::{Error, Result};
 pub use tables::similarity;
 
 /// The old paths, until every caller says `tables`.
+#[allow(missing_docs)]
 pub mod dataset {
     pub use tables::*;
     pub mod checks {

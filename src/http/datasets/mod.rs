@@ -13,25 +13,24 @@ pub(crate) mod verdict;
 mod versions;
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::Upload;
 use crate::http::error::Result;
 use crate::http::extract::idempotency::idempotency_key;
 use crate::http::extract::{Path, Query};
+use crate::http::reply::created;
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::store::Dataset;
 use body::{CreateBody, CreateForm, DatasetBody, VersionWish};
 pub(crate) use find::{find, remove};
 use options::{Label, Wishes};
-pub(crate) use upload::upload_of;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -97,8 +96,7 @@ async fn create_dataset(
         Some(id) => Some(find(&state, id, "version_of").await?.dataset_id),
         None => None,
     };
-    let upload = Upload { version_of, ..upload_of(&state, sent.table, sent.label, sent.wishes).await? };
-    let (dataset, new) = state.datasets.add(upload).await?;
+    let (dataset, new) = upload::store(&state, sent.table, sent.label, sent.wishes, version_of).await?;
     if let Some(key) = &key {
         state.store.remember_dataset_request(key, &sent.sha256, &dataset.dataset_id).await?;
     }
@@ -106,9 +104,7 @@ async fn create_dataset(
 }
 
 fn stored(dataset: Dataset, new: bool) -> Response {
-    let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    (status, location, axum::Json(DatasetBody::from(dataset))).into_response()
+    created(new, format!("/datasets/{}", dataset.dataset_id), DatasetBody::from(dataset))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::datasets::body::PairRow;
 use crate::http::datasets::options::{self, Wishes};
-use crate::http::error::Result;
+use crate::http::error::{ApiError, Result};
 use crate::http::extract;
 use crate::http::reply::rfc3339;
 use crate::http::state::AppState;
@@ -110,7 +110,7 @@ impl CreateBody {
         let mut schema = CreateForm::schema();
         let fields = own_fields(&mut schema).map(|fields| fields.properties.keys().map(String::as_str));
         let known: Vec<&str> = fields.into_iter().flatten().chain(["pairs"]).chain(options::READING).collect();
-        Err(options::unknown(unknown, &known))
+        Err(ApiError::unknown_field(unknown, &known))
     }
 
     /// Out of a form's parts.
@@ -120,7 +120,7 @@ impl CreateBody {
             let value = match part.name.as_str() {
                 "config" | "titles" => part.json()?,
                 // Rows come as a file, or as JSON.
-                "pairs" => return Err(options::unknown(&part.name, &["file"])),
+                "pairs" => return Err(ApiError::unknown_field(&part.name, &["file"])),
                 _ => Value::from(part.text()?),
             };
             // A browser's form sends fields that were left empty.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
@@ -15,9 +15,10 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
+use crate::http::reply::file::attachment;
 use crate::http::state::AppState;
 use crate::registry::{self, ExportFormat, ModelRegistry};
 use crate::store::ModelRow;
@@ -93,24 +94,11 @@ async fn export_model(
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || made.send(&sender));
     let body = stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|part| (part, receiver)) });
-    let headers =
-        [(header::CONTENT_TYPE, "application/x-tar".to_owned()), (header::CONTENT_DISPOSITION, disposition(&name))];
-    Ok((headers, Body::from_stream(body)).into_response())
-}
-
-/// `attachment`, with the id as the file's name where it is plain; a base model's id is a folder's name.
-fn disposition(id: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let name = if id.bytes().all(plain) { id } else { "model" };
-    format!("attachment; filename=\"{name}.tar\"")
+    Ok(attachment(&format!("{name}.tar"), "application/x-tar", Body::from_stream(body)))
 }
 
 fn busy() -> ApiError {
-    ApiError::new(
-        (StatusCode::SERVICE_UNAVAILABLE, "exports_busy", "Not now"),
-        "Other exports are being made and sent, as many as may be at once.",
-        "Try again when one of them is over.",
-    )
+    ApiError::of(Code::ExportsBusy).detail("Other exports are being made and sent, as many as may be at once.")
 }
 
 /// An export on the disk. It goes when this goes.
