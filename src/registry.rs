@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 use crate::ml::encoder::{self, Model};
 use crate::ml::eval::Calibration;
 use crate::ml::{Error, Result};
-use crate::store::{self, Deletion, Kind, ModelRow, Status, Store};
+use crate::store::{self, Deletion, Kind, ModelRow, Status, Store, StoreError};
 
 pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
@@ -248,9 +248,7 @@ impl ModelRegistry {
             pinned: false,
         };
         match self.store.upsert_model(&row).await {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                anyhow::bail!("a tuned model has its name; rename the folder")
-            }
+            Err(StoreError::Taken { .. }) => anyhow::bail!("a tuned model has its name; rename the folder"),
             other => other?,
         }
         self.store.set_first_alias(DEFAULT_ALIAS, id).await?;

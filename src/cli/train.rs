@@ -174,7 +174,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
         file: pairs,
         kind: inspection.kind.unwrap_or_default(),
         lowest_means: inspection.choices.lowest_means,
-        format: serde_json::to_value(inspection.dialect.format)?.as_str().unwrap_or_default().to_owned(),
+        format: inspection.dialect.format.name().to_owned(),
         sha256: hash.finish(),
     })
 }

@@ -16,6 +16,7 @@ use super::extract::{Path, Query};
 use super::{AppState, codes, dataset_rows};
 use crate::datasets::{AnnotationWords, RowsWanted};
 use crate::ml::dataset::annotate::Similarities;
+use crate::ml::dataset::source::FileFormat;
 use crate::store::Dataset;
 
 /// Bytes that are read of a file at a time.
@@ -88,7 +89,7 @@ pub(crate) async fn download_dataset(
 /// The file's name without what it was packed in, and with the ending that it comes back with.
 fn annotated_name(dataset: &Dataset) -> String {
     let name = dataset.name.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".parquet");
-    let ending = if dataset.format == "parquet" { "csv" } else { &dataset.format };
+    let ending = if dataset.format == FileFormat::Parquet { "csv" } else { dataset.format.name() };
     let has_one = name.rsplit_once('.').is_some_and(|(_, ending)| (2..=5).contains(&ending.len()) && ending.is_ascii());
     if has_one { name.to_owned() } else { format!("{name}.{ending}") }
 }

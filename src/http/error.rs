@@ -16,7 +16,7 @@ use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::dataset::{Problem, Problems};
 use crate::ml::error::sentence;
 use crate::serving::{EngineError, PoolError};
-use crate::store::JobError;
+use crate::store::{JobError, StoreError};
 
 /// The edge's result.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -252,8 +252,8 @@ impl From<Problems> for ApiError {
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         Self::internal(error)
     }
 }

@@ -17,7 +17,7 @@ use super::models::resolve;
 use super::table_texts::{self, Texts};
 use super::verdict::meaning;
 use super::{AppState, datasets, names};
-use crate::datasets::{Around, ShelfError, Upload, kind};
+use crate::datasets::{Around, ShelfError, Upload};
 use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::{Choices, Column, Mapping};
 use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
@@ -200,7 +200,7 @@ async fn relations(state: &AppState, dataset: &Dataset) -> Result<Relations> {
     let (rows, total) = table_texts::drawn(state, dataset, MOST_PAIRS, SEED).await?;
     let sampled = total > rows.len();
     // The strangers that join pairs without scores are no rows of the table.
-    let pairs: Vec<AskedPair> = asked(&rows, kind(dataset)).into_iter().filter(|pair| pair.place.is_some()).collect();
+    let pairs: Vec<AskedPair> = asked(&rows, dataset.kind).into_iter().filter(|pair| pair.place.is_some()).collect();
     let sides = related(&pairs, meaning(dataset));
     let mut found = Relations { texts: Texts::default(), pairs: Vec::new(), together: Vec::new(), sampled };
     let mut seen = HashSet::new();

@@ -14,12 +14,11 @@ use utoipa_axum::routes;
 use super::caller::Caller;
 use super::error::{ApiError, Result};
 use super::extract::{self, Path, Query, content_type};
-use super::job_body::{Beside, CreateBody, CreateForm, JobBody, JobOrEstimate};
+use super::job_body::{CreateBody, CreateForm, JobBody, JobOrEstimate};
 use super::models::resolve;
 use super::upload::{self, LONGEST_JSON, Table};
 use super::wishes::{Label, Wishes};
 use super::{AppState, datasets, events, metrics, names};
-use crate::datasets::facts;
 use crate::jobs::{JobRequest, Plan};
 use crate::keys::Scope;
 use crate::ml::dataset::source::FileFormat;
@@ -174,7 +173,7 @@ pub(crate) async fn resolve_request(
     };
     let wishes = Wishes::of(&body.reading)?;
     let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
-    let config = settings(recipe, facts(&dataset, state.queue.models.is_transformer(&model)), body.config.as_ref())?;
+    let config = settings(recipe, dataset.facts(state.queue.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
         dataset,
@@ -300,8 +299,8 @@ struct Jobs {
 )]
 async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<axum::Json<Jobs>> {
     let rows = state.queue.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
-    let beside = Beside::read(&state).await?;
-    let jobs = rows.into_iter().map(|job| JobBody::new(Job { report: None, ..job }, &beside)).collect();
+    let queue = state.queue.store.queued_jobs().await?;
+    let jobs = rows.into_iter().map(|job| JobBody::new(job, &queue)).collect();
     Ok(axum::Json(Jobs { jobs }))
 }
 

@@ -15,7 +15,7 @@ use super::models::resolve;
 use super::table_texts::{self, Embedded, Texts};
 use super::verdict::meaning;
 use super::{AppState, datasets, jobs};
-use crate::datasets::{ShelfError, kind};
+use crate::datasets::ShelfError;
 use crate::jobs::model_id;
 use crate::ml::dataset::stored::StoredPair;
 use crate::ml::eval::need::{asked, best_cut, draw};
@@ -203,7 +203,7 @@ async fn labelled(state: &AppState, dataset: &Dataset, texts: Texts) -> Result<(
 /// Where a model without a calibration tells the related pairs of its own table from the others.
 async fn found_cut(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Option<f64>> {
     let (rows, _) = table_texts::drawn(state, dataset, CUT_ROWS, SEED).await?;
-    let pairs = asked(&rows, kind(dataset));
+    let pairs = asked(&rows, dataset.kind);
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();

@@ -16,7 +16,6 @@ use super::extract::{Path, Query};
 use super::models::resolve;
 use super::table_texts::{self, Texts};
 use super::{AppState, datasets};
-use crate::datasets::{kind, lowest_means};
 use crate::ml::dataset::TableKind;
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::eval::need::{Need, asked, need};
@@ -107,7 +106,7 @@ async fn judge_need(
         dataset_id: dataset.dataset_id.clone(),
         model: row.model_id,
         model_fingerprint: row.fingerprint,
-        lowest_means: lowest_means(&dataset),
+        lowest_means: dataset.lowest_means,
         pairs: rows.min(MOST_PAIRS),
         sampled: rows > MOST_PAIRS,
         need,
@@ -117,15 +116,15 @@ async fn judge_need(
 /// What the lowest score of a table means to a model: a table without scores has 1 for what belongs together and 0
 /// for what does not.
 pub(crate) fn meaning(dataset: &Dataset) -> Option<LowestMeans> {
-    match kind(dataset) {
+    match dataset.kind {
         TableKind::PairPositive | TableKind::Triplet => Some(LowestMeans::Unrelated),
-        TableKind::PairScore | TableKind::PairClass => lowest_means(dataset),
+        TableKind::PairScore | TableKind::PairClass => dataset.lowest_means,
     }
 }
 
 async fn judge(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Need> {
     let (pairs, _) = table_texts::drawn(state, dataset, MOST_PAIRS, SEED).await?;
-    let pairs = asked(&pairs, kind(dataset));
+    let pairs = asked(&pairs, dataset.kind);
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();

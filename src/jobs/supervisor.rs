@@ -120,9 +120,10 @@ impl Supervisor {
         tracing::info!(job = job.job_id, attempt = job.attempt, "job started");
         self.queue.wake();
         let folder = self.config.runs.join(&job.job_id).join(format!("t{}", job.lease_token));
-        let outcome = match self.prepare(job, &folder).await {
-            Ok(()) => self.supervise(job, &folder, stop).await,
-            Err(error) => Err(error),
+        let outcome = match (job.config.objection(), self.prepare(job, &folder).await) {
+            (Some(error), _) => Ok(Outcome::Failed(error)),
+            (None, Ok(())) => self.supervise(job, &folder, stop).await,
+            (None, Err(error)) => Err(error),
         };
         let outcome =
             outcome.unwrap_or_else(|error| Outcome::Died(format!("the trainer could not be started: {error:#}")));
@@ -158,9 +159,9 @@ impl Supervisor {
             dataset: &pairs,
             benchmark: benchmark.as_ref(),
             replay: replay.as_ref(),
-            titles: &job.titles.0,
+            titles: &job.titles,
             recipe: &job.recipe,
-            config: &job.config.0,
+            config: &job.config.settings,
         };
         let resume = store
             .checkpoints(&job.job_id)

@@ -238,7 +238,7 @@ struct FileContent(String);
 async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
     let body = dataset_file::bytes_of(&state, &dataset).await?;
-    let ending = &dataset.format;
+    let ending = dataset.format.name();
     let disposition = format!("attachment; filename=\"{id}.{ending}\"");
     let headers =
         [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, disposition)];

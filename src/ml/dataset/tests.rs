@@ -222,8 +222,8 @@ fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
     let score = |row: usize| table.pairs.iter().find(|pair| pair.row == row).map(|pair| pair.score);
     assert_eq!((score(49), score(50), score(45), score(47)), (Some(0.8), Some(0.9), Some(1.0), Some(0.5)));
     assert_eq!(table.pairs[43].right, "医者\r\n（内科）");
-    assert_eq!(stored.scores["lowest"], 0.0);
-    assert_eq!(stored.scores["highest"], 1.0);
+    assert_eq!(stored.scores.lowest, 0.0);
+    assert_eq!(stored.scores.highest, 1.0);
 }
 
 #[test]

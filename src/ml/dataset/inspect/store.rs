@@ -2,15 +2,13 @@
 
 use std::io::Write;
 
-use serde_json::json;
-
 use super::super::checks::Fate;
 use super::super::reading::rows::Reader;
 use super::super::reading::{OnBadRow, columns};
 use super::super::source::{Fault, Input, Source};
 use super::super::stored::Writer;
 use super::super::{POSITIVE_FROM, Pair, Problems};
-use super::{Inspection, Stored};
+use super::{Inspection, ScoreSummary, Stored};
 
 /// Writes an inspected table's pairs as a table of our own (`stored.rs`), fixes applied.
 ///
@@ -121,16 +119,19 @@ impl Summary {
         self.positives += usize::from(score >= POSITIVE_FROM);
     }
 
-    fn told(&mut self) -> serde_json::Value {
+    fn told(&mut self) -> ScoreSummary {
         self.scores.sort_unstable();
         let scores = || self.scores.iter().map(|bits| f64::from_bits(*bits));
         let distinct = self.scores.chunk_by(|one, other| one == other).count();
-        json!({
-            "lowest": scores().fold(f64::INFINITY, f64::min),
-            "highest": scores().fold(f64::NEG_INFINITY, f64::max),
-            "mean": self.sum / self.scores.len() as f64,
-            "distinct": distinct,
-            "positives": self.positives,
-        })
+        let count = self.scores.len() as f64;
+        let mean = self.sum / count;
+        ScoreSummary {
+            lowest: scores().fold(f64::INFINITY, f64::min),
+            highest: scores().fold(f64::NEG_INFINITY, f64::max),
+            // The sum of a benchmark's scores may lie beyond all numbers, their mean does not.
+            mean: if mean.is_finite() { mean } else { scores().map(|score| score / count).sum() },
+            distinct,
+            positives: Some(self.positives),
+        }
     }
 }
