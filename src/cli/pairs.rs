@@ -71,7 +71,7 @@ fn load(config: &Pairs) -> anyhow::Result<Model> {
         Some((models, id)) => registry::load_by_id(models, id)?,
         None => registry::load_by_id(&config.data.join("models"), &config.model)?,
     };
-    model.encoder.freeze(&Arc::new(TokenCache::default()));
+    model.encoder.prepare_inference(&Arc::new(TokenCache::default()));
     Ok(model)
 }
 
@@ -128,6 +128,6 @@ fn tell_made(made: &Made, config: &Pairs, holds_out: bool) {
 }
 
 fn counts(counts: &Counts) -> String {
-    let told = counts.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
+    let told = counts.iter().map(|(kind, count)| format!("{count} {}", tables::choices::name_of(kind)));
     told.collect::<Vec<_>>().join(", ")
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::log;
 use crate::config::{Connections, Serve};
 use crate::datasets::{Around, DatasetShelf, Upload};
-use crate::http::{self, AppState, ConnectionLimits, Life, Limits, Meter, Shared};
+use crate::http::{self, App, AppState, ConnectionLimits, Life, Limits, Meter};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
 use crate::ml::dataset::reading::Choices;
@@ -102,10 +102,13 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     };
     let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let stop = CancellationToken::new();
-    let queue = JobQueue::new(store.clone(), datasets, models.clone());
+    let queue = JobQueue::new(store.clone(), datasets.clone(), models.clone());
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
-    let state = Arc::new(Shared {
+    let state = Arc::new(App {
+        store: store.clone(),
+        datasets,
+        models: models.clone(),
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
         pool: Arc::new(ModelPool::new(models, PoolLimits { models: config.max_models, bytes: config.max_model_bytes })),

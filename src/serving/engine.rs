@@ -14,7 +14,7 @@ use super::ServedModel;
 use super::batcher::{Batcher, Waiting, Work, cost};
 use super::meter;
 use super::vector_cache::VectorCache;
-use crate::ml::encoder::{Cut, Tokens, encode_all_raw};
+use crate::ml::encoder::{Tokens, TruncationDirection, encode_all_raw};
 
 /// Tokens of one forward pass, over all requests in it.
 pub const BATCH_TOKENS: usize = 1024;
@@ -47,7 +47,7 @@ pub struct EncodeOptions {
     /// What stands in front of each text.
     pub prompt: String,
     /// Which end of a text that is too long is cut.
-    pub cut: Cut,
+    pub cut: TruncationDirection,
     /// A text that is too long gets no vector.
     pub refuse_long: bool,
 }

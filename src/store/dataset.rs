@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
+use tables::TableKind;
+use tables::choices::{FileFormat, LowestMeans, TableOptions};
+use tables::inspect::ScoreSummary;
 
 use super::word::{Word, word};
 use super::{Result, Store, StoreError, now};
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::inspect::ScoreSummary;
-use crate::ml::dataset::reading::{Choices, LowestMeans};
-use crate::ml::dataset::source::FileFormat;
 use crate::ml::train::RecipeFacts;
 
 /// What a dataset is for.
@@ -114,8 +113,8 @@ pub struct NewDataset<'a> {
 
 impl Dataset {
     /// How the file is read. What this program cannot read is an error: nothing is assumed in its place.
-    pub fn choices(&self) -> Result<Choices> {
-        Choices::deserialize(&self.choices)
+    pub fn choices(&self) -> Result<TableOptions> {
+        TableOptions::deserialize(&self.choices)
             .map_err(|error| StoreError::other(format!("the choices of the dataset {}: {error}", self.dataset_id)))
     }
 

@@ -176,6 +176,23 @@ pub struct Job {
     pub openai: Option<OpenAiNotes>,
 }
 
+impl Job {
+    /// Why this program cannot train it, where it cannot: nothing else is trained in the place of what it asks for.
+    pub fn objection(&self) -> Option<JobError> {
+        if self.config.unread.is_empty() {
+            return None;
+        }
+        let names = self.config.unread.join(", ");
+        Some(JobError {
+            code: "config_not_usable".to_owned(),
+            message: format!(
+                "The job comes from another version of this program, and this one cannot read some of its settings: {names}."
+            ),
+            hint: "Post the job again with settings that there are.".to_owned(),
+        })
+    }
+}
+
 /// A job about to be queued.
 #[derive(Debug)]
 pub struct NewJob<'a> {

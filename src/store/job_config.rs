@@ -4,7 +4,6 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::JobError;
 use crate::ml::train::TrainConfig;
 
 /// A job's settings, resolved, as far as this program can read them.
@@ -46,25 +45,6 @@ impl From<String> for JobConfig {
 /// Whether a setting is known and may have this value.
 fn can_be(name: &str, value: &Value) -> bool {
     serde_json::from_value::<TrainConfig>(json!({ name: value })).is_ok()
-}
-
-impl JobConfig {
-    /// Why a job with these settings cannot be trained: nothing else is trained in their place.
-    pub fn objection(&self) -> Option<JobError> {
-        if self.unread.is_empty() {
-            return None;
-        }
-        let names = self.unread.join(", ");
-        Some(JobError {
-            code: "config_not_usable".to_owned(),
-            message: format!(
-                "The job was queued by another version of this program, and this one cannot read all its settings: {names}."
-            ),
-            hint:
-                "Post the job again with settings that GET /jobs/{id} shows, or run it with the version that queued it."
-                    .to_owned(),
-        })
-    }
 }
 
 impl Serialize for JobConfig {

@@ -46,6 +46,9 @@ pub struct Store {
     reader: SqlitePool,
     /// Grows with each change of models or aliases.
     models_version: Arc<AtomicU64>,
+    /// Transactions that are still to be refused.
+    #[cfg(test)]
+    refusals: Arc<AtomicU64>,
 }
 
 /// Tells whoever keeps what the tables of models and aliases say that they have changed, when it goes out of scope:
@@ -94,7 +97,13 @@ impl Store {
         }
         sqlx::migrate!().run(&writer).await.map_err(StoreError::other)?;
         let reader = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader, models_version: Arc::default() })
+        Ok(Self {
+            writer,
+            reader,
+            models_version: Arc::default(),
+            #[cfg(test)]
+            refusals: Arc::default(),
+        })
     }
 
     /// A number that grows with each change of models or aliases. What was read after the number stayed the same
@@ -108,7 +117,23 @@ impl Store {
         ModelsChange(&self.models_version)
     }
 
+    /// Lets the database be away for the next transactions that write.
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&self, times: u64) {
+        self.refusals.store(times, Ordering::Release);
+    }
+
+    /// Of those, how many were not begun yet.
+    #[cfg(test)]
+    pub(crate) fn refusals_left(&self) -> u64 {
+        self.refusals.load(Ordering::Acquire)
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        #[cfg(test)]
+        if self.refusals.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok() {
+            return Err(sqlx::Error::PoolTimedOut.into());
+        }
         Ok(self.writer.begin_with("begin immediate").await?)
     }
 

@@ -5,10 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Type};
-
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::dataset::source::FileFormat;
+use tables::TableKind;
+use tables::choices::{FileFormat, LowestMeans};
 
 /// A column's word. One that this program does not know is an error, and never a default in silence.
 pub struct Word<T>(T);

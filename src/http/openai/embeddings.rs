@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::caller::Caller;
+use crate::http::auth::caller::Caller;
+use crate::http::embeddings::text_list;
+use crate::http::embeddings::texts::{self, Reading};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Json;
-use crate::http::models::resolve;
-use crate::http::text_list;
-use crate::http::texts::{self, Reading};
-use crate::http::{AppState, schema};
+use crate::http::models::find::resolve;
+use crate::http::reply::schema;
+use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -6,25 +6,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::{Deserialize, Serialize};
+use rand_chacha::rand_core::SeedableRng;
+use tables::draws::shuffle;
 
-use super::{TokenPair, TrainConfig};
+use super::config::TrainConfig;
+use super::options::SplitKind;
+use tables::ties::tie;
+
+use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
-
-/// How rows are split: the last ones validate (`tail`), or those that the seed draws (`random`), or the same
-/// with rows that share a text on one side (`grouped`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitKind {
-    /// The last rows of the file validate, as with Keras' `validation_split`.
-    #[default]
-    Tail,
-    /// Rows drawn by the seed validate, each score in its share.
-    Random,
-    /// The same, and rows that share a text stay together.
-    Grouped,
-}
 
 /// A table split in two. Rows keep the order of the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,8 +48,8 @@ pub fn split(pairs: Vec<TokenPair>, config: &TrainConfig) -> Result<Split> {
         SplitKind::Grouped => grouped(&pairs, wanted, config.seed),
     };
     if validates.is_empty() || validates.len() == rows {
-        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows".to_owned();
-        return Err(Error::Config { field: "split", reason });
+        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows";
+        return Err(Error::config("split", reason));
     }
     let (mut training, mut validation) = (Vec::new(), Vec::new());
     for (row, pair) in pairs.into_iter().enumerate() {
@@ -136,38 +126,6 @@ fn grouped(pairs: &[TokenPair], wanted: usize, seed: u64) -> (HashSet<usize>, us
         }
         hubs += 1 + hubs / 4;
         hubs = hubs.min(texts.len());
-    }
-}
-
-/// The connected components of rows, each list of rows being tied (union-find).
-pub(crate) fn tie<'a>(rows: usize, ties: impl Iterator<Item = &'a [usize]>) -> Vec<Vec<usize>> {
-    fn root(parent: &mut [usize], mut row: usize) -> usize {
-        while parent[row] != row {
-            parent[row] = parent[parent[row]];
-            row = parent[row];
-        }
-        row
-    }
-    let mut parent: Vec<usize> = (0..rows).collect();
-    for tied in ties {
-        for pair in tied.windows(2) {
-            let (a, b) = (root(&mut parent, pair[0]), root(&mut parent, pair[1]));
-            parent[a.max(b)] = a.min(b);
-        }
-    }
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for row in 0..rows {
-        groups.entry(root(&mut parent, row)).or_default().push(row);
-    }
-    groups.into_values().collect()
-}
-
-/// Fisher and Yates' shuffle.
-pub(super) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for last in (1..items.len()).rev() {
-        // An even draw from 0..=last but for a bias of 2^-64.
-        let draw = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-        items.swap(last, draw as usize);
     }
 }
 

@@ -1,5 +1,6 @@
+use tables::choices::{LowestMeans, OnBadRow, TableOptions};
+
 use super::*;
-use crate::ml::dataset::reading::{Choices, LowestMeans, OnBadRow};
 
 fn ids(datasets: Vec<Dataset>) -> Vec<String> {
     datasets.into_iter().map(|dataset| dataset.dataset_id).collect()
@@ -31,7 +32,11 @@ async fn a_dataset_is_told_as_it_was_stored() {
         (&dataset.findings, &dataset.choices),
         (&json!([{ "code": "x" }]), &serde_json::from_str(choices).unwrap())
     );
-    let read = Choices { lowest_means: Some(LowestMeans::Angular), on_bad_row: OnBadRow::Skip, ..Choices::default() };
+    let read = TableOptions {
+        lowest_means: Some(LowestMeans::Angular),
+        on_bad_row: OnBadRow::Skip,
+        ..TableOptions::default()
+    };
     assert_eq!(dataset.choices().unwrap(), read);
     assert_eq!((dataset.family.as_str(), dataset.version, dataset.version_of, dataset.latest), ("ds_1", 1, None, true));
     assert!(world.store.dataset("ds_2").await.unwrap().is_none());

@@ -267,12 +267,12 @@ async fn a_setting_that_this_program_does_not_know_hides_no_job_and_is_named() {
         )
         .await;
     let jobs = world.jobs(None, 10).await.unwrap();
-    assert_eq!((jobs.len(), jobs[0].config.objection()), (2, None));
+    assert_eq!((jobs.len(), jobs[0].objection()), (2, None));
     let config = &jobs[1].config;
     assert_eq!(config.unread, ["early_stopping.mood", "frozen", "loss"]);
     assert_eq!((config.settings.epochs, config.settings.batch_size), (7, world.config.batch_size));
     assert_eq!(json!(config), json!({ "epochs": 7, "early_stopping": { "patience": 9 } }));
-    let objection = config.objection().unwrap();
+    let objection = jobs[1].objection().unwrap();
     assert_eq!(objection.code, "config_not_usable");
     assert!(objection.message.contains("early_stopping.mood, frozen, loss"), "{}", objection.message);
 }
@@ -285,7 +285,7 @@ async fn settings_that_cannot_be_read_at_all_are_shown_as_none_and_hide_nothing(
         world.alter(unreadable).await;
         let job = world.jobs(None, 10).await.unwrap().remove(0);
         assert_eq!((&job.config.unread[..], json!(job.config)), (&["config".to_owned()][..], json!({})));
-        assert!(job.config.objection().is_some());
+        assert!(job.objection().is_some());
     }
     // It is claimed as any other, so that it ends with its reason.
     assert_eq!(world.claim_job().await.unwrap().unwrap().config.unread, ["config"]);
@@ -296,7 +296,7 @@ async fn settings_from_before_some_were_there_have_these_by_default() {
     let world = World::open().await;
     world.queue("job_1").await;
     world.alter(r#"update job set config = '{"epochs": 7}'"#).await;
-    let config = world.row("job_1").await.config;
-    assert_eq!(config.settings, TrainConfig { epochs: 7, ..TrainConfig::default() });
-    assert_eq!((config.objection(), json!(config)), (None, json!(config.settings)));
+    let job = world.row("job_1").await;
+    assert_eq!(job.config.settings, TrainConfig { epochs: 7, ..TrainConfig::default() });
+    assert_eq!((job.objection(), json!(job.config)), (None, json!(job.config.settings)));
 }

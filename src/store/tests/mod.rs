@@ -15,10 +15,11 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 
+use tables::TableKind;
+use tables::choices::FileFormat;
+use tables::inspect::ScoreSummary;
+
 use super::*;
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::inspect::ScoreSummary;
-use crate::ml::dataset::source::FileFormat;
 use crate::ml::train::TrainConfig;
 
 /// A store with a base model and a table, which jobs need.
@@ -38,6 +39,13 @@ impl Deref for World {
     }
 }
 
+impl Store {
+    /// What no function does: a row as another version of this program, or a fault, has left it.
+    pub(crate) async fn alter(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&self.writer).await.unwrap();
+    }
+}
+
 impl World {
     async fn open() -> Self {
         let folder = TempDir::new().unwrap();
@@ -51,11 +59,6 @@ impl World {
     /// The same store as another process would find it.
     async fn reopened(&self) -> Store {
         Store::open(&self.folder.path().join("store.db")).await.unwrap()
-    }
-
-    /// What no function does: a row as another version of this program, or a fault, has left it.
-    async fn alter(&self, sql: &'static str) {
-        sqlx::query(sql).execute(&self.writer).await.unwrap();
     }
 
     fn job<'a>(&'a self, job_id: &'a str) -> NewJob<'a> {

@@ -3,19 +3,23 @@
 //! Every loss reads [`Columns`]: vectors of length 1, so that the cosine of two is their product, and
 //! what is known of the rows. It gives a scalar.
 
+mod candidates;
+mod columns;
 mod contrast;
 mod scored;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
+use tables::choices::name_of;
 use tch::Tensor;
 
-pub(crate) use contrast::{Candidates, Rival};
-pub use scored::{angular_similarity, cosine};
+pub(crate) use candidates::{Candidates, Rival};
+pub(crate) use columns::Columns;
 
 use crate::ml::dataset::TableKind;
 use crate::ml::similarity::Similarity;
+use crate::ml::vectors::{angular_similarity, cosine};
 use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};
 
@@ -150,11 +154,6 @@ pub const LOSSES: [LossInfo; 8] = [
 
 const SCORED: [TableKind; 2] = [TableKind::PairScore, TableKind::PairClass];
 
-/// As JSON names it.
-fn name(kind: impl Serialize) -> String {
-    serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 impl LossKind {
     /// What the loss is and needs.
     pub fn info(self) -> &'static LossInfo {
@@ -171,13 +170,15 @@ impl LossKind {
     pub fn objection(self, table: TableKind, lowest: f64, highest: f64, distinct: usize) -> Option<String> {
         let info = self.info();
         if !info.tables.contains(&table) {
-            let others = LOSSES.iter().filter(|loss| loss.tables.contains(&table)).map(|loss| name(loss.name));
+            let others = LOSSES.iter().filter(|loss| loss.tables.contains(&table)).map(|loss| name_of(&loss.name));
             let others = others.collect::<Vec<_>>().join(", ");
             return Some(match (self, table) {
                 (Self::Contrastive | Self::OnlineContrastive, TableKind::PairScore) => format!(
                     "this loss needs the scores 0 and 1; the table has {distinct} different ones from {lowest} to {highest}"
                 ),
-                _ => format!("this loss cannot learn from a table of the kind {}; these can: {others}", name(table)),
+                _ => {
+                    format!("this loss cannot learn from a table of the kind {}; these can: {others}", name_of(&table))
+                }
             });
         }
         if matches!(self, Self::Cosent | Self::Angle) && distinct < 2 {
@@ -223,39 +224,6 @@ impl Loss {
             LossKind::OnlineContrastive => online_contrastive(&(1.0 - cosine(u, v)), scores, self.margin),
             LossKind::Mnrl => mnrl(batch, self.scale),
             LossKind::Triplet => triplet(batch, self.margin),
-        }
-    }
-}
-
-/// A batch as a loss reads it.
-#[derive(Debug)]
-pub(crate) struct Columns {
-    /// `(B, D)`
-    pub(crate) left: Tensor,
-    /// `(B, D)`
-    pub(crate) right: Tensor,
-    /// `(B, D)`, of triplets.
-    pub(crate) negative: Option<Tensor>,
-    /// `(B,)`
-    pub(crate) scores: Tensor,
-    /// Which texts are negatives of which, for in-batch contrast.
-    pub(crate) candidates: Option<Candidates>,
-}
-
-impl Columns {
-    /// The same over the first `dimensions` of each vector, renormalised.
-    pub(crate) fn truncate(&self, dimensions: i64) -> Self {
-        let cut = |vectors: &Tensor| {
-            let cut = vectors.narrow(1, 0, dimensions.min(vectors.size()[1]));
-            let norms = cut.square().sum_dim_intlist([1].as_slice(), true, cut.kind()).sqrt().clamp_min(1e-12);
-            cut / norms
-        };
-        Self {
-            left: cut(&self.left),
-            right: cut(&self.right),
-            negative: self.negative.as_ref().map(cut),
-            scores: self.scores.shallow_clone(),
-            candidates: self.candidates.clone(),
         }
     }
 }
