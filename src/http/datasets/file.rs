@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use tables::choices::{FileFormat, name_of};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::datasets::{AnnotationWords, RowsWanted};
@@ -79,9 +80,9 @@ pub(crate) async fn download_dataset(
 /// The file's name without what it was packed in, and with the ending that it comes back with.
 fn annotated_name(dataset: &Dataset) -> String {
     let name = dataset.name.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".parquet");
-    let ending = if dataset.format == "parquet" { "csv" } else { &dataset.format };
+    let format = if dataset.format == FileFormat::Parquet { FileFormat::Csv } else { dataset.format };
     let has_one = name.rsplit_once('.').is_some_and(|(_, ending)| (2..=5).contains(&ending.len()) && ending.is_ascii());
-    if has_one { name.to_owned() } else { format!("{name}.{ending}") }
+    if has_one { name.to_owned() } else { format!("{name}.{}", name_of(&format)) }
 }
 
 async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, query: &FileQuery) -> Result<Body> {

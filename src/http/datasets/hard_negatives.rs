@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::{Around, ShelfError, Upload, kind};
+use crate::datasets::{Around, ShelfError, Upload};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::verdict::meaning;
@@ -189,7 +189,7 @@ async fn relations(state: &AppState, dataset: &Dataset) -> Result<Relations> {
     let sampled = total > rows.len();
     // The strangers that join pairs without scores are no rows of the table.
     let pairs: Vec<ScoredPair> =
-        scored_pairs(&rows, kind(dataset)).into_iter().filter(|pair| pair.place.is_some()).collect();
+        scored_pairs(&rows, dataset.kind).into_iter().filter(|pair| pair.place.is_some()).collect();
     let sides = related(&pairs, meaning(dataset));
     let mut found = Relations { texts: Texts::default(), pairs: Vec::new(), together: Vec::new(), sampled };
     let mut seen = HashSet::new();

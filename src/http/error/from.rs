@@ -6,6 +6,7 @@ use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::dataset::Problems;
 use crate::ml::error::sentence;
 use crate::serving::{EngineError, PoolError};
+use crate::store::StoreError;
 
 /// The code of a layer below, which writes its codes as text.
 fn known(code: &str) -> Code {
@@ -25,8 +26,8 @@ impl From<Problems> for ApiError {
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         Self::internal(error)
     }
 }

@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::{ShelfError, kind};
+use crate::datasets::ShelfError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::verdict::meaning;
 use crate::http::embeddings::table_texts::{self, Embedded, Texts};
@@ -204,7 +204,7 @@ async fn labelled(state: &AppState, dataset: &Dataset, texts: Texts) -> Result<(
 /// Where a model without a calibration tells the related pairs of its own table from the others.
 async fn found_cut(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Option<f64>> {
     let (rows, _) = table_texts::drawn(state, dataset, CUT_ROWS, SEED).await?;
-    let pairs = scored_pairs(&rows, kind(dataset));
+    let pairs = scored_pairs(&rows, dataset.kind);
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();

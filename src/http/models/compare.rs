@@ -106,7 +106,7 @@ async fn compare(
     };
     let texts = match (texts.is_empty(), &job) {
         (false, _) => text_list::texts(&Value::from(texts), "text")?,
-        (true, Some(job)) => job.titles.0.clone(),
+        (true, Some(job)) => job.titles.clone(),
         (true, None) => TITLES.map(str::to_owned).into(),
     };
     let models = [base.clone(), tuned.clone()];
@@ -114,7 +114,10 @@ async fn compare(
     let cosines = answers.iter().map(|answer| each_with_each(&answer.vectors));
     let [before, after] = <[_; 2]>::try_from(cosines.collect::<Vec<_>>())
         .map_err(|_| ApiError::internal("two models gave another number of answers"))?;
-    let report = job.and_then(|job| job.report).map(|report| report.0);
+    let report = match &job {
+        Some(job) => state.queue.store.report(&job.job_id).await?,
+        None => None,
+    };
     let part = |name: &str| report.as_ref().and_then(|report| report.get(name)).cloned();
     Ok(axum::Json(Comparison {
         base: Answering::from(&base),
