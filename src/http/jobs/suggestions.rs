@@ -12,7 +12,7 @@ use crate::datasets::ShelfError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::verdict::meaning;
 use crate::http::embeddings::table_texts::{self, Embedded, Texts};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -160,7 +160,7 @@ fn not_succeeded(job: &Job) -> ApiError {
     } else {
         ("The job has made no model yet.", "Ask again when its status is succeeded; GET /jobs/{id}?wait=60 waits.")
     };
-    ApiError::conflict("job_not_succeeded", detail, hint)
+    ApiError::of(Code::JobNotSucceeded).detail(detail).hint(hint)
 }
 
 /// A table's different texts, drawn where they are many, and whether they were.
