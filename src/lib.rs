@@ -13,6 +13,8 @@ pub mod registry;
 pub mod jobs;
 pub mod serving;
 
+pub mod analysis;
+
 pub mod http;
 
 pub mod cli;

@@ -67,9 +67,12 @@ fn limit(request: &Request, usual: Duration) -> Option<Duration> {
     let waits = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("wait=")));
     match template {
         _ if waits || template.ends_with("/events") => None,
-        "/models/{model}/export" | "/datasets/{id}/file" | "/datasets/{id}/verdict" | "/jobs/{id}/suggestions" => {
-            Some(LONG)
-        }
+        "/models/{model}/export"
+        | "/datasets/{id}/file"
+        | "/datasets/{id}/rows"
+        | "/datasets/{id}/verdict"
+        | "/jobs/{id}/suggestions"
+        | "/neighbours" => Some(LONG),
         _ => Some(usual),
     }
 }

@@ -11,11 +11,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::openai::{self, ErrorEnvelope};
+use crate::analysis::AnalysisError;
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::dataset::{Problem, Problems};
 use crate::ml::error::sentence;
-use crate::serving::{EngineError, PoolError};
+use crate::serving::{EmbedError, EngineError, PoolError, TextFault};
 use crate::store::JobError;
 
 /// The edge's result.
@@ -299,12 +300,13 @@ impl From<PoolError> for ApiError {
                 if failure.may_pass {
                     let seconds = failure.retry_after();
                     let hint = format!("Try again in {seconds} s, or use another model.");
-                    let mut error = Self::new((StatusCode::SERVICE_UNAVAILABLE, failure.code, "Not now"), detail, hint);
+                    let what = (StatusCode::SERVICE_UNAVAILABLE, failure.fault.code(), "Not now");
+                    let mut error = Self::new(what, detail, hint);
                     error.0.retry_after_s = Some(seconds);
                     return error;
                 }
                 Self::new(
-                    (StatusCode::INTERNAL_SERVER_ERROR, failure.code, "The model cannot be served"),
+                    (StatusCode::INTERNAL_SERVER_ERROR, failure.fault.code(), "The model cannot be served"),
                     detail,
                     "Use another model. When its folder is whole again, the next request tries it; POST /models/{model}/load does so at once.",
                 )
@@ -343,6 +345,69 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Closed => Self::unavailable("stopping", "The server is stopping.", 5),
             EngineError::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<EmbedError> for ApiError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Fingerprint { expected, found } => Self::fingerprint_mismatch(&expected, &found),
+            EmbedError::Dimensions { asked, all } => Self::unusable(
+                "dimensions_out_of_range",
+                "dimensions",
+                format!("{asked} dimensions; the model has {all}."),
+                format!("Ask for 1 to {all}."),
+            ),
+            EmbedError::Prompt { name, known } => {
+                let remedy = match known.as_slice() {
+                    [] => "It has none: leave prompt_name out.".to_owned(),
+                    known => format!("Its prompts are {}.", known.join(", ")),
+                };
+                Self::unusable("prompt_not_found", "prompt_name", format!("The model has no prompt {name:?}."), remedy)
+            }
+            EmbedError::Text { index, fault } => text_fault(&format!("Text {index} (counted from 0)"), fault),
+            EmbedError::Pool(error) => error.into(),
+            EmbedError::Engine(error) => error.into(),
+        }
+    }
+}
+
+/// Why a text has no vector. `text` is what it is called.
+pub(crate) fn text_fault(text: &str, fault: TextFault) -> ApiError {
+    match fault {
+        TextFault::TooLong { tokens, max_tokens } => ApiError::unusable(
+            "text_too_long",
+            text,
+            format!("{text} has {tokens} tokens; the model reads {max_tokens}."),
+            "Shorten it, or leave out \"truncate\": false to have it cut.",
+        ),
+        TextFault::NotFinite => ApiError::new(
+            (StatusCode::INTERNAL_SERVER_ERROR, "not_finite", "The model gives no numbers"),
+            format!("{text} has a vector with numbers that are not finite."),
+            "The model's weights do not suit this text. Use another model, or send \"on_error\": \"null\" to have the others answered.",
+        ),
+    }
+}
+
+impl From<AnalysisError> for ApiError {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Embed(error) => error.into(),
+            AnalysisError::Datasets(error) => error.into(),
+            AnalysisError::NothingToMine(why) => Self::unusable(
+                "nothing_to_mine",
+                "id",
+                format!("There are no hard negatives to find: {why}"),
+                "Add pairs about other things, or pairs with high scores; a smaller margin lets nearer texts through.",
+            ),
+            AnalysisError::TooManyTexts { texts, most } => Self::unusable(
+                "taxonomy_recipe_unusable",
+                "hard_negatives",
+                format!("Hard negatives of this taxonomy need the vectors of {texts} texts; {most} are allowed."),
+                "Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`.",
+            ),
+            AnalysisError::Ended(error) => Self::internal(error),
         }
     }
 }

@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod export;
 mod extract;
+mod fingerprint;
 mod guard;
 mod hard_negatives;
 mod health;
@@ -40,11 +41,9 @@ mod scores;
 mod several;
 mod similarity;
 mod suggestions;
-mod table_texts;
 mod taxonomy;
 mod tei;
 mod text_list;
-mod texts;
 mod tokenize;
 mod trace;
 mod upload;
@@ -71,6 +70,7 @@ use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, 
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::analysis::Analysis;
 use crate::jobs::{JobQueue, Planner};
 use crate::keys::Keyring;
 use crate::serving::{Engine, ModelPool};
@@ -79,10 +79,8 @@ pub use connections::ConnectionLimits;
 pub use cors::is_origin;
 use error::{ApiError, nearest};
 pub use life::Life;
-pub use neighbours::Neighbourhoods;
 pub use openapi::document;
 pub use prometheus::Meter;
-pub use verdict::Verdicts;
 
 /// What handlers share; each request has a handle to it.
 pub type AppState = Arc<Shared>;
@@ -101,10 +99,8 @@ pub struct Shared {
     pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
-    /// The vectors of tables whose texts were searched lately.
-    pub neighbourhoods: Arc<Neighbourhoods>,
-    /// What models said lately of tables that they have not learned.
-    pub verdicts: Arc<Verdicts>,
+    /// What tables ask models.
+    pub analysis: Analysis,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Who may ask.
@@ -159,7 +155,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(state.clone(), deadline::deadline))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        .layer(middleware::from_fn(texts::hold_to_fingerprint))
+        .layer(middleware::from_fn(fingerprint::hold_to_fingerprint))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(error::finish));
     let router = if cors_origins.is_empty() { router } else { router.layer(cors::layer(&cors_origins)) };

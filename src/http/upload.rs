@@ -286,7 +286,7 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
         around.knowledge.benchmark = (*state.queue.datasets.pair_keys(&benchmark).await?).clone();
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
-        around.knowledge.most_tokens = Some(model.row.max_tokens as usize);
+        around.knowledge.most_tokens = Some(model.max_tokens());
         let cut: Cut = std::sync::Arc::new(move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0);
         around.cut = Some(cut);
     }

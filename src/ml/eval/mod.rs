@@ -206,7 +206,13 @@ pub fn heatmap(model: &Model, encoder: &dyn Encoder, titles: &[String]) -> Vec<V
     let texts: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
     let vectors = encode_all(encoder, &texts);
     let rows: Vec<Vec<f32>> = Vec::try_from(&vectors).expect("a matrix");
-    rows.iter().map(|a| rows.iter().map(|b| Similarity::Cosine.between(a, b)).collect()).collect()
+    each_with_each(&rows)
+}
+
+/// The cosine of each of `T` vectors with each: `(T, T)` in rows.
+pub fn each_with_each(vectors: &[impl AsRef<[f32]>]) -> Vec<Vec<f64>> {
+    let with = |a: &[f32]| vectors.iter().map(|b| Similarity::Cosine.between(a, b.as_ref())).collect();
+    vectors.iter().map(|a| with(a.as_ref())).collect()
 }
 
 #[cfg(test)]
