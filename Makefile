@@ -13,7 +13,7 @@ ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 MINILM   = deps/all-MiniLM-L6-v2
 
-.PHONY: help serve deps build model install test check demo bench bench-serve clean
+.PHONY: help quick serve deps build model install test check demo bench bench-serve clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,13 +39,18 @@ install: build ## Put the binary and libtorch below PREFIX (bin/, lib/): needs n
 	@if test -d deps/libtorch/../nvidia; then cp -RL deps/libtorch/../nvidia $(PREFIX)/lib/; fi
 	@if test -d deps/libtorch/../torch.libs; then cp -RL deps/libtorch/../torch.libs $(PREFIX)/lib/; fi
 
+quick: ## Check the format and run the tests that need no libtorch: nothing is fetched but crates
+	@cargo fmt --all --check
+	@cargo test --release --locked --package shamisen-tables
+
 test: check ## Do what CI does: format, lints, documentation, tests
-	@cargo test --release --locked
+	@cargo test --release --locked --workspace
 
 check: deps
-	@cargo fmt --check
-	@cargo clippy --release --locked --all-targets -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+	@cargo fmt --all --check
+	@cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	@cargo check --release --locked --all-features
+	@RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --document-private-items
 
 demo: ## Post the example pairs to a running server and show nine titles before and after
 	@python3 scripts/demo.py --server http://127.0.0.1:$(PORT)

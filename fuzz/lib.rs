@@ -1,18 +1,12 @@
-//! `src/ml/dataset` by itself, without libtorch, and what is tried on it.
-
-#[allow(dead_code, missing_docs)]
-#[path = "."]
-pub mod ml {
-    #[path = "../src/ml/dataset/mod.rs"]
-    pub mod dataset;
-    #[path = "../src/ml/similarity.rs"]
-    pub mod similarity;
-}
+//! What is tried on the crate that reads tables.
 
 use std::panic;
 use std::sync::Once;
 
-use ml::dataset::source::{FileFormat, Input, ReadAs, Source};
+use tables::choices::FileOptions;
+use tables::source::{Input, Source};
+
+pub use tables::choices::FileFormat;
 
 /// Reads a table to its end, whatever the bytes are. It must neither panic nor run on without end.
 ///
@@ -21,7 +15,7 @@ use ml::dataset::source::{FileFormat, Input, ReadAs, Source};
 pub fn read(bytes: &[u8], format: Option<FileFormat>) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| panic::set_hook(Box::new(|_| ())));
-    let read_as = ReadAs { format, ..ReadAs::default() };
+    let read_as = FileOptions { format, ..FileOptions::default() };
     if let Ok(source) = Source::open(&Input::Bytes(bytes.into()), &read_as) {
         // A list of rows without a fault grows; a fault of the table is the last.
         source.take(1_000_000).for_each(drop);

@@ -20,8 +20,8 @@ pub use draft::{Draft, Received};
 pub use reads::AnnotationWords;
 pub use rows::{RowsFound, RowsWanted, Sort};
 
-use crate::ml::dataset::checks::Knowledge;
-use crate::ml::dataset::inspect::{self, Circumstances, Inspection, Stored};
+pub use crate::ml::dataset::inspect::InspectContext as Around;
+use crate::ml::dataset::inspect::{self, Inspection, Stored};
 use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
 use crate::ml::dataset::source::Input;
 use crate::ml::dataset::{Problems, Scores, TableKind};
@@ -63,18 +63,6 @@ pub enum ShelfError {
     /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
-}
-
-/// Says whether a model reads only a part of a text.
-pub type Cut = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-
-/// What a table is looked at with.
-#[derive(Clone, Default)]
-pub struct Around {
-    /// For the checks.
-    pub knowledge: Knowledge,
-    /// Asked for long texts alone.
-    pub cut: Option<Cut>,
 }
 
 /// A table as it was sent.
@@ -177,7 +165,8 @@ impl DatasetShelf {
             choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
         }
         let input = Input::File(self.file(dataset));
-        let inspection = inspect(&input, &choices, scores(dataset.purpose), &Around::default())?;
+        let context = Around { scores: scores(dataset.purpose), ..Around::default() };
+        let inspection = inspect::inspect(&input, &choices, &context)?;
         write_pairs(&self.folder, &dataset.dataset_id, &input, &inspection)?;
         std::fs::rename(self.folder.join(draft_name(&dataset.dataset_id)), self.pairs_file(dataset))?;
         Ok(std::fs::File::open(&self.folder)?.sync_all()?)
@@ -223,7 +212,8 @@ impl DatasetShelf {
         around: Around,
     ) -> Result<Inspection, ShelfError> {
         let input = table.input();
-        self.beside(move || Ok(inspect(&input, &choices, scores(purpose), &around)?)).await
+        let context = Around { scores: scores(purpose), ..around };
+        self.beside(move || Ok(inspect::inspect(&input, &choices, &context)?)).await
     }
 
     /// Work that takes memory and a processor: off the async threads, and not much of it at a time.
@@ -342,17 +332,6 @@ fn pairs_name(dataset_id: &str) -> String {
 
 fn draft_name(dataset_id: &str) -> String {
     format!("{dataset_id}.draft")
-}
-
-fn inspect(input: &Input, choices: &Choices, scores: Scores, around: &Around) -> Result<Inspection, Problems> {
-    let cut = around.cut.clone();
-    let cut = cut.as_deref().map(|cut| move |text: &str| cut(text));
-    let circumstances = Circumstances {
-        scores,
-        knowledge: around.knowledge.clone(),
-        cut: cut.as_ref().map(|cut| cut as &(dyn Fn(&str) -> bool + Sync)),
-    };
-    inspect::inspect(input, choices, &circumstances)
 }
 
 /// Writes a table's pairs as a draft and sees them onto the disk; the draft goes where that fails.

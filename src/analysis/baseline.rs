@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use tables::TableKind;
+use tables::choices::LowestMeans;
+
 use super::answers::Answer;
 use super::{Analysis, Result, compute};
 use crate::datasets::{kind, lowest_means};
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::eval::need::{AskedPair, Need, asked, need};
 use crate::store::{Dataset, ModelRow};
 

@@ -1,9 +1,9 @@
 //! Why a table has no answer.
 
+use tables::Problems;
 use tokio::task::JoinError;
 
 use crate::datasets::ShelfError;
-use crate::ml::dataset::Problems;
 use crate::serving::{EmbedError, PoolError};
 
 /// Why a table has no answer.

@@ -19,13 +19,14 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use answers::Answers;
+use tables::choices::{Encoding, FileFormat, FileOptions};
+use tables::draws::sample;
+use tables::similarity::cosine;
+use tables::stored::{self, StoredPair};
 use texts::Texts;
 
 use crate::datasets::{DatasetShelf, ShelfError};
-use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
-use crate::ml::dataset::stored::{self, StoredPair};
-use crate::ml::eval::need::{Need, draw};
-use crate::ml::similarity::cosine;
+use crate::ml::eval::need::Need;
 use crate::serving::{self, EmbedOptions, Engine, ModelPool};
 use crate::store::{Dataset, ModelRow};
 
@@ -113,7 +114,7 @@ impl Analysis {
             // A row that cannot be read ends the draw.
             let mut failed = None;
             let sound = pairs.map_while(|pair| pair.map_err(|error| failed = Some(error)).ok());
-            let drawn = draw(sound, most, seed);
+            let drawn = sample(sound, most, seed);
             failed.map_or(Ok(drawn), Err)
         })
         .await
@@ -147,8 +148,8 @@ async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 /// How a table that was written here is read, whatever its texts look like.
-fn written_here() -> ReadAs {
-    ReadAs {
+fn written_here() -> FileOptions {
+    FileOptions {
         format: Some(FileFormat::Csv),
         encoding: Some(Encoding::Utf8),
         delimiter: Some(','),

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tables::TableKind;
+use tables::choices::{Column, Mapping, TableOptions};
+use tables::mining::{Found, Mining, groups, mine_triplets};
 use utoipa::ToSchema;
 
 use super::baseline::{SEED, meaning};
 use super::texts::Texts;
 use super::{Analysis, AnalysisError, Result, compute, written_here};
 use crate::datasets::{Around, ShelfError, Upload, kind};
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::{Choices, Column, Mapping};
-use crate::ml::eval::mining::{Found, Mining, groups, hard_negatives};
 use crate::ml::eval::need::{AskedPair, asked, related};
 use crate::store::{Dataset, ModelRow, Purpose};
 
@@ -66,7 +66,7 @@ impl Analysis {
         let embedded = self.embed(row, &table.texts.texts, caller).await?;
         let work = move || {
             let groups = groups(table.texts.texts.len(), &table.together);
-            let found = hard_negatives(&embedded.vectors, embedded.dimensions, &table.pairs, &groups, mining);
+            let found = mine_triplets(&embedded.vectors, embedded.dimensions, &table.pairs, &groups, mining);
             let csv = triplets(&found, &table.texts.texts);
             (table, found, csv)
         };
@@ -148,12 +148,12 @@ fn triplets(found: &Found, texts: &[String]) -> std::io::Result<Vec<u8>> {
 }
 
 /// How that table is read: nothing is left to be found out.
-fn as_triplets() -> Choices {
+fn as_triplets() -> TableOptions {
     let mapping = Mapping {
         text_a: Some(Column::Number(1)),
         text_b: Some(Column::Number(2)),
         negative: Some(Column::Number(3)),
         score: None,
     };
-    Choices { read_as: written_here(), mapping, kind: Some(TableKind::Triplet), ..Choices::default() }
+    TableOptions { read_as: written_here(), mapping, kind: Some(TableKind::Triplet), ..TableOptions::default() }
 }

@@ -5,13 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tables::similarity::cosine;
 use utoipa::ToSchema;
 
 use super::answers::Answer;
 use super::ranking::{order, ranks};
 use super::texts::texts_of;
 use super::{Analysis, Embedded, Result, compute};
-use crate::ml::similarity::cosine;
 use crate::store::{Dataset, ModelRow};
 
 /// Different texts of a table that are searched: the first ones.

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tables::draws::sample;
 use utoipa::ToSchema;
 
 use super::baseline::meaning;
 use super::texts::{Texts, texts_of};
 use super::{Analysis, Result, compute};
-use crate::ml::eval::need::{best_cut, draw};
+use crate::ml::eval::need::best_cut;
 use crate::ml::eval::suggest::{Known, Suggestion, Why, suggest};
 use crate::store::{Dataset, ModelRow};
 
@@ -111,7 +112,7 @@ impl Analysis {
         });
         if all.texts.len() > MOST_TEXTS {
             sampled = true;
-            let (drawn, _) = draw(std::mem::take(&mut all).texts.into_iter(), MOST_TEXTS, seed);
+            let (drawn, _) = sample(std::mem::take(&mut all).texts.into_iter(), MOST_TEXTS, seed);
             drawn.iter().for_each(|text| {
                 all.add(text);
             });

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
+use tables::checks::Knowledge;
+use tables::choices::{FileOptions, LowestMeans, Scale, TableOptions};
+use tables::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Analysis, AnalysisError, Result, written_here};
 use crate::datasets::{Around, Received, ShelfError, Upload};
-use crate::ml::dataset::checks::Knowledge;
-use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
-use crate::ml::dataset::source::ReadAs;
-use crate::ml::dataset::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
 use crate::store::{Dataset, ModelRow, Purpose};
 
 /// Texts whose vectors one request may ask for.
@@ -21,7 +20,7 @@ pub(crate) struct Making {
     pub(crate) name: String,
     pub(crate) table: Received,
     pub(crate) file_name: Option<String>,
-    pub(crate) read_as: ReadAs,
+    pub(crate) read_as: FileOptions,
     /// One of the languages of its texts.
     pub(crate) language: Option<String>,
     pub(crate) recipe: Recipe,
@@ -84,10 +83,8 @@ impl Analysis {
 
     async fn store_both(&self, name: String, made: &Made, around: Around) -> Result<(Dataset, Option<Dataset>)> {
         // A benchmark may have a text of another one.
-        let around_held_out = Around {
-            knowledge: Knowledge { most_tokens: around.knowledge.most_tokens, ..Knowledge::default() },
-            cut: around.cut.clone(),
-        };
+        let knowledge = Knowledge { most_tokens: around.knowledge.most_tokens, ..Knowledge::default() };
+        let around_held_out = Around { knowledge, ..around.clone() };
         let held_out_name = format!("{name} (held out)");
         let (dataset, new) = self.store(name, Purpose::Training, &made.pairs, around).await?;
         if made.held_out.is_empty() {
@@ -115,11 +112,11 @@ impl Analysis {
         let mut bytes = Vec::new();
         taxonomy::write(pairs, &mut bytes).map_err(ShelfError::from)?;
         let for_training = purpose == Purpose::Training;
-        let choices = Choices {
+        let choices = TableOptions {
             read_as: written_here(),
             scale: for_training.then_some(Scale { lowest: 0.0, highest: 1.0 }),
             lowest_means: for_training.then_some(LowestMeans::Angular),
-            ..Choices::default()
+            ..TableOptions::default()
         };
         let table = self.datasets.receive_bytes(&bytes).await?;
         Ok(self.datasets.add(Upload { name, purpose, table, choices, around, version_of: None }).await?)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::ml::dataset::Pair;
+use tables::Pair;
 
 /// Different texts in the order in which they first come, with their places.
 #[derive(Debug, Default)]

@@ -128,6 +128,6 @@ fn tell_made(made: &Made, config: &Pairs, holds_out: bool) {
 }
 
 fn counts(counts: &Counts) -> String {
-    let told = counts.iter().map(|(kind, count)| format!("{count} {}", kind.name()));
+    let told = counts.iter().map(|(kind, count)| format!("{count} {}", tables::choices::name_of(kind)));
     told.collect::<Vec<_>>().join(", ")
 }

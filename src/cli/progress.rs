@@ -24,9 +24,7 @@ impl Bar {
     pub(super) fn show(&self, message: &Message) {
         match message {
             Message::Phase { phase } => {
-                let phase = serde_json::to_value(phase).ok();
-                let phase = phase.as_ref().and_then(|phase| phase.as_str()).unwrap_or_default().replace('_', " ");
-                self.0.set_prefix(phase);
+                self.0.set_prefix(tables::choices::name_of(phase).replace('_', " "));
                 self.0.tick();
             }
             Message::Progress(progress) => {

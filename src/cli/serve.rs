@@ -20,7 +20,7 @@ use super::log;
 use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
 use crate::datasets::{Around, DatasetShelf, Upload};
-use crate::http::{self, AppState, ConnectionLimits, Life, Limits, Meter, Shared};
+use crate::http::{self, App, AppState, ConnectionLimits, Life, Limits, Meter};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
 use crate::ml::dataset::reading::Choices;
@@ -103,18 +103,22 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     };
     let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let stop = CancellationToken::new();
-    let queue = JobQueue::new(store.clone(), datasets, models.clone());
+    let queue = JobQueue::new(store.clone(), datasets.clone(), models.clone());
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
     let limits = PoolLimits { models: config.max_models, bytes: config.max_model_bytes };
-    let pool = Arc::new(ModelPool::new(models, limits));
+    let pool = Arc::new(ModelPool::new(models.clone(), limits));
     let engine = Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?);
-    let state = Arc::new(Shared {
+    let analysis = Analysis::new(datasets.clone(), Arc::clone(&pool), Arc::clone(&engine));
+    let state = Arc::new(App {
+        store: store.clone(),
+        datasets,
+        models,
         planner: Planner::new(queue.clone(), program.clone(), plans),
-        analysis: Analysis::new(queue.datasets.clone(), Arc::clone(&pool), Arc::clone(&engine)),
         queue,
         pool,
         engine,
+        analysis,
         tokenizing: Arc::new(Semaphore::new(threads)),
         exporting: Arc::new(Semaphore::new(2)),
         limits: Arc::new(Limits {

@@ -14,7 +14,6 @@ use super::progress::Bar;
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
 use crate::ml::dataset::Scores;
-use crate::ml::dataset::checks::Knowledge;
 use crate::ml::dataset::inspect::{Circumstances, inspect, store};
 use crate::ml::dataset::reading::{Choices, LowestMeans};
 use crate::ml::dataset::source::Input;
@@ -160,7 +159,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
     let read = std::fs::File::open(file).and_then(|file| hash.update_from(file));
     read.with_context(|| format!("{} cannot be read", file.display()))?;
     let input = Input::File(std::path::absolute(file)?);
-    let around = Circumstances { scores, knowledge: Knowledge::default(), cut: None };
+    let around = Circumstances { scores, ..Circumstances::default() };
     let make = || -> anyhow::Result<_> {
         let inspection = inspect(&input, &Choices { lowest_means, ..Choices::default() }, &around)?;
         let mut out = BufWriter::new(std::fs::File::create(&pairs)?);
@@ -174,7 +173,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
         file: pairs,
         kind: inspection.kind.unwrap_or_default(),
         lowest_means: inspection.choices.lowest_means,
-        format: serde_json::to_value(inspection.dialect.format)?.as_str().unwrap_or_default().to_owned(),
+        format: tables::choices::name_of(&inspection.dialect.format),
         sha256: hash.finish(),
     })
 }
@@ -208,7 +207,7 @@ fn spec(config: &Train, name: &str, data: &Path, folder: &Path, resume: Vec<Save
         benchmark: other(&config.benchmark, Scores::Any, "benchmark.pairs")?,
         replay: other(&config.replay, Scores::Unit, "replay.pairs")?,
         titles: TITLES.map(str::to_owned).to_vec(),
-        recipe: serde_json::to_value(recipe)?.as_str().unwrap_or_default().to_owned(),
+        recipe: tables::choices::name_of(&recipe),
         config: settings(recipe, RecipeFacts::of(&rows, is_transformer(&root)), &config.settings)?,
         root,
         checkpoint_seconds: CHECKPOINT_SECONDS,

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::AppState;
-use super::error::{ApiError, Result};
+use crate::http::error::{ApiError, Result};
+use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::{EncodeOptions, EngineError};
 
@@ -44,7 +44,7 @@ async fn live() -> axum::Json<Health> {
     (status = 200, description = "They are.", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
     state.life.welcomes_requests()?;
-    state.queue.store.answers().await?;
+    state.store.answers().await?;
     state.life.pulse(pass(&state)).await?;
     Ok(axum::Json(OK))
 }

@@ -1,141 +1,63 @@
-//! The edge: routes, extractors, errors, the page. One file a resource; a path repeats a route.
+//! The edge: routes, extractors, errors, the page. One folder a resource; a path repeats a route.
 
-mod access;
-mod aliases;
-mod caller;
-mod codes;
-mod compare;
+/// Who may call: keys, scopes, hosts.
+mod auth;
+/// Connections: how many, how fast, until when.
 mod connections;
-mod cors;
-mod dataset_file;
-mod dataset_rows;
+/// `/datasets`: tables in, what is known of them, and what models say of them.
 mod datasets;
-mod deadline;
-mod docs;
-mod embed;
+/// `/embed`, `/similarity`.
+mod embeddings;
+/// The one error type, its two forms, and what every code means.
 mod error;
-mod events;
-mod export;
+/// What comes in: JSON, forms, names, keys of idempotency.
 mod extract;
-mod fingerprint;
-mod guard;
-mod hard_negatives;
+/// Whether the server lives and answers.
 mod health;
-mod info;
-mod inspect;
-mod job_body;
+/// `/jobs`, `/losses`.
 mod jobs;
-mod keys;
-mod life;
-mod losses;
-mod metrics;
+/// What stands around all handlers: deadlines, logs, figures, foreign pages.
+mod middleware;
+/// `/models`, `/aliases`, and models set side by side.
 mod models;
-mod names;
-mod neighbours;
+/// `/v1`: OpenAI's API over the same datasets, jobs and models.
 mod openai;
-mod openapi;
+/// The page, the documents, and the API's description.
 mod pages;
-mod prometheus;
-mod schema;
-mod scores;
-mod several;
-mod similarity;
-mod suggestions;
-mod taxonomy;
+/// What replies share.
+mod reply;
+/// The table of routes.
+pub mod routes;
+/// What handlers share.
+mod state;
+/// text-embeddings-inference's routes: `/`, `/info`, `/tokenize`.
 mod tei;
-mod text_list;
-mod tokenize;
-mod trace;
-mod upload;
-mod verdict;
-mod versions;
-mod wishes;
-
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::analysis::Analysis;
-use crate::jobs::{JobQueue, Planner};
-use crate::keys::Keyring;
-use crate::serving::{Engine, ModelPool};
 use crate::store;
 pub use connections::ConnectionLimits;
-pub use cors::is_origin;
-use error::{ApiError, nearest};
-pub use life::Life;
-pub use openapi::document;
-pub use prometheus::Meter;
+use error::ApiError;
+use error::words::nearest;
+pub use middleware::cors::is_origin;
+pub use middleware::lifecycle::Life;
+pub use middleware::metrics::Meter;
+use middleware::{cors, deadline, metrics, trace};
+pub use state::{App, AppState, Limits};
 
-/// What handlers share; each request has a handle to it.
-pub type AppState = Arc<Shared>;
-
-/// What handlers share.
-pub struct Shared {
-    /// Jobs, datasets, models.
-    pub queue: JobQueue,
-    /// What a job would take.
-    pub planner: Planner,
-    /// The models in memory.
-    pub pool: Arc<ModelPool>,
-    /// The inference threads.
-    pub engine: Arc<Engine>,
-    /// A permit for each list of texts that `/tokenize` may work on at once.
-    pub tokenizing: Arc<Semaphore>,
-    /// A permit for each export that may be on the disk at once.
-    pub exporting: Arc<Semaphore>,
-    /// What tables ask models.
-    pub analysis: Analysis,
-    /// What requests may ask for.
-    pub limits: Arc<Limits>,
-    /// Who may ask.
-    pub keys: Arc<Keyring>,
-    /// Loading, answering or stopping.
-    pub life: Arc<Life>,
-    /// What is counted and measured.
-    pub meter: Meter,
-    /// Ends streams and waits when the server stops.
-    pub stop: CancellationToken,
-}
-
-/// What requests may ask for.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Texts in one request.
-    pub max_texts: usize,
-    /// Texts that may wait for the inference threads.
-    pub max_waiting: usize,
-    /// Inference threads; as many lists of texts are tokenized at a time.
-    pub threads: usize,
-    /// Bytes of an uploaded table.
-    pub max_upload: usize,
-    /// Bytes of any other body.
-    pub max_body: usize,
-    /// While there are no keys, only requests to this machine's own name are answered.
-    pub this_machine_only: bool,
-    /// Pages of other sites that may call; `*` for all.
-    pub cors_origins: Vec<String>,
-    /// To the head of an answer, where the route is none of those that take long.
-    pub request_deadline: Duration,
-    /// A body may stand still for so long.
-    pub body_patience: Duration,
-    /// The dataset that measures general ability where a job names none.
-    pub default_benchmark: Option<String>,
+/// The API's description (OpenAPI 3.1), as `GET /openapi.json` answers it.
+pub fn document() -> &'static str {
+    pages::openapi::document(api)
 }
 
 /// Only the server's own files, no inline code.
@@ -148,55 +70,39 @@ pub fn router(state: AppState) -> Router {
     };
     let request_id = HeaderName::from_static("x-request-id");
     let cors_origins = state.limits.cors_origins.clone();
-    let router = Router::from(routes(state.limits.max_body, state.limits.max_upload))
-        .merge(docs::router())
-        .merge(pages::files())
+    let router = Router::from(api())
+        .merge(pages::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(state.clone(), deadline::deadline))
-        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
-        .layer(middleware::from_fn(fingerprint::hold_to_fingerprint))
+        .layer(from_fn_with_state(state.clone(), deadline::deadline))
+        .layer(from_fn_with_state(state.clone(), auth::authorize))
+        .layer(from_fn(embeddings::hold_to_fingerprint))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(error::finish));
+        .layer(from_fn(error::finish));
     let router = if cors_origins.is_empty() { router } else { router.layer(cors::layer(&cors_origins)) };
     router
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
-        .layer(middleware::from_fn(prometheus::observe))
+        .layer(from_fn(metrics::observe))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(middleware::from_fn(trace::trace))
+        .layer(from_fn(trace::trace))
         .layer(SetRequestIdLayer::new(request_id, NewRequestId))
         .with_state(state)
 }
 
 /// The routes of the API with their descriptions.
-fn routes(max_body: usize, max_upload: usize) -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .merge(embed::router())
-        .merge(similarity::router())
+fn api() -> OpenApiRouter<AppState> {
+    embeddings::router()
         .merge(models::router())
-        .merge(aliases::router())
-        .merge(compare::router())
-        .merge(neighbours::router())
-        .merge(verdict::router())
-        .merge(hard_negatives::router())
-        .merge(suggestions::router())
-        .merge(export::router())
-        .merge(losses::router())
-        .merge(health::router())
-        .merge(keys::router())
-        .merge(prometheus::router())
-        .merge(pages::router())
-        .merge(openapi::router())
-        .merge(info::router())
-        .merge(openai::router(max_upload))
+        .merge(datasets::router())
+        .merge(jobs::router())
+        .merge(openai::router())
         .merge(tei::router())
-        .merge(tokenize::router())
-        .layer(DefaultBodyLimit::max(max_body))
-        .merge(datasets::router(max_upload))
-        .merge(taxonomy::router(max_upload))
-        .merge(jobs::router(max_upload))
+        .merge(auth::keys::router())
+        .merge(health::router())
+        .merge(metrics::router())
+        .merge(pages::described(api))
 }
 
 /// Answers requests until `state.stop`, then lets those in flight finish, for a while.
@@ -225,21 +131,13 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("no message"))).into_response()
 }
 
-/// The routes that a wrong path may have meant: those without parameters.
-static ROUTES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let described = routes(0, 0).into_openapi().paths.paths;
-    described.into_keys().filter(|path| path.len() > 1 && !path.contains('{')).collect()
-});
-
 async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();
-    let guess = nearest(path, ROUTES.iter().map(String::as_str))
-        .map(|route| format!(" Did you mean {route}?"))
-        .unwrap_or_default();
+    let guess = nearest(path, routes::plain_paths()).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
     ApiError::not_found(
         "route_not_found",
         format!("There is nothing at {path}.{guess}"),
-        format!("Routes: {}.", ROUTES.join(", ")),
+        format!("Routes: {}.", routes::plain_paths().collect::<Vec<_>>().join(", ")),
     )
 }
 
@@ -252,8 +150,23 @@ async fn no_such_method(request: Request) -> ApiError {
     )
 }
 
-/// Milliseconds as clients read them: `2026-01-31T12:00:00.123Z`.
-fn rfc3339(milliseconds: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
-    time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_routes_is_the_routers() {
+        let table: BTreeSet<_> =
+            routes::ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+        assert_eq!(table.len(), routes::ROUTES.len(), "a route stands twice");
+        let described = serde_json::to_value(api().into_openapi()).unwrap();
+        let mut router: BTreeSet<_> = pages::DOCUMENTS.iter().map(|path| format!("GET {path}")).collect();
+        for (path, methods) in described["paths"].as_object().unwrap() {
+            router
+                .extend(methods.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+        }
+        assert_eq!(table, router);
+    }
 }

@@ -87,8 +87,7 @@ pub(super) struct SpecParts<'a> {
 impl JobRequest {
     /// The recipe's name.
     pub(super) fn recipe_name(&self) -> String {
-        let name = serde_json::to_value(self.recipe).ok();
-        name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
+        tables::choices::name_of(&self.recipe)
     }
 
     pub(super) fn parts<'a>(&'a self, recipe: &'a str) -> SpecParts<'a> {

@@ -18,6 +18,7 @@ mod errors;
 mod export;
 mod hard_negatives;
 mod import;
+mod imports;
 mod inspect;
 mod jobs;
 mod keys;

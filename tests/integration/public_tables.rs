@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use shamisen::ml::dataset::Scores;
-use shamisen::ml::dataset::checks::Knowledge;
 use shamisen::ml::dataset::inspect::{Circumstances, Inspection, Why, inspect};
 use shamisen::ml::dataset::reading::{Choices, LowestMeans};
 use shamisen::ml::dataset::source::Input;
@@ -12,7 +10,7 @@ use crate::fixtures::public_data;
 
 fn look(file: &str) -> Option<Inspection> {
     let input = Input::Bytes(Arc::from(public_data(file)?));
-    let around = Circumstances { scores: Scores::Unit, knowledge: Knowledge::default(), cut: None };
+    let around = Circumstances::default();
     Some(inspect(&input, &Choices::default(), &around).expect("public data is well formed"))
 }
 

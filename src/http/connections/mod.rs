@@ -1,8 +1,9 @@
 //! Connections: accepted by hand, since nobody else sets a limit on how long a request's head may take, on how
 //! many connections there are, and on how long the last of them may last.
 
-mod crowd;
-mod pace;
+mod activity;
+mod limiter;
+mod limits;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,24 +25,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::error::ApiError;
-use crowd::{Crowd, Seat};
-use pace::{InFlight, Paced};
-
-/// How many connections there may be, and how patient the server is with them.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// In all.
-    pub most: usize,
-    /// From one address; a network of 64 bits counts as one in IPv6.
-    pub most_of_an_address: usize,
-    /// From a connection's or a head's first byte to the head's end.
-    pub head: Duration,
-    /// Without a request, and without progress where the client does not read its answer.
-    pub idle: Duration,
-    /// For requests in flight when the server stops.
-    pub drain: Duration,
-}
+use crate::http::error::ApiError;
+use activity::{InFlight, Paced};
+use limiter::{Crowd, Seat};
+pub use limits::ConnectionLimits;
 
 /// Those that are told that there are too many connections; more are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;

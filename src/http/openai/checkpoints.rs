@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Page, PageQuery, seconds, unknown_cursor};
+use super::page::{Page, PageQuery, seconds, unknown_cursor};
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
-use crate::http::{AppState, jobs};
+use crate::http::jobs;
+use crate::http::state::AppState;
 use crate::jobs::model_id;
 use crate::store::{Job, Status};
 
@@ -73,7 +74,7 @@ async fn list_fine_tuning_checkpoints(
 async fn kept(state: &AppState, job: Job, model: String) -> Result<FineTuningCheckpoint> {
     let kept = job.report.as_ref().and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
     let mut metrics = CheckpointMetrics::default();
-    for epoch in state.queue.store.events_of_attempt(&job.job_id, "epoch").await? {
+    for epoch in state.store.events_of_attempt(&job.job_id, "epoch").await? {
         let epoch = epoch.data.0;
         if epoch["epoch"].as_u64().is_some_and(|epoch| epoch <= kept) {
             metrics.step += epoch["step_losses"].as_array().map_or(0, Vec::len);

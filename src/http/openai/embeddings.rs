@@ -10,12 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::caller::Caller;
+use crate::http::auth::caller::Caller;
+use crate::http::embeddings::{fan_out, fingerprint, text_list};
 use crate::http::error::Result;
 use crate::http::extract::Json;
-use crate::http::models::resolve;
-use crate::http::text_list;
-use crate::http::{AppState, fingerprint, schema, several};
+use crate::http::models::find::resolve;
+use crate::http::reply::schema;
+use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::EmbedOptions;
 
@@ -109,7 +110,7 @@ async fn create_embeddings(
     text_list::few_enough(&state, texts.len())?;
     let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let options = EmbedOptions { dimensions: request.dimensions, ..EmbedOptions::default() };
-    let mut result = several::embed_with(&state, &caller, &row, texts, &options).await?;
+    let mut result = fan_out::embed_with(&state, &caller, &row, texts, &options).await?;
     let headers = fingerprint::headers(&result);
     let format = request.encoding_format.unwrap_or_default();
     let vector = |vector: Vec<f32>| match format {

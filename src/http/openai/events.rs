@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::seconds;
+use super::page::seconds;
 use crate::store::Event;
 
 #[derive(Serialize, ToSchema)]

@@ -1,24 +1,26 @@
 //! `/v1/files`: datasets as OpenAI's clients see them. A file's id is its dataset's.
 
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Page, seconds};
-use crate::http::error::{ApiError, Result, shown};
+use super::page::{Page, seconds};
+use crate::http::datasets::options::{self, Label, Wishes};
+use crate::http::datasets::{self, file, upload};
+use crate::http::error::words::shown;
+use crate::http::error::{ApiError, Result};
 use crate::http::extract::{Path, Query, content_type};
-use crate::http::upload;
-use crate::http::wishes::{self, Label, Wishes};
-use crate::http::{AppState, dataset_file, datasets, schema};
+use crate::http::reply::schema;
+use crate::http::state::AppState;
 use crate::store::{Dataset, Purpose};
 
-pub(super) fn router(max_upload: usize) -> OpenApiRouter<AppState> {
+pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(create_file).layer(DefaultBodyLimit::max(max_upload)))
+        .routes(routes!(create_file))
         .routes(routes!(list_files))
         .routes(routes!(find_file, delete_file))
         .routes(routes!(read_file))
@@ -118,7 +120,7 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
     for part in parts {
         match part.name.as_str() {
             "purpose" => purpose = Some(parse_purpose(&part.text()?)?),
-            other => return Err(wishes::unknown(other, &["file", "purpose"])),
+            other => return Err(options::unknown(other, &["file", "purpose"])),
         }
     }
     let file = file.ok_or_else(upload::no_file)?;
@@ -127,7 +129,7 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
     })?;
     let label = Label { benchmark: Some(purpose.ours() == Purpose::Benchmark), ..Label::default() };
     let upload = datasets::upload_of(&state, file, label, Wishes::default()).await?;
-    let (dataset, _new) = state.queue.datasets.add(upload).await?;
+    let (dataset, _new) = state.datasets.add(upload).await?;
     Ok(axum::Json(dataset.into()))
 }
 
@@ -184,7 +186,7 @@ async fn list_files(
     let limit = query.limit.unwrap_or(1000).clamp(1, 1000);
     let purpose = query.purpose.map(FilePurpose::ours);
     let oldest_first = query.order == Order::Asc;
-    let rows = state.queue.store.datasets_page(purpose, query.after.as_deref(), oldest_first, limit + 1).await?;
+    let rows = state.store.datasets_page(purpose, query.after.as_deref(), oldest_first, limit + 1).await?;
     let files = rows.into_iter().map(OpenAiFile::from).collect();
     Ok(axum::Json(Page::of(files, limit, |file: &OpenAiFile| &file.id)))
 }
@@ -237,7 +239,7 @@ struct FileContent(String);
     ))]
 async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
-    let body = dataset_file::bytes_of(&state, &dataset).await?;
+    let body = file::bytes_of(&state, &dataset).await?;
     let ending = &dataset.format;
     let disposition = format!("attachment; filename=\"{id}.{ending}\"");
     let headers =

@@ -12,14 +12,19 @@ use utoipa_axum::routes;
 
 use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
-use super::{Page, PageQuery, seconds, unknown_cursor};
+use super::page::{Page, PageQuery, seconds, unknown_cursor};
 use crate::datasets::{Upload, facts};
-use crate::http::caller::Caller;
-use crate::http::error::{ApiError, Result, shown};
+use crate::http::auth::caller::Caller;
+use crate::http::datasets::{self, upload};
+use crate::http::error::words::shown;
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::idempotency::{idempotency_key, sha256};
 use crate::http::extract::{self, Path, Query, content_type};
-use crate::http::job_body::CreateBody;
-use crate::http::models::resolve;
-use crate::http::{AppState, datasets, jobs, upload};
+use crate::http::jobs;
+use crate::http::jobs::body::CreateBody;
+use crate::http::jobs::create;
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::keys::Scope;
 use crate::store::{Dataset, Job, OpenAiNotes, Purpose, Status, now};
@@ -76,7 +81,7 @@ struct HyperparametersBody {
     n_epochs: usize,
     batch_size: usize,
     /// As it was asked for; `"auto"` where it was not.
-    #[schema(schema_with = crate::http::schema::number_or_auto)]
+    #[schema(schema_with = crate::http::reply::schema::number_or_auto)]
     learning_rate_multiplier: Multiplier,
 }
 
@@ -169,13 +174,13 @@ async fn create_fine_tuning_job(
     caller: Caller,
     request: Request,
 ) -> Result<axum::Json<FineTuningJob>> {
-    let key = jobs::idempotency_key(request.headers())?;
+    let key = idempotency_key(request.headers())?;
     let kind = content_type(request.headers());
     if kind != "application/json" {
         return Err(ApiError::media_type(&kind, "application/json"));
     }
     let bytes = extract::body(request, &state).await?;
-    let idempotency = key.map(|key| (key, jobs::sha256([b"fine_tuning", &bytes[..]])));
+    let idempotency = key.map(|key| (key, sha256([b"fine_tuning", &bytes[..]])));
     let body: CreateJobBody = extract::large_object(bytes).await?;
     if body.alias.is_some() {
         caller.require(Scope::Admin, "\"alias\"")?;
@@ -187,9 +192,9 @@ async fn create_fine_tuning_job(
     let dataset = datasets::find(&state, &body.training_file, "training_file").await?;
     let mut config = settings.config;
     if let Some(multiplier) = settings.learning_rate_multiplier {
-        let table = facts(&dataset, state.queue.models.is_transformer(&model));
+        let table = facts(&dataset, state.models.is_transformer(&model));
         let others = Value::from(config.clone());
-        let usual = jobs::settings(settings.recipe, table, Some(&others))?;
+        let usual = create::settings(settings.recipe, table, Some(&others))?;
         config.insert("learning_rate".to_owned(), json!(usual.learning_rate * multiplier));
     }
     let benchmark = match &body.validation_file {
@@ -206,7 +211,7 @@ async fn create_fine_tuning_job(
         alias: body.alias,
         ..CreateBody::default()
     };
-    let (mut request, _) = jobs::resolve_request(&state, request, None, idempotency).await?;
+    let (mut request, _) = create::resolve_request(&state, request, None, idempotency).await?;
     request.openai = Some(OpenAiNotes {
         metadata: body.metadata,
         validation_file: body.validation_file,
@@ -251,14 +256,14 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
     let mut choices = crate::datasets::choices(&file);
     (choices.scale, choices.lowest_means) = (None, None);
     let upload = Upload {
-        table: state.queue.datasets.receive_again(&file).await?,
+        table: state.datasets.receive_again(&file).await?,
         name: file.name,
         purpose: Purpose::Benchmark,
         choices,
         around: upload::around(state, false).await?,
         version_of: None,
     };
-    let stored = state.queue.datasets.add(upload).await;
+    let stored = state.datasets.add(upload).await;
     Ok(stored.map_err(|error| ApiError::from(error).param("validation_file"))?.0)
 }
 
@@ -319,7 +324,7 @@ async fn list_fine_tuning_jobs(
         jobs::find(&state, after).await.map_err(|error| error.param("after"))?;
     }
     let limit = query.limit.unwrap_or(20).clamp(1, 100);
-    let rows = state.queue.store.jobs_page(query.after.as_deref(), &query.metadata, limit + 1).await?;
+    let rows = state.store.jobs_page(query.after.as_deref(), &query.metadata, limit + 1).await?;
     let page = rows.into_iter().map(FineTuningJob::from).collect();
     Ok(axum::Json(Page::of(page, limit, |job: &FineTuningJob| &job.id)))
 }
@@ -376,7 +381,7 @@ async fn list_fine_tuning_events(
         None => None,
     };
     let limit = query.limit.unwrap_or(20).clamp(1, 100);
-    let rows = state.queue.store.events_before(&job.job_id, before, limit + 1).await?;
+    let rows = state.store.events_before(&job.job_id, before, limit + 1).await?;
     let events = rows.into_iter().map(|row| event(&job.job_id, row)).collect();
     Ok(axum::Json(Page::of(events, limit, |event: &FineTuningEvent| &event.id)))
 }

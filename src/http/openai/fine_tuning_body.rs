@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, Result};
-use crate::http::{names, schema};
+use crate::http::extract::names;
+use crate::http::reply::schema;
 use crate::ml::train::Recipe;
 use crate::store;
 

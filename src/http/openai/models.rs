@@ -6,11 +6,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::seconds;
-use crate::http::AppState;
+use super::page::seconds;
 use crate::http::error::Result;
 use crate::http::extract::Path;
-use crate::http::models::{delete, resolve};
+use crate::http::models::delete;
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
 use crate::store::ModelRow;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -63,8 +64,8 @@ struct OpenAiModels {
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
     responses((status = 200, description = "All models.", body = OpenAiModels)))]
 async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<OpenAiModels>> {
-    state.queue.models.look_again().await?;
-    let data = state.queue.store.models().await?.into_iter().map(OpenAiModel::from).collect();
+    state.models.look_again().await?;
+    let data = state.store.models().await?.into_iter().map(OpenAiModel::from).collect();
     Ok(axum::Json(OpenAiModels { object: "list", data }))
 }
 

@@ -6,7 +6,10 @@ mod bootstrap;
 mod calibration;
 mod collapse;
 mod correlation;
-pub mod mining;
+/// The old path, until every caller says `tables`.
+pub mod mining {
+    pub use tables::mining::{Found, Mining, groups, mine_triplets as hard_negatives};
+}
 mod movers;
 pub mod need;
 mod retrieval;

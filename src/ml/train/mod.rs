@@ -35,7 +35,6 @@ pub use options::{
 };
 pub use recipe::{Recipe, RecipeFacts};
 pub use size::stored_bytes;
-pub(crate) use split::tie;
 pub use split::{Split, SplitKind, split, training_rows};
 
 use crate::ml::dataset::TableKind;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
+use tables::draws::{draw, shuffle};
 
 use super::TokenPair;
 use super::config::TrainConfig;
 use super::options::SamplerKind;
-use super::split::{shuffle, strata};
+use super::split::strata;
 
 /// Batches whose rows are sorted by length together, so that like lengths meet and epochs still differ.
 const BATCHES_IN_A_POOL: usize = 64;
@@ -122,7 +123,7 @@ fn spread(pairs: &[TokenPair], order: &[usize], size: usize) -> Vec<Vec<usize>> 
 pub(super) fn replayed(rows: usize, count: usize, seed: u64, step: usize) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(REPLAY_STREAMS + step as u64);
-    (0..count).map(|_| ((u128::from(rng.next_u64()) * rows as u128) >> 64) as usize).collect()
+    (0..count).map(|_| draw(rows, &mut rng)).collect()
 }
 
 #[cfg(test)]

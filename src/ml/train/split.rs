@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use tables::draws::shuffle;
+use tables::ties::tie;
 
 use super::{TokenPair, TrainConfig};
 use crate::ml::{Error, Result};
@@ -136,38 +138,6 @@ fn grouped(pairs: &[TokenPair], wanted: usize, seed: u64) -> (HashSet<usize>, us
         }
         hubs += 1 + hubs / 4;
         hubs = hubs.min(texts.len());
-    }
-}
-
-/// The connected components of rows, each list of rows being tied (union-find).
-pub(crate) fn tie<'a>(rows: usize, ties: impl Iterator<Item = &'a [usize]>) -> Vec<Vec<usize>> {
-    fn root(parent: &mut [usize], mut row: usize) -> usize {
-        while parent[row] != row {
-            parent[row] = parent[parent[row]];
-            row = parent[row];
-        }
-        row
-    }
-    let mut parent: Vec<usize> = (0..rows).collect();
-    for tied in ties {
-        for pair in tied.windows(2) {
-            let (a, b) = (root(&mut parent, pair[0]), root(&mut parent, pair[1]));
-            parent[a.max(b)] = a.min(b);
-        }
-    }
-    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for row in 0..rows {
-        groups.entry(root(&mut parent, row)).or_default().push(row);
-    }
-    groups.into_values().collect()
-}
-
-/// Fisher and Yates' shuffle.
-pub(super) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
-    for last in (1..items.len()).rev() {
-        // An even draw from 0..=last but for a bias of 2^-64.
-        let draw = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-        items.swap(last, draw as usize);
     }
 }
 

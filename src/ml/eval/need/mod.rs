@@ -10,11 +10,10 @@ mod words;
 
 use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Serialize;
 use serde_json::Value;
 
+pub use tables::draws::sample as draw;
 use words::{facts, hint, message};
 
 use super::correlation::{pearson, spearman};
@@ -175,28 +174,6 @@ pub struct Need {
     /// `of`, `cut`, and the rows of `mistakes` and of gaps that are `far`.
     #[schema(value_type = Object)]
     pub facts: BTreeMap<&'static str, Value>,
-}
-
-/// At most `most` items of a stream that may be long, drawn by the seed and kept in their order; and how many there
-/// were. Vitter's algorithm R.
-pub fn draw<T>(items: impl Iterator<Item = T>, most: usize, seed: u64) -> (Vec<T>, usize) {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut kept: Vec<(usize, T)> = Vec::new();
-    let mut seen = 0;
-    for item in items {
-        if kept.len() < most {
-            kept.push((seen, item));
-        } else {
-            // An even draw from 0..=seen but for a bias of 2^-64.
-            let place = ((u128::from(rng.next_u64()) * (seen as u128 + 1)) >> 64) as usize;
-            if let Some(slot) = kept.get_mut(place) {
-                *slot = (seen, item);
-            }
-        }
-        seen += 1;
-    }
-    kept.sort_by_key(|(place, _)| *place);
-    (kept.into_iter().map(|(_, item)| item).collect(), seen)
 }
 
 /// Pairs as questions to a model: a triplet asks two. Pairs that belong together are joined by as many

@@ -122,16 +122,3 @@ fn triplets_ask_two_questions_and_positives_are_joined_by_strangers() {
     assert!(positives[4..].iter().all(|pair| pair.place.is_none() && pair.score == 0.0));
     assert_eq!((&*positives[4].left, &*positives[4].right), ("l2", "r4"));
 }
-
-#[test]
-fn a_draw_keeps_the_order_and_is_even() {
-    assert_eq!(draw(0..5, 10, 1), ((0..5).collect(), 5));
-    let mut counts = [0; 10];
-    for seed in 0..2000 {
-        let (drawn, seen) = draw(0..10, 3, seed);
-        assert!(seen == 10 && drawn.len() == 3 && drawn.is_sorted());
-        drawn.into_iter().for_each(|item: usize| counts[item] += 1);
-    }
-    assert!(counts.iter().all(|count| (500..700).contains(count)), "{counts:?}");
-    assert_eq!(draw(0..100, 7, 42), draw(0..100, 7, 42));
-}

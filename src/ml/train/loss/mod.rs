@@ -9,6 +9,7 @@ mod scored;
 mod tests;
 
 use serde::{Deserialize, Serialize};
+use tables::choices::name_of;
 use tch::Tensor;
 
 pub(crate) use contrast::{Candidates, Rival};
@@ -150,11 +151,6 @@ pub const LOSSES: [LossInfo; 8] = [
 
 const SCORED: [TableKind; 2] = [TableKind::PairScore, TableKind::PairClass];
 
-/// As JSON names it.
-fn name(kind: impl Serialize) -> String {
-    serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 impl LossKind {
     /// What the loss is and needs.
     pub fn info(self) -> &'static LossInfo {
@@ -171,13 +167,15 @@ impl LossKind {
     pub fn objection(self, table: TableKind, lowest: f64, highest: f64, distinct: usize) -> Option<String> {
         let info = self.info();
         if !info.tables.contains(&table) {
-            let others = LOSSES.iter().filter(|loss| loss.tables.contains(&table)).map(|loss| name(loss.name));
+            let others = LOSSES.iter().filter(|loss| loss.tables.contains(&table)).map(|loss| name_of(&loss.name));
             let others = others.collect::<Vec<_>>().join(", ");
             return Some(match (self, table) {
                 (Self::Contrastive | Self::OnlineContrastive, TableKind::PairScore) => format!(
                     "this loss needs the scores 0 and 1; the table has {distinct} different ones from {lowest} to {highest}"
                 ),
-                _ => format!("this loss cannot learn from a table of the kind {}; these can: {others}", name(table)),
+                _ => {
+                    format!("this loss cannot learn from a table of the kind {}; these can: {others}", name_of(&table))
+                }
             });
         }
         if matches!(self, Self::Cosent | Self::Angle) && distinct < 2 {

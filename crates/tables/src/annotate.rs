@@ -1,0 +1,382 @@
+//! A user's own file with columns beside it: what became of each row, why, and what was probably meant.
+//!
+//! The cells of the user's columns are written as they were read, in their order, in the encoding, with the separator
+//! and the line ends of the file. Packing, formats of cells and quotes that were not needed do not come back; Parquet
+//! comes back as CSV.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use rust_xlsxwriter::{Workbook, XlsxError};
+use serde_json::{Value, json};
+
+use super::reading::{Outcome, Reader};
+use super::source::{Dialect, Fault, Input, Row, Source};
+use crate::choices::{Encoding, FileFormat, TableOptions};
+use crate::pair::Scores;
+use crate::problems::{Problem, Problems};
+
+/// The words of what is added, in the user's language.
+pub struct Words<'a> {
+    /// Names of the columns: status, problem, suggestion.
+    pub columns: [&'a str; 3],
+    /// What became of a row.
+    pub used: &'a str,
+    /// It can be used, and a fix left it out.
+    pub left_out: &'a str,
+    /// It cannot be used.
+    pub unusable: &'a str,
+    /// A problem as a sentence.
+    pub problem: &'a dyn Fn(&Problem) -> String,
+}
+
+/// A column of similarities.
+pub struct Similarities {
+    /// Its name.
+    pub name: String,
+    /// One for each kept pair, in their order.
+    pub values: Vec<f64>,
+}
+
+/// What is to be told of each row.
+pub struct Notes<'a> {
+    /// In which words.
+    pub words: Words<'a>,
+    /// The rows of the pairs that were kept, ascending.
+    pub kept: &'a [usize],
+    /// What models say of those pairs.
+    pub similarities: &'a [Similarities],
+}
+
+/// How a file comes back.
+pub fn comes_back_as(format: FileFormat) -> FileFormat {
+    if format == FileFormat::Parquet { FileFormat::Csv } else { format }
+}
+
+/// Writes the annotated file. `choices` are those of the table's inspection.
+///
+/// # Errors
+/// Where the file can no longer be read in this way, or the copy not be written.
+pub fn annotate(
+    input: &Input,
+    choices: &TableOptions,
+    scores: Scores,
+    notes: &Notes<'_>,
+    out: &mut dyn Write,
+) -> Result<(), AnnotateError> {
+    let mut source = Source::open(input, &choices.read_as)?;
+    let mut first = source.next();
+    let width = match (&source.header, &first) {
+        (Some(header), _) => header.len(),
+        (None, Some(Ok(row))) => row.cells.len(),
+        (None, _) => 0,
+    };
+    let reader = Reader::new(source.header.as_deref(), width, choices, scores)?;
+    let score = reader.layout.score;
+    let mut copy = Copy::new(&source.dialect, source.header.clone(), score, out)?;
+    if source.header.is_some() {
+        copy.header(notes)?;
+    }
+    while let Some(row) = first.take().or_else(|| source.next()) {
+        match row {
+            Ok(row) => {
+                let told = told(&reader.read(&row), row.row, notes);
+                copy.row(&row, width, &told)?;
+            }
+            Err(Fault::Row(problem)) => {
+                let row = Row { row: problem.row, line: problem.line, ..Row::default() };
+                let told = told(&Outcome::Bad(vec![problem]), row.row, notes);
+                copy.row(&row, width, &told)?;
+            }
+            Err(Fault::Table(problems)) => return Err(problems.into()),
+        }
+    }
+    copy.finish()
+}
+
+/// Why there is no annotated file.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnotateError {
+    /// The file cannot be read in this way.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// The copy cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The copy does not fit into a workbook.
+    #[error(transparent)]
+    Workbook(#[from] XlsxError),
+}
+
+/// What is added to a row.
+struct Told {
+    status: String,
+    problem: String,
+    suggestion: String,
+    similarities: Vec<Option<f64>>,
+}
+
+fn told(outcome: &Outcome, row: usize, notes: &Notes<'_>) -> Told {
+    let words = &notes.words;
+    let place = notes.kept.binary_search(&row).ok();
+    let problems = match outcome {
+        Outcome::Bad(problems) => problems.as_slice(),
+        _ => &[],
+    };
+    let status = match outcome {
+        Outcome::Blank => "",
+        Outcome::Bad(_) => words.unusable,
+        Outcome::Pair(..) if place.is_some() => words.used,
+        Outcome::Pair(..) => words.left_out,
+    };
+    let sentences: Vec<String> = problems.iter().map(words.problem).collect();
+    let suggestion = problems.iter().find_map(|problem| problem.suggestion.clone());
+    let similarity = |column: &Similarities| column.values.get(place?).copied();
+    Told {
+        status: status.to_owned(),
+        problem: harmless(sentences.join(" ")),
+        suggestion: harmless(suggestion.unwrap_or_default()),
+        similarities: notes.similarities.iter().map(similarity).collect(),
+    }
+}
+
+/// A cell that no spreadsheet takes for a formula.
+fn harmless(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map(|value| format!("{value:.4}")).unwrap_or_default()
+}
+
+/// The copy, in the file's own format.
+enum Copy<'a> {
+    Delimited {
+        out: &'a mut dyn Write,
+        encoding: Encoding,
+        format: Box<csv::WriterBuilder>,
+        names: Option<Vec<String>>,
+    },
+    Json {
+        out: &'a mut dyn Write,
+        list: bool,
+        rows: usize,
+        names: Option<Vec<String>>,
+        score: Option<usize>,
+    },
+    Workbook {
+        out: &'a mut dyn Write,
+        book: Box<Workbook>,
+        rows: u32,
+        names: Option<Vec<String>>,
+        score: Option<usize>,
+    },
+}
+
+impl<'a> Copy<'a> {
+    fn new(
+        dialect: &Dialect,
+        names: Option<Vec<String>>,
+        score: Option<usize>,
+        out: &'a mut dyn Write,
+    ) -> Result<Self, AnnotateError> {
+        match comes_back_as(dialect.format) {
+            FileFormat::Json | FileFormat::Jsonl => {
+                Ok(Self::Json { out, list: dialect.format == FileFormat::Json, rows: 0, names, score })
+            }
+            FileFormat::Xlsx => {
+                let mut book = Box::new(Workbook::new());
+                let sheet = book.add_worksheet();
+                if let Some(name) = &dialect.sheet {
+                    // A name that this writer refuses is one that the sheet need not have.
+                    let _ = sheet.set_name(name);
+                }
+                Ok(Self::Workbook { book, rows: 0, out, names, score })
+            }
+            FileFormat::Csv | FileFormat::Parquet => {
+                let encoding = dialect.encoding.unwrap_or(Encoding::Utf8);
+                if dialect.bom {
+                    out.write_all(&encoded("\u{feff}", encoding))?;
+                }
+                let ending = match dialect.line_ending.as_deref() {
+                    Some("\r\n") => csv::Terminator::CRLF,
+                    Some("\r") => csv::Terminator::Any(b'\r'),
+                    _ => csv::Terminator::Any(b'\n'),
+                };
+                let delimiter = dialect.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',');
+                let mut format = Box::new(csv::WriterBuilder::new());
+                format.delimiter(delimiter).terminator(ending).flexible(true).buffer_capacity(1 << 10);
+                Ok(Self::Delimited { out, encoding, format, names })
+            }
+        }
+    }
+
+    fn header(&mut self, notes: &Notes<'_>) -> Result<(), AnnotateError> {
+        let added = notes.words.columns.iter().copied().chain(notes.similarities.iter().map(|column| &*column.name));
+        match self {
+            Self::Delimited { out, encoding, format, names } => {
+                let cells = names.iter().flatten().map(String::as_str).chain(added);
+                out.write_all(&encoded(&record(format, cells)?, *encoding))?;
+            }
+            // The names keep their order, which a map's need not.
+            Self::Json { names, .. } => names.get_or_insert_default().extend(added.map(str::to_owned)),
+            Self::Workbook { book, rows, names, .. } => {
+                let sheet = book.worksheet_from_index(0)?;
+                for (column, name) in (0..).zip(names.iter().flatten().map(String::as_str).chain(added)) {
+                    sheet.write_string(0, column, name)?;
+                }
+                *rows = 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row, width: usize, told: &Told) -> Result<(), AnnotateError> {
+        let added = [&told.status, &told.problem, &told.suggestion];
+        // A row that has more cells than columns keeps them, before what is added.
+        let width = width.max(row.cells.len());
+        let blank = std::iter::repeat_n("", width - row.cells.len());
+        let cells = row.cells.iter().map(String::as_str).chain(blank);
+        match self {
+            Self::Delimited { out, encoding, format, .. } => {
+                let numbers: Vec<String> = told.similarities.iter().map(|value| number(*value)).collect();
+                let all = cells.chain(added.into_iter().chain(&numbers).map(String::as_str));
+                out.write_all(&encoded(&record(format, all)?, *encoding))?;
+            }
+            Self::Workbook { book, rows, score, .. } => {
+                let sheet = book.worksheet_from_index(0)?;
+                for (column, cell) in (0..).zip(cells) {
+                    match cell.parse::<f64>().ok().filter(|number| number.is_finite()) {
+                        Some(number) if *score == Some(usize::from(column)) => {
+                            sheet.write_number(*rows, column, number)?;
+                        }
+                        _ if cell.is_empty() => {}
+                        _ => {
+                            sheet.write_string(*rows, column, cell)?;
+                        }
+                    }
+                }
+                let mut column = u16::try_from(width).unwrap_or(u16::MAX);
+                for cell in added {
+                    sheet.write_string(*rows, column, cell)?;
+                    column = column.saturating_add(1);
+                }
+                for value in &told.similarities {
+                    if let Some(value) = value {
+                        sheet.write_number(*rows, column, (value * 1e4).round() / 1e4)?;
+                    }
+                    column = column.saturating_add(1);
+                }
+                *rows += 1;
+            }
+            Self::Json { out, list, rows, names, score } => {
+                let value = |(column, cell): (usize, &str)| match serde_json::from_str::<Value>(cell) {
+                    Ok(number @ Value::Number(_)) if *score == Some(column) => number,
+                    _ => Value::from(cell),
+                };
+                let own: Vec<Value> = cells.enumerate().map(value).collect();
+                let numbers =
+                    told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
+                let added: Vec<Value> = added.into_iter().map(|cell| json!(cell)).chain(numbers).collect();
+                let line = match names {
+                    Some(names) => {
+                        let member =
+                            |(name, value): (&String, Value)| format!("{}:{value}", Value::from(name.as_str()));
+                        let members: Vec<String> = names.iter().zip(own.into_iter().chain(added)).map(member).collect();
+                        format!("{{{}}}", members.join(","))
+                    }
+                    None => Value::from([own, added].concat()).to_string(),
+                };
+                let before = match (*list, *rows) {
+                    (true, 0) => "[\n",
+                    (true, _) => ",\n",
+                    (false, _) => "",
+                };
+                write!(out, "{before}{line}{}", if *list { "" } else { "\n" })?;
+                *rows += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), AnnotateError> {
+        match self {
+            Self::Delimited { out, .. } => out.flush()?,
+            Self::Json { out, list, rows, .. } => {
+                if list {
+                    out.write_all(if rows == 0 { b"[]\n" } else { b"\n]\n" })?;
+                }
+                out.flush()?;
+            }
+            Self::Workbook { mut book, out, .. } => {
+                out.write_all(&book.save_to_buffer()?)?;
+                out.flush()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line of cells.
+fn record<'a>(format: &csv::WriterBuilder, cells: impl Iterator<Item = &'a str>) -> io::Result<String> {
+    let mut writer = format.from_writer(Vec::new());
+    writer.write_record(cells).map_err(io::Error::other)?;
+    let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    String::from_utf8(bytes).map_err(io::Error::other)
+}
+
+/// Text in a file's encoding. What the encoding lacks (of what is added, nothing) becomes a numbered entity.
+fn encoded(text: &str, encoding: Encoding) -> Cow<'_, [u8]> {
+    let units = || text.encode_utf16();
+    match encoding {
+        Encoding::Utf8 => Cow::Borrowed(text.as_bytes()),
+        Encoding::Utf16Le => units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>().into(),
+        Encoding::Utf16Be => units().flat_map(u16::to_be_bytes).collect::<Vec<u8>>().into(),
+        Encoding::EucJp => encoding_rs::EUC_JP.encode(text).0,
+        Encoding::Windows31J => encoding_rs::SHIFT_JIS.encode(text).0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choices::Scale;
+
+    const JAPANESE: [&str; 3] = ["状態", "問題", "提案"];
+
+    fn annotated(bytes: &[u8], kept: &[usize], similarities: &[Similarities]) -> Vec<u8> {
+        let problem = |problem: &Problem| format!("={}", problem.code);
+        let words =
+            Words {
+                columns: JAPANESE, used: "使用", left_out: "除外", unusable: "使用不可", problem: &problem
+            };
+        let choices = TableOptions { scale: Some(Scale { lowest: 0.0, highest: 5.0 }), ..TableOptions::default() };
+        let (input, mut out) = (Input::Bytes(bytes.into()), Vec::new());
+        let choices = crate::inspect::inspect(&input, &choices, &Default::default()).unwrap().choices;
+        annotate(&input, &choices, Scores::Unit, &Notes { words, kept, similarities }, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_spreadsheets_own_file_comes_back_in_its_encoding_with_what_became_of_each_row() {
+        let table = "職種A;職種B;点数;メモ\r\n看護師;看護助手;1;=1+1\r\n准看護師;看護師;多分;\r\n医師;看護師;2;\r\n";
+        let (bytes, _, _) = encoding_rs::SHIFT_JIS.encode(table);
+        let similarities = [Similarities { name: "base_similarity".to_owned(), values: vec![-0.25] }];
+        let out = annotated(&bytes, &[2], &similarities);
+        let (text, _, broken) = encoding_rs::SHIFT_JIS.decode(&out);
+        assert!(!broken);
+        let expected = "職種A;職種B;点数;メモ;状態;問題;提案;base_similarity\r\n\
+            看護師;看護助手;1;=1+1;使用;;;-0.2500\r\n\
+            准看護師;看護師;多分;;使用不可;'=score_not_a_number;;\r\n\
+            医師;看護師;2;;除外;;;\r\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn json_keeps_its_members_and_gets_more() {
+        let out = annotated(br#"{"text_a":"nurse","text_b":"doctor","score":4}"#, &[1], &[]);
+        let line: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(line["score"], json!(4));
+        assert_eq!((&line["text_a"], &line["状態"]), (&json!("nurse"), &json!("使用")));
+    }
+}

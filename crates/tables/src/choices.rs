@@ -1,0 +1,224 @@
+//! All that may be said about how a table is read, and whether it was said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::pair::TableKind;
+use crate::problems::Problems;
+use crate::reading::score;
+
+/// All that can be said about how a table is to be read. What is not said is found out, and an inspection's
+/// `choices` say it all: with them the table is read the same way ever after.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableOptions {
+    /// The file.
+    pub read_as: FileOptions,
+    /// The columns.
+    pub mapping: Mapping,
+    /// What the rows are.
+    pub kind: Option<TableKind>,
+    /// The scores' own scale.
+    pub scale: Option<Scale>,
+    /// What words and marks stand for, 0 to 1.
+    pub words: BTreeMap<String, f64>,
+    /// What the lowest score means.
+    pub lowest_means: Option<LowestMeans>,
+    /// Fixes of findings.
+    pub apply: BTreeSet<Fix>,
+    /// What becomes of rows that cannot be used.
+    pub on_bad_row: OnBadRow,
+}
+
+impl TableOptions {
+    /// The same, words written as cells are compared.
+    ///
+    /// # Errors
+    /// Where a scale has no extent, or a word a value that is none.
+    pub(crate) fn checked(mut self) -> Result<Self, Problems> {
+        if let Some(Scale { lowest, highest }) = self.scale
+            && !(lowest.is_finite() && highest.is_finite() && lowest < highest)
+        {
+            return Err(Problems::table(
+                "scale_unclear",
+                format!("A scale from {lowest} to {highest} has no extent."),
+                "Give the lowest score first: \"0-5\", or {\"lowest\": 0, \"highest\": 5}.",
+            ));
+        }
+        if let Some((word, value)) = self.words.iter().find(|(_, value)| !(0.0..=1.0).contains(*value)) {
+            return Err(Problems::table(
+                "word_off_scale",
+                format!(
+                    "The word \"{word}\" is to stand for {value}; words stand for 0 to 1, whatever the table's scale."
+                ),
+                "Give 0 for the lowest score, 1 for the highest, and 0.5 for the middle.",
+            ));
+        }
+        self.words = self.words.iter().map(|(word, value)| (score::normal(word), *value)).collect();
+        Ok(self)
+    }
+}
+
+/// An enum's value as JSON names it.
+pub fn name_of(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+}
+
+/// How a file is to be read, as far as somebody said so. What is `None` is found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileOptions {
+    /// How the file is written.
+    pub format: Option<FileFormat>,
+    /// How text became bytes.
+    pub encoding: Option<Encoding>,
+    /// What stands between cells: `,`, `;`, a tab, `|`.
+    pub delimiter: Option<char>,
+    /// Whether the first row names the columns.
+    pub header: Option<bool>,
+    /// Which sheet of a workbook.
+    pub sheet: Option<String>,
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// Cells between separators.
+    Csv,
+    /// One list of objects or of lists.
+    Json,
+    /// One object or list a line.
+    Jsonl,
+    /// A workbook.
+    Xlsx,
+    /// Columns in binary.
+    Parquet,
+}
+
+/// How text became bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// `utf-8`
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// `utf-16le`
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// `utf-16be`
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
+    /// `euc-jp`
+    EucJp,
+    /// `windows-31j`: what Japanese spreadsheets call Shift_JIS or "CSV".
+    #[serde(rename = "windows-31j")]
+    Windows31J,
+}
+
+/// A column, by its name or by its number from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(untagged)]
+pub enum Column {
+    /// From 1.
+    Number(usize),
+    /// As the header has it.
+    Name(String),
+}
+
+/// Which column becomes what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Mapping {
+    /// The left text; the anchor of a triplet.
+    pub text_a: Option<Column>,
+    /// The right text; the positive of a triplet.
+    pub text_b: Option<Column>,
+    /// The text of a triplet that does not belong to the left one.
+    pub negative: Option<Column>,
+    /// How alike they are.
+    pub score: Option<Column>,
+}
+
+/// The scores between which a table's own scores lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Scale {
+    /// What becomes 0.
+    pub lowest: f64,
+    /// What becomes 1.
+    pub highest: f64,
+}
+
+/// What the lowest score of a table says, and so which cosine each score asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum LowestMeans {
+    /// The texts have nothing in common: cosine = score.
+    Unrelated,
+    /// They mean opposite things: cosine = 2 score - 1.
+    Opposite,
+    /// The scores are angular similarities, `1 - acos(cosine) / pi`: 0.5 is unrelated, 0 opposite. The tutorial's
+    /// file.
+    Angular,
+}
+
+/// What becomes of rows that cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadRow {
+    /// Nothing is stored, and all are told.
+    #[default]
+    Fail,
+    /// They are left out, and counted.
+    Skip,
+}
+
+/// What is done about a finding where the user says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Fix {
+    /// A date that a spreadsheet made of `4/5` is read as 0.8 (month / day).
+    DatesAsFractions,
+    /// Pairs with several scores get their mean, once.
+    AverageContradictions,
+    /// The first of a pair's scores counts.
+    KeepFirstContradiction,
+    /// Pairs with several scores go.
+    DropContradictions,
+    /// A pair that is there before, also mirrored, goes.
+    DropRepeats,
+    /// Identical texts get the highest score.
+    RaiseIdentical,
+    /// Pairs of identical texts go.
+    DropIdentical,
+    /// Blanks, line breaks and control characters in texts become one blank, those at the ends go.
+    TrimTexts,
+    /// Pairs with damaged characters go.
+    DropDamaged,
+    /// Pairs that the benchmark holds go.
+    DropBenchmarkPairs,
+}
+
+/// Why something is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// Somebody said so.
+    Said,
+    /// By a column's name.
+    Name,
+    /// By what stands in the cells.
+    Content,
+    /// The scores are a known file's: the tutorial's angular similarities.
+    Recognised,
+}

@@ -1,0 +1,275 @@
+//! The first pass over a table: its columns, its rows' facts, its scores as they are written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{ColumnFacts, InspectContext, Preview, ScoreKinds};
+use crate::checks::{Languages, RowFacts};
+use crate::choices::{Fix, TableOptions};
+use crate::pair::{MOST_ROWS, Pair, too_many_rows};
+use crate::problems::Problems;
+use crate::reading::columns::{self, Found, Layout};
+use crate::reading::rows::{self, Rule, Shape};
+use crate::reading::scale::Numbers;
+use crate::reading::score::{self, Written};
+use crate::source::{Dialect, Fault, Input, Row, Source};
+
+/// Rows by whose cells the columns are found.
+const SAMPLE: usize = 1000;
+
+/// Bytes of cells that this sample may hold.
+const MOST_SAMPLE: usize = 4 << 20;
+
+/// Rows that are shown.
+const PREVIEW: usize = 50;
+
+/// Different scores, as they are written, that are counted.
+const MOST_VALUES: usize = 2000;
+
+/// What a score cell is, as far as one cell tells: its value waits in the row's facts until the scale is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    /// A number on the table's scale.
+    Number,
+    /// A part of the scale.
+    Part,
+    /// A word; the value is its number.
+    Word,
+}
+
+/// What was seen.
+pub(super) struct Survey {
+    pub(super) found: Found,
+    pub(super) columns: Vec<ColumnFacts>,
+    /// Rows that are not blank.
+    pub(super) read: usize,
+    /// Rows that cannot be used whatever the scale is.
+    pub(super) bad: usize,
+    /// All others. A score is as written until [`Survey::settle`].
+    pub(super) facts: Vec<RowFacts>,
+    pending: Vec<Pending>,
+    pub(super) numbers: Numbers,
+    pub(super) kinds: ScoreKinds,
+    /// Words in use, in the order in which they were met.
+    words: Vec<String>,
+    /// Score cells and how many there are of each.
+    pub(super) values: HashMap<String, usize>,
+    pub(super) languages: Languages,
+    pub(super) preview: Vec<Preview>,
+}
+
+impl Survey {
+    pub(super) fn of(
+        input: &Input,
+        choices: &TableOptions,
+        context: &InspectContext,
+    ) -> Result<(Self, Dialect), Problems> {
+        let mut source = Source::open(input, &choices.read_as)?;
+        let (dialect, header) = (source.dialect.clone(), source.header.clone());
+        let (mut sample, mut faults) = (Vec::new(), 0);
+        let mut bytes = 0;
+        while sample.len() < SAMPLE && bytes < MOST_SAMPLE {
+            match source.next() {
+                None => break,
+                Some(Ok(row)) if is_blank(&row) => bytes += 64,
+                Some(Ok(row)) => {
+                    bytes += row.cells.iter().map(|cell| cell.len() + 24).sum::<usize>();
+                    sample.push(row);
+                }
+                Some(Err(Fault::Row(_))) => {
+                    faults += 1;
+                    bytes += 64;
+                }
+                Some(Err(Fault::Table(problems))) => return Err(problems),
+            }
+        }
+        let found = columns::find(header.as_deref(), &sample, choices, context.scores)?;
+        let width = header.as_ref().map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), Vec::len);
+        let mut survey = Self::new(header.as_deref(), width, found);
+        (survey.read, survey.bad) = (faults, faults);
+        let layout = survey.found.layout.clone();
+        let dates = choices.apply.contains(&Fix::DatesAsFractions);
+        for row in sample.into_iter().map(Ok).chain(source) {
+            match row {
+                Ok(row) if is_blank(&row) => continue,
+                Ok(row) => survey.row(row, layout.as_ref(), choices, dates, context),
+                Err(Fault::Row(_)) => {
+                    survey.read += 1;
+                    survey.bad += 1;
+                }
+                Err(Fault::Table(problems)) => return Err(problems),
+            }
+            if survey.read > MOST_ROWS {
+                return Err(too_many_rows());
+            }
+        }
+        Ok((survey, dialect))
+    }
+
+    fn new(header: Option<&[String]>, width: usize, found: Found) -> Self {
+        let column = |place: usize| {
+            let role = found.roles.iter().find(|(column, _, _)| *column == place);
+            ColumnFacts {
+                number: place + 1,
+                name: header.map(|names| names[place].clone()),
+                becomes: role.map(|(_, role, _)| *role),
+                why: role.map(|(_, _, why)| *why),
+                filled: 0,
+                examples: Vec::new(),
+            }
+        };
+        Self {
+            columns: (0..width).map(column).collect(),
+            found,
+            read: 0,
+            bad: 0,
+            facts: Vec::new(),
+            pending: Vec::new(),
+            numbers: Numbers::default(),
+            kinds: ScoreKinds::default(),
+            words: Vec::new(),
+            values: HashMap::new(),
+            languages: Languages::default(),
+            preview: Vec::new(),
+        }
+    }
+
+    /// Looks at a row that is not blank.
+    fn row(
+        &mut self,
+        mut row: Row,
+        layout: Option<&Layout>,
+        choices: &TableOptions,
+        dates: bool,
+        context: &InspectContext,
+    ) {
+        self.read += 1;
+        for (column, cell) in self.columns.iter_mut().zip(&row.cells) {
+            let cell = cell.trim();
+            if cell.is_empty() {
+                continue;
+            }
+            column.filled += 1;
+            if column.examples.len() < 5 && !column.examples.iter().any(|seen| is_cut_of(seen, cell)) {
+                column.examples.push(cell.chars().take(80).collect());
+            }
+        }
+        if self.preview.len() < PREVIEW {
+            let cells = row.cells.iter().map(|cell| cell.chars().take(200).collect()).collect();
+            self.preview.push(Preview { row: row.row, line: row.line, cells, score: None });
+        }
+        let Some(layout) = layout else { return };
+        if !matches!(rows::shape(layout, &row), Shape::Even) {
+            self.bad += 1;
+            return;
+        }
+        let score = match layout.score {
+            None => Some((Pending::Part, 1.0)),
+            Some(place) => self.score(&row.cells[place], row.dates.contains(&place), choices, dates),
+        };
+        let texts_fine = layout.texts.iter().all(|&place| rows::text_fault(&row.cells[place]).is_none());
+        let Some((pending, score)) = score.filter(|_| texts_fine) else {
+            self.bad += 1;
+            return;
+        };
+        let mut text = |place: usize| std::mem::take(&mut row.cells[layout.texts[place]]);
+        let (left, right) = (text(0), text(1));
+        let negative = (layout.texts.len() == 3).then(|| text(2));
+        let pair = Pair { left, right, negative, score, row: row.row };
+        let is_truncated = context.is_truncated.as_deref().map(|asked| asked as &dyn Fn(&str) -> bool);
+        self.languages.add(&pair.left, &pair.right);
+        self.facts.push(RowFacts::of(&pair, row.line, is_truncated));
+        self.pending.push(pending);
+    }
+
+    /// Looks at a score cell; `None` where it can never be used.
+    fn score(&mut self, cell: &str, date: bool, choices: &TableOptions, dates: bool) -> Option<(Pending, f64)> {
+        let shown = cell.trim();
+        if let Some(count) = self.values.get_mut(shown) {
+            *count += 1;
+        } else if self.values.len() < MOST_VALUES && !shown.is_empty() {
+            self.values.insert(shown.chars().take(80).collect(), 1);
+        }
+        let kinds = &mut self.kinds;
+        match score::read(cell, date, &|word| choices.words.contains_key(word)) {
+            Written::Number(number) => {
+                kinds.numbers += 1;
+                self.numbers.add(number);
+                Some((Pending::Number, number))
+            }
+            Written::Percent(part) => {
+                kinds.percents += 1;
+                Some((Pending::Part, part))
+            }
+            Written::Fraction(part) => {
+                kinds.fractions += 1;
+                Some((Pending::Part, part))
+            }
+            Written::Word(word) => {
+                kinds.words += 1;
+                let known = self.words.iter().position(|known| *known == word);
+                let number = known.unwrap_or_else(|| {
+                    self.words.push(word);
+                    self.words.len() - 1
+                });
+                Some((Pending::Word, number as f64))
+            }
+            Written::Date(day) => {
+                kinds.dates += 1;
+                dates.then(|| (Pending::Part, day.fraction()))
+            }
+            Written::Empty => {
+                kinds.empty += 1;
+                None
+            }
+            Written::Other => {
+                kinds.other += 1;
+                None
+            }
+        }
+    }
+
+    /// The words in use.
+    pub(super) fn words(&self) -> BTreeSet<String> {
+        self.words.iter().cloned().collect()
+    }
+
+    /// Puts scores in the place of what was written. Rows whose score lies off the scale are no pairs.
+    pub(super) fn settle(&mut self, rule: &Rule) {
+        let by_number: Vec<Option<f64>> =
+            self.words.iter().map(|word| rule.words.get(word).and_then(|part| rule.part(*part))).collect();
+        let scored = self.found.layout.as_ref().is_some_and(|layout| layout.score.is_some());
+        let before = self.facts.len();
+        let mut pending = self.pending.iter();
+        self.facts.retain_mut(|row| {
+            let score = match pending.next() {
+                _ if !scored => Some(1.0),
+                Some(Pending::Number) => rule.number(row.score),
+                Some(Pending::Part) => rule.part(row.score),
+                Some(Pending::Word) => by_number[row.score as usize],
+                None => None,
+            };
+            row.score = score.unwrap_or_default();
+            score.is_some()
+        });
+        self.bad += before - self.facts.len();
+        self.pending = Vec::new();
+    }
+
+    /// The most frequent values, at most twenty, in the order of what they become.
+    pub(super) fn frequent(&self) -> Vec<(&String, usize)> {
+        let mut values: BTreeMap<(std::cmp::Reverse<usize>, &String), ()> = BTreeMap::new();
+        for (value, count) in &self.values {
+            values.insert((std::cmp::Reverse(*count), value), ());
+        }
+        values.into_keys().take(20).map(|(count, value)| (value, count.0)).collect()
+    }
+}
+
+/// Whether an example shows this cell, which may be longer.
+fn is_cut_of(example: &str, cell: &str) -> bool {
+    cell.starts_with(example) && (cell.len() == example.len() || example.chars().count() == 80)
+}
+
+pub(super) fn is_blank(row: &Row) -> bool {
+    row.cells.iter().all(|cell| cell.trim().is_empty())
+}

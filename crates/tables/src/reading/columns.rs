@@ -1,0 +1,378 @@
+//! Which column becomes what: as somebody said, by the names, or by what stands in the cells.
+
+use std::collections::BTreeSet;
+
+use super::names;
+use super::score::{self, Written};
+use crate::choices::{Column, Mapping, TableOptions, Why};
+use crate::pair::{Scores, TableKind};
+use crate::problems::Problems;
+use crate::source::Row;
+
+/// Where the columns stand that are read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layout {
+    /// What the rows are; `pair_class` only where it was said.
+    pub(crate) kind: TableKind,
+    /// Two texts, or three of a triplet, from 0.
+    pub(crate) texts: Vec<usize>,
+    /// The score, from 0.
+    pub(crate) score: Option<usize>,
+    /// Cells of a row.
+    pub(crate) width: usize,
+    /// The columns' names.
+    pub(crate) names: Option<Vec<String>>,
+}
+
+impl Layout {
+    /// A column as a choice names it: by its name, unless another has the same or there are none.
+    fn column(&self, place: usize) -> Column {
+        let names = self.names.as_deref().unwrap_or_default();
+        match names.get(place).filter(|name| !name.is_empty()) {
+            Some(name) if names.iter().filter(|other| names::normal(other) == names::normal(name)).count() == 1 => {
+                Column::Name(name.clone())
+            }
+            _ => Column::Number(place + 1),
+        }
+    }
+
+    /// The same as a choice.
+    pub(crate) fn mapping(&self) -> Mapping {
+        let text = |place: usize| self.texts.get(place).map(|&column| self.column(column));
+        Mapping {
+            text_a: text(0),
+            text_b: text(1),
+            negative: text(2),
+            score: self.score.map(|place| self.column(place)),
+        }
+    }
+
+    /// A column's name, where it has one.
+    pub(crate) fn name(&self, place: usize) -> Option<&str> {
+        self.names.as_ref()?.get(place).map(String::as_str).filter(|name| !name.is_empty())
+    }
+}
+
+/// What became of a table's columns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// `None` where it is not clear which columns are the texts.
+    pub(crate) layout: Option<Layout>,
+    /// What each column that is read becomes, and why.
+    pub(crate) roles: Vec<(usize, &'static str, Why)>,
+}
+
+/// Finds the columns. `sample` holds the first rows.
+///
+/// # Errors
+/// Where a column was said that is not there.
+pub(crate) fn find(
+    header: Option<&[String]>,
+    sample: &[Row],
+    choices: &TableOptions,
+    scores: Scores,
+) -> Result<Found, Problems> {
+    let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
+    let normal = header.unwrap_or_default().iter().map(|name| names::normal(name)).collect();
+    let seen = (0..width).map(|column| Seen::of(column, sample, choices)).collect();
+    let mut columns = Columns { names: normal, seen, roles: [None; 4], answers: false };
+    let Mapping { text_a, text_b, negative, score } = &choices.mapping;
+    for (role, said) in [(TEXT_A, text_a), (TEXT_B, text_b), (NEGATIVE, negative), (SCORE, score)] {
+        if let Some(said) = said {
+            let place = place(said, header, width)?;
+            if columns.is_taken(place) {
+                return Err(taken_twice(said));
+            }
+            columns.roles[role] = Some((place, Why::Said));
+        }
+    }
+    let kind = choices.kind;
+    columns.by_name(kind);
+    columns.by_content(kind);
+    let layout = columns.layout(kind, scores, width, header);
+    let roles = if layout.is_some() { columns.told(layout.as_ref()) } else { columns.said() };
+    Ok(Found { layout, roles })
+}
+
+const TEXT_A: usize = 0;
+const TEXT_B: usize = 1;
+const NEGATIVE: usize = 2;
+const SCORE: usize = 3;
+const ROLES: [&str; 4] = ["text_a", "text_b", "negative", "score"];
+
+/// What a column's first cells look like.
+#[derive(Debug, Default)]
+struct Seen {
+    rows: usize,
+    filled: usize,
+    /// Cells that could be scores.
+    scored: usize,
+    /// Characters of all different cells.
+    length: usize,
+    /// Whether it counts: whole numbers that only grow.
+    counts: bool,
+}
+
+impl Seen {
+    fn of(column: usize, sample: &[Row], choices: &TableOptions) -> Self {
+        let mut seen = Self { rows: sample.len(), counts: true, ..Self::default() };
+        let mut different = BTreeSet::new();
+        let mut last = f64::NEG_INFINITY;
+        for row in sample {
+            let Some(cell) = row.cells.get(column).map(|cell| cell.trim()).filter(|cell| !cell.is_empty()) else {
+                continue;
+            };
+            seen.filled += 1;
+            let written = score::read(cell, row.dates.contains(&column), &|word| choices.words.contains_key(word));
+            seen.scored += usize::from(!matches!(written, Written::Other | Written::Empty));
+            match written {
+                Written::Number(number) if number.fract() == 0.0 && number > last => last = number,
+                _ => seen.counts = false,
+            }
+            if different.insert(cell) {
+                seen.length += cell.chars().count();
+            }
+        }
+        seen.counts &= seen.filled >= 3;
+        seen
+    }
+
+    fn is_text(&self) -> bool {
+        2 * self.filled > self.rows && 2 * self.scored < self.filled
+    }
+
+    fn is_score(&self) -> bool {
+        2 * self.filled > self.rows && 5 * self.scored >= 4 * self.filled && !self.counts
+    }
+}
+
+struct Columns {
+    names: Vec<String>,
+    seen: Vec<Seen>,
+    /// By role: the column, and why.
+    roles: [Option<(usize, Why)>; 4],
+    /// The second text answers the first: no other column is taken for a score by its content.
+    answers: bool,
+}
+
+impl Columns {
+    fn is_taken(&self, place: usize) -> bool {
+        self.roles.iter().flatten().any(|(taken, _)| *taken == place)
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        (0..self.names.len()).find(|&place| self.names[place] == name && !self.is_taken(place))
+    }
+
+    fn free(&self) -> impl Iterator<Item = usize> {
+        (0..self.seen.len()).filter(|&place| !self.is_taken(place))
+    }
+
+    fn by_name(&mut self, kind: Option<TableKind>) {
+        let texts = |columns: &Self, (one, other): (usize, usize)| {
+            let fits = |role: usize, place: usize| columns.roles[role].is_none_or(|(said, _)| said == place);
+            fits(TEXT_A, one) && fits(TEXT_B, other)
+        };
+        let place = |columns: &Self, role: usize, name: &str| {
+            // A column that was said keeps its role.
+            let said = columns.roles[role].map(|(said, _)| said);
+            said.filter(|&said| columns.names.get(said).is_some_and(|known| known == name))
+                .or_else(|| columns.named(name))
+        };
+        let known = names::TEXTS.iter().find_map(|(one, other, answers)| {
+            let places = (place(self, TEXT_A, one)?, place(self, TEXT_B, other)?);
+            texts(self, places).then_some((places, *answers))
+        });
+        let twins = || {
+            let ones = (0..self.names.len()).filter(|&one| self.seen[one].is_text());
+            let both = ones.flat_map(|one| (0..self.names.len()).map(move |other| (one, other)));
+            both.filter(|&(one, other)| names::are_twins(&self.names[one], &self.names[other]))
+                .find(|&(one, other)| self.seen[other].is_text() && texts(self, (one, other)))
+                .map(|places| (places, false))
+        };
+        if let Some(((one, other), answers)) = known.or_else(twins) {
+            self.answers = answers;
+            self.roles[TEXT_A].get_or_insert((one, Why::Name));
+            self.roles[TEXT_B].get_or_insert((other, Why::Name));
+        }
+        if self.roles[NEGATIVE].is_none() && kind.is_none_or(|kind| kind == TableKind::Triplet) {
+            let negative = names::NEGATIVES.iter().find_map(|name| self.named(name));
+            self.roles[NEGATIVE] = negative.map(|place| (place, Why::Name));
+        }
+        if self.roles[SCORE].is_none() && kind.is_none_or(TableKind::scored) {
+            let score = names::SCORES.iter().find_map(|name| self.named(name));
+            self.roles[SCORE] = score.map(|place| (place, Why::Name));
+        }
+    }
+
+    fn by_content(&mut self, kind: Option<TableKind>) {
+        let plain = self.names.is_empty() && self.seen.len() == 3 && self.roles.iter().all(Option::is_none);
+        // Two texts and a score, as files without a header have them; the texts may be anything.
+        if plain && kind.is_none_or(TableKind::scored) && self.seen[2].is_number() {
+            let content = |place| Some((place, Why::Content));
+            self.roles = [content(0), content(1), None, content(2)];
+            return;
+        }
+        if let Some((places, count)) = self.longest_texts() {
+            let mut places = places.into_iter().take(count);
+            for role in [TEXT_A, TEXT_B] {
+                if self.roles[role].is_none() {
+                    self.roles[role] = places.next().map(|place| (place, Why::Content));
+                }
+            }
+        }
+        let asked = kind.is_some_and(TableKind::scored) || (kind.is_none() && !self.answers);
+        if self.roles[SCORE].is_none() && self.roles[NEGATIVE].is_none() && asked {
+            let mut scores = self.free().filter(|&place| self.seen[place].is_score() && !self.is_counter(place));
+            if let (Some(place), None) = (scores.next(), scores.next()) {
+                drop(scores);
+                self.roles[SCORE] = Some((place, Why::Content));
+            }
+        }
+    }
+
+    fn is_counter(&self, place: usize) -> bool {
+        self.names.get(place).is_some_and(|name| names::COUNTERS.contains(&name.as_str()))
+    }
+
+    /// The columns with the longest different texts, as many as are wanted, in the file's order. `None` where none
+    /// is wanted, or where another column is nearly as long.
+    fn longest_texts(&self) -> Option<(Vec<usize>, usize)> {
+        let wanted = [TEXT_A, TEXT_B].iter().filter(|&&role| self.roles[role].is_none()).count();
+        let mut texts: Vec<usize> = self.free().filter(|&place| self.seen[place].is_text()).collect();
+        texts.sort_by_key(|&place| std::cmp::Reverse(self.seen[place].length));
+        if wanted == 0 || texts.len() < wanted {
+            return None;
+        }
+        let next = texts.get(wanted).map_or(0, |&place| self.seen[place].length);
+        let clear = 2 * next < self.seen[texts[wanted - 1]].length;
+        texts.truncate(wanted);
+        texts.sort_unstable();
+        clear.then_some((texts, wanted))
+    }
+
+    /// The layout, where the columns are clear.
+    fn layout(
+        &self,
+        kind: Option<TableKind>,
+        scores: Scores,
+        width: usize,
+        header: Option<&[String]>,
+    ) -> Option<Layout> {
+        let [one, other, negative, score] = self.roles;
+        let by_content = [one, other].iter().flatten().any(|(_, why)| *why == Why::Content);
+        let kind = match kind {
+            Some(TableKind::Triplet) => negative.map(|_| TableKind::Triplet)?,
+            Some(scored) if scored.scored() => score.map(|_| scored)?,
+            Some(kind) => kind,
+            // A benchmark is read by its scores.
+            None if negative.is_some() && (score.is_none() || scores == Scores::Unit) => TableKind::Triplet,
+            None if score.is_some() => TableKind::PairScore,
+            // Two texts of which nothing says that they belong together.
+            None if by_content => return None,
+            None => TableKind::PairPositive,
+        };
+        let negative = negative.filter(|_| kind == TableKind::Triplet);
+        let texts = [one, other].into_iter().map(|role| role.map(|(place, _)| place)).collect::<Option<Vec<_>>>()?;
+        let texts = texts.into_iter().chain(negative.map(|(place, _)| place)).collect();
+        let score = score.filter(|_| kind.scored()).map(|(place, _)| place);
+        Some(Layout { kind, texts, score, width, names: header.map(<[String]>::to_vec) })
+    }
+
+    fn told(&self, layout: Option<&Layout>) -> Vec<(usize, &'static str, Why)> {
+        let used = |place: usize| layout.is_some_and(|l| l.texts.contains(&place) || l.score == Some(place));
+        let roles = (0..4).filter_map(|role| self.roles[role].map(|(place, why)| (place, ROLES[role], why)));
+        roles.filter(|(place, _, _)| used(*place)).collect()
+    }
+
+    /// What was said; where the columns are not clear, nothing is chosen beforehand.
+    fn said(&self) -> Vec<(usize, &'static str, Why)> {
+        let roles = (0..4).filter_map(|role| self.roles[role].map(|(place, why)| (place, ROLES[role], why)));
+        roles.filter(|(_, _, why)| *why == Why::Said).collect()
+    }
+}
+
+impl Seen {
+    /// Whether at least half of the cells could be scores.
+    fn is_number(&self) -> bool {
+        self.scored > 0 && 2 * self.scored >= self.filled
+    }
+}
+
+/// Where a column stands that was said.
+fn place(said: &Column, header: Option<&[String]>, width: usize) -> Result<usize, Problems> {
+    let names = header.unwrap_or_default();
+    match said {
+        Column::Number(number) if (1..=width).contains(number) => Ok(number - 1),
+        Column::Number(number) => Err(Problems::table(
+            "column_not_found",
+            format!("There is no column {number}: the table has {width}."),
+            format!("Give a number from 1 to {width}, or a column's name."),
+        )),
+        Column::Name(name) => {
+            let wanted = names::normal(name);
+            let exact = names.iter().position(|known| known == name);
+            let found = exact.or_else(|| names.iter().position(|known| names::normal(known) == wanted));
+            found.ok_or_else(|| not_found(name, names, width))
+        }
+    }
+}
+
+fn not_found(name: &str, names: &[String], width: usize) -> Problems {
+    if names.is_empty() {
+        return Problems::table(
+            "column_not_found",
+            format!("There is no column \"{name}\": the table has no header, its columns are numbered 1 to {width}."),
+            format!("Give a number from 1 to {width}."),
+        );
+    }
+    let near = near(name, names).map(|near| format!(" Did you mean \"{near}\"?")).unwrap_or_default();
+    Problems::table(
+        "column_not_found",
+        format!("There is no column \"{name}\". The file has: {}.{near}", list(names)),
+        "Name a column as the first row has it, or give its number, from 1.",
+    )
+}
+
+/// Some names, as a message lists them.
+fn list(names: &[String]) -> String {
+    let shown = |name: &String| if name.is_empty() { "(no name)".to_owned() } else { name.chars().take(40).collect() };
+    let mut told = names.iter().take(8).map(shown).collect::<Vec<String>>().join(", ");
+    if names.len() > 8 {
+        told.push_str(&format!(" and {} more", names.len() - 8));
+    }
+    told
+}
+
+/// The name that was probably meant.
+fn near<'a>(name: &str, names: &'a [String]) -> Option<&'a String> {
+    let wanted = names::normal(name);
+    let limit = if wanted.is_ascii() { (wanted.chars().count() / 3).max(1) } else { 1 };
+    let distance = |known: &&String| strsim::damerau_levenshtein(&wanted, &names::normal(known));
+    names.iter().filter(|known| !known.is_empty()).min_by_key(distance).filter(|known| distance(known) <= limit)
+}
+
+fn taken_twice(said: &Column) -> Problems {
+    let said = match said {
+        Column::Number(number) => number.to_string(),
+        Column::Name(name) => format!("\"{name}\""),
+    };
+    Problems::table(
+        "column_taken_twice",
+        format!("The column {said} is to become two things."),
+        "Choose another column for one of them.",
+    )
+}
+
+/// Says that the columns are not clear.
+pub(crate) fn unclear(header: Option<&[String]>, width: usize) -> Problems {
+    let found = match header {
+        Some(names) => format!("The file has: {}.", list(names)),
+        None => format!("The table has no header and {width} columns."),
+    };
+    Problems::table(
+        "columns_unclear",
+        format!("I could not tell which columns hold the two texts and the score. {found}"),
+        "Say so: mapping={\"text_a\": .., \"text_b\": .., \"score\": ..} with names or numbers of columns; or name the columns base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative).",
+    )
+}

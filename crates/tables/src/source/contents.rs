@@ -1,0 +1,76 @@
+//! What a file is, told by its first bytes, whatever its name says.
+
+use crate::problems::Problems;
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// A zip archive: a workbook, or something that only looks like one from here.
+    Zip,
+    /// Columns in binary.
+    Parquet,
+    /// Text, or nothing that is known.
+    Text,
+}
+
+/// What spreadsheets can write and this program can read.
+const SAVE_AS: &str = "Open it in the program that wrote it, save it as .xlsx or as \"CSV UTF-8\", and send that.";
+
+/// Beginnings of files that are no tables of pairs, and what they are.
+const OTHERS: [(&[u8], &str); 16] = [
+    (b"%PDF-", "a PDF document"),
+    (b"\x89PNG\r\n", "an image (PNG)"),
+    (b"\xff\xd8\xff", "an image (JPEG)"),
+    (b"GIF8", "an image (GIF)"),
+    (b"RIFF", "a sound, a film or an image (RIFF)"),
+    (b"II*\0", "an image (TIFF)"),
+    (b"MM\0*", "an image (TIFF)"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"BZh", "packed with bzip2"),
+    (b"\xfd7zXZ\0", "packed with xz"),
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"\x7fELF", "a program"),
+    (b"ARROW1\0\0", "an Arrow or Feather file"),
+    (b"\x1f\x8b", "packed twice"),
+    (b"{\\rtf", "a text document (RTF)"),
+];
+
+/// What a file is.
+///
+/// # Errors
+/// Where it is known to be no table that can be read here: it is named.
+pub(super) fn of(head: &[u8]) -> Result<Contents, Problems> {
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        return Ok(Contents::Zip);
+    }
+    if head.starts_with(b"PAR1") {
+        return Ok(Contents::Parquet);
+    }
+    if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+        return Err(unsupported("an old workbook (.xls), or a workbook with a password"));
+    }
+    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Err(other(what, "Send a table: CSV, .xlsx, JSON Lines or Parquet."));
+    }
+    let begins = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins = begins[..begins.len().min(64)].to_ascii_lowercase();
+    if [b"<!doctype html".as_slice(), b"<html", b"<head", b"<table", b"<body"].iter().any(|tag| begins.starts_with(tag))
+    {
+        return Err(other("a web page (HTML), even if its name ends in .xls or .csv", SAVE_AS));
+    }
+    if begins.starts_with(b"<?xml") {
+        return Err(other("XML", SAVE_AS));
+    }
+    Ok(Contents::Text)
+}
+
+/// A spreadsheet's format that is not read here.
+pub(super) fn unsupported(what: &str) -> Problems {
+    Problems::table("format_not_supported", format!("The file is {what}; it cannot be read here."), SAVE_AS)
+}
+
+/// No table at all.
+pub(super) fn other(what: &str, hint: &str) -> Problems {
+    Problems::table("not_a_table", format!("The file is no table: it is {what}."), hint)
+}

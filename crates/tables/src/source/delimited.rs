@@ -1,0 +1,269 @@
+//! Cells between separators, row by row.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+
+use csv::{ReaderBuilder, StringRecord};
+
+use super::pack::{BUFFER, told};
+use super::{Fault, Row};
+use crate::problems::Problems;
+
+/// Bytes that a record may have.
+pub(super) const LONGEST_RECORD: usize = 1 << 20;
+
+/// The rows of a text. Blank ones are among them, so that none is lost from the count.
+pub(super) struct Delimited<R> {
+    reader: csv::Reader<Records<R>>,
+    record: StringRecord,
+    /// The record was read, and blank rows before it are still to be told.
+    pending: bool,
+    ended: bool,
+}
+
+impl<R: Read> Delimited<R> {
+    /// Rows of a text whose cells are separated by a character of ASCII. `skip`: the first line is no row of the
+    /// table, nor one in a spreadsheet: it names the separator.
+    pub(super) fn new(text: R, delimiter: char, skip: bool) -> Result<Self, Problems> {
+        let mut text = BufReader::with_capacity(BUFFER, text);
+        if skip {
+            skip_line(&mut text).map_err(told)?;
+        }
+        let delimiter = delimiter as u8;
+        let records = Records {
+            text,
+            delimiter,
+            state: State::FieldStart,
+            found: VecDeque::new(),
+            line: 1 + usize::from(skip),
+            row: 1,
+            begun: Place::default(),
+            quote: Place::default(),
+            length: 0,
+            after_return: false,
+        };
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .buffer_capacity(BUFFER)
+            .from_reader(records);
+        Ok(Self { reader, record: StringRecord::new(), pending: false, ended: false })
+    }
+
+    fn stop(&mut self, problems: Problems) -> Option<Result<Row, Fault>> {
+        self.ended = true;
+        Some(Err(Fault::Table(problems)))
+    }
+}
+
+impl<R: Read> Iterator for Delimited<R> {
+    type Item = Result<Row, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        if !self.pending {
+            match self.reader.read_record(&mut self.record) {
+                Ok(more) => self.pending = more,
+                Err(error) => {
+                    let problems = unreadable(error);
+                    return self.stop(problems);
+                }
+            }
+        }
+        match self.reader.get_mut().found.pop_front() {
+            Some(Found::Blank(place, count)) => {
+                if count > 1 {
+                    let next = Place { row: place.row + 1, line: place.line + 1 };
+                    self.reader.get_mut().found.push_front(Found::Blank(next, count - 1));
+                }
+                Some(Ok(Row { row: place.row, line: place.line, cells: vec![String::new()], dates: Vec::new() }))
+            }
+            Some(Found::Unclosed(place)) => self.stop(unclosed(place, "is never closed")),
+            Some(Found::Record(place)) if self.pending => {
+                self.pending = false;
+                let cells = self.record.iter().map(str::to_owned).collect();
+                Some(Ok(Row { row: place.row, line: place.line, cells, dates: Vec::new() }))
+            }
+            _ => {
+                self.ended = true;
+                None
+            }
+        }
+    }
+}
+
+fn skip_line(text: &mut impl BufRead) -> io::Result<()> {
+    let mut returned = false;
+    loop {
+        let Some(&byte) = text.fill_buf()?.first() else { return Ok(()) };
+        if returned && byte != b'\n' {
+            return Ok(());
+        }
+        text.consume(1);
+        match byte {
+            b'\n' => return Ok(()),
+            b'\r' => returned = true,
+            _ => {}
+        }
+    }
+}
+
+fn unreadable(error: csv::Error) -> Problems {
+    let said = error.to_string();
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => told(error),
+        _ => Problems::table(
+            "unreadable",
+            format!("The table cannot be read: {said}."),
+            "Save it as CSV UTF-8 and send it again.",
+        ),
+    }
+}
+
+fn unclosed(place: Place, how: &str) -> Problems {
+    Problems::table(
+        "quote_not_closed",
+        format!("A quoted cell that begins in row {} (line {}) {how}.", place.row, place.line),
+        "Close it with a second \", and write a quote inside a quoted text twice: \"\".",
+    )
+}
+
+/// Where something stands.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    row: usize,
+    line: usize,
+}
+
+/// What the parser is given.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    /// A record.
+    Record(Place),
+    /// Lines without anything; the parser passes over them.
+    Blank(Place, usize),
+    /// The text ends in a quoted cell.
+    Unclosed(Place),
+}
+
+/// Where in a record a byte stands: the parser's own rules (RFC 4180, and what is beside a quoted part of a cell
+/// belongs to the cell).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    FieldStart,
+    Plain,
+    Quoted,
+    /// After a quote in a quoted cell.
+    QuoteInQuoted,
+}
+
+/// A text on its way to the parser, which has no bound of its own and does not tell what a spreadsheet's row is:
+/// a record that has no end is stopped here, and each one's place is noted.
+struct Records<R> {
+    text: BufReader<R>,
+    delimiter: u8,
+    state: State,
+    found: VecDeque<Found>,
+    /// Of the next byte.
+    line: usize,
+    row: usize,
+    /// Where the present record began.
+    begun: Place,
+    /// Where the last quoted cell began.
+    quote: Place,
+    /// Bytes of the present record so far.
+    length: usize,
+    after_return: bool,
+}
+
+impl<R: Read> Read for Records<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.text.read(out)?;
+        if count == 0 && !out.is_empty() {
+            self.finish();
+        }
+        self.pass(&out[..count]).map_err(io::Error::other)?;
+        Ok(count)
+    }
+}
+
+impl<R> Records<R> {
+    fn pass(&mut self, bytes: &[u8]) -> Result<(), Problems> {
+        for &byte in bytes {
+            let end = matches!(byte, b'\n' | b'\r');
+            if end {
+                let second = byte == b'\n' && self.after_return;
+                self.after_return = byte == b'\r';
+                if self.state != State::Quoted {
+                    if !second {
+                        self.end_record();
+                    }
+                } else {
+                    self.length += 1;
+                }
+                self.line += usize::from(!second);
+                continue;
+            }
+            self.after_return = false;
+            if self.length == 0 {
+                self.begun = Place { row: self.row, line: self.line };
+            }
+            self.length += 1;
+            self.state = match self.state {
+                State::FieldStart | State::Plain | State::QuoteInQuoted if byte == self.delimiter => State::FieldStart,
+                State::FieldStart if byte == b'"' => {
+                    self.quote = Place { row: self.row, line: self.line };
+                    State::Quoted
+                }
+                State::Quoted if byte == b'"' => State::QuoteInQuoted,
+                State::QuoteInQuoted if byte == b'"' => State::Quoted,
+                State::Quoted => State::Quoted,
+                _ => State::Plain,
+            };
+            if self.length > LONGEST_RECORD {
+                return Err(self.too_long());
+            }
+        }
+        Ok(())
+    }
+
+    fn end_record(&mut self) {
+        if self.length > 0 {
+            self.found.push_back(Found::Record(self.begun));
+        } else if let Some(Found::Blank(_, count)) = self.found.back_mut() {
+            *count += 1;
+        } else {
+            self.found.push_back(Found::Blank(Place { row: self.row, line: self.line }, 1));
+        }
+        self.row += 1;
+        self.length = 0;
+        self.state = State::FieldStart;
+    }
+
+    fn finish(&mut self) {
+        if self.length == 0 {
+            return;
+        }
+        if self.state == State::Quoted {
+            self.found.push_back(Found::Unclosed(self.quote));
+        } else {
+            self.found.push_back(Found::Record(self.begun));
+        }
+        self.length = 0;
+    }
+
+    fn too_long(&self) -> Problems {
+        if self.state == State::Quoted && self.quote.line < self.line {
+            return unclosed(self.quote, &format!("is not closed within {LONGEST_RECORD} bytes"));
+        }
+        let Place { row, line } = self.begun;
+        Problems::table(
+            "line_too_long",
+            format!("Row {row} (line {line}) has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed."),
+            "Check that each row stands on a line of its own, and that every quoted text is closed.",
+        )
+    }
+}

@@ -1,0 +1,334 @@
+//! Bytes become text: which encoding it is, and where it breaks.
+
+use std::io::{self, Read};
+
+use encoding_rs::{Decoder, DecoderResult, EUC_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+
+use super::pack::{BUFFER, Stream, head, told};
+use crate::choices::Encoding;
+use crate::problems::Problems;
+
+/// Bytes that are looked at to tell encodings apart.
+const HEAD: usize = 1 << 20;
+
+impl Encoding {
+    fn reader(self) -> &'static encoding_rs::Encoding {
+        match self {
+            Self::Utf8 => UTF_8,
+            Self::Utf16Le => UTF_16LE,
+            Self::Utf16Be => UTF_16BE,
+            Self::EucJp => EUC_JP,
+            // Web browsers' Shift_JIS is Windows-31J.
+            Self::Windows31J => SHIFT_JIS,
+        }
+    }
+
+    /// As people call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf16Le => "UTF-16 (little endian)",
+            Self::Utf16Be => "UTF-16 (big endian)",
+            Self::EucJp => "EUC-JP",
+            Self::Windows31J => "Shift_JIS (Windows-31J)",
+        }
+    }
+}
+
+/// How a file's bytes are to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The encoding.
+    pub(super) encoding: Encoding,
+    /// Others in which the whole file can be read too, to another text.
+    pub(super) candidates: Vec<Encoding>,
+    /// Whether a byte order mark stands first.
+    pub(super) bom: bool,
+}
+
+/// Finds out a file's encoding: the byte order mark, the zeros of UTF-16, then the first of UTF-8, EUC-JP and
+/// Windows-31J in which the whole file can be read. Text in UTF-8 is read once for that; a file whose first
+/// character beyond ASCII comes late is not guessed from its beginning.
+///
+/// # Errors
+/// Where no encoding fits: the line and the column of the character that cannot be read.
+pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Encoding>) -> Result<Found, Problems> {
+    let start = head(&mut *open()?, HEAD)?;
+    let mark = mark(&start);
+    let certain = |encoding, bom| Found { encoding, candidates: Vec::new(), bom };
+    if let Some(encoding) = said {
+        return Ok(certain(encoding, mark == Some(encoding)));
+    }
+    if let Some(encoding) = mark {
+        return Ok(certain(encoding, true));
+    }
+    if let Some(encoding) = zeros(&start) {
+        return Ok(certain(encoding, false));
+    }
+    let Some(utf8) = breaks(open, Encoding::Utf8)? else { return Ok(certain(Encoding::Utf8, false)) };
+    // All three read ASCII alike, so they are told apart around the place where it ends.
+    let around = window(&mut *open()?, utf8.offset)?;
+    if mostly_utf8(&around) {
+        return Err(broken(Encoding::Utf8, &utf8));
+    }
+    let Some(euc) = breaks(open, Encoding::EucJp)? else {
+        let also = breaks(open, Encoding::Windows31J)?.is_none();
+        let candidates = if also { vec![Encoding::Windows31J] } else { Vec::new() };
+        return Ok(Found { encoding: Encoding::EucJp, candidates, bom: false });
+    };
+    let sjis = breaks(open, Encoding::Windows31J)?;
+    if western(&around) {
+        return Err(Problems::table(
+            "not_utf8",
+            format!(
+                "The table is not UTF-8 text: line {}, column {} holds a letter with an accent as older Western programs write it.",
+                utf8.line, utf8.column
+            ),
+            "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
+        ));
+    }
+    let Some(sjis) = sjis else { return Ok(certain(Encoding::Windows31J, false)) };
+    let (encoding, place) =
+        if euc.offset > sjis.offset { (Encoding::EucJp, euc) } else { (Encoding::Windows31J, sjis) };
+    Err(if place.offset > utf8.offset { broken(encoding, &place) } else { broken(Encoding::Utf8, &utf8) })
+}
+
+fn mark(start: &[u8]) -> Option<Encoding> {
+    match start {
+        [0xef, 0xbb, 0xbf, ..] => Some(Encoding::Utf8),
+        [0xff, 0xfe, ..] => Some(Encoding::Utf16Le),
+        [0xfe, 0xff, ..] => Some(Encoding::Utf16Be),
+        _ => None,
+    }
+}
+
+/// UTF-16 without a mark: separators and line ends have a zero beside them, always on the same side.
+fn zeros(start: &[u8]) -> Option<Encoding> {
+    let separator = |byte: u8| b"\n\r\t,;|\"".contains(&byte);
+    let units = start.chunks_exact(2);
+    let (mut first, mut second) = (0, 0);
+    // Separators with a zero beside them, and without one: plain text may hold a stray zero.
+    let (mut little, mut big, mut low, mut high) = (0, 0, 0, 0);
+    for unit in units.clone() {
+        first += usize::from(unit[0] == 0);
+        second += usize::from(unit[1] == 0);
+        low += usize::from(separator(unit[0]));
+        high += usize::from(separator(unit[1]));
+        little += usize::from(unit[1] == 0 && separator(unit[0]));
+        big += usize::from(unit[0] == 0 && separator(unit[1]));
+    }
+    let enough = units.len() / 50;
+    let (encoding, separators, all, zeros, others) = if second > first {
+        (Encoding::Utf16Le, little, low, second, first)
+    } else {
+        (Encoding::Utf16Be, big, high, first, second)
+    };
+    (2 * separators > all && zeros > enough && others <= zeros / 20).then_some(encoding)
+}
+
+/// Some bytes on both sides of a place.
+fn window(stream: &mut dyn Read, offset: u64) -> Result<Vec<u8>, Problems> {
+    let before = offset.saturating_sub(HEAD as u64 / 2);
+    io::copy(&mut stream.take(before), &mut io::sink()).map_err(told)?;
+    head(stream, HEAD)
+}
+
+/// Whether text is UTF-8 but for a few damaged characters. Japanese text in another encoding hardly ever holds
+/// valid UTF-8 by chance, while any text can be read as Shift_JIS, to rubbish.
+fn mostly_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut bad) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
+        bad += usize::from(!chunk.invalid().is_empty());
+    }
+    good >= 8 && good >= 8 * bad
+}
+
+/// Whether what looks like Japanese is a Western text in Windows-1252: single letters among ASCII letters, all of
+/// them in the bytes of accented letters. Japanese characters seldom stand alone, and marks such as ○ lie elsewhere.
+fn western(bytes: &[u8]) -> bool {
+    let mut seen = 0;
+    let mut last = 0;
+    for (place, &byte) in bytes.iter().enumerate() {
+        if byte.is_ascii() {
+            last = byte;
+            continue;
+        }
+        let next = bytes.get(place + 1).copied().unwrap_or(b' ');
+        let lonely = last.is_ascii() && next.is_ascii();
+        let in_word = last.is_ascii_alphabetic() || next.is_ascii_alphabetic();
+        if byte < 0xc0 || !lonely || !in_word {
+            return false;
+        }
+        seen += 1;
+        last = byte;
+    }
+    seen > 0
+}
+
+/// Where a file cannot be read on in an encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Break {
+    /// Decoded bytes before it, or more: only to be compared.
+    offset: u64,
+    line: usize,
+    column: usize,
+}
+
+/// Reads a whole file, and says where it cannot be read on.
+fn breaks(open: &dyn Fn() -> Result<Stream, Problems>, encoding: Encoding) -> Result<Option<Break>, Problems> {
+    let mut text = Text::new(open()?, encoding);
+    loop {
+        match text.fill() {
+            Ok(true) => {}
+            Ok(false) => return Ok(text.broken),
+            Err(error) => return Err(told(error)),
+        }
+    }
+}
+
+fn broken(encoding: Encoding, place: &Break) -> Problems {
+    let Break { line, column, .. } = place;
+    let name = encoding.name();
+    if encoding == Encoding::Utf8 {
+        return Problems::table(
+            "not_utf8",
+            format!(
+                "The table is not UTF-8 text: line {line}, column {column} holds bytes that are no UTF-8 character."
+            ),
+            "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
+        );
+    }
+    Problems::table(
+        "not_in_encoding",
+        format!(
+            "The table cannot be read as {name}: line {line}, column {column} holds bytes that are no character there."
+        ),
+        "Choose another encoding, or choose \"CSV UTF-8\" in the spreadsheet when you save, then send it again.",
+    )
+}
+
+/// A file's text in UTF-8, without byte order marks. Where it cannot be decoded the error holds the [`Problems`],
+/// after all text before that place.
+pub(super) struct Text {
+    packed: Stream,
+    encoding: Encoding,
+    decoder: Decoder,
+    input: Vec<u8>,
+    /// What of the input is not yet decoded.
+    pending: std::ops::Range<usize>,
+    ended: bool,
+    output: Vec<u8>,
+    given: usize,
+    made: usize,
+    /// Input bytes that are decoded.
+    offset: u64,
+    line: usize,
+    column: usize,
+    after_return: bool,
+    begun: bool,
+    broken: Option<Break>,
+}
+
+impl Text {
+    /// Text of a stream.
+    pub(super) fn new(packed: Stream, encoding: Encoding) -> Self {
+        Self {
+            packed,
+            encoding,
+            decoder: encoding.reader().new_decoder_without_bom_handling(),
+            input: vec![0; BUFFER],
+            pending: 0..0,
+            ended: false,
+            // No character of these encodings takes more than three bytes of UTF-8 for one of its own.
+            output: vec![0; 3 * BUFFER + 16],
+            given: 0,
+            made: 0,
+            offset: 0,
+            line: 1,
+            column: 0,
+            after_return: false,
+            begun: false,
+            broken: None,
+        }
+    }
+
+    /// Decodes on; `false` at the end or where the text breaks.
+    fn fill(&mut self) -> io::Result<bool> {
+        (self.given, self.made) = (0, 0);
+        while self.made == 0 {
+            if self.broken.is_some() || (self.ended && self.pending.is_empty()) {
+                return Ok(false);
+            }
+            if self.pending.is_empty() {
+                let count = self.packed.read(&mut self.input)?;
+                self.pending = 0..count;
+                self.ended = count == 0;
+            }
+            let input = &self.input[self.pending.clone()];
+            let (result, read, written) =
+                self.decoder.decode_to_utf8_without_replacement(input, &mut self.output[self.made..], self.ended);
+            self.pending.start += read;
+            self.offset += read as u64;
+            self.made += written;
+            if let DecoderResult::Malformed(..) = result {
+                self.count();
+                self.broken = Some(Break { offset: self.offset, line: self.line, column: self.column + 1 });
+                return Ok(self.made > 0);
+            }
+        }
+        self.count();
+        Ok(true)
+    }
+
+    /// Counts lines and columns of what was decoded.
+    fn count(&mut self) {
+        let text = &self.output[..self.made];
+        let last = text.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
+        if let Some(last) = last {
+            let returns = text.iter().filter(|&&byte| byte == b'\r').count();
+            let feeds = text.iter().filter(|&&byte| byte == b'\n').count();
+            let both = if returns > 0 { text.windows(2).filter(|pair| pair == b"\r\n").count() } else { 0 };
+            let split = usize::from(self.after_return && text[0] == b'\n');
+            self.line += returns + feeds - both - split;
+            self.column = 0;
+            self.after_return = text[self.made - 1] == b'\r';
+            self.column += characters(&text[last + 1..]);
+        } else {
+            self.after_return &= text.is_empty();
+            self.column += characters(text);
+        }
+    }
+}
+
+fn characters(text: &[u8]) -> usize {
+    text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
+}
+
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
+impl Read for Text {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.made {
+            if !self.fill()? {
+                return match &self.broken {
+                    Some(place) => Err(io::Error::other(broken(self.encoding, place))),
+                    None => Ok(0),
+                };
+            }
+            // A mark is one character and so comes out in one piece.
+            while !self.begun {
+                if self.output[self.given..self.made].starts_with(MARK) {
+                    self.given += MARK.len();
+                } else {
+                    self.begun = self.given < self.made;
+                    break;
+                }
+            }
+        }
+        let count = out.len().min(self.made - self.given);
+        out[..count].copy_from_slice(&self.output[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}

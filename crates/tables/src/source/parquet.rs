@@ -1,0 +1,171 @@
+//! Columns in binary, read as rows: one group of rows after the other.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use parquet::record::reader::RowIter;
+
+use super::delimited::LONGEST_RECORD;
+use super::pack::{self, Origin, told};
+use super::{Compression, Fault, Input, Row};
+use crate::problems::{Problem, Problems};
+
+/// A file's columns and rows.
+pub(super) struct Columns {
+    pub(super) names: Vec<String>,
+    rows: RowIter<'static>,
+    row: usize,
+    ended: bool,
+}
+
+/// Opens a file of columns.
+pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<Columns, Problems> {
+    let reader: Box<dyn FileReader> = match (origin, compression) {
+        (Origin::Input(Input::File(path)), None) => {
+            let file = File::open(path).map_err(told)?;
+            guarded(|| SerializedFileReader::new(file).map(|reader| Box::new(reader) as Box<dyn FileReader>))?
+        }
+        (Origin::Input(Input::Bytes(bytes)), None) => {
+            let bytes = Bytes::from_owner(std::sync::Arc::clone(bytes));
+            guarded(|| SerializedFileReader::new(bytes).map(|reader| Box::new(reader) as Box<dyn FileReader>))?
+        }
+        _ => {
+            let bytes = Bytes::from(super::sheet::in_memory(origin, compression)?);
+            guarded(|| SerializedFileReader::new(bytes).map(|reader| Box::new(reader) as Box<dyn FileReader>))?
+        }
+    };
+    let metadata = reader.metadata();
+    let unpacked = metadata.row_groups().iter().map(|group| group.total_byte_size().max(0) as u64);
+    if unpacked.fold(0_u64, u64::saturating_add) > pack::MOST_UNPACKED {
+        return Err(Problems::table(
+            "unpacks_too_large",
+            format!("The file unpacks to more than {} GiB.", pack::MOST_UNPACKED >> 30),
+            "Send a part of it, and of its columns those that are needed.",
+        ));
+    }
+    let fields = metadata.file_metadata().schema_descr().root_schema().get_fields();
+    if fields.len() > super::MOST_COLUMNS {
+        return Err(super::too_many_columns(fields.len()));
+    }
+    if let Some(field) = fields.iter().find(|field| field.is_group()) {
+        return Err(Problems::table(
+            "column_nested",
+            format!(
+                "The column \"{}\" holds lists or groups of values; one value in each cell is needed.",
+                field.name()
+            ),
+            "Write the file without that column, or with its values in columns of their own.",
+        ));
+    }
+    let names = fields.iter().map(|field| field.name().trim().to_owned()).collect();
+    Ok(Columns { names, rows: RowIter::from_file_into(reader), row: 0, ended: false })
+}
+
+/// The file may be anybody's; what contradicts itself may end in a panic of the library.
+fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, Problems> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|error| unreadable(&error.to_string())),
+        Err(_) => Err(unreadable("its parts contradict each other")),
+    }
+}
+
+fn unreadable(why: &str) -> Problems {
+    Problems::table(
+        "unreadable",
+        format!("The Parquet file cannot be read: {why}."),
+        "Check that it is whole, or write the table as CSV UTF-8, and send it again.",
+    )
+}
+
+impl Iterator for Columns {
+    type Item = Result<Row, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let (rows, number) = (&mut self.rows, self.row + 1);
+        match guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number)))) {
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Ok(Some(row)) => {
+                self.row = number;
+                self.ended = matches!(row, Err(Fault::Table(_)));
+                Some(row)
+            }
+            Err(problems) => {
+                self.ended = true;
+                Some(Err(Fault::Table(problems)))
+            }
+        }
+    }
+}
+
+/// What was read as a row of cells.
+fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
+    let mut row = Row { row: number, line: number, ..Row::default() };
+    for (column, (name, field)) in read.get_column_iter().enumerate() {
+        match cell(field) {
+            Some((text, date)) => {
+                if date {
+                    row.dates.push(column);
+                }
+                row.cells.push(text);
+            }
+            None => {
+                return Err(Fault::Row(Problem {
+                    row: number,
+                    line: number,
+                    column: Some(column + 1),
+                    column_name: Some(name.clone()),
+                    value: String::new(),
+                    code: "value_nested",
+                    message: format!("The value of \"{name}\" is no text and no number."),
+                    suggestion: None,
+                }));
+            }
+        }
+    }
+    if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
+        let what = format!("Row {number} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed.");
+        return Err(Fault::Table(Problems::table("line_too_long", what, "Keep the two texts and the score.")));
+    }
+    Ok(row)
+}
+
+/// A day of the proleptic Gregorian calendar, counted from 1970-01-01. The library's own conversion ends in a panic
+/// at days that no calendar has.
+pub(super) fn day(since_1970: i64) -> String {
+    // Years that begin in March: the leap day is the last, so months are 153 days in each five.
+    let since_0 = since_1970.saturating_add(719_468);
+    let (era, of_era) = (since_0.div_euclid(146_097), since_0.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, early) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", 400 * era + year + early)
+}
+
+/// A value as a cell, and whether it is a date.
+fn cell(field: &Field) -> Option<(String, bool)> {
+    let text = match field {
+        Field::Null => String::new(),
+        Field::Str(text) => text.clone(),
+        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).ok()?.to_owned(),
+        Field::Float(number) => number.to_string(),
+        Field::Double(number) => number.to_string(),
+        Field::Float16(number) => number.to_f32().to_string(),
+        Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => return None,
+        Field::Date(days) => return Some((day(i64::from(*days)), true)),
+        Field::TimestampMillis(since) => return Some((day(since.div_euclid(86_400_000)), true)),
+        Field::TimestampMicros(since) => return Some((day(since.div_euclid(86_400_000_000)), true)),
+        _ => field.to_string(),
+    };
+    Some((text, false))
+}

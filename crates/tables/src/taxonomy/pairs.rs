@@ -1,0 +1,427 @@
+//! Pairs out of a taxonomy, each with the similarity that its place in the taxonomy asks for.
+//!
+//! Labels with their descriptions and their alternative labels belong together; labels of one group are somewhat
+//! alike; labels that share no group are not. How alike each kind is taken to be is a [`Targets`](super::Targets): cosines,
+//! written as angular similarities (`1 - acos(cosine) / pi`), the form of the tutorial's own file.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::held_out::held_out;
+use super::kinship::{Kin, Kinship};
+use super::recipe::{KINDS, Kind, Recipe};
+use super::{Concept, Taxonomy};
+use crate::choices::name_of;
+use crate::draws::{draw, shuffle};
+use crate::mining::{Anchor, Mining, hard_negatives};
+use crate::problems::Problems;
+use crate::similarity::Similarity;
+
+/// Two texts and how alike they are to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MadePair {
+    /// A concept's label.
+    pub left: String,
+    /// A description, or a label.
+    pub right: String,
+    /// Why they are a pair.
+    pub kind: Kind,
+    /// The angular similarity, 0 to 1.
+    pub score: f64,
+}
+
+/// How many pairs of each kind there are.
+pub type Counts = BTreeMap<Kind, usize>;
+
+/// What was made of a taxonomy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made {
+    /// The pairs to train on, in an order that the seed draws: the last ones are a fair sample.
+    pub pairs: Vec<MadePair>,
+    /// Pairs of the concepts that are held out. None of their texts is in `pairs`.
+    pub held_out: Vec<MadePair>,
+    /// Of `pairs`.
+    pub counts: Counts,
+    /// Of `held_out`.
+    pub held_out_counts: Counts,
+    /// Concepts that are held out.
+    pub held_out_concepts: usize,
+    /// What could not be made, and why, in English.
+    pub notes: Vec<String>,
+}
+
+/// A model's vectors of texts, of length 1, one after another, and their width; or why there are none.
+pub type VectorsOf<'a> = dyn FnMut(&[&str]) -> Result<(Vec<f32>, usize), String> + 'a;
+
+/// Makes pairs: balanced, none twice (nor mirrored), the same ones for the same taxonomy and recipe. With `model`,
+/// pairs that it takes for alike although they share no group ([`Kind::HardNegative`]) come on top.
+///
+/// # Errors
+/// Where no pair can be made, what is held out is not there, or the model fails.
+pub fn make(taxonomy: &Taxonomy, recipe: &Recipe, model: Option<&mut VectorsOf<'_>>) -> Result<Made, Problems> {
+    let kinship = Kinship::of(taxonomy);
+    let held = held_out(&kinship, &recipe.held_out, &mut draws(recipe.seed, Purpose::HeldOut, 0))?;
+    let sides = Sides { taxonomy, kinship: &kinship, held: &held, recipe };
+    let mut training = sides.make(false);
+    if let Some(model) = model {
+        sides.add_hard_negatives(&mut training, model)?;
+    }
+    let validation = if held.contains(&true) { sides.make(true) } else { Side::default() };
+    let mut made = Made {
+        counts: training.counts(),
+        held_out_counts: validation.counts(),
+        pairs: training.shuffled(recipe.seed),
+        held_out: validation.shuffled(recipe.seed),
+        held_out_concepts: held.iter().filter(|held| **held).count(),
+        notes: Vec::new(),
+    };
+    if made.pairs.is_empty() {
+        return Err(Problems::table(
+            "no_pairs_made",
+            "No pair can be made of this taxonomy: its concepts have no descriptions, no alternative labels, and no \
+             groups in common.",
+            "Add descriptions, alternative labels or the concepts' groups (a column called parent), or ask for other \
+             kinds of pairs.",
+        ));
+    }
+    made.notes = notes(&kinship, &made, recipe);
+    Ok(made)
+}
+
+/// Writes pairs in the tutorial's form: `base,ref,similarity`.
+///
+/// # Errors
+/// What the system says.
+pub fn write(pairs: &[MadePair], out: impl Write) -> std::io::Result<()> {
+    let mut writer = ::csv::Writer::from_writer(out);
+    writer.write_record(["base", "ref", "similarity"])?;
+    for pair in pairs {
+        writer.write_record([pair.left.as_str(), pair.right.as_str(), &format!("{:?}", pair.score)])?;
+    }
+    writer.flush()
+}
+
+/// What could not be made.
+fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !kinship.has_groups() {
+        notes.push(
+            "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are all \
+             there is. Add groups, hard negatives, or choose a loss that learns from pairs that belong together."
+                .to_owned(),
+        );
+        return notes;
+    }
+    let missing = |kind: Kind| recipe.targets.of(kind).is_some() && !made.counts.contains_key(&kind);
+    let why = [
+        (Kind::Description, "no concept has a description"),
+        (Kind::Alternative, "no concept has an alternative label"),
+        (Kind::Sibling, "no two concepts stand in the same group"),
+        (Kind::Cousin, "no groups of concepts stand in a common group"),
+        (Kind::Far, "all concepts share a group"),
+    ];
+    for (kind, why) in why {
+        if missing(kind) {
+            notes.push(format!("There are no pairs of the kind {}: {why}.", name_of(&kind)));
+        }
+    }
+    notes
+}
+
+/// What a draw is for: each has a stream of its own.
+#[derive(Clone, Copy)]
+enum Purpose {
+    HeldOut,
+    Order(Kind),
+    Candidates(Kind),
+    Rows,
+}
+
+/// The draws for a purpose and a place.
+fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
+    let number = match purpose {
+        Purpose::HeldOut => 0,
+        Purpose::Rows => 1,
+        Purpose::Order(kind) => 2 + 2 * kind as u64,
+        Purpose::Candidates(kind) => 3 + 2 * kind as u64,
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number << 32 | u64::from(place));
+    rng
+}
+
+/// One of a concept's texts.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Label,
+    Alternative(usize),
+    Description,
+}
+
+/// A text: whose, and which.
+#[derive(Clone, Copy)]
+struct Text {
+    concept: u32,
+    part: Part,
+}
+
+/// What pairs are made of, on both sides of what is held out.
+struct Sides<'a> {
+    taxonomy: &'a Taxonomy,
+    kinship: &'a Kinship,
+    held: &'a [bool],
+    recipe: &'a Recipe,
+}
+
+/// The pairs of one side.
+#[derive(Default)]
+struct Side {
+    pairs: Vec<MadePair>,
+    /// The keys of both texts, the smaller first.
+    seen: HashSet<(u32, u32)>,
+}
+
+impl Side {
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        self.pairs.iter().for_each(|pair| *counts.entry(pair.kind).or_default() += 1);
+        counts
+    }
+
+    fn shuffled(mut self, seed: u64) -> Vec<MadePair> {
+        shuffle(&mut self.pairs, &mut draws(seed, Purpose::Rows, 0));
+        self.pairs
+    }
+}
+
+/// More candidates are drawn than are wanted, since some are there already or share a label.
+const SPARE: usize = 8;
+/// So often a stranger is drawn for each that is wanted.
+const TRIES: usize = 16;
+
+impl Sides<'_> {
+    fn concept(&self, number: u32) -> &Concept {
+        &self.taxonomy.concepts[number as usize]
+    }
+
+    fn number(&self, text: Text) -> Option<u32> {
+        let texts = &self.kinship.texts[text.concept as usize];
+        match text.part {
+            Part::Label => Some(texts.label),
+            Part::Alternative(place) => texts.alternatives.get(place).copied(),
+            Part::Description => texts.description,
+        }
+    }
+
+    fn words(&self, text: Text) -> &str {
+        let concept = self.concept(text.concept);
+        match text.part {
+            Part::Label => &concept.label,
+            Part::Alternative(place) => &concept.alternatives[place],
+            Part::Description => concept.description.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Whether a concept's text may stand on a side. One that concepts of both sides have is for training alone.
+    fn usable(&self, text: Text, number: u32, held: bool) -> bool {
+        let of_side = self.held[text.concept as usize] == held;
+        of_side && (!held || self.kinship.owners(number).iter().all(|&owner| self.held[owner as usize]))
+    }
+
+    fn of_side(&self, held: bool) -> Vec<u32> {
+        (0..self.held.len() as u32).filter(|&concept| self.held[concept as usize] == held).collect()
+    }
+
+    fn make(&self, held: bool) -> Side {
+        let concepts = self.of_side(held);
+        let mut side = Side::default();
+        for kind in KINDS {
+            if let Some(target) = self.recipe.targets.of(kind) {
+                self.add(kind, Similarity::Angular.of_cosine(target), &concepts, held, &mut side);
+            }
+        }
+        side
+    }
+
+    /// Pairs that a kind may have on a side: of what is held out, its part.
+    fn at_most(&self, concepts: usize, held: bool) -> usize {
+        match self.recipe.per_kind {
+            Some(cap) if held => (cap * concepts).div_ceil(self.held.len()),
+            cap => cap.unwrap_or(usize::MAX),
+        }
+    }
+
+    /// One kind of pairs, round by round: what each concept has comes before a second of any.
+    fn add(&self, kind: Kind, score: f64, concepts: &[u32], held: bool, side: &mut Side) {
+        let at_most = self.at_most(concepts.len(), held);
+        let mut order = concepts.to_vec();
+        shuffle(&mut order, &mut draws(self.recipe.seed, Purpose::Order(kind), 0));
+        let mut candidates: Vec<std::vec::IntoIter<(Text, Text)>> =
+            order.iter().map(|&concept| self.candidates(kind, concept, concepts).into_iter()).collect();
+        let mut stands_in = vec![0; self.held.len()];
+        let mut made = 0;
+        for _ in 0..self.recipe.per_concept {
+            for candidates in &mut candidates {
+                if made == at_most {
+                    return;
+                }
+                let next = candidates.by_ref().find_map(|(left, right)| {
+                    let hub = [left, right]
+                        .iter()
+                        .any(|text| stands_in[text.concept as usize] >= 2 * self.recipe.per_concept);
+                    if hub { None } else { self.pair(kind, left, right, held, side).map(|keys| (left, right, keys)) }
+                });
+                if let Some((left, right, keys)) = next {
+                    side.seen.insert(keys);
+                    side.pairs.push(self.made(kind, left, right, score));
+                    stands_in[left.concept as usize] += 1;
+                    stands_in[right.concept as usize] += 1;
+                    made += 1;
+                }
+            }
+        }
+    }
+
+    fn made(&self, kind: Kind, left: Text, right: Text, score: f64) -> MadePair {
+        MadePair { left: self.words(left).to_owned(), right: self.words(right).to_owned(), kind, score }
+    }
+
+    /// The keys of a pair that may be made: of two texts, new, on their side, and standing to each other as the
+    /// kind says.
+    fn pair(&self, kind: Kind, left: Text, right: Text, held: bool, side: &Side) -> Option<(u32, u32)> {
+        let (one, other) = (self.number(left)?, self.number(right)?);
+        let keys = (one.min(other), one.max(other));
+        let new = one != other && !side.seen.contains(&keys);
+        let fits = new && self.usable(left, one, held) && self.usable(right, other, held);
+        let stands = match kind {
+            Kind::Description | Kind::Alternative => true,
+            Kind::Sibling => fits && self.kinship.of_texts(one, other) == Kin::Sibling,
+            Kind::Cousin => fits && self.kinship.of_texts(one, other) == Kin::Cousin,
+            Kind::Far | Kind::HardNegative => fits && self.kinship.of_texts(one, other) == Kin::Far,
+        };
+        (fits && stands).then_some(keys)
+    }
+
+    /// What a concept's label may be paired with, in an order that the seed draws; whether it fits is asked later.
+    fn candidates(&self, kind: Kind, concept: u32, side: &[u32]) -> Vec<(Text, Text)> {
+        let left = Text { concept, part: Part::Label };
+        let mut rng = draws(self.recipe.seed, Purpose::Candidates(kind), concept);
+        let wanted = self.recipe.per_concept + SPARE;
+        let labels = |others: Vec<u32>| {
+            others.into_iter().map(|other| (left, Text { concept: other, part: Part::Label })).collect()
+        };
+        match kind {
+            Kind::Description => vec![(left, Text { concept, part: Part::Description })],
+            Kind::Alternative => {
+                let mut places: Vec<usize> = (0..self.concept(concept).alternatives.len()).collect();
+                shuffle(&mut places, &mut rng);
+                places.into_iter().map(|place| (left, Text { concept, part: Part::Alternative(place) })).collect()
+            }
+            Kind::Sibling => labels(self.relatives(
+                &self.kinship.parents[concept as usize],
+                &self.kinship.children,
+                wanted,
+                &mut rng,
+            )),
+            Kind::Cousin => {
+                let above = &self.kinship.grandparents[concept as usize];
+                labels(self.relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
+            }
+            Kind::Far | Kind::HardNegative => self.strangers(left, side, &mut rng),
+        }
+    }
+
+    /// Some of the concepts below some groups, each once. Of small groups all are there.
+    fn relatives(
+        &self,
+        groups: &[u32],
+        below: &std::collections::HashMap<u32, Vec<u32>>,
+        wanted: usize,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        for group in groups {
+            let Some(members) = below.get(group) else { continue };
+            if members.len() <= 8 * wanted {
+                found.extend(members);
+            } else {
+                found.extend((0..4 * wanted).map(|_| members[draw(members.len(), rng)]));
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        shuffle(&mut found, rng);
+        found
+    }
+
+    /// Concepts drawn from a whole side: their labels, or every other one's description where descriptions are
+    /// asked for, as in the tutorial's file.
+    fn strangers(&self, left: Text, side: &[u32], rng: &mut ChaCha8Rng) -> Vec<(Text, Text)> {
+        let described = self.recipe.targets.description.is_some();
+        let tries = TRIES * (self.recipe.per_concept + 1);
+        (0..tries)
+            .map(|_| {
+                let concept = side[draw(side.len(), rng)];
+                let even = draw(2, rng) == 0;
+                let describe = even && described && self.concept(concept).description.is_some();
+                (left, Text { concept, part: if describe { Part::Description } else { Part::Label } })
+            })
+            .collect()
+    }
+
+    /// Labels that a model takes for alike and that share no group. What is nearer to a label than 95 % of what its
+    /// nearest own name is may be another name that the taxonomy does not know, and is left alone.
+    fn add_hard_negatives(&self, side: &mut Side, model: &mut VectorsOf<'_>) -> Result<(), Problems> {
+        let Some(target) = self.recipe.targets.far else { return Ok(()) };
+        let concepts = self.of_side(false);
+        let mut texts: Vec<&str> = concepts.iter().map(|&concept| self.concept(concept).label.as_str()).collect();
+        let mut anchors: Vec<Anchor> = Vec::new();
+        for (place, &concept) in concepts.iter().enumerate() {
+            let own = self.concept(concept);
+            let positives = own.alternatives.iter().take(2).chain(&own.description).take(2);
+            let first = texts.len();
+            texts.extend(positives.map(String::as_str));
+            anchors.push(Anchor { text: place, positives: (first..texts.len()).collect() });
+        }
+        let (values, width) = model(&texts).map_err(|error| {
+            Problems::table(
+                "model_failed",
+                format!("The model made no vectors: {error}."),
+                "Check the model, or make the pairs without hard negatives.",
+            )
+        })?;
+        let candidates: Vec<usize> = (0..concepts.len()).collect();
+        let text = |place: usize| Text { concept: concepts[place], part: Part::Label };
+        let unusable = |anchor: usize, candidate: usize| {
+            self.pair(Kind::HardNegative, text(anchor), text(candidate), false, side).is_none()
+        };
+        let mining = Mining { per_text: self.recipe.per_concept, threads: 2, ..Mining::default() };
+        let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining);
+        let at_most = self.at_most(concepts.len(), false);
+        let mut stands_in = vec![0; concepts.len()];
+        let mut made = Vec::new();
+        for (anchor, negatives) in found.into_iter().enumerate() {
+            for negative in negatives.texts {
+                let (left, right) = (text(anchor), text(negative.text));
+                let hub = [anchor, negative.text].iter().any(|&place| stands_in[place] >= 2 * self.recipe.per_concept);
+                let Some(keys) = self.pair(Kind::HardNegative, left, right, false, side).filter(|_| !hub) else {
+                    continue;
+                };
+                side.seen.insert(keys);
+                stands_in[anchor] += 1;
+                stands_in[negative.text] += 1;
+                made.push((
+                    negative.cosine,
+                    self.made(Kind::HardNegative, left, right, Similarity::Angular.of_cosine(target)),
+                ));
+            }
+        }
+        // The hardest first, where not all may stay.
+        made.sort_by(|one, other| other.0.total_cmp(&one.0));
+        side.pairs.extend(made.into_iter().take(at_most).map(|(_, pair)| pair));
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! API keys, for `admin`. The command line does the same where there is no key yet.
+
+use axum::extract::State;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::{Json, Path};
+use crate::http::reply::rfc3339;
+use crate::http::state::AppState;
+use crate::keys::{Scope, end_of_life};
+use crate::store::{ApiKeyRow, now};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_keys, create_key)).routes(routes!(revoke_key))
+}
+
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+struct KeyBody {
+    #[schema(example = "key_0198c0ffee007000800000000000cafe")]
+    id: String,
+    name: String,
+    /// `embed`, `train`, `metrics`, `admin`.
+    scopes: Vec<String>,
+    /// `active`, `expired` or `revoked`.
+    status: &'static str,
+    created_at: String,
+    expires_at: Option<String>,
+    /// To the minute.
+    last_used_at: Option<String>,
+    revoked_at: Option<String>,
+}
+
+impl From<ApiKeyRow> for KeyBody {
+    fn from(row: ApiKeyRow) -> Self {
+        Self {
+            status: row.status(now()),
+            id: row.key_id,
+            name: row.name,
+            scopes: row.scopes.0,
+            created_at: rfc3339(row.created_at),
+            expires_at: row.expires_at.map(rfc3339),
+            last_used_at: row.last_used_at.map(rfc3339),
+            revoked_at: row.revoked_at.map(rfc3339),
+        }
+    }
+}
+
+/// What a new key is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateKey {
+    /// Whose it is, or what for: 1 to 100 characters.
+    #[schema(example = "search app")]
+    name: String,
+    /// At least one.
+    scopes: Vec<Scope>,
+    /// How long it is good for, as in `90d`, `12h`, `30m`; for ever where this is left out.
+    #[schema(example = "90d")]
+    expires: Option<String>,
+}
+
+/// A new key.
+#[derive(Serialize, ToSchema)]
+struct NewKeyBody {
+    /// The key itself. It is told this once and kept nowhere.
+    #[schema(example = "sk_0198c0ffee007000800000000000cafe_3mJr7AoUXx2Wqd0PZ8vYt5Lk1nB6cH9sEfGiQaRuTyI")]
+    key: String,
+    #[serde(flatten)]
+    about: KeyBody,
+}
+
+/// All keys.
+#[derive(Serialize, ToSchema)]
+struct Keys {
+    keys: Vec<KeyBody>,
+}
+
+/// Make a key.
+///
+/// From the first key on, every request to the API needs one.
+#[utoipa::path(post, path = "/keys", tag = "Keys", request_body(content = CreateKey, example = json!({ "name": "search app", "scopes": ["embed"] })),
+    responses((status = 201, description = "The key, told this once.", body = NewKeyBody)))]
+async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
+    let name = request.name.trim();
+    if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        let detail = "The name is empty, longer than 100 characters, or has control characters.";
+        return Err(ApiError::unusable("name_not_usable", "name", detail, "Say whose the key is, or what it is for."));
+    }
+    if request.scopes.is_empty() {
+        let detail = "A key without scopes opens nothing.";
+        let hint = "Give at least one of embed, train, metrics, admin.";
+        return Err(ApiError::unusable("scopes_missing", "scopes", detail, hint));
+    }
+    let expires_at = match request.expires.as_deref().map(end_of_life) {
+        Some(None) => {
+            let detail = "\"expires\" is no length of time.";
+            let hint = "Write days, hours or minutes, as in 90d, 12h, 30m, and at most a hundred years.";
+            return Err(ApiError::unusable("expires_not_usable", "expires", detail, hint));
+        }
+        end => end.flatten(),
+    };
+    let key = state.keys.create(name, &request.scopes, expires_at).await?;
+    tracing::info!(key = key.row.key_id, "an API key was made");
+    let headers: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+    let body = NewKeyBody { key: key.text, about: key.row.into() };
+    Ok((StatusCode::CREATED, headers, axum::Json(body)).into_response())
+}
+
+/// List the keys.
+///
+/// The newest first, without their secrets; also those that are no longer good.
+#[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
+async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
+    let keys = state.keys.list().await?;
+    Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
+}
+
+/// Revoke a key.
+///
+/// It opens nothing from now on. A second time changes nothing.
+#[utoipa::path(delete, path = "/keys/{id}", tag = "Keys", params(("id" = String, Path, description = "The key's id.")),
+    responses((status = 204, description = "It is revoked."), (status = 404, description = "There is no such key.")))]
+async fn revoke_key(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
+    if !state.keys.revoke(&id).await? {
+        let detail = format!("There is no key {:?}.", crate::http::error::words::shown(&id));
+        return Err(
+            ApiError::not_found("key_not_found", detail, "GET /keys lists the keys that there are.").param("id")
+        );
+    }
+    tracing::info!(key = id, "an API key was revoked");
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,190 @@
+//! Bodies of datasets: what a client sends, and what it is told.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::datasets::options::{Label, Wishes};
+use crate::http::reply::rfc3339;
+use crate::ml::dataset::TableKind;
+use crate::ml::dataset::checks::Finding;
+use crate::ml::dataset::reading::LowestMeans;
+use crate::ml::dataset::source::FileFormat;
+use crate::store::{Dataset, Purpose};
+
+/// A table of pairs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Dataset, example = json!({
+    "id": "ds_01980f3e5c7a7d0e8a1b2c3d4e5f6071",
+    "name": "occupations.csv",
+    "purpose": "training",
+    "sha256": "5f0c0d4a7f6d2c9b8e1a3b5c7d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f80910",
+    "bytes": 16274,
+    "columns": ["base", "ref", "similarity"],
+    "kind": "pair_score",
+    "rows": 374,
+    "scores": { "lowest": 0.5, "highest": 1.0, "mean": 0.68, "distinct": 4, "positives": 170 },
+    "format": "csv",
+    "choices": { "scale": { "lowest": 0, "highest": 1 }, "lowest_means": "angular" },
+    "lowest_means": "angular",
+    "skipped": 0,
+    "fixed_out": 0,
+    "findings": [],
+    "version": 1,
+    "version_of": null,
+    "latest": true,
+    "created_at": "2026-01-31T12:00:00.123Z"
+}))]
+pub(crate) struct DatasetBody {
+    /// `ds_..`
+    id: String,
+    /// What lists show.
+    name: String,
+    /// To learn from or to measure with.
+    purpose: Purpose,
+    /// Of the bytes as they were sent.
+    sha256: String,
+    /// How many there are.
+    bytes: i64,
+    /// The names of the columns that are read; `null` for a table without a header.
+    columns: Option<Vec<String>>,
+    /// What its rows are.
+    #[schema(value_type = TableKind)]
+    kind: String,
+    /// How many pairs.
+    rows: i64,
+    /// What the scores look like.
+    #[schema(value_type = ScoreSummary)]
+    scores: Value,
+    /// How the file is written.
+    #[schema(value_type = FileFormat)]
+    format: String,
+    /// All that was said or found out about how the file is read. Sent with the file again, it is read in the same
+    /// way; empty for a table from before this was kept.
+    #[schema(value_type = Object)]
+    choices: Value,
+    /// What the lowest score says; `null` where nobody said.
+    #[schema(value_type = Option<LowestMeans>)]
+    lowest_means: Option<String>,
+    /// Rows that could not be used and were left out.
+    skipped: i64,
+    /// Rows that the fixes left out.
+    fixed_out: i64,
+    /// What was worth knowing when the table was stored, with three examples each.
+    #[schema(value_type = Vec<Finding>)]
+    findings: Value,
+    /// From 1.
+    version: i64,
+    /// The dataset that it was sent as a new version of, while that is there.
+    version_of: Option<String>,
+    /// Whether no version of it is newer.
+    latest: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// What a table's scores look like. A pair without a score counts as 1.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the database holds")]
+struct ScoreSummary {
+    lowest: f64,
+    highest: f64,
+    mean: f64,
+    /// Different scores.
+    distinct: usize,
+    /// Scores of at least 0.7; older tables lack it.
+    #[schema(required = false)]
+    positives: usize,
+}
+
+impl From<Dataset> for DatasetBody {
+    fn from(row: Dataset) -> Self {
+        Self {
+            id: row.dataset_id,
+            name: row.name,
+            purpose: row.purpose,
+            sha256: row.sha256,
+            bytes: row.bytes,
+            columns: row.columns.map(|columns| columns.0),
+            kind: row.kind,
+            rows: row.rows,
+            scores: row.scores.0,
+            format: row.format,
+            choices: row.choices.0,
+            lowest_means: row.lowest_means,
+            skipped: row.skipped,
+            fixed_out: row.fixed_out,
+            findings: row.findings.0,
+            version: row.version,
+            version_of: row.version_of,
+            latest: row.latest,
+            created_at: rfc3339(row.created_at),
+        }
+    }
+}
+
+/// Which dataset a table is a new version of.
+#[derive(ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(super) struct VersionWish {
+    /// The dataset of which this is a new version.
+    version_of: Option<String>,
+}
+
+/// A table inside JSON.
+#[derive(ToSchema)]
+#[schema(as = CreateDataset)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(super) struct CreateBody {
+    #[serde(flatten)]
+    pairs: PairsBody,
+    #[serde(flatten)]
+    version: VersionWish,
+}
+
+/// Pairs and how they are to be read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(crate) struct PairsBody {
+    /// The rows.
+    pairs: Vec<PairRow>,
+    #[serde(flatten)]
+    label: Label,
+    #[serde(flatten)]
+    wishes: Wishes,
+}
+
+/// A pair: a list of two texts and a score, or an object with the names of a table's columns.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(examples(json!(["Data Scientist", "Data Analyst", 0.7468])))]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(crate) enum PairRow {
+    List(Vec<Value>),
+    Object(std::collections::BTreeMap<String, Value>),
+}
+
+/// A table as a form.
+#[derive(ToSchema)]
+#[schema(as = CreateDatasetForm)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(super) struct CreateForm {
+    #[serde(flatten)]
+    table: TableForm,
+    #[serde(flatten)]
+    version: VersionWish,
+}
+
+/// A file and how it is to be read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what requests hold")]
+pub(crate) struct TableForm {
+    /// The table: CSV, TSV, JSON, JSON Lines, XLSX or Parquet, also packed with gzip or zstd.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    #[serde(flatten)]
+    label: Label,
+    #[serde(flatten)]
+    wishes: Wishes,
+}

@@ -1,0 +1,191 @@
+//! A table's own file: as it was sent, or with columns beside it.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::datasets::{AnnotationWords, RowsWanted};
+use crate::http::auth::caller::Caller;
+use crate::http::datasets::{find, rows};
+use crate::http::error::{ApiError, Result, codes};
+use crate::http::extract::{Path, Query};
+use crate::http::state::AppState;
+use crate::ml::dataset::annotate::Similarities;
+use crate::store::Dataset;
+
+/// Bytes that are read of a file at a time.
+const CHUNK: usize = 256 << 10;
+
+/// Pairs of a table whose similarities are asked for with it: each takes a model's time.
+const MOST_PAIRS: i64 = 20_000;
+
+/// The language of what is added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Language {
+    #[default]
+    En,
+    Ja,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileQuery {
+    /// `1`: with columns beside it that say what became of each row.
+    annotated: Option<String>,
+    /// With `annotated`: a model whose cosine of each pair is told.
+    base: Option<String>,
+    /// The same of a second model.
+    tuned: Option<String>,
+    /// With `annotated`: the language of what is added.
+    #[serde(default)]
+    #[param(inline)]
+    language: Language,
+}
+
+/// Get a table's own file.
+///
+/// The bytes as they were sent. With `annotated=1` the same rows, columns, encoding and separator, and after them the
+/// columns status, problem, suggestion, and models' similarities where they are asked for. A workbook comes back as
+/// one, its first read sheet without formats; Parquet as CSV; packed files unpacked.
+#[utoipa::path(
+    get,
+    path = "/datasets/{id}/file",
+    tag = "Data",
+    params(("id" = String, Path, description = "The dataset's id."), FileQuery),
+    responses(
+        (status = 200, description = "The file.", body = Vec<u8>, content_type = "application/octet-stream",
+            headers(("Content-Disposition" = String, description = "`attachment`, with the file's name."))),
+        (status = 404, description = "There is no such dataset or model."),
+    )
+)]
+pub(crate) async fn download_dataset(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<FileQuery>,
+) -> Result<Response> {
+    let dataset = find(&state, &id, "id").await?;
+    let annotated = query.annotated.as_deref().is_some_and(|wish| !matches!(wish, "" | "0" | "false"));
+    let (name, body) = if annotated {
+        (annotated_name(&dataset), annotated_file(&state, &caller, &dataset, &query).await?)
+    } else {
+        (dataset.name.clone(), bytes_of(&state, &dataset).await?)
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition(&name)),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// The file's name without what it was packed in, and with the ending that it comes back with.
+fn annotated_name(dataset: &Dataset) -> String {
+    let name = dataset.name.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".parquet");
+    let ending = if dataset.format == "parquet" { "csv" } else { &dataset.format };
+    let has_one = name.rsplit_once('.').is_some_and(|(_, ending)| (2..=5).contains(&ending.len()) && ending.is_ascii());
+    if has_one { name.to_owned() } else { format!("{name}.{ending}") }
+}
+
+async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, query: &FileQuery) -> Result<Body> {
+    let models =
+        [("base_similarity", "元のモデルの類似度", &query.base), ("tuned_similarity", "学習後の類似度", &query.tuned)];
+    let asked: Vec<_> = models
+        .iter()
+        .filter_map(|(en, ja, model)| {
+            let model = model.as_deref().filter(|model| !model.trim().is_empty())?;
+            Some((if query.language == Language::Ja { *ja } else { *en }, model))
+        })
+        .collect();
+    if !asked.is_empty() && dataset.rows > MOST_PAIRS {
+        return Err(ApiError::too_large(
+            "too_many_pairs",
+            format!("The table has {} pairs; similarities are told of up to {MOST_PAIRS}.", dataset.rows),
+            "Ask without base and tuned, or send a part of the table as a dataset of its own.",
+        ));
+    }
+    let mut similarities = Vec::new();
+    if !asked.is_empty() {
+        let all = RowsWanted { limit: MOST_PAIRS as usize, ..RowsWanted::default() };
+        let pairs = state.datasets.rows(dataset, all).await?.rows;
+        for (name, model) in asked {
+            let values = rows::similarities(state, caller, model, &pairs).await?;
+            similarities.push(Similarities { name: name.to_owned(), values });
+        }
+    }
+    let japanese = query.language == Language::Ja;
+    let made = state.datasets.annotated(dataset, similarities, if japanese { JAPANESE } else { ENGLISH }).await?;
+    Ok(streamed(tokio::fs::File::from_std(made)))
+}
+
+const ENGLISH: AnnotationWords = AnnotationWords {
+    columns: ["status", "problem", "suggestion"],
+    outcomes: ["used", "left out", "cannot be used"],
+    problem: |problem| problem.message.clone(),
+};
+
+const JAPANESE: AnnotationWords = AnnotationWords {
+    columns: ["状態", "問題", "提案"],
+    outcomes: ["使用", "除外", "使用不可"],
+    problem: |problem| {
+        let known = codes::codes(|place| place == codes::Place::Row).find(|code| code.code == problem.code);
+        known.map_or_else(|| problem.message.clone(), |code| code.meaning[1].to_owned())
+    },
+};
+
+/// A dataset's file as it was sent, a piece at a time.
+pub(crate) async fn bytes_of(state: &AppState, dataset: &Dataset) -> Result<Body> {
+    let file = tokio::fs::File::open(state.datasets.file(dataset)).await.map_err(ApiError::internal)?;
+    Ok(streamed(file))
+}
+
+/// A file's bytes, a piece at a time.
+fn streamed(file: tokio::fs::File) -> Body {
+    let pieces = stream::unfold(Some(file), |file| async {
+        let mut file = file?;
+        let mut piece = vec![0; CHUNK];
+        match file.read(&mut piece).await {
+            Ok(0) => None,
+            Ok(read) => {
+                piece.truncate(read);
+                Some((Ok(Bytes::from(piece)), Some(file)))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    Body::from_stream(pieces)
+}
+
+/// `attachment`, with a file's name in any script (RFC 6266; RFC 8187 for what is not plain ASCII).
+pub(crate) fn disposition(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' };
+    let fallback: String = name.chars().map(plain).collect();
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_japanese_file_name_goes_through_a_header() {
+        assert_eq!(
+            disposition("職 \"1\".csv"),
+            "attachment; filename=\"_ _1_.csv\"; filename*=UTF-8''%E8%81%B7%20%221%22.csv"
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Tables of pairs.
+
+pub(crate) mod body;
+pub(crate) mod file;
+pub(crate) mod find;
+mod hard_negatives;
+mod inspect;
+pub(crate) mod options;
+mod rows;
+mod taxonomy;
+pub(crate) mod upload;
+pub(crate) mod verdict;
+mod versions;
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::datasets::Upload;
+use crate::http::error::Result;
+use crate::http::extract::idempotency::idempotency_key;
+use crate::http::extract::{Path, Query};
+use crate::http::state::AppState;
+use crate::jobs::QueueError;
+use crate::store::Dataset;
+use body::{CreateBody, CreateForm, DatasetBody, VersionWish};
+pub(crate) use find::{find, remove};
+use options::{Label, Wishes};
+pub(crate) use upload::upload_of;
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(create_dataset))
+        .routes(routes!(list_datasets))
+        .routes(routes!(find_dataset, delete_dataset))
+        .routes(routes!(inspect::inspect_table))
+        .routes(routes!(rows::list_rows))
+        .routes(routes!(file::download_dataset))
+        .routes(routes!(versions::list_versions))
+        .routes(routes!(versions::compare_versions))
+        .merge(verdict::router())
+        .merge(hard_negatives::router())
+        .merge(taxonomy::router())
+}
+
+/// Upload a table.
+///
+/// A file as the body or as the part `file` of a form, or JSON pairs; in any encoding, with any column names and any
+/// scale of scores. What is not said about it is found out, and `choices` tells what was. The same bytes read in the
+/// same way are stored once: the second time, 200 and what is there. Wrong rows are told all together, and nothing is
+/// stored then, unless `on_bad_row` is `skip`.
+#[utoipa::path(
+    post,
+    path = "/datasets",
+    tag = "Data",
+    params(
+        Label, Wishes, VersionWish,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
+    ),
+    request_body(content(
+        (CreateBody = "application/json", example = json!({
+            "name": "three", "pairs": [["Data Scientist", "Data Analyst", 0.7468], ["Nurse", "看護師", 1.0]]
+        })),
+        (String = "text/csv", example = "base,ref,similarity\nData Scientist,Data Analyst,0.7468\nNurse,看護師,1\n"),
+        (Vec<u8> = "application/octet-stream"),
+        (CreateForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 201, description = "The table is stored.", body = DatasetBody,
+            headers(("Location" = String, description = "The dataset's path."))),
+        (status = 200, description = "The same bytes were there already, read in the same way.", body = DatasetBody,
+            headers(("Location" = String, description = "The dataset's path."))),
+        (status = 404, description = "The dataset of which it is to be a new version is not there."),
+    )
+)]
+async fn create_dataset(
+    State(state): State<AppState>,
+    Query(query): Query<Map<String, Value>>,
+    request: Request,
+) -> Result<Response> {
+    let key = idempotency_key(request.headers())?;
+    let sent = upload::receive(&state, query, &["version_of"], request).await?;
+    if let Some(key) = &key
+        && let Some((sha256, id)) = state.store.dataset_request(key).await?
+    {
+        if sha256 != sent.sha256 {
+            return Err(QueueError::KeyReused.into());
+        }
+        return Ok(stored(find(&state, &id, "Idempotency-Key").await?, false));
+    }
+    let version_of = match sent.others.get("version_of").and_then(Value::as_str).filter(|id| !id.trim().is_empty()) {
+        Some(id) => Some(find(&state, id, "version_of").await?.dataset_id),
+        None => None,
+    };
+    let upload = Upload { version_of, ..upload_of(&state, sent.table, sent.label, sent.wishes).await? };
+    let (dataset, new) = state.datasets.add(upload).await?;
+    if let Some(key) = &key {
+        state.store.remember_dataset_request(key, &sent.sha256, &dataset.dataset_id).await?;
+    }
+    Ok(stored(dataset, new))
+}
+
+fn stored(dataset: Dataset, new: bool) -> Response {
+    let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    (status, location, axum::Json(DatasetBody::from(dataset))).into_response()
+}
+
+#[derive(Serialize, ToSchema)]
+struct Datasets {
+    datasets: Vec<DatasetBody>,
+}
+
+/// List the tables.
+///
+/// The newest first.
+#[utoipa::path(
+    get,
+    path = "/datasets",
+    tag = "Data",
+    responses((status = 200, description = "All tables.", body = Datasets))
+)]
+async fn list_datasets(State(state): State<AppState>) -> Result<axum::Json<Datasets>> {
+    let datasets = state.store.datasets().await?;
+    Ok(axum::Json(Datasets { datasets: datasets.into_iter().map(DatasetBody::from).collect() }))
+}
+
+/// Find a table.
+#[utoipa::path(
+    get,
+    path = "/datasets/{id}",
+    tag = "Data",
+    params(("id" = String, Path, description = "The dataset's id.")),
+    responses(
+        (status = 200, description = "The table.", body = DatasetBody),
+        (status = 404, description = "There is no such dataset."),
+    )
+)]
+async fn find_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<DatasetBody>> {
+    Ok(axum::Json(find(&state, &id, "id").await?.into()))
+}
+
+/// Remove a table.
+///
+/// A table that a job used stays.
+#[utoipa::path(
+    delete,
+    path = "/datasets/{id}",
+    tag = "Data",
+    params(("id" = String, Path, description = "The dataset's id.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 404, description = "There is no such dataset."),
+        (status = 409, description = "A job or the server's settings refer to it."),
+    )
+)]
+async fn delete_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
+    remove(&state, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

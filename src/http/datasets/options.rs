@@ -1,0 +1,316 @@
+//! What a client may say about how its table is read: fields of a query, parts of a form, or members of a JSON body,
+//! under the same names everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::error::{ApiError, Result};
+use crate::http::extract;
+use crate::ml::dataset::TableKind;
+use crate::ml::dataset::checks::Fix;
+use crate::ml::dataset::reading::{Choices, LowestMeans, Mapping, OnBadRow, Scale};
+use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
+use crate::store::Purpose;
+
+/// How a table is to be read, as far as the client says so. What it does not say is found out.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct Wishes {
+    /// How the file is written.
+    #[serde(deserialize_with = "value")]
+    #[param(inline)]
+    pub(crate) format: Option<FileFormat>,
+    /// How text became bytes.
+    #[serde(deserialize_with = "value")]
+    #[param(inline)]
+    pub(crate) encoding: Option<Encoding>,
+    /// What stands between cells: `,`, `;`, `|`, a tab or the word `tab`.
+    #[serde(deserialize_with = "delimiter")]
+    #[schema(value_type = Option<String>)]
+    #[param(value_type = Option<String>)]
+    pub(crate) delimiter: Option<char>,
+    /// Whether the first row names the columns.
+    #[serde(deserialize_with = "value")]
+    pub(crate) header: Option<bool>,
+    /// Which sheet of a workbook is read.
+    #[serde(deserialize_with = "value")]
+    pub(crate) sheet: Option<String>,
+    /// Which column is what, by its name or its number from 1; JSON.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = r#"{"text_a":"職種A","text_b":2,"score":"点数"}"#)]
+    pub(crate) mapping: Option<Mapping>,
+    /// What the rows are.
+    #[serde(deserialize_with = "value")]
+    #[param(inline)]
+    pub(crate) kind: Option<TableKind>,
+    /// The scores' own scale: `0-5`, `-1..1`, or JSON.
+    #[serde(deserialize_with = "scale")]
+    #[schema(value_type = Option<ScaleWish>)]
+    #[param(value_type = Option<String>, example = "0-5")]
+    pub(crate) scale: Option<Scale>,
+    /// What words and marks stand for, 0 to 1; JSON.
+    #[serde(deserialize_with = "value")]
+    #[param(value_type = Option<String>, example = r#"{"○":1.0,"×":0.0}"#)]
+    pub(crate) words: Option<BTreeMap<String, f64>>,
+    /// What the lowest score says, and so which cosine each score asks for.
+    #[serde(deserialize_with = "value")]
+    #[param(inline)]
+    pub(crate) lowest_means: Option<LowestMeans>,
+    /// Fixes of findings: names with commas between, or a JSON list.
+    #[serde(deserialize_with = "fixes")]
+    #[schema(value_type = Option<FixesWish>)]
+    #[param(value_type = Option<String>, example = "drop_repeats,trim_texts")]
+    pub(crate) apply: BTreeSet<Fix>,
+    /// What becomes of rows that cannot be used: `fail` unless said.
+    #[serde(deserialize_with = "value")]
+    #[param(inline)]
+    pub(crate) on_bad_row: Option<OnBadRow>,
+}
+
+/// What a table is called, and what it is for.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub(crate) struct Label {
+    /// What lists show; by default the file's name.
+    #[serde(deserialize_with = "value")]
+    pub(crate) name: Option<String>,
+    /// The table measures general ability and is never trained on; its scores keep their own scale.
+    #[serde(deserialize_with = "value")]
+    pub(crate) benchmark: Option<bool>,
+}
+
+/// A scale as JSON has it: `"0-5"`, or an object.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what requests hold")]
+enum ScaleWish {
+    Written(String),
+    Object(Scale),
+}
+
+/// Fixes as JSON has them: `"drop_repeats,trim_texts"`, or a list.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what requests hold")]
+enum FixesWish {
+    Written(String),
+    List(Vec<Fix>),
+}
+
+/// The names of [`Wishes`].
+pub(crate) const READING: [&str; 12] = [
+    "mapping",
+    "format",
+    "encoding",
+    "delimiter",
+    "header",
+    "sheet",
+    "kind",
+    "scale",
+    "words",
+    "lowest_means",
+    "apply",
+    "on_bad_row",
+];
+/// The names of [`Label`].
+pub(crate) const LABEL: [&str; 2] = ["name", "benchmark"];
+
+impl Wishes {
+    /// Out of fields as they were sent; only fields of these names.
+    pub(crate) fn of(fields: &Map<String, Value>) -> Result<Self> {
+        read(fields)
+    }
+
+    /// The same as a reader takes them.
+    pub(crate) fn choices(self) -> Choices {
+        Choices {
+            read_as: ReadAs {
+                format: self.format,
+                encoding: self.encoding,
+                delimiter: self.delimiter,
+                header: self.header,
+                sheet: self.sheet,
+            },
+            mapping: self.mapping.unwrap_or_default(),
+            kind: self.kind,
+            scale: self.scale,
+            words: self.words.unwrap_or_default(),
+            lowest_means: self.lowest_means,
+            apply: self.apply,
+            on_bad_row: self.on_bad_row.unwrap_or_default(),
+        }
+    }
+}
+
+impl Label {
+    /// Out of fields as they were sent.
+    pub(crate) fn of(fields: &Map<String, Value>) -> Result<Self> {
+        read(fields)
+    }
+
+    /// What the table is for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        if self.benchmark == Some(true) { Purpose::Benchmark } else { Purpose::Training }
+    }
+}
+
+fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T> {
+    serde_path_to_error::deserialize(&Value::Object(fields.clone())).map_err(|error| {
+        let place = error.path().to_string();
+        extract::data_error(&error.into_inner().to_string(), &place)
+    })
+}
+
+/// Refuses a field of another name than these, with the nearest of them.
+pub(crate) fn only_known<'a>(fields: impl IntoIterator<Item = &'a String>, known: &[&[&str]]) -> Result<()> {
+    let known: Vec<&str> = known.concat();
+    match fields.into_iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(unknown(name, &known)),
+        None => Ok(()),
+    }
+}
+
+/// A field that nobody knows, with the nearest one.
+pub(crate) fn unknown(name: &str, known: &[&str]) -> ApiError {
+    let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+    extract::data_error(&format!("unknown field `{name}`, expected one of {}", known.join(", ")), "the request")
+}
+
+/// A value: as it stands in JSON, or as text that is one or is written as JSON. Blank text says nothing.
+fn value<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> std::result::Result<Option<T>, D::Error> {
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) => {
+            let plain = T::deserialize(Value::String(text.clone()));
+            match plain {
+                Ok(value) => Ok(Some(value)),
+                Err(plain) => serde_json::from_str(&text).map(Some).map_err(|json| {
+                    // What was meant as JSON is told as such.
+                    let meant = text.trim_start().starts_with(['{', '[']);
+                    let error = if meant { json } else { plain };
+                    D::Error::custom(error.to_string().split(" at line ").next().unwrap_or_default())
+                }),
+            }
+        }
+        value => T::deserialize(value).map(Some).map_err(D::Error::custom),
+    }
+}
+
+fn delimiter<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<char>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    match text.as_str() {
+        "" => Ok(None),
+        "," => Ok(Some(',')),
+        ";" => Ok(Some(';')),
+        "|" => Ok(Some('|')),
+        "\t" | "\\t" | "tab" => Ok(Some('\t')),
+        other => {
+            let other: String = other.chars().filter(|c| *c != '`').take(40).collect();
+            Err(D::Error::custom(format!("unknown variant `{other}`, expected one of `,`, `;`, `|`, `tab`")))
+        }
+    }
+}
+
+fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Scale>, D::Error> {
+    let given = Value::deserialize(deserializer)?;
+    let scale = match &given {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) if !text.trim_start().starts_with('{') => range(text),
+        Value::String(text) => serde_json::from_str(text).ok(),
+        other => Scale::deserialize(other).ok(),
+    };
+    let usable = |scale: &Scale| scale.lowest.is_finite() && scale.highest.is_finite() && scale.lowest < scale.highest;
+    match scale.filter(usable) {
+        Some(scale) => Ok(Some(scale)),
+        None => {
+            let given: String = given.to_string().chars().take(60).collect();
+            Err(D::Error::custom(format!(
+                "{given} is no scale; write the lowest and the highest score, as 0-5 or -1..1"
+            )))
+        }
+    }
+}
+
+/// `0-5`, `-1..1`, `1–5`.
+fn range(text: &str) -> Option<Scale> {
+    let text = text.trim();
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    if let Some((lowest, highest)) = text.split_once("..") {
+        return Some(Scale { lowest: number(lowest)?, highest: number(highest)? });
+    }
+    // A dash that stands first is a sign.
+    let (place, dash) = text.char_indices().skip(1).find(|(_, c)| matches!(c, '-' | '–' | '~' | '〜' | '～'))?;
+    Some(Scale { lowest: number(&text[..place])?, highest: number(&text[place + dash.len_utf8()..])? })
+}
+
+fn fixes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeSet<Fix>, D::Error> {
+    let names = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(BTreeSet::new()),
+        Value::String(text) if text.trim_start().starts_with('[') => {
+            serde_json::from_str(&text).map_err(D::Error::custom)?
+        }
+        Value::String(text) => {
+            let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+            names.map(Value::from).collect::<Vec<_>>().into()
+        }
+        list => list,
+    };
+    BTreeSet::deserialize(names).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn wishes(fields: &Value) -> Result<Wishes> {
+        Wishes::of(fields.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_query_a_form_and_json_say_the_same() {
+        let text = wishes(&json!({
+            "mapping": r#"{"text_a":"職種A","text_b":2}"#, "header": "true", "encoding": "windows-31j", "delimiter": "tab",
+            "scale": "0-5", "words": r#"{"○":1}"#, "lowest_means": "unrelated", "apply": "trim_texts, drop_repeats",
+            "sheet": "2024", "on_bad_row": "skip", "kind": "",
+        }));
+        let json = wishes(&json!({
+            "mapping": { "text_a": "職種A", "text_b": 2 }, "header": true, "encoding": "windows-31j", "delimiter": "\t",
+            "scale": { "lowest": 0, "highest": 5 }, "words": { "○": 1.0 }, "lowest_means": "unrelated",
+            "apply": ["drop_repeats", "trim_texts"], "sheet": "2024", "on_bad_row": "skip", "kind": null,
+        }));
+        assert_eq!(text.unwrap(), json.unwrap());
+    }
+
+    #[test]
+    fn a_scale_is_read_as_people_write_it() {
+        for (text, lowest, highest) in
+            [("0-5", 0.0, 5.0), ("-1..1", -1.0, 1.0), ("1–5", 1.0, 5.0), ("-1 - 1", -1.0, 1.0)]
+        {
+            assert_eq!(range(text), Some(Scale { lowest, highest }), "{text}");
+        }
+        for wrong in ["5-0", "0", "a-b", "{}"] {
+            let error = wishes(&json!({ "scale": wrong })).unwrap_err();
+            assert!(error.told().1.contains("0-5"), "{wrong}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_told_with_the_field_and_the_nearest_value() {
+        let told = |fields: Value| wishes(&fields).unwrap_err().told().1.to_owned();
+        assert!(told(json!({ "encoding": "windows-31" })).contains("did you mean \"windows-31j\"?"));
+        assert!(told(json!({ "apply": "drop_repeat" })).contains("did you mean \"drop_repeats\"?"));
+        assert!(told(json!({ "mapping": "{\"text_c\":1}" })).contains("text_c"));
+        let error = only_known([&"maping".to_owned()], &[&READING, &LABEL]).unwrap_err();
+        assert!(error.told().1.contains("did you mean \"mapping\"?"));
+    }
+}

@@ -1,0 +1,196 @@
+//! A table's pairs, a page at a time.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::datasets::{RowsWanted, Sort};
+use crate::http::auth::caller::Caller;
+use crate::http::datasets::find;
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::{Path, Query};
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
+use crate::ml::dataset::stored::StoredPair;
+
+/// Rows of a page.
+const MOST_ROWS: usize = 1000;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RowsQuery {
+    /// Rows to leave out at the beginning.
+    #[serde(default)]
+    offset: usize,
+    /// At most so many: 100 unless said, 1000 at most.
+    limit: Option<usize>,
+    /// Only rows one of whose texts holds this, whatever the case and width of its letters.
+    q: Option<String>,
+    /// Only rows whose score is this or lies between two: `0.2-0.3`, both included.
+    score: Option<String>,
+    /// In which order: `row` unless said.
+    #[serde(default)]
+    #[param(inline)]
+    sort: SortWish,
+    /// A model's id, name or alias: its cosine of each row's texts is told.
+    base: Option<String>,
+}
+
+/// An order of rows.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+enum SortWish {
+    /// As the file has them.
+    #[default]
+    #[serde(rename = "row")]
+    Row,
+    /// The lowest score first.
+    #[serde(rename = "score")]
+    Score,
+    /// The highest score first.
+    #[serde(rename = "-score")]
+    ScoreDown,
+}
+
+/// A row of a table.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DatasetRow)]
+pub(crate) struct RowBody {
+    /// As a spreadsheet counts it, from 1 and the header included.
+    row: usize,
+    /// As a text editor counts it, from 1.
+    line: usize,
+    left: String,
+    right: String,
+    /// The text of a triplet that does not belong to the left one.
+    negative: Option<String>,
+    /// 0 to 1; a benchmark's on its own scale.
+    score: f64,
+    /// The model's cosine of left and right, where a model was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<f64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = DatasetRows)]
+pub(crate) struct Rows {
+    rows: Vec<RowBody>,
+    /// How many rows the table has.
+    total: i64,
+    /// How many of them fit what was asked for.
+    matching: usize,
+}
+
+/// Read a table's rows.
+///
+/// At most 1000 at once; all of them, or those with a text or a score.
+#[utoipa::path(
+    get,
+    path = "/datasets/{id}/rows",
+    tag = "Data",
+    params(("id" = String, Path, description = "The dataset's id."), RowsQuery),
+    responses(
+        (status = 200, description = "The rows.", body = Rows, example = json!({
+            "rows": [{
+                "row": 2, "line": 2, "left": "Data Scientist", "right": "Data Analyst", "negative": null, "score": 0.7468
+            }],
+            "total": 374, "matching": 374
+        })),
+        (status = 404, description = "There is no such dataset."),
+    )
+)]
+pub(crate) async fn list_rows(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<RowsQuery>,
+) -> Result<axum::Json<Rows>> {
+    let dataset = find(&state, &id, "id").await?;
+    let scores = match query.score.as_deref().filter(|score| !score.trim().is_empty()) {
+        Some(score) => Some(scores(score).ok_or_else(|| no_range(score))?),
+        None => None,
+    };
+    let wanted = RowsWanted {
+        offset: query.offset,
+        limit: query.limit.unwrap_or(100).min(MOST_ROWS),
+        text: query.q,
+        scores,
+        sort: match query.sort {
+            SortWish::Row => Sort::Row,
+            SortWish::Score => Sort::Lowest,
+            SortWish::ScoreDown => Sort::Highest,
+        },
+    };
+    let found = state.datasets.rows(&dataset, wanted).await?;
+    let base = match query.base.as_deref().filter(|model| !model.trim().is_empty()) {
+        Some(model) => similarities(&state, &caller, model, &found.rows).await?.into_iter().map(Some).collect(),
+        None => vec![None; found.rows.len()],
+    };
+    let body = |(StoredPair { pair, line }, base)| RowBody {
+        row: pair.row,
+        line,
+        left: pair.left,
+        right: pair.right,
+        negative: pair.negative,
+        score: pair.score,
+        base,
+    };
+    let rows = found.rows.into_iter().zip(base).map(body).collect();
+    Ok(axum::Json(Rows { rows, total: dataset.rows, matching: found.matching }))
+}
+
+/// A model's cosine of each pair's left and right text.
+pub(crate) async fn similarities(
+    state: &AppState,
+    caller: &Caller,
+    model: &str,
+    pairs: &[StoredPair],
+) -> Result<Vec<f64>> {
+    let row = resolve(state, model).await?;
+    let texts: Vec<(&str, &str)> = pairs.iter().map(|StoredPair { pair, .. }| (&*pair.left, &*pair.right)).collect();
+    Ok(state.analysis.cosines(&row, &texts, caller.key.as_ref()).await?)
+}
+
+/// `0.2-0.3`, `0.2..0.3`, `0.5`.
+fn scores(text: &str) -> Option<(f64, f64)> {
+    let text = text.trim();
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| !number.is_nan());
+    if let Some(number) = number(text) {
+        return Some((number, number));
+    }
+    let (low, high) = match text.split_once("..") {
+        Some(both) => both,
+        // A dash that stands first is a sign.
+        None => {
+            let (place, _) = text.char_indices().skip(1).find(|(_, c)| *c == '-')?;
+            (&text[..place], &text[place + 1..])
+        }
+    };
+    let range = (number(low)?, number(high)?);
+    (range.0 <= range.1).then_some(range)
+}
+
+fn no_range(score: &str) -> ApiError {
+    ApiError::unusable(
+        "wrong_type",
+        "score",
+        format!("{:?} is no range of scores.", crate::http::error::words::shown(score)),
+        "Write the lowest and the highest, as in score=0.2-0.3, or one score.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_scores_is_two_numbers_or_one() {
+        assert_eq!(scores("0.2-0.3"), Some((0.2, 0.3)));
+        assert_eq!(scores("-1..-0.5"), Some((-1.0, -0.5)));
+        assert_eq!(scores("-1--0.5"), Some((-1.0, -0.5)));
+        assert_eq!(scores("0.5"), Some((0.5, 0.5)));
+        for wrong in ["", "a-b", "0.3-0.2", "NaN"] {
+            assert_eq!(scores(wrong), None, "{wrong}");
+        }
+    }
+}

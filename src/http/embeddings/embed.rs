@@ -1,0 +1,157 @@
+//! Texts become vectors.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::auth::caller::Caller;
+use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
+use crate::http::embeddings::fingerprint;
+use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::Json;
+use crate::http::state::AppState;
+use crate::serving::{EmbedOptions, Truncated, Vectors};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(embed))
+}
+
+/// `texts` is answered in our shape, `inputs` in text-embeddings-inference's: a bare array.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EmbedRequest {
+    #[schema(value_type = Option<TextOrTexts>, example = json!(["Data Scientist", "看護師"]))]
+    texts: Option<Value>,
+    #[schema(value_type = Option<TextOrTexts>)]
+    inputs: Option<Value>,
+    /// A model's id, name or alias; without one, the alias `default`.
+    model: Option<String>,
+    /// Two to four models that all answer, in our shape. `base` is the base of the others.
+    models: Option<Vec<String>>,
+    /// `false`: vectors as the model makes them, and not of length 1.
+    normalize: Option<bool>,
+    /// `false`: a text that is longer than the model reads is an error, and not cut.
+    truncate: Option<bool>,
+    truncation_direction: Option<Direction>,
+    /// Only the vectors' first dimensions, normalized again.
+    dimensions: Option<usize>,
+    prompt_name: Option<String>,
+    /// What happens where a text cannot be used.
+    on_error: Option<OnError>,
+    /// Answers 412 where the model has another fingerprint.
+    expected_fingerprint: Option<String>,
+}
+
+/// One model's vectors.
+#[derive(Serialize, ToSchema)]
+struct EmbedBody {
+    /// The model's id.
+    model: String,
+    /// Equal fingerprints give equal vectors.
+    fingerprint: String,
+    dimensions: usize,
+    /// One for each text, in their order; `null` for those in `errors`.
+    embeddings: Vec<Option<Vec<f32>>>,
+    /// Of each text the tokens that were read.
+    tokens: Vec<usize>,
+    /// The texts that were longer than the model reads.
+    truncated: Vec<Truncated>,
+    /// With `"on_error": "null"`: the texts without a vector.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<TextError>,
+}
+
+/// Our shape, that of several models, or text-embeddings-inference's.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum EmbedReply {
+    One(EmbedBody),
+    Several { models: Vec<EmbedBody> },
+    Bare(Vec<Option<Vec<f32>>>),
+}
+
+/// The vectors of texts.
+#[utoipa::path(post, path = "/embed", tag = "Embeddings", request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
+    responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
+        (status = 404, description = "There is no such model."),
+        (status = 412, description = "The model has another fingerprint than expected."),
+        (status = 413, description = "Too many texts."),
+        (status = 422, description = "A text or field cannot be used."),
+        (status = 500, description = "The model cannot be served."),
+        (status = 503, description = "Too much waits already, or the model's files cannot be read now.")))]
+pub(crate) async fn embed(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(request): Json<EmbedRequest>,
+) -> Result<Response> {
+    let lenient = request.on_error == Some(OnError::Null);
+    let (value, param) = given(&request)?;
+    let ours = param == "texts";
+    let list = TextList::read(value, param, lenient)?;
+    let options = EmbedOptions {
+        refuse_long: request.truncate == Some(false),
+        cut: request.truncation_direction.unwrap_or_default().into(),
+        prompt: request.prompt_name.clone(),
+        raw: request.normalize == Some(false),
+        dimensions: request.dimensions,
+        lenient,
+        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| fingerprint::expected(&headers)),
+        ..EmbedOptions::default()
+    };
+    let selection = ModelSelection {
+        model: request.model.as_deref(),
+        models: request.models.as_deref(),
+        bare_unless: (!ours).then_some("texts"),
+    };
+    let answers = fan_out::embed(&state, &caller, selection, list, options).await?;
+    let headers = answers.headers();
+    let reply = match answers {
+        Embeddings::Several(answers) => {
+            EmbedReply::Several { models: answers.into_iter().map(EmbedBody::from).collect() }
+        }
+        Embeddings::One(answer) if ours => EmbedReply::One(answer.into()),
+        Embeddings::One(answer) => EmbedReply::Bare(EmbedBody::from(answer).embeddings),
+    };
+    Ok((headers, axum::Json(reply)).into_response())
+}
+
+/// The field that has the texts, and its name.
+fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
+    match (&request.texts, &request.inputs) {
+        (Some(value), None) => Ok((value, "texts")),
+        (None, Some(value)) => Ok((value, "inputs")),
+        (None, None) => {
+            Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..]."))
+        }
+        _ => Err(ApiError::unusable(
+            "form_unclear",
+            "texts",
+            "Both \"texts\" and \"inputs\" are given.",
+            "Send one of them.",
+        )),
+    }
+}
+
+impl From<Answer> for EmbedBody {
+    fn from((answer, errors): Answer) -> Self {
+        let Vectors { model, vectors, tokens, truncated, .. } = answer;
+        let dimensions = vectors.iter().find(|vector| !vector.is_empty()).map_or(0, Vec::len);
+        let embeddings = vectors.into_iter().map(|vector| Some(vector).filter(|vector| !vector.is_empty())).collect();
+        Self {
+            model: model.id().to_owned(),
+            fingerprint: model.fingerprint().to_string(),
+            dimensions,
+            embeddings,
+            tokens,
+            truncated,
+            errors,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! `/embed` and `/similarity`.
+
+pub(crate) mod embed;
+pub(crate) mod fan_out;
+pub(crate) mod fingerprint;
+pub(crate) mod scores;
+pub(crate) mod similarity;
+pub(crate) mod text_list;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::state::AppState;
+pub(crate) use fingerprint::hold_to_fingerprint;
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    embed::router().merge(similarity::router())
+}

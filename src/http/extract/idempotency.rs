@@ -1,0 +1,30 @@
+//! What makes a repeated request harmless.
+
+use axum::http::HeaderMap;
+
+use crate::http::error::{ApiError, Result};
+use crate::ml::sha256::Sha256Hex;
+
+/// The header `Idempotency-Key`.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        ApiError::unusable(
+            "idempotency_key_not_usable",
+            "Idempotency-Key",
+            "The Idempotency-Key cannot be used.",
+            "Send 1 to 255 ASCII characters.",
+        )
+    })
+}
+
+/// Of the parts of a request, in hex.
+pub(crate) fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256Hex::default();
+    for part in parts {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finish()
+}

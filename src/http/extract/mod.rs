@@ -1,0 +1,269 @@
+//! Extractors whose rejections are problem details.
+
+pub(crate) mod idempotency;
+pub(crate) mod names;
+
+use axum::body::Bytes;
+use axum::extract::multipart::MultipartError;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserializer;
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::error::Category;
+
+use crate::http::error::words::{nearest, shown};
+use crate::http::error::{ApiError, Result};
+use crate::ml::dataset::MOST_ROWS;
+use crate::ml::error::sentence;
+
+/// A JSON body. Unknown fields are told with the nearest known one.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let kind = content_type(request.headers());
+        if kind != "application/json" && !kind.ends_with("+json") {
+            return Err(ApiError::media_type(&kind, "application/json"));
+        }
+        Ok(Self(object(&body(request, state).await?)?))
+    }
+}
+
+/// The path's parameters. All of ours are text, so the route has matched them already.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let axum::extract::Path(value) =
+            axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
+                ApiError::new(
+                    (StatusCode::BAD_REQUEST, "path_not_readable", "The path cannot be read"),
+                    sentence(&error.body_text()),
+                    "Write the path in UTF-8, percent-encoded.",
+                )
+            })?;
+        Ok(Self(value))
+    }
+}
+
+/// The query's parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let axum::extract::Query(value) =
+            axum::extract::Query::from_request_parts(parts, state).await.map_err(|error| {
+                let text = error.body_text();
+                let reason = text.rsplit_once("query string: ").map_or(text.as_str(), |(_, reason)| reason);
+                // "limit: invalid digit found in string"
+                let (place, reason) = reason.split_once(": ").unwrap_or(("the query", reason));
+                data_error(reason, place)
+            })?;
+        Ok(Self(value))
+    }
+}
+
+/// The media type without its parameters, in lower case; empty where there is none.
+pub(crate) fn content_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_lowercase()
+}
+
+/// The whole body, within the route's limit.
+pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    Bytes::from_request(request, state).await.map_err(|error| {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
+    })
+}
+
+pub(crate) fn body_too_large() -> ApiError {
+    ApiError::too_large(
+        "body_too_large",
+        "The body is larger than this route reads.",
+        "Send less at once; README.md lists the limits.",
+    )
+}
+
+pub(crate) fn body_broken(reason: &str) -> ApiError {
+    ApiError::new(
+        (StatusCode::BAD_REQUEST, "body_not_readable", "The body cannot be read"),
+        sentence(reason),
+        "Send the request again, whole.",
+    )
+}
+
+/// A form's part that is no file.
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) bytes: Bytes,
+}
+
+impl Part {
+    /// The part as text.
+    pub(crate) fn text(&self) -> Result<String> {
+        String::from_utf8(self.bytes.to_vec()).map_err(|_| {
+            ApiError::unusable(
+                "not_utf8",
+                &self.name,
+                format!("The part {:?} is not UTF-8 text.", self.name),
+                "Send it as UTF-8.",
+            )
+        })
+    }
+
+    /// The part as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        parse(&self.bytes).map_err(|error| error.param(&self.name))
+    }
+}
+
+/// A form that cannot be read on.
+pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
+}
+
+/// A form that says something twice.
+pub(crate) fn part_repeated(name: &str) -> ApiError {
+    let detail = format!("The part {:?} is there twice.", shown(name));
+    ApiError::unusable("part_repeated", name, detail, "Send it once.")
+}
+
+/// Reads JSON, or says where it is none and which field is not as it should be.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer);
+    let value = value.map_err(|error| {
+        let path = error.path().to_string();
+        json_error(error.inner(), &path)
+    })?;
+    deserializer.end().map_err(|error| json_error(&error, "."))?;
+    Ok(value)
+}
+
+/// Reads a JSON object. Structs would be read from arrays too; a body is none.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let detail = "The body is a list; this route reads an object.";
+        return Err(ApiError::unusable("wrong_type", "the body", detail, "Send {\"field\": value, ..}."));
+    }
+    parse(bytes)
+}
+
+/// Reads a JSON object that may be large, beside the async threads.
+pub(crate) async fn large_object<T: DeserializeOwned + Send + 'static>(bytes: Bytes) -> Result<T> {
+    tokio::task::spawn_blocking(move || object(&bytes)).await.map_err(ApiError::internal)?
+}
+
+/// A list of pairs, refused as soon as it is longer than a table may be.
+pub(crate) fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Value>, D::Error> {
+    struct Pairs;
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<Value>;
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list of pairs")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = seq.next_element()? {
+                if pairs.len() == MOST_ROWS {
+                    return Err(A::Error::custom(format!(
+                        "more than {MOST_ROWS} pairs, the most that a table may have"
+                    )));
+                }
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+    deserializer.deserialize_seq(Pairs)
+}
+
+/// The same where the field may be missing.
+pub(crate) fn some_pairs<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Vec<Value>>, D::Error> {
+    pairs(deserializer).map(Some)
+}
+
+fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or(&text);
+    match error.classify() {
+        Category::Data => {
+            let place = if path == "." { "the body".to_owned() } else { path.to_owned() };
+            data_error(reason, &place)
+        }
+        _ => ApiError::new(
+            (StatusCode::BAD_REQUEST, "not_json", "The body is not JSON"),
+            format!("The body is not JSON: line {}, column {}: {reason}.", error.line(), error.column()),
+            "Check the quotes, commas and brackets there.",
+        ),
+    }
+}
+
+/// A well-formed value that is not what a field takes. `reason` is serde's.
+pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
+    let names: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
+    let place = shown(place);
+    // "unknown field `foo`, expected one of `a`, `b`"
+    let unknown = |code, param: Option<&str>, what: &dyn Fn(&str) -> String| {
+        let (unknown, known) = names.split_first()?;
+        let unknown = shown(unknown);
+        // A name with a backtick in it leaves nothing to choose from.
+        let known: Vec<&str> = known.iter().copied().filter(|name| known_name(name)).collect();
+        let guess = nearest(unknown, known.iter().copied());
+        let guess = guess.map_or_else(|| ".".to_owned(), |known| format!("; did you mean {known:?}?"));
+        let hint = format!("Possible: {}.", known.join(", "));
+        Some(ApiError::unusable(code, param.unwrap_or(unknown), what(unknown) + &guess, hint))
+    };
+    let told = if reason.starts_with("unknown field") {
+        unknown("unknown_field", None, &|unknown| format!("Unknown field {unknown:?}"))
+    } else if reason.starts_with("unknown variant") {
+        unknown("unknown_value", Some(place), &|unknown| format!("{place} cannot be {unknown:?}"))
+    } else {
+        None
+    };
+    if let Some(told) = told {
+        return told;
+    }
+    if let (true, Some(missing)) = (reason.starts_with("missing field"), names.first()) {
+        return ApiError::unusable("missing_field", missing, format!("The field {missing:?} is missing."), "Add it.");
+    }
+    ApiError::unusable(
+        "wrong_type",
+        place,
+        format!("{}: {}.", sentence(place).trim_end_matches('.'), plain(reason)),
+        "Send a value of the expected type.",
+    )
+}
+
+fn known_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+/// Serde's reason without Rust's names for things.
+fn plain(reason: &str) -> String {
+    let Some((found, expected)) = reason.split_once(", expected ") else { return shown(reason).to_owned() };
+    let expected = match expected {
+        "usize" | "u64" | "i64" => "a whole number",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    };
+    let found = found
+        .replace("sequence", "list")
+        .replace("map", "object")
+        .replace("floating point", "number")
+        .replace("integer", "number");
+    format!("{}, expected {expected}", shown(&found))
+}

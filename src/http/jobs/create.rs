@@ -1,0 +1,239 @@
+//! `POST /jobs`: a job begins.
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+
+use crate::datasets::facts;
+use crate::http::auth::caller::Caller;
+use crate::http::datasets;
+use crate::http::datasets::options::{Label, Wishes};
+use crate::http::datasets::upload::{self, LONGEST_JSON, Table};
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::idempotency::{idempotency_key, sha256};
+use crate::http::extract::{self, Query, content_type, names};
+use crate::http::jobs::body::{CreateBody, CreateForm, JobBody, JobOrEstimate};
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
+use crate::jobs::{JobRequest, Plan};
+use crate::keys::Scope;
+use crate::ml::dataset::source::FileFormat;
+use crate::ml::eval::TITLES;
+use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
+use crate::registry::DEFAULT_ALIAS;
+use crate::store::Dataset;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateQuery {
+    /// Only say what the job would take.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Tune a model.
+///
+/// 202 and where to watch. With an `Idempotency-Key` a repeated request gives the same job, as 200. With
+/// `?dry_run=true` nothing is queued or kept, and the answer is what it would take.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    tag = "Training",
+    params(
+        CreateQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
+    ),
+    request_body(content(
+        (CreateBody = "application/json", example = json!({
+            "dataset_id": "ds_01980f3e5c7a7d0e8a1b2c3d4e5f6071", "name": "occupations", "config": { "epochs": 5 }
+        })),
+        (CreateForm = "multipart/form-data"),
+    )),
+    responses(
+        (status = 202, description = "The job waits for its turn.", body = JobBody,
+            headers(("Location" = String, description = "The job's path."))),
+        (status = 200, description = "What the job would take; or the job that an earlier request made.", body = JobOrEstimate),
+        (status = 404, description = "The model or a dataset is not there."),
+        (status = 409, description = "The name is taken."),
+    )
+)]
+pub(crate) async fn create_job(
+    State(state): State<AppState>,
+    Query(query): Query<CreateQuery>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response> {
+    let key = idempotency_key(request.headers())?;
+    let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
+        "application/json" => {
+            let bytes = upload::collect(request.into_body(), LONGEST_JSON.min(state.limits.max_upload)).await?;
+            let hash = sha256([&bytes[..]]);
+            (extract::large_object(bytes).await?, None, hash)
+        }
+        "multipart/form-data" => {
+            let (file, parts) = upload::form(&state, request).await?;
+            let of_file = file.as_ref().map_or("", |file| &file.received.sha256);
+            let fields = parts.iter().flat_map(|part| [part.name.as_bytes(), &part.bytes[..]]);
+            let hash = sha256(fields.chain([of_file.as_bytes()]));
+            (CreateBody::of_form(parts)?, file, hash)
+        }
+        other => return Err(ApiError::media_type(other, "application/json or multipart/form-data")),
+    };
+    body.only_known()?;
+    if body.alias.is_some() {
+        caller.require(Scope::Admin, "\"alias\"")?;
+    }
+    let (request, new_dataset) = resolve_request(&state, body, file, key.map(|key| (key, request_sha256))).await?;
+    if query.dry_run {
+        let plan = state.planner.plan(&request).await;
+        if new_dataset {
+            state.datasets.remove(&request.dataset).await?;
+        }
+        return match plan? {
+            Plan::Feasible(estimate) => Ok(axum::Json(estimate).into_response()),
+            Plan::Failed { error } => Err(ApiError::infeasible(error)),
+        };
+    }
+    let (job, new) = state.queue.enqueue(request).await?;
+    let location = [(header::LOCATION, format!("/jobs/{}", job.job_id))];
+    let status = if new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, location, axum::Json(JobBody::one(&state, job).await?)).into_response())
+}
+
+/// Finds what a request names, and stores the table that it brings.
+pub(crate) async fn resolve_request(
+    state: &AppState,
+    body: CreateBody,
+    file: Option<Table>,
+    idempotency: Option<(String, String)>,
+) -> Result<(JobRequest, bool)> {
+    for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
+        if let Some(name) = name {
+            names::check(name, param)?;
+        }
+    }
+    if body.alias_if.is_some() && body.alias.is_none() {
+        return Err(ApiError::unusable(
+            "alias_missing",
+            "alias_if",
+            "\"alias_if\" says when an alias moves, and there is no alias.",
+            "Send \"alias\" too, or leave \"alias_if\" out.",
+        ));
+    }
+    let recipe = body.recipe.unwrap_or_default();
+    // Wrong settings are told before a table is stored; what a recipe is depends on the table.
+    settings(recipe, RecipeFacts::default(), body.config.as_ref())?;
+    let titles = titles(body.titles)?;
+    let model = resolve(state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
+        Some(id) => Some(datasets::find(state, id, "benchmark_id").await?),
+        None => None,
+    };
+    let replay = match body.replay_id.as_deref() {
+        Some(id) => Some(datasets::find(state, id, "replay_id").await?),
+        None => None,
+    };
+    let wishes = Wishes::of(&body.reading)?;
+    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
+    let config = settings(recipe, facts(&dataset, state.models.is_transformer(&model)), body.config.as_ref())?;
+    let request = JobRequest {
+        model,
+        dataset,
+        benchmark,
+        replay,
+        name: body.name,
+        recipe,
+        config,
+        titles,
+        alias: body.alias,
+        alias_if: body.alias_if,
+        idempotency,
+        openai: None,
+    };
+    Ok((request, new_dataset))
+}
+
+/// The recipe's settings with the request's in their place.
+pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value>) -> Result<TrainConfig> {
+    let none = serde_json::Map::new();
+    let others = match others {
+        None => &none,
+        Some(Value::Object(others)) => others,
+        Some(_) => {
+            return Err(ApiError::unusable(
+                "wrong_type",
+                "config",
+                "\"config\" is no object.",
+                "Send {\"epochs\": 20, ..}.",
+            ));
+        }
+    };
+    let bytes = recipe.settings(table, others).to_string();
+    extract::parse(bytes.as_bytes()).map_err(|error: ApiError| error.within("config"))
+}
+
+/// The heatmap's texts.
+fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
+    let Some(titles) = titles else { return Ok(TITLES.map(str::to_owned).to_vec()) };
+    if !(2..=50).contains(&titles.len()) || titles.iter().any(|title| title.trim().is_empty() || title.len() > 1000) {
+        return Err(ApiError::unusable(
+            "titles_not_usable",
+            "titles",
+            format!("{} titles were sent.", titles.len()),
+            "Send 2 to 50 texts for the heatmap, none of them empty or longer than 1000 bytes.",
+        ));
+    }
+    Ok(titles)
+}
+
+/// The table to learn, and whether it is new here.
+async fn dataset(
+    state: &AppState,
+    id: Option<String>,
+    pairs: Option<Vec<Value>>,
+    file: Option<Table>,
+    mut wishes: Wishes,
+) -> Result<(Dataset, bool)> {
+    let table = match (id, pairs, file) {
+        (Some(_), None, None) if wishes != Wishes::default() => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "dataset_id",
+                "The dataset is there already, and was read as its \"choices\" say.",
+                "Send its file with the new choices to POST /datasets, and name the dataset that this makes.",
+            ));
+        }
+        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
+        (None, Some(pairs), None) => {
+            upload::without_header(&pairs, &mut wishes.header);
+            Table {
+                received: state.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
+                file_name: None,
+                hint: Some(FileFormat::Json),
+            }
+        }
+        (None, None, Some(file)) => file,
+        (None, None, None) => {
+            return Err(ApiError::unusable(
+                "missing_field",
+                "dataset_id",
+                "There is nothing to learn.",
+                "Send \"dataset_id\", \"pairs\", or a form with the table as the part \"file\".",
+            ));
+        }
+        _ => {
+            return Err(ApiError::unusable(
+                "form_unclear",
+                "dataset_id",
+                "More than one of a dataset, pairs and a file are given.",
+                "Send one of them.",
+            ));
+        }
+    };
+    let upload = datasets::upload_of(state, table, Label::default(), wishes).await?;
+    Ok(state.datasets.add(upload).await?)
+}

@@ -1,0 +1,115 @@
+//! What to label next: pairs whose answer would teach a tuned model most.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::analysis::suggestions::{Question, SuggestedPair};
+use crate::http::auth::caller::Caller;
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::{Path, Query};
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
+use crate::http::{datasets, jobs};
+use crate::jobs::model_id;
+use crate::store::{Job, Status};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(suggest_pairs))
+}
+
+/// Suggestions at once.
+const MOST: usize = 200;
+const SEED: u64 = 42;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct SuggestionsQuery {
+    /// At most so many: 20 unless said, 200 at most.
+    limit: Option<usize>,
+    /// The dataset whose texts are put together; without one, that of the job.
+    texts_of: Option<String>,
+    /// Draws the texts of a large table: 42 unless said. Another seed, other texts.
+    seed: Option<u64>,
+}
+
+/// Pairs to label.
+#[derive(Serialize, ToSchema)]
+struct Suggestions {
+    /// The id of the tuned model.
+    model: String,
+    model_fingerprint: String,
+    /// The id of its base; `null` where that is gone.
+    base: Option<String>,
+    /// The dataset whose texts were put together.
+    texts_of: String,
+    /// Different texts that were.
+    texts: usize,
+    /// Whether they were drawn from more: at most 3,000 are.
+    sampled: bool,
+    /// The cosine from which on the tuned model counts texts as alike; `null` where that is not known.
+    cut: Option<f64>,
+    /// The reasons in turn, each with what it finds best first.
+    suggestions: Vec<SuggestedPair>,
+}
+
+/// Suggest pairs to label next.
+///
+/// Pairs of texts that nobody has labelled and whose answer would teach the tuned model most: it is undecided, or says
+/// something else than its base, or finds texts alike that were never paired.
+#[utoipa::path(get, path = "/jobs/{id}/suggestions", tag = "Training",
+    params(("id" = String, Path, description = "The job's id."), SuggestionsQuery),
+    responses((status = 200, description = "The pairs.", body = Suggestions),
+        (status = 404, description = "There is no such job or dataset, or its model was removed."),
+        (status = 409, description = "The job has made no model."),
+        (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now.")))]
+async fn suggest_pairs(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<SuggestionsQuery>,
+) -> Result<axum::Json<Suggestions>> {
+    let limit = query.limit.unwrap_or(20).min(MOST);
+    let job = jobs::find(&state, &id).await?;
+    if job.status != Status::Succeeded {
+        return Err(not_succeeded(&job));
+    }
+    let learned = datasets::find(&state, &job.dataset_id, "id").await?;
+    let source = match &query.texts_of {
+        Some(other) => datasets::find(&state, other, "texts_of").await?,
+        None => learned.clone(),
+    };
+    let tuned = resolve(&state, &model_id(&job.job_id)).await?;
+    let base = state.models.find(&job.base_model).await?;
+    let question = Question {
+        learned: &learned,
+        source: &source,
+        tuned: &tuned,
+        base: base.as_ref(),
+        limit,
+        seed: query.seed.unwrap_or(SEED),
+    };
+    let found = state.analysis.suggestions(question, caller.key.as_ref()).await?;
+    Ok(axum::Json(Suggestions {
+        model: tuned.model_id,
+        model_fingerprint: tuned.fingerprint,
+        base: base.map(|base| base.model_id),
+        texts_of: source.dataset_id,
+        texts: found.texts,
+        sampled: found.sampled,
+        cut: found.cut,
+        suggestions: found.pairs,
+    }))
+}
+
+fn not_succeeded(job: &Job) -> ApiError {
+    let (detail, hint) = if job.status.is_terminal() {
+        ("The job ended without a model, so nothing can be suggested.", "Name a job that has succeeded.")
+    } else {
+        ("The job has made no model yet.", "Ask again when its status is succeeded; GET /jobs/{id}?wait=60 waits.")
+    };
+    ApiError::conflict("job_not_succeeded", detail, hint)
+}

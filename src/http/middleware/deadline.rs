@@ -1,0 +1,221 @@
+//! How long a request may take: to send its body, and to be answered.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderValue, StatusCode, Uri, Version, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use hyper::body::{Frame, SizeHint};
+use tokio::time::Sleep;
+
+use crate::http::error::ApiError;
+use crate::http::routes::{self, BodyLimit, Deadline, Route};
+use crate::http::state::AppState;
+
+/// For routes that read large bodies, load models, measure or write much.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Cuts a request off when its body stands still or its answer does not begin in time.
+pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+    let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let route = routes::find(request.method(), template);
+    let limit = limit(route, request.uri(), state.limits.request_deadline);
+    let most = match route.map(|route| route.body) {
+        Some(BodyLimit::Upload) => state.limits.max_upload,
+        _ => state.limits.max_body,
+    };
+    DefaultBodyLimit::max(most).apply(&mut request);
+    let version = request.version();
+    let arrival = Arc::new(Arrival::default());
+    // HTTP/2 tells a client to stop; one that waits for 100 Continue has not begun.
+    let unread = if version < Version::HTTP_2 && !request.headers().contains_key(header::EXPECT) {
+        Unread::Comes
+    } else if version < Version::HTTP_2 {
+        Unread::Waits
+    } else {
+        Unread::Stops
+    };
+    let request = request.map(|body| {
+        if body.is_end_stream() {
+            arrival.set(WHOLE);
+            return body;
+        }
+        let patience = state.limits.body_patience;
+        Body::new(Arriving { body, patience, until: None, arrival: Arc::clone(&arrival), unread })
+    });
+    let answer = next.run(request);
+    let answer = match limit {
+        Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
+        None => Some(answer.await),
+    };
+    match (answer, arrival.get()) {
+        (_, TOO_SLOW) | (None, ARRIVING) => body_too_slow(version),
+        (Some(answer), _) => answer,
+        (None, _) => too_late(limit.unwrap_or_default()).into_response(),
+    }
+}
+
+/// The time to the answer's head; `None` for streams and for those who ask to wait.
+fn limit(route: Option<&Route>, uri: &Uri, usual: Duration) -> Option<Duration> {
+    let waits = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("wait=")));
+    match route.map_or(Deadline::Usual, |route| route.deadline) {
+        Deadline::Never => None,
+        Deadline::Waits if waits() => None,
+        Deadline::Waits | Deadline::Usual => Some(usual),
+        Deadline::Long => Some(LONG),
+    }
+}
+
+fn too_late(limit: Duration) -> ApiError {
+    let detail = format!("The answer was not ready after {} s; the work was dropped.", limit.as_secs_f64());
+    ApiError::unavailable("deadline", detail, 5)
+}
+
+fn body_too_slow(version: Version) -> Response {
+    let mut response = ApiError::new(
+        (StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body did not arrive"),
+        "The request's body stood still, or did not arrive in the time that the route has.",
+        "Send the request again, whole; over a slow line, in smaller parts.",
+    )
+    .into_response();
+    if version < Version::HTTP_2 {
+        // Whatever of the body still comes is no request.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What of a body comes still when nobody reads it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// The rest of it, whatever the answer is.
+    Comes,
+    /// Nothing, until it is asked for.
+    Waits,
+    /// Nothing: the client is told to stop.
+    Stops,
+}
+
+/// How long, and how many bytes of, what nobody wants are taken from a client.
+const LONGEST_DRAIN: Duration = Duration::from_secs(2);
+const MOST_DRAINED: usize = 128 << 20;
+
+/// Takes the rest of a body that was refused. Were it left lying, the system would reset the connection and take
+/// the answer back, and a client that writes first and reads then would not learn why.
+async fn drain(body: Body) {
+    let rest = async {
+        let (mut bytes, mut taken) = (body.into_data_stream(), 0);
+        while let Some(Ok(some)) = bytes.next().await {
+            taken += some.len();
+            if taken > MOST_DRAINED {
+                return;
+            }
+        }
+    };
+    // A client that takes longer finds the connection closed, as it would have at once.
+    let _ = tokio::time::timeout(LONGEST_DRAIN, rest).await;
+}
+
+const ARRIVING: u8 = 0;
+const WHOLE: u8 = 1;
+const TOO_SLOW: u8 = 2;
+
+/// What became of a body.
+#[derive(Default)]
+struct Arrival(AtomicU8);
+
+impl Arrival {
+    fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, state: u8) {
+        self.0.store(state, Ordering::Relaxed);
+    }
+}
+
+/// A body that may not stand still for longer than `patience`.
+struct Arriving {
+    body: Body,
+    patience: Duration,
+    /// Set while it stands still.
+    until: Option<Pin<Box<Sleep>>>,
+    arrival: Arc<Arrival>,
+    unread: Unread,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        if self.arrival.get() == ARRIVING
+            && self.unread == Unread::Comes
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(drain(std::mem::take(&mut self.body)));
+        }
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.unread == Unread::Waits {
+            // From now on the client is asked to send it.
+            self.unread = Unread::Comes;
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.until = None;
+            if frame.is_none() || self.body.is_end_stream() {
+                self.arrival.set(WHOLE);
+            }
+            return Poll::Ready(frame);
+        }
+        let patience = self.patience;
+        let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(until.as_mut().poll(context));
+        self.arrival.set(TOO_SLOW);
+        Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Method;
+
+    use super::*;
+
+    #[test]
+    fn streams_and_waits_have_no_limit_uploads_a_long_one_and_the_rest_the_usual() {
+        let usual = Duration::from_secs(30);
+        let of = |method: Method, template: &str, uri: &'static str| {
+            limit(routes::find(&method, template), &Uri::from_static(uri), usual)
+        };
+        assert_eq!(of(Method::GET, "/jobs/{id}", "/jobs/job_1?wait=30"), None);
+        assert_eq!(of(Method::GET, "/jobs/{id}", "/jobs/job_1"), Some(usual));
+        assert_eq!(of(Method::GET, "/jobs/{id}/events", "/jobs/job_1/events"), None);
+        assert_eq!(of(Method::POST, "/embed", "/embed?wait=30"), Some(usual));
+        assert_eq!(of(Method::GET, "/models", "/models?wait=30"), Some(usual));
+        assert_eq!(of(Method::POST, "/datasets", "/datasets"), Some(LONG));
+        assert_eq!(of(Method::GET, "/neighbours", "/neighbours"), Some(LONG));
+        assert_eq!(of(Method::GET, "", "/nowhere"), Some(usual));
+    }
+}

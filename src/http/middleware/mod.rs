@@ -1,0 +1,7 @@
+//! What stands around all handlers.
+
+pub(crate) mod cors;
+pub(crate) mod deadline;
+pub(crate) mod lifecycle;
+pub(crate) mod metrics;
+pub(crate) mod trace;

@@ -1,0 +1,206 @@
+//! Aliases: names that are moved from one model to another, and back.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::error::words::nearest;
+use crate::http::error::{ApiError, Result, model_not_found};
+use crate::http::extract::{Json, Path, names};
+use crate::http::models::find::resolve;
+use crate::http::reply::rfc3339;
+use crate::http::state::AppState;
+use crate::registry::DEFAULT_ALIAS;
+use crate::store::{Alias, AliasHistory, MoveReason, Rollback};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_aliases))
+        .routes(routes!(find_alias, set_alias, delete_alias))
+        .routes(routes!(roll_back))
+}
+
+/// Moves that are told of an alias.
+const MOST_MOVES: usize = 50;
+
+/// An alias and the model that it means.
+#[derive(Serialize, ToSchema)]
+struct AliasBody {
+    alias: String,
+    /// The id of the model that answers.
+    model: String,
+    /// The id of the model that it means after a rollback.
+    previous: Option<String>,
+    updated_at: String,
+}
+
+impl AliasBody {
+    fn new(alias: Alias, history: &AliasHistory) -> Self {
+        Self {
+            previous: history.previous().map(|step| step.model_id.clone()),
+            alias: alias.name,
+            model: alias.model_id,
+            updated_at: rfc3339(alias.updated_at),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+struct Aliases {
+    aliases: Vec<AliasBody>,
+}
+
+/// An alias with its moves.
+#[derive(Serialize, ToSchema)]
+struct AliasWithHistory {
+    #[serde(flatten)]
+    alias: AliasBody,
+    /// Its last 50 moves, the newest first.
+    history: Vec<MoveBody>,
+}
+
+/// Where an alias pointed from some time on.
+#[derive(Serialize, ToSchema)]
+struct MoveBody {
+    /// The model's id.
+    model: String,
+    at: String,
+    /// `set` by hand, by the end of a `job`, or by a `rollback`.
+    reason: MoveReason,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AliasRequest {
+    /// A model's id, name or alias.
+    model: String,
+}
+
+/// All aliases, by name.
+#[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
+async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliases>> {
+    let mut aliases = Vec::new();
+    for alias in state.store.all_aliases().await? {
+        let history = state.store.alias_history(&alias.name).await?;
+        aliases.push(AliasBody::new(alias, &history));
+    }
+    Ok(axum::Json(Aliases { aliases }))
+}
+
+/// An alias and where it pointed before.
+#[utoipa::path(get, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
+    responses((status = 200, description = "The alias.", body = AliasWithHistory), (status = 404, description = "There is none.")))]
+async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasWithHistory>> {
+    let alias = find(&state, &name).await?;
+    let history = state.store.alias_history(&name).await?;
+    let told = history.moves.iter().rev().take(MOST_MOVES);
+    let told = told.map(|step| MoveBody { model: step.model_id.clone(), at: rfc3339(step.at), reason: step.reason });
+    Ok(axum::Json(AliasWithHistory { history: told.collect(), alias: AliasBody::new(alias, &history) }))
+}
+
+/// Switch the model.
+///
+/// From now on, requests for the alias are answered by this model. It is loaded and checked first, so that no
+/// request waits for it or fails.
+#[utoipa::path(put, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias, new or not.")),
+    request_body(content = AliasRequest, example = json!({ "model": "use-multilingual-v3" })),
+    responses((status = 200, description = "The alias means the model.", body = AliasBody), (status = 404, description = "There is no such model."),
+        (status = 409, description = "A model has this name."), (status = 422, description = "The name cannot be used."),
+        (status = 500, description = "The model cannot be loaded; the alias stays where it was."),
+        (status = 503, description = "The model's files cannot be read now; the alias stays where it was.")))]
+async fn set_alias(
+    State(state): State<AppState>,
+    Path(alias): Path<String>,
+    Json(request): Json<AliasRequest>,
+) -> Result<axum::Json<AliasBody>> {
+    names::check(&alias, "alias")?;
+    let row = resolve(&state, &request.model).await?;
+    if state.store.model_name_taken(&alias).await? {
+        return Err(ApiError::conflict(
+            "name_taken",
+            format!("{alias:?} is the name of a model."),
+            "Choose another alias.",
+        ));
+    }
+    state.pool.load(&row).await?;
+    if !state.store.set_alias(&alias, &row.model_id).await? {
+        return Err(model_not_found(&request.model, None));
+    }
+    body(&state, &alias).await
+}
+
+/// Go back to the model before.
+///
+/// The alias means the model again that it meant before. That one is loaded and checked first. The next rollback
+/// goes one move further back.
+#[utoipa::path(post, path = "/aliases/{name}/rollback", tag = "Models", params(("name" = String, Path, description = "The alias.")),
+    responses((status = 200, description = "The alias means the model before.", body = AliasBody), (status = 404, description = "There is no such alias."),
+        (status = 409, description = "There is no model before."),
+        (status = 500, description = "The model before cannot be loaded; the alias stays where it was."),
+        (status = 503, description = "Its files cannot be read now; the alias stays where it was.")))]
+async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasBody>> {
+    find(&state, &name).await?;
+    let nothing = || {
+        ApiError::conflict(
+            "nothing_before",
+            format!("The alias {name:?} meant no other model before that is still there."),
+            "PUT /aliases/{name} points it at a model of your choice.",
+        )
+    };
+    // Somebody else may move the alias between the look and the move; then look again.
+    loop {
+        let history = state.store.alias_history(&name).await?;
+        let (Some(now_at), Some(before)) = (history.moves.last(), history.previous()) else { return Err(nothing()) };
+        let row = resolve(&state, &before.model_id).await?;
+        state.pool.load(&row).await?;
+        match state.store.roll_alias_back(&name, now_at.seq, before).await? {
+            Rollback::Moved(_) => return body(&state, &name).await,
+            Rollback::NothingBefore => return Err(nothing()),
+            Rollback::Changed => {
+                find(&state, &name).await?;
+            }
+        }
+    }
+}
+
+/// Removes an alias; the model stays.
+#[utoipa::path(delete, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
+    responses((status = 204, description = "It is gone."), (status = 404, description = "There is none."),
+        (status = 409, description = "It is `default`, which requests without a model use.")))]
+async fn delete_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {
+    let alias = find(&state, &name).await?;
+    if alias.name == DEFAULT_ALIAS {
+        return Err(ApiError::conflict(
+            "alias_is_needed",
+            "Requests without a model use the alias \"default\".",
+            "Point it at another model with PUT /aliases/default.",
+        ));
+    }
+    if state.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found(&name, None)) }
+}
+
+async fn body(state: &AppState, name: &str) -> Result<axum::Json<AliasBody>> {
+    let alias = find(state, name).await?;
+    let history = state.store.alias_history(name).await?;
+    Ok(axum::Json(AliasBody::new(alias, &history)))
+}
+
+async fn find(state: &AppState, name: &str) -> Result<Alias> {
+    if let Some(alias) = state.store.alias(name).await? {
+        return Ok(alias);
+    }
+    let aliases = state.store.aliases().await?;
+    Err(not_found(name, nearest(name, aliases.iter().map(|(known, _)| known.as_str()))))
+}
+
+fn not_found(name: &str, nearest: Option<&str>) -> ApiError {
+    let guess = nearest.map(|name| format!(" Did you mean {name:?}?")).unwrap_or_default();
+    ApiError::not_found(
+        "alias_not_found",
+        format!("There is no alias {:?}.{guess}", crate::http::error::words::shown(name)),
+        "GET /aliases lists the aliases that there are.",
+    )
+}

@@ -1,0 +1,152 @@
+//! Base against tuned: what the job measured, and the same for texts of one's own.
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::analysis::compare::{Compared, Moved};
+use crate::http::auth::caller::Caller;
+use crate::http::embeddings::text_list;
+use crate::http::error::words::nearest;
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::Query;
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
+use crate::ml::eval::TITLES;
+use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::store::ModelRow;
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(compare))
+}
+
+/// Texts that are compared with each other.
+const MOST_TEXTS: usize = 50;
+const PARAMETERS: [&str; 3] = ["base", "tuned", "text"];
+
+/// A model that answered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Answering)]
+pub(crate) struct ModelRef {
+    /// Its id.
+    model: String,
+    name: String,
+    fingerprint: String,
+}
+
+impl From<&ModelRow> for ModelRef {
+    fn from(row: &ModelRow) -> Self {
+        Self { model: row.model_id.clone(), name: row.name.clone(), fingerprint: row.fingerprint.clone() }
+    }
+}
+
+/// Two models' cosines of the same texts, and what the tuned one's job measured.
+#[derive(Serialize, ToSchema)]
+struct Comparison {
+    base: ModelRef,
+    tuned: ModelRef,
+    texts: Vec<String>,
+    /// The base's cosine of each text with each.
+    before: Vec<Vec<f64>>,
+    /// The tuned model's.
+    after: Vec<Vec<f64>>,
+    /// The pairs of texts that moved most, at most ten, the farthest first.
+    moved: Vec<Moved>,
+    /// The verdict in the report of the tuned model's job; `null` where it was made without one.
+    verdict: Option<Value>,
+    /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them.
+    movers: Option<Value>,
+}
+
+/// What the query asks for.
+#[derive(Default)]
+struct Asked {
+    base: Option<String>,
+    tuned: Option<String>,
+    texts: Vec<String>,
+}
+
+/// A base and a tuned model side by side: the cosines of texts, and what the job measured.
+#[utoipa::path(get, path = "/compare", tag = "Models",
+    params(("base" = Option<String>, Query, description = "Without it, the tuned model's base."),
+        ("tuned" = Option<String>, Query, description = "Without it, the alias `default`."),
+        ("text" = Option<Vec<String>>, Query, description = "Two to fifty texts; without them, the titles of the job's report.")),
+    responses((status = 200, description = "Both models' cosines.", body = Comparison), (status = 404, description = "There is no such model."),
+        (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
+        (status = 422, description = "There is nothing to compare, or a text cannot be used.")))]
+async fn compare(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<axum::Json<Comparison>> {
+    let Asked { base, tuned, texts } = asked(query)?;
+    let tuned = resolve(&state, tuned.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let base = resolve(&state, base.as_deref().unwrap_or(ModelRegistry::root(&tuned))).await?;
+    if base.model_id == tuned.model_id {
+        return Err(ApiError::unusable(
+            "nothing_to_compare",
+            "tuned",
+            format!("{} would be compared with itself.", tuned.name),
+            "Name a tuned model as \"tuned\", or another model as \"base\".",
+        ));
+    }
+    let job = match &tuned.job_id {
+        Some(job) => state.store.job(job).await?,
+        None => None,
+    };
+    let texts = match (texts.is_empty(), &job) {
+        (false, _) => text_list::texts(&Value::from(texts), "text")?,
+        (true, Some(job)) => job.titles.0.clone(),
+        (true, None) => TITLES.map(str::to_owned).into(),
+    };
+    let Compared { before, after, moved } =
+        state.analysis.compare([&base, &tuned], &texts, caller.key.as_ref()).await?;
+    let report = job.and_then(|job| job.report).map(|report| report.0);
+    let part = |name: &str| report.as_ref().and_then(|report| report.get(name)).cloned();
+    Ok(axum::Json(Comparison {
+        base: ModelRef::from(&base),
+        tuned: ModelRef::from(&tuned),
+        moved,
+        verdict: part("verdict"),
+        movers: part("movers"),
+        texts,
+        before,
+        after,
+    }))
+}
+
+/// A query in which a name may stand several times.
+fn asked(query: Vec<(String, String)>) -> Result<Asked> {
+    let mut asked = Asked::default();
+    for (name, value) in query {
+        match name.as_str() {
+            "base" => asked.base = Some(value),
+            "tuned" => asked.tuned = Some(value),
+            "text" => asked.texts.push(value),
+            other => {
+                let guess = nearest(other, PARAMETERS).map(|known| format!("; did you mean {known:?}?"));
+                let detail = format!(
+                    "Unknown field {:?}{}",
+                    crate::http::error::words::shown(other),
+                    guess.unwrap_or(".".to_owned())
+                );
+                let hint = format!("Possible: {}.", PARAMETERS.join(", "));
+                return Err(ApiError::unusable("unknown_field", crate::http::error::words::shown(other), detail, hint));
+            }
+        }
+    }
+    if asked.texts.len() == 1 || asked.texts.len() > MOST_TEXTS {
+        return Err(ApiError::unusable(
+            "texts_not_usable",
+            "text",
+            format!("{} texts were sent.", asked.texts.len()),
+            format!(
+                "Send 2 to {MOST_TEXTS}: ?text=..&text=..; without any, the titles of the job's report are compared."
+            ),
+        ));
+    }
+    Ok(asked)
+}

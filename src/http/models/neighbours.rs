@@ -1,0 +1,127 @@
+//! The nearest texts of a table, as one model or several see them.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::analysis::neighbours::Neighbour;
+use crate::http::auth::caller::Caller;
+use crate::http::datasets;
+use crate::http::embeddings::{fan_out, text_list};
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::Query;
+use crate::http::models::compare::ModelRef;
+use crate::http::models::find::resolve;
+use crate::http::state::AppState;
+use crate::registry::DEFAULT_ALIAS;
+use crate::store::{Dataset, ModelRow};
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_neighbours))
+}
+
+/// Neighbours that are told.
+const MOST_NEIGHBOURS: usize = 50;
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct NeighboursQuery {
+    /// The text whose neighbours are looked for.
+    text: String,
+    /// A model's id, name or alias; without one, the alias `default`.
+    model: Option<String>,
+    /// Two to four models with commas between; `base` is the base of the others.
+    models: Option<String>,
+    /// How many, 1 to 50; without it, 10.
+    k: Option<usize>,
+    /// The table to search, by its id; without it, the one that the first tuned model learned from.
+    dataset: Option<String>,
+}
+
+/// The nearest texts of a table.
+#[derive(Serialize, ToSchema)]
+struct Neighbours {
+    text: String,
+    dataset_id: String,
+    dataset_name: String,
+    /// Different texts of the table that were searched, the first 5,000 at most.
+    searched: usize,
+    /// Different texts of the table.
+    total: usize,
+    /// In the order of the request.
+    models: Vec<OfModel>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OfModel {
+    #[serde(flatten)]
+    model: ModelRef,
+    /// The nearest first; of equally near ones the first of the table.
+    neighbours: Vec<Neighbour>,
+}
+
+/// The texts of a model's training table that are nearest to a text, as one model or several see them.
+#[utoipa::path(get, path = "/neighbours", tag = "Models", params(NeighboursQuery),
+    responses((status = 200, description = "The nearest texts.", body = Neighbours), (status = 404, description = "There is no such model or dataset."),
+        (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
+        (status = 422, description = "There is no table to search, or a field cannot be used.")))]
+async fn list_neighbours(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<NeighboursQuery>,
+) -> Result<axum::Json<Neighbours>> {
+    let k = query.k.unwrap_or(10);
+    if !(1..=MOST_NEIGHBOURS).contains(&k) {
+        let detail = format!("{k} neighbours were asked for.");
+        return Err(ApiError::unusable("k_out_of_range", "k", detail, format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
+    }
+    text_list::texts(&Value::from(query.text.as_str()), "text")?;
+    let models = models(&state, &query).await?;
+    let dataset = table(&state, &query, &models).await?;
+    let found = state.analysis.neighbours(&dataset, &models, &query.text, k, caller.key.as_ref()).await?;
+    let of_model = |(row, neighbours)| OfModel { model: ModelRef::from(row), neighbours };
+    Ok(axum::Json(Neighbours {
+        text: query.text,
+        dataset_id: dataset.dataset_id,
+        dataset_name: dataset.name,
+        searched: found.searched,
+        total: found.total,
+        models: models.iter().zip(found.of_models).map(of_model).collect(),
+    }))
+}
+
+async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRow>> {
+    match (&query.model, &query.models) {
+        (Some(_), Some(_)) => Err(ApiError::unusable(
+            "form_unclear",
+            "models",
+            "Both \"model\" and \"models\" are given.",
+            "Send one of them.",
+        )),
+        (_, Some(models)) => {
+            let wanted: Vec<String> = models.split(',').map(|name| name.trim().to_owned()).collect();
+            fan_out::find(state, &wanted).await
+        }
+        (model, None) => Ok(vec![resolve(state, model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?]),
+    }
+}
+
+/// The table to search.
+async fn table(state: &AppState, query: &NeighboursQuery, models: &[ModelRow]) -> Result<Dataset> {
+    if let Some(id) = &query.dataset {
+        return datasets::find(state, id, "dataset").await;
+    }
+    let Some(job_id) = models.iter().find_map(|row| row.job_id.as_ref()) else {
+        return Err(ApiError::unusable(
+            "dataset_missing",
+            "dataset",
+            "No job made this model, so there is no table that it learned from.",
+            "Name the table to search: &dataset=ds_...",
+        ));
+    };
+    let job = crate::http::jobs::find(state, job_id).await?;
+    datasets::find(state, &job.dataset_id, "dataset").await
+}

@@ -1,0 +1,56 @@
+//! Lists in pages, and times, as OpenAI tells them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::error::ApiError;
+use crate::http::error::words::shown;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page<T> {
+    #[schema(example = "list")]
+    pub(super) object: &'static str,
+    pub(super) data: Vec<T>,
+    /// The first entry's id: what comes before this page ends there.
+    pub(super) first_id: Option<String>,
+    /// The last entry's id: the `after` of the next page.
+    pub(super) last_id: Option<String>,
+    /// Whether there is a next page.
+    pub(super) has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// Of rows of which one more than `limit` was asked for.
+    pub(super) fn of(mut data: Vec<T>, limit: usize, id: impl Fn(&T) -> &str) -> Self {
+        let has_more = data.len() > limit;
+        data.truncate(limit);
+        let (first_id, last_id) =
+            (data.first().map(|row| id(row).to_owned()), data.last().map(|row| id(row).to_owned()));
+        Self { object: "list", data, first_id, last_id, has_more }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// The id of the last entry of the page before.
+    pub(super) after: Option<String>,
+    /// At most so many; 100 at most.
+    pub(super) limit: Option<usize>,
+}
+
+pub(super) fn unknown_cursor(after: &str) -> ApiError {
+    ApiError::unusable(
+        "cursor_not_usable",
+        "after",
+        format!("{:?} is the id of no entry of this list.", shown(after)),
+        "Send the last_id of the page before.",
+    )
+}
+
+/// Milliseconds as OpenAI tells times.
+pub(super) fn seconds(milliseconds: i64) -> i64 {
+    milliseconds.div_euclid(1000)
+}

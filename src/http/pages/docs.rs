@@ -1,0 +1,105 @@
+//! `/docs`: the calls to begin with, the reference, and what every code means. All of it works offline.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::http::error::ApiError;
+use crate::http::error::codes::{self, Code, Place};
+use crate::http::pages::files;
+use crate::http::state::AppState;
+
+/// The documents' paths.
+pub(crate) const DOCUMENTS: [&str; 4] = ["/docs", "/docs/errors", "/docs/reference", "/docs/reference/{file}"];
+
+pub(super) fn router() -> Router<AppState> {
+    let [start, errors, reference, its_files] = DOCUMENTS;
+    Router::new()
+        .route(start, get(async || files::reply("docs.html", files::bytes("docs.html"))))
+        .route(errors, get(show_errors))
+        .route(reference, get(show_reference))
+        .route(its_files, get(reference_file))
+}
+
+/// Swagger UI writes styles into its elements; it may load nothing from elsewhere and run no inline code.
+const REFERENCE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The page around Swagger UI.
+async fn show_reference() -> Response {
+    let policy = [(CONTENT_SECURITY_POLICY, HeaderValue::from_static(REFERENCE_POLICY))];
+    (policy, files::reply("reference.html", files::bytes("reference.html"))).into_response()
+}
+
+/// Swagger UI's own files.
+async fn reference_file(Path(name): Path<String>) -> Result<Response, ApiError> {
+    let no_such_file =
+        || ApiError::not_found("route_not_found", format!("There is no file {name:?}."), "Open /docs/reference.");
+    if !matches!(name.as_str(), "swagger-ui.css" | "swagger-ui-bundle.js") {
+        return Err(no_such_file());
+    }
+    let found = utoipa_swagger_ui::serve(&name, Arc::default()).map_err(ApiError::internal)?;
+    let file = found.ok_or_else(no_such_file)?;
+    let headers = [(CONTENT_TYPE, file.content_type), (CACHE_CONTROL, "no-cache".to_owned())];
+    let mut reply = (headers, file.bytes.into_owned()).into_response();
+    if file.gzpipped {
+        reply.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    Ok(reply)
+}
+
+/// The page of codes, made once.
+static ERRORS: LazyLock<Bytes> = LazyLock::new(|| {
+    let page = String::from_utf8_lossy(&files::bytes("errors.html")).replace("<!-- codes -->", &entries());
+    Bytes::from(page)
+});
+
+async fn show_errors() -> Response {
+    files::reply("errors.html", ERRORS.clone())
+}
+
+/// All codes, each under an anchor of its own name.
+fn entries() -> String {
+    let mut page = String::new();
+    for code in codes::all() {
+        let Code { code: name, meaning, remedy, .. } = code;
+        let _ = writeln!(page, "<article id=\"{name}\">\n<h2><a href=\"#{name}\"><code>{name}</code></a></h2>");
+        for (index, language) in ["en", "ja"].into_iter().enumerate() {
+            let _ = writeln!(
+                page,
+                "<div lang=\"{language}\"><p class=\"quiet\">{}</p><p>{}</p><p>{}</p></div>",
+                places(code.places, index),
+                escaped(meaning[index]),
+                escaped(remedy[index]),
+            );
+        }
+        page.push_str("</article>\n");
+    }
+    page
+}
+
+/// Where a code stands, in English (0) or Japanese (1).
+fn places(places: &[Place], language: usize) -> String {
+    let place = |place: &Place| -> Cow<'static, str> {
+        let words = match place {
+            Place::Reply(status) => return format!("HTTP {status}").into(),
+            Place::Row => ["a row of a table", "表の行"],
+            Place::Job => ["a job that failed", "失敗したジョブ"],
+            Place::Note => ["a note in a report", "レポートの注記"],
+            Place::Finding => ["a finding about a table", "表について気づいたこと"],
+        };
+        words[language].into()
+    };
+    places.iter().map(place).collect::<Vec<_>>().join([", ", "、"][language])
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

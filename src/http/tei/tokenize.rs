@@ -1,0 +1,88 @@
+//! Texts become tokens, as the model reads them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::embeddings::text_list;
+use crate::http::error::{ApiError, Result};
+use crate::http::extract::Json;
+use crate::http::models::find::resolve;
+use crate::http::reply::schema;
+use crate::http::state::AppState;
+use crate::ml::encoder::TokenSpan;
+use crate::registry::DEFAULT_ALIAS;
+use crate::serving::prompt;
+
+pub(crate) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(tokenize))
+}
+
+/// text-embeddings-inference's body, and `model`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TokenizeRequest {
+    #[schema(schema_with = schema::text_or_texts)]
+    inputs: Value,
+    /// Whether the tokenizer's own first and last tokens are told, too. `true`.
+    add_special_tokens: Option<bool>,
+    /// The name of what the model puts in front; left out, its default.
+    prompt_name: Option<String>,
+    /// A model's id, name or alias; left out, the alias `default`.
+    model: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Token {
+    id: u32,
+    /// What the token stands for, as the text has it; a special token's name.
+    text: String,
+    /// Whether the tokenizer put it there.
+    special: bool,
+    /// Its first character in the text, from 0; null where it is not of the text.
+    start: Option<usize>,
+    /// The character after its last.
+    stop: Option<usize>,
+}
+
+impl From<TokenSpan> for Token {
+    fn from(TokenSpan { id, text, special, place }: TokenSpan) -> Self {
+        let (start, stop) = place.map(|place| (place.start, place.end)).unzip();
+        Self { id, text, special, start, stop }
+    }
+}
+
+/// Cut texts into tokens. All of them are told, also those beyond what the model reads.
+#[utoipa::path(post, path = "/tokenize", tag = "text-embeddings-inference",
+    request_body(content = TokenizeRequest, example = json!({ "inputs": "Data Scientist" })),
+    responses(
+        (status = 200, description = "The tokens of each text.", body = Vec<Vec<Token>>),
+        (status = 404, description = "There is no such model."),
+        (status = 413, description = "Too many texts, or one that is too long."),
+        (status = 422, description = "A field's value cannot be used."),
+    ))]
+async fn tokenize(
+    State(state): State<AppState>,
+    Json(request): Json<TokenizeRequest>,
+) -> Result<axum::Json<Vec<Vec<Token>>>> {
+    let texts = text_list::texts(&request.inputs, "inputs")?;
+    text_list::few_enough(&state, texts.len())?;
+    let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let model = state.pool.get(&row.model_id).await?;
+    let prompt = prompt(&model, request.prompt_name.as_deref())?;
+    let special = request.add_special_tokens.unwrap_or(true);
+    let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
+    let tokenizer = Arc::clone(&model);
+    let tokens = tokio::task::spawn_blocking(move || {
+        let spans = |text: &String| tokenizer.spans(&prompt, text, special).into_iter().map(Token::from).collect();
+        texts.iter().map(spans).collect()
+    });
+    let tokens = tokens.await.map_err(ApiError::internal)?;
+    drop(permit);
+    Ok(axum::Json(tokens))
+}
