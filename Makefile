@@ -13,7 +13,7 @@ ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 MINILM   = deps/all-MiniLM-L6-v2
 
-.PHONY: help quick serve deps build model install test check demo bench bench-serve clean
+.PHONY: help quick serve deps build model install test check demo docs screenshot bench bench-serve clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,12 @@ check: deps
 
 demo: ## Post the example pairs to a running server and show nine titles before and after
 	@python3 scripts/demo.py --server http://127.0.0.1:$(PORT)
+
+docs: build ## Write docs/api.md and docs/settings.md anew, out of the program
+	@for page in api settings; do $(SHAMISEN) docs $$page > docs/$$page.md.new && mv docs/$$page.md.new docs/$$page.md; done
+
+screenshot: ## Take README's picture out of a running server, with Chromium
+	@python3 scripts/screenshot.py --server http://127.0.0.1:$(PORT)
 
 bench: model ## Measure, and print ratios taken in one run
 	@python3 benches/serving_while_training.py

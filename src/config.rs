@@ -39,6 +39,13 @@ pub enum Command {
     },
     /// Print the API's description (OpenAPI 3.1), as a server answers it at /openapi.json.
     Openapi,
+    /// Print a page of docs/ that the program writes itself; `make docs` does.
+    #[command(hide = true)]
+    Docs {
+        /// Which page.
+        #[arg(value_enum)]
+        page: DocsPage,
+    },
     /// Measure a model on a benchmark: correlation of the cosine with graded pairs.
     Eval(Eval),
     /// Make a table of pairs of a taxonomy: ESCO's or O*NET's tables, SKOS, a spreadsheet of one's own.
@@ -51,10 +58,19 @@ pub enum Command {
     },
 }
 
+/// A page of docs/.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocsPage {
+    /// Every route.
+    Api,
+    /// Every flag and variable.
+    Settings,
+}
+
 /// `shamisen serve`
 #[derive(Clone, Debug, Args)]
 pub struct Serve {
-    /// The folder of the database, datasets, models and runs.
+    /// The folder of the database, datasets, models and runs; one server at a time.
     #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
     pub data: PathBuf,
     /// The address to listen on.
@@ -63,7 +79,8 @@ pub struct Serve {
     /// The port to listen on; 0 takes a free one.
     #[arg(long, env = "SHAMISEN_PORT", default_value_t = 8080)]
     pub port: u16,
-    /// Answer other machines too where there are no keys: whoever reaches the port may do anything.
+    /// Answer other machines too where there are no keys: whoever reaches the port may do anything, so let a proxy or a
+    /// firewall decide who does.
     #[arg(long, env = "SHAMISEN_ALLOW_ANYONE", value_parser = FalseyValueParser::new())]
     pub allow_anyone: bool,
     /// A table of graded sentence pairs that measures every job's models before and after.
@@ -122,7 +139,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// How `shamisen serve` bounds connections and requests. Times are in seconds.
+/// How `shamisen serve` bounds connections and requests.
 #[derive(Clone, Debug, Args)]
 pub struct Connections {
     /// Pages of other sites that may call, as in `https://app.example,http://localhost:3000`; `*` for all.
@@ -134,22 +151,23 @@ pub struct Connections {
     /// Open connections of one address; a proxy is one.
     #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = at_least_one(), default_value_t = 256)]
     pub max_connections_of_address: usize,
-    /// Until a request's head has come.
+    /// Seconds until a request's head has come.
     #[arg(long, env = "SHAMISEN_HEAD_TIMEOUT", value_parser = seconds(), default_value_t = 10)]
     pub head_timeout: u64,
-    /// A connection without a request, or a client that does not read its answer, is closed after these.
+    /// Seconds before a connection without a request, or a client that does not read its answer, is closed.
     #[arg(long, env = "SHAMISEN_IDLE_TIMEOUT", value_parser = seconds(), default_value_t = 75)]
     pub idle_timeout: u64,
-    /// A request's body may stand still for so long; then 408.
+    /// Seconds that a request's body may stand still; then 408.
     #[arg(long, env = "SHAMISEN_BODY_TIMEOUT", value_parser = seconds(), default_value_t = 20)]
     pub body_timeout: u64,
-    /// Until a request's answer begins; then 503. Uploads, jobs and changes of models have ten minutes, streams have no limit.
+    /// Seconds until a request's answer begins; then 503. Uploads, jobs and changes of models have ten minutes, streams have
+    /// no limit.
     #[arg(long, env = "SHAMISEN_REQUEST_TIMEOUT", value_parser = seconds(), default_value_t = 30)]
     pub request_timeout: u64,
-    /// After SIGTERM, before connections are refused: time for a load balancer to see that the server is not ready.
+    /// Seconds after SIGTERM before connections are refused: time for a load balancer to see that the server is not ready.
     #[arg(long, env = "SHAMISEN_STOP_WAIT", default_value_t = 1)]
     pub stop_wait: u64,
-    /// For requests in flight when the server stops.
+    /// Seconds for requests in flight when the server stops.
     #[arg(long, env = "SHAMISEN_DRAIN", default_value_t = 20)]
     pub drain: u64,
 }
@@ -170,7 +188,7 @@ pub struct Train {
     /// What the table's lowest score says: unrelated, opposite or angular (0.5 is unrelated, 0 opposite).
     #[arg(long)]
     pub lowest_means: Option<String>,
-    /// The tuned model's id in the data folder; a server serves it after its next start.
+    /// The tuned model's id in the data folder, where a server finds it.
     #[arg(long, required_unless_present = "run")]
     pub name: Option<String>,
     /// A table of graded sentence pairs (CSV) that measures general ability before and after.
@@ -185,7 +203,7 @@ pub struct Train {
     /// A setting, as in --set epochs=5 or --set early_stopping.patience=2; as often as needed.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub settings: Vec<String>,
-    /// The model to tune, by its id in the data folder.
+    /// The model to tune, by its id or name in the data folder.
     #[arg(long, default_value = "use-multilingual-v3")]
     pub model: String,
     /// Say what it would take, and do nothing.

@@ -6,6 +6,7 @@ mod export;
 mod hub;
 mod import;
 mod markdown;
+mod scan;
 mod usage;
 
 use std::collections::HashMap;
@@ -18,7 +19,8 @@ use tokio::sync::Mutex;
 use crate::ml::encoder::{self, Model};
 use crate::ml::eval::Calibration;
 use crate::ml::{Error, Result};
-use crate::store::{self, Deletion, Kind, ModelRow, Status, Store};
+use crate::store::{self, Deletion, ModelRow, Store};
+use scan::Scanned;
 
 pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
@@ -33,9 +35,6 @@ pub const CALIBRATION: &str = "calibration.json";
 /// The alias that requests without a model use.
 pub const DEFAULT_ALIAS: &str = "default";
 
-/// The model that a fresh data folder's default alias means, where it is there.
-const FIRST_DEFAULT: &str = "use-multilingual-v3";
-
 /// Where models live.
 #[derive(Clone, Debug)]
 pub struct ModelRegistry {
@@ -43,8 +42,8 @@ pub struct ModelRegistry {
     folder: PathBuf,
     /// The program that reads what strangers made.
     reader: PathBuf,
-    /// Folders that cannot be served, as they were when that was found. Held while new ones are looked for.
-    refused: Arc<Mutex<HashMap<PathBuf, State>>>,
+    /// Held while new folders are looked for.
+    scanned: Arc<Mutex<Scanned>>,
     found: Arc<std::sync::Mutex<Found>>,
 }
 
@@ -66,9 +65,6 @@ struct Found {
 /// The most names that are kept; there are not many more models than that.
 const MOST_FOUND: usize = 4096;
 
-/// By what a folder that has changed since is told: when its entries did, and its bytes.
-type State = (Option<SystemTime>, i64);
-
 impl Found {
     /// What was found at a version of the tables; what is of another one is forgotten.
     fn at(&mut self, version: u64) -> &mut HashMap<String, ModelRow> {
@@ -83,7 +79,7 @@ impl Found {
 impl ModelRegistry {
     /// Over a folder that exists. `reader` is this program, to check models in a process of their own.
     pub fn new(store: Store, folder: PathBuf, reader: PathBuf) -> Self {
-        Self { store, folder, reader, refused: Arc::default(), found: Arc::default() }
+        Self { store, folder, reader, scanned: Arc::default(), found: Arc::default() }
     }
 
     /// A model by its id, alias or name. One that was imported since is found too.
@@ -97,7 +93,7 @@ impl ModelRegistry {
         }
         let mut row = self.store.model(wanted).await?;
         if row.is_none() {
-            self.look_again().await?;
+            self.rescan().await?;
             row = self.store.model(wanted).await?;
         }
         if let Some(row) = &row {
@@ -130,150 +126,29 @@ impl ModelRegistry {
         model.base_model.as_deref().unwrap_or(&model.model_id)
     }
 
-    /// Gives every base model in the folder a row, points the default alias at the first one where
-    /// it points nowhere yet, and removes what an interrupted job left behind. A folder that is
-    /// neither stays where it is, with a word in the log.
-    ///
-    /// # Errors
-    /// Where the folder or the database cannot be read.
-    pub async fn take_stock(&self) -> anyhow::Result<()> {
-        let rows = self.store.models().await?;
-        for (id, folder) in self.folders()? {
-            if id.ends_with(".draft") {
-                std::fs::remove_dir_all(&folder)?;
-            } else if id.starts_with("ft_") {
-                if !rows.iter().any(|row| row.model_id == id) {
-                    self.tidy(&id, &folder).await?;
-                }
-            } else {
-                self.try_to_adopt(&id, folder, &rows).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives a row to each model that was imported or tuned on the command line since the last look. What
-    /// could not be served then is tried again only when its folder has changed.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn look_again(&self) -> store::Result<()> {
-        let rows = self.store.models().await?;
-        // A folder that cannot be read holds nothing new.
-        for (id, folder) in self.folders().unwrap_or_default() {
-            // Drafts and jobs' models are the affair of whoever is making them.
-            let known = id.ends_with(".draft") || id.starts_with("ft_") || rows.iter().any(|row| row.model_id == id);
-            if !known {
-                self.try_to_adopt(&id, folder, &rows).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// The folders here and their names: full models first, since a tuned model's row points at its base's,
-    /// and of these the one first that should be the default.
-    fn folders(&self) -> std::io::Result<Vec<(String, PathBuf)>> {
-        let mut folders = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                folders.push((id, path));
-            }
-        }
-        folders.sort_by_cached_key(|(id, folder)| {
-            let tuned = encoder::read_card(folder).is_ok_and(|card| card.base_fingerprint.is_some());
-            (tuned, id != FIRST_DEFAULT, id.clone())
-        });
-        Ok(folders)
-    }
-
-    async fn try_to_adopt(&self, id: &str, folder: PathBuf, rows: &[ModelRow]) {
-        let mut refused = self.refused.lock().await;
-        let changed = std::fs::metadata(&folder).and_then(|metadata| metadata.modified()).ok();
-        let state = (changed, folder_size(&folder).unwrap_or_default());
-        if refused.get(&folder) == Some(&state) {
-            return;
-        }
-        if let Err(error) = self.adopt(id, &folder, rows).await {
-            tracing::warn!(model = id, "this folder is not served: {error:#}");
-            refused.insert(folder, state);
-        }
-    }
-
-    /// A tuned model without a row: its job was interrupted and will make it again, or the database
-    /// was lost, and then the model is all that is left.
-    async fn tidy(&self, id: &str, folder: &Path) -> anyhow::Result<()> {
-        let job = self.store.job(&id.replacen("ft_", "job_", 1)).await?;
-        if self.store.was_deleted(id).await? {
-            tracing::info!(model = id, "removing the folder of a deleted model");
-            std::fs::remove_dir_all(folder)?;
-        } else if job.is_some_and(|job| job.status != Status::Succeeded) {
-            tracing::info!(model = id, "removing the folder of an unfinished model");
-            std::fs::remove_dir_all(folder)?;
-        } else {
-            tracing::warn!(model = id, "this tuned model is not in the database; its folder stays");
-        }
-        Ok(())
-    }
-
-    async fn adopt(&self, id: &str, folder: &Path, rows: &[ModelRow]) -> anyhow::Result<()> {
-        if !folder.join(encoder::CARD).exists() {
-            anyhow::bail!("it is no model of Shamisen's yet; `shamisen model import FOLDER` makes one of it");
-        }
-        let card = encoder::read_card(folder)?;
-        let known = rows.iter().any(|row| row.model_id == id && row.fingerprint == card.fingerprint);
-        if !known && encoder::is_transformer(folder) {
-            import::check(&self.reader, folder).await?;
-        }
-        // A tuned model that was made without a job.
-        let base_model = match card.base_fingerprint {
-            Some(_) => {
-                let root = root_folder(folder)?;
-                root.file_name().map(|name| name.to_string_lossy().into_owned())
-            }
-            None => None,
-        };
-        let row = ModelRow {
-            model_id: id.to_owned(),
-            name: id.to_owned(),
-            kind: if base_model.is_some() { Kind::Tuned } else { Kind::Base },
-            base_model,
-            job_id: None,
-            fingerprint: card.fingerprint,
-            dimensions: card.dimensions,
-            max_tokens: card.max_tokens as i64,
-            bytes: folder_size(folder)?,
-            created_at: store::now(),
-            pinned: false,
-        };
-        match self.store.upsert_model(&row).await {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                anyhow::bail!("a tuned model has its name; rename the folder")
-            }
-            other => other?,
-        }
-        self.store.set_first_alias(DEFAULT_ALIAS, id).await?;
-        Ok(())
-    }
-
-    /// Moves a finished model's folder to its place. What an earlier try left there goes.
+    /// Moves a finished model's folder to its place. What an earlier try left there goes. Its bytes.
     ///
     /// # Errors
     /// Where the folder cannot be moved.
-    pub fn publish(&self, finished: &Path, model_id: &str) -> std::io::Result<()> {
-        self.discard(model_id)?;
-        std::fs::rename(finished, self.folder(model_id))?;
-        std::fs::File::open(&self.folder)?.sync_all()
+    pub async fn publish(&self, finished: PathBuf, model_id: &str) -> std::io::Result<i64> {
+        let (models, folder) = (self.folder.clone(), self.folder(model_id));
+        let publish = move || {
+            let bytes = folder_size(&finished)?;
+            remove_folder(&folder)?;
+            std::fs::rename(&finished, &folder)?;
+            std::fs::File::open(&models)?.sync_all()?;
+            Ok(bytes)
+        };
+        tokio::task::spawn_blocking(publish).await.map_err(std::io::Error::other)?
     }
 
     /// Removes the folder of a model that has no row.
     ///
     /// # Errors
     /// Where the folder cannot be removed.
-    pub fn discard(&self, model_id: &str) -> std::io::Result<()> {
+    pub async fn discard(&self, model_id: &str) -> std::io::Result<()> {
         let folder = self.folder(model_id);
-        if folder.exists() { std::fs::remove_dir_all(folder) } else { Ok(()) }
+        tokio::task::spawn_blocking(move || remove_folder(&folder)).await.map_err(std::io::Error::other)?
     }
 
     /// Removes a tuned model that nothing needs, its row first, then its folder. Requests that hold it finish.
@@ -282,7 +157,7 @@ impl ModelRegistry {
     /// What the database says.
     pub async fn remove(&self, model_id: &str) -> store::Result<Deletion> {
         // Nobody adopts the folder between the two.
-        let _looking = self.refused.lock().await;
+        let _scanning = self.scanned.lock().await;
         let deletion = self.store.delete_model(model_id).await?;
         if deletion == Deletion::Deleted {
             let (folder, passing) = (self.folder(model_id), self.passing_folder());
@@ -393,4 +268,11 @@ pub fn folder_size(folder: &Path) -> std::io::Result<i64> {
         bytes += if entry.file_type()?.is_dir() { folder_size(&entry.path())? } else { entry.metadata()?.len() as i64 };
     }
     Ok(bytes)
+}
+
+fn remove_folder(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }

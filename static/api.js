@@ -1,7 +1,7 @@
 // Requests to the server, and its problems as something to look at.
 
 import { h, tx } from "./dom.js";
-import { has, lang, t } from "./i18n.js";
+import { errorWords, lang, rowWords, t } from "./i18n.js";
 import { forgetKey, send } from "./key.js";
 
 /** The server answered with a problem. */
@@ -87,13 +87,16 @@ export function problemView(error, { name, retry } = {}) {
 }
 
 /** What happened and what to do. The server writes English; a known code is told in Japanese, with the original below. */
-export function sentences({ code, detail, message, title, hint, errors_total: n }) {
-  const known = () => lang() !== "en" && has(`error.${code}`);
+export function sentences({ code, detail, message, title, hint }) {
+  const known = (what) => (lang() === "en" ? null : errorWords(code, what));
   const said = detail ?? message ?? title;
+  const line = (what, original, props) =>
+    original && h("p", { ...props, lang: () => (known(what) ? null : "en") }, () => known(what) ?? original);
+  const original = Object.entries({ [detail ? "detail" : "message"]: said, hint }).filter(([, words]) => words);
   return [
-    h("p", { lang: () => (known() ? null : "en") }, () => (known() ? t(`error.${code}`, { n }) : said)),
-    hint && h("p", { class: "hint", lang: () => (known() ? null : "en") }, () => (known() ? t(`hint.${code}`) : hint)),
-    h("p", { class: "quiet", lang: "en", hidden: () => !known() }, [said, hint].filter(Boolean).join(" ")),
+    line("meaning", said),
+    line("remedy", hint, { class: "hint" }),
+    h("p", { class: "quiet", lang: "en", hidden: () => !known("meaning") }, original.map(([name, words]) => `${name}: ${words}`).join(" ")),
   ].filter(Boolean);
 }
 
@@ -107,12 +110,9 @@ export function rowTable(body) {
     if (error.column_name) return error.column_name;
     return error.column ? tx("problem.column.number", { n: error.column }) : tx("none");
   };
-  const inWords = (error, suffix, original) => () => {
-    const key = `row.${error.code}${suffix}`;
-    return lang() !== "en" || !original ? (has(key) ? t(key) : original ?? t("none")) : original;
-  };
+  const message = (error) => () => (lang() === "en" ? null : rowWords(error.code, "meaning")) ?? error.message;
   const hint = (error) => {
-    const words = inWords(error, ".hint", null);
+    const words = () => rowWords(error.code, "remedy") ?? t("none");
     const suggest = error.suggestion && !words().includes(error.suggestion);
     return [words, suggest && [h("br"), tx("problem.suggest", { value: error.suggestion })]];
   };
@@ -125,7 +125,7 @@ export function rowTable(body) {
       cell("problem.line", { class: "number" }, String(error.line ?? "–")),
       cell("problem.column", null, column(error)),
       cell("problem.value", { class: "value" }, error.value ? h("code", null, error.value) : tx("problem.empty")),
-      cell("problem.message", null, inWords(error, "", error.message)),
+      cell("problem.message", null, message(error)),
       cell("problem.hint", null, hint(error))))));
   return h("div", null,
     total > errors.length && h("p", null, tx("problem.shown", { shown: errors.length, total })),

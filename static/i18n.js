@@ -2,6 +2,7 @@
 
 import { DATA_STRINGS } from "./words_data.js";
 import { DESK_STRINGS } from "./words_desk.js";
+import { ERRORS, ROWS } from "./words_errors.js"; // made by the server
 import { FINDING_STRINGS } from "./words_findings.js";
 
 const STRINGS = {
@@ -90,54 +91,6 @@ const STRINGS = {
   "problem.hint": ["What to do", "直し方"],
   "problem.empty": ["(empty)", "（空）"],
   "problem.suggest": ["For example: {value}", "例：{value}"],
-  "row.text_missing": ["The text is empty.", "文が空です。"],
-  "row.text_missing.hint": ["Fill in the text, or delete the row.", "文を入力するか、行を削除してください。"],
-  "row.text_too_long": ["The text is too long.", "文が長すぎます。"],
-  "row.text_too_long.hint": ["Shorten it to a sentence or a paragraph.", "1 文から 1 段落程度に短くしてください。"],
-  "row.text_has_nul": ["The text contains an invisible NUL character.", "文に目に見えない NUL 文字が含まれています。"],
-  "row.text_has_nul.hint": ["Type the text again.", "文を入力し直してください。"],
-  "row.score_missing": ["The score is empty.", "スコアが空です。"],
-  "row.score_missing.hint": ["Write a score, or delete the row.", "点数を入力するか、行を削除してください。"],
-  "row.score_not_a_number": ["The score is not a number.", "スコアが数ではありません。"],
-  "row.score_not_a_number.hint": ["Write a number such as 0.8, or say what the word stands for.", "0.8 のような数を入力するか、言葉が表す値を指定してください。"],
-  "row.score_out_of_range": ["The score is outside the scale.", "点数が尺度の範囲の外です。"],
-  "row.score_out_of_range.hint": ["Correct it, or choose another scale.", "点数を直すか、尺度を変更してください。"],
-  "row.uneven_row": ["The row has another number of cells than the first row.", "セルの数が 1 行目と違います。"],
-  "row.uneven_row.hint": ["Put a text that holds the separator in quotes: \"a, b\".", "区切り文字を含む文は \"a, b\" のように引用符で囲んでください。"],
-  "error.rows_have_problems": ["{n|cell or row|cells or rows} cannot be used. Nothing was saved.", "使えないセルまたは行が {n} 件あります。何も保存していません。"],
-  "error.columns_unclear": ["The columns of the two texts and of the score were not found.", "2 つの文の列とスコアの列が見つかりませんでした。"],
-  "error.no_rows": ["The table has no pairs.", "表に文の組がありません。"],
-  "error.not_utf8": ["The table is not UTF-8 text.", "表の文字コードが UTF-8 ではありません。"],
-  "error.quote_not_closed": ["A quoted cell is never closed.", "引用符で始まるセルが閉じられていません。"],
-  "error.too_many_columns": ["The table has too many columns.", "表の列が多すぎます。"],
-  "error.unreadable": ["The table cannot be read.", "表を読み取れませんでした。"],
-  "error.loss_not_finite": ["The training left the range of numbers: the loss is no longer a number.", "損失が数値でなくなったため、学習を続けられませんでした。"],
-  "error.key_missing": ["The server answers requests with an API key, and there was none.", "API キーがないため、利用できません。"],
-  "error.key_not_valid": ["The API key is none of this server’s.", "API キーが正しくありません。"],
-  "error.key_expired": ["The API key has expired.", "API キーの有効期限が切れています。"],
-  "error.key_revoked": ["The API key was revoked.", "API キーは取り消されています。"],
-  "error.scope_missing": ["The API key may not do this.", "この API キーには、この操作の権限がありません。"],
-  "error.loading": ["The server has just started and loads its models.", "サーバーは起動したばかりで、モデルを読み込んでいます。"],
-  "error.stopping": ["The server is stopping.", "サーバーは停止中です。"],
-  "error.deadline": ["The answer was not ready in time.", "時間内に結果を返せませんでした。"],
-  "error.body_too_slow": ["The upload stood still.", "送信が途中で止まりました。"],
-  "hint.key_missing": ["Ask whoever runs the server for a key.", "サーバーの管理者にキーの発行を依頼してください。"],
-  "hint.key_not_valid": ["Check the key, or ask whoever runs the server for one.", "キーを確認するか、サーバーの管理者に発行を依頼してください。"],
-  "hint.key_expired": ["Ask whoever runs the server for a new key.", "サーバーの管理者に新しいキーの発行を依頼してください。"],
-  "hint.key_revoked": ["Ask whoever runs the server for a new key.", "サーバーの管理者に新しいキーの発行を依頼してください。"],
-  "hint.scope_missing": ["Use a key that has the scope.", "権限のあるキーを使ってください。"],
-  "hint.loading": ["Try again in some seconds.", "数秒後にもう一度試してください。"],
-  "hint.stopping": ["Try again in some seconds.", "しばらくしてからもう一度試してください。"],
-  "hint.deadline": ["Try again, or send less at once.", "もう一度試すか、一度に送る量を減らしてください。"],
-  "hint.body_too_slow": ["Send it again.", "もう一度送信してください。"],
-  "hint.rows_have_problems": ["Correct the rows below and send the table again, or leave them out.", "下の行を直してもう一度送信するか、使えない行を除外してください。"],
-  "hint.columns_unclear": ["Say which columns hold the two texts and the score.", "2 つの文とスコアの列を指定してください。"],
-  "hint.no_rows": ["Put one pair in each row.", "base、ref、similarity の列を作り、1 行に 1 組ずつ入力してください。"],
-  "hint.not_utf8": ["Save it as “CSV UTF-8”.", "表計算ソフトで「CSV UTF-8」を選んで保存し、もう一度送信してください。"],
-  "hint.quote_not_closed": ["Close it with a second \".", "引用符 \" を閉じてください。文中の引用符は \"\" と 2 つ続けて書きます。"],
-  "hint.too_many_columns": ["Keep the two texts and the score.", "2 つの文とスコアの列だけを残してください。"],
-  "hint.unreadable": ["Save it as CSV UTF-8 and send it again.", "「CSV UTF-8」で保存し直して、もう一度送信してください。"],
-  "hint.loss_not_finite": ["Try a smaller learning rate.", "学習率を小さくして、もう一度お試しください。"],
 
   "note.no_benchmark": ["General ability was not measured with a benchmark, because none was given. The everyday sentences built into Shamisen are the only hint of it.", "ベンチマークの表が指定されていないため、一般的な能力はベンチマークで測定していません。Shamisen に内蔵された日常文の組だけが目安になります。"],
   "note.checkpoint_not_usable": ["A saved state was damaged and put aside; an earlier one is used.", "保存した途中経過の 1 つが壊れていたため、それより前のものを使います。"],
@@ -486,3 +439,11 @@ export function t(key, values = {}) {
     return one === undefined ? shown : `${shown} ${value === 1 ? one : many}`;
   });
 }
+
+const inTable = (table, code) => (Object.hasOwn(table, code ?? "") ? table[code] : null);
+
+/** What a code of an error means ("meaning") and what to do ("remedy"), as the server's table of codes has it; null: it has none. */
+export const errorWords = (code, what) => inTable(ERRORS, code)?.[what][codes.indexOf(language)] ?? null;
+
+/** The same of a row's code. */
+export const rowWords = (code, what) => inTable(ROWS, code)?.[what][codes.indexOf(language)] ?? null;

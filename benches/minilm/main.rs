@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::{Value, json};
 use shamisen::ml::dataset::{self, PairDataset, Scores};
-use shamisen::ml::encoder::{self, Cut, Encoder, Model, TokenCache, encode_all, tokenize};
+use shamisen::ml::encoder::{self, Encoder, Model, TokenCache, TruncationDirection, encode_all, tokenize};
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::train::{
     Checkpoint, ClipKind, EpochRecord, EpsilonMode, LossKind, Observer, OptimizerKind, Step, TrainConfig, TrainData,
@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     let texts: Vec<String> =
         table.pairs.iter().take(PAIRS).flat_map(|pair| [pair.left.clone(), pair.right.clone()]).collect();
     let mut model = encoder::load(&options.model)?;
-    model.encoder.freeze(&Arc::new(TokenCache::default()));
+    model.encoder.prepare_inference(&Arc::new(TokenCache::default()));
     let out = std::io::stdout();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -87,7 +87,7 @@ fn encode(model: &Model, texts: &[String]) -> Value {
 fn tokens(model: &Model, texts: &[String]) -> Vec<Vec<u32>> {
     let (tokenizer, most) = (&*model.tokenizer, model.encoder.max_tokens());
     let of = |texts: &[String]| -> Vec<Vec<u32>> {
-        texts.iter().map(|text| tokenize(tokenizer, "", text, most, Cut::Right).ids).collect()
+        texts.iter().map(|text| tokenize(tokenizer, "", text, most, TruncationDirection::Right).ids).collect()
     };
     let (first, second) = texts.split_at(texts.len() / 2);
     std::thread::scope(|scope| {

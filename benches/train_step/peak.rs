@@ -4,7 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use shamisen::ml::encoder::{Encoder, Pass, RaggedBatch};
-use shamisen::ml::train::{TokenPair, angular_similarity};
+use shamisen::ml::train::TokenPair;
+use shamisen::ml::vectors::angular_similarity;
 use tch::{Device, Kind, Tensor};
 
 use super::{median, say};
@@ -61,7 +62,7 @@ impl Batch {
         let inverse: Vec<i64> = ragged.ids.iter().map(|id| unique.partition_point(|known| known < id) as i64).collect();
         let scores: Vec<f32> = pairs.iter().map(|pair| pair.score as f32).collect();
         Self {
-            rows: encoder.table().lookup(&unique).set_requires_grad(true),
+            rows: encoder.word_embeddings().lookup(&unique).set_requires_grad(true),
             inverse: Tensor::from_slice(&inverse),
             scores: Tensor::from_slice(&scores),
             ragged,

@@ -26,7 +26,7 @@ pub(crate) fn measure(
     rounds: usize,
 ) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
-    let rows = model.encoder.table().size().0;
+    let rows = model.encoder.word_embeddings().size().0;
     let ids: Vec<i64> =
         pairs.iter().flat_map(|pair| pair.left.iter().chain(&pair.right)).map(|&id| id.into()).collect();
     let ids: Vec<i64> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
@@ -75,7 +75,7 @@ fn write(
     sizes["vocab_size"] = height.into();
     std::fs::write(target.join("config.json"), sizes.to_string())?;
 
-    let columns = encoder.table().size().1;
+    let columns = encoder.word_embeddings().size().1;
     let (mut header, mut end) = (serde_json::Map::new(), 0);
     let mut describe = |name: &str, shape: &[i64]| {
         let start = end;
@@ -104,7 +104,7 @@ fn write(
     let places: HashMap<i64, i64> = ids.iter().zip(0..).map(|(&id, rank)| (id, rank * spacing)).collect();
     for id in ids {
         file.seek(SeekFrom::Start((data + table + places[id] * columns * 4) as u64))?;
-        file.write_all(&bytes(&encoder.table().lookup(&[*id]))?)?;
+        file.write_all(&bytes(&encoder.word_embeddings().lookup(&[*id]))?)?;
     }
     Ok(places)
 }

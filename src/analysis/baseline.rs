@@ -8,7 +8,7 @@ use tables::choices::LowestMeans;
 use super::answers::Answer;
 use super::{Analysis, Result, compute};
 use crate::datasets::{kind, lowest_means};
-use crate::ml::eval::need::{AskedPair, Need, asked, need};
+use crate::ml::eval::baseline::{Baseline, ScoredPair, check, scored_pairs};
 use crate::store::{Dataset, ModelRow};
 
 /// Pairs that a model is asked about: a correlation of so many is known within 0.02.
@@ -16,7 +16,7 @@ pub(crate) const MOST_PAIRS: usize = 2000;
 /// Draws the same pairs each time.
 pub(super) const SEED: u64 = 42;
 
-impl Answer for Need {
+impl Answer for Baseline {
     const MOST_BYTES: u64 = 2 << 20;
     const USUAL_BYTES: u64 = 4 << 10;
 
@@ -34,13 +34,13 @@ impl Analysis {
         dataset: &Dataset,
         row: &ModelRow,
         caller: Option<&Arc<str>>,
-    ) -> Result<Arc<Need>> {
+    ) -> Result<Arc<Baseline>> {
         let key = (dataset.dataset_id.clone(), row.fingerprint.clone());
         let (analysis, dataset, row, caller) = (self.clone(), dataset.clone(), row.clone(), caller.cloned());
         let work = async move {
             let (pairs, base) = analysis.judged(&dataset, &row, MOST_PAIRS, caller.as_ref()).await?;
             let meaning = meaning(&dataset);
-            compute(move || need(&pairs, &base, meaning)).await
+            compute(move || check(&pairs, &base, meaning)).await
         };
         self.baselines.once(key, work).await
     }
@@ -52,9 +52,9 @@ impl Analysis {
         row: &ModelRow,
         most: usize,
         caller: Option<&Arc<str>>,
-    ) -> Result<(Vec<AskedPair>, Vec<f64>)> {
+    ) -> Result<(Vec<ScoredPair>, Vec<f64>)> {
         let (rows, _) = self.drawn(dataset, most, SEED).await?;
-        let pairs = asked(&rows, kind(dataset));
+        let pairs = scored_pairs(&rows, kind(dataset));
         let texts: Vec<(&str, &str)> = pairs.iter().map(|pair| (&*pair.left, &*pair.right)).collect();
         let cosines = self.cosines(row, &texts, caller).await?;
         Ok((pairs, cosines))

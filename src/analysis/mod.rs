@@ -26,7 +26,7 @@ use tables::stored::{self, StoredPair};
 use texts::Texts;
 
 use crate::datasets::{DatasetShelf, ShelfError};
-use crate::ml::eval::need::Need;
+use crate::ml::eval::baseline::Baseline;
 use crate::serving::{self, EmbedOptions, Engine, ModelPool};
 use crate::store::{Dataset, ModelRow};
 
@@ -45,7 +45,7 @@ pub struct Analysis {
     datasets: DatasetShelf,
     pool: Arc<ModelPool>,
     engine: Arc<Engine>,
-    baselines: Arc<Answers<Need>>,
+    baselines: Arc<Answers<Baseline>>,
     neighbourhoods: Arc<Answers<neighbours::Neighbourhood>>,
 }
 

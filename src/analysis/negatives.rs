@@ -13,7 +13,7 @@ use super::baseline::{SEED, meaning};
 use super::texts::Texts;
 use super::{Analysis, AnalysisError, Result, compute, written_here};
 use crate::datasets::{Around, ShelfError, Upload, kind};
-use crate::ml::eval::need::{AskedPair, asked, related};
+use crate::ml::eval::baseline::{ScoredPair, related, scored_pairs};
 use crate::store::{Dataset, ModelRow, Purpose};
 
 /// Rows that are looked at; of a larger table so many are drawn.
@@ -102,8 +102,8 @@ impl Analysis {
         let (rows, total) = self.drawn(dataset, MOST_PAIRS, SEED).await?;
         let sampled = total > rows.len();
         // The strangers that join pairs without scores are no rows of the table.
-        let asked = asked(&rows, kind(dataset)).into_iter();
-        let pairs: Vec<AskedPair> = asked.filter(|pair| pair.place.is_some()).collect();
+        let pairs = scored_pairs(&rows, kind(dataset)).into_iter();
+        let pairs: Vec<ScoredPair> = pairs.filter(|pair| pair.place.is_some()).collect();
         let sides = related(&pairs, meaning(dataset));
         let mut found = Relations { texts: Texts::default(), pairs: Vec::new(), together: Vec::new(), sampled };
         let mut seen = HashSet::new();

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::baseline::meaning;
 use super::texts::{Texts, texts_of};
 use super::{Analysis, Result, compute};
-use crate::ml::eval::need::best_cut;
+use crate::ml::eval::baseline::best_threshold;
 use crate::ml::eval::suggest::{Known, Suggestion, Why, suggest};
 use crate::store::{Dataset, ModelRow};
 
@@ -18,8 +18,8 @@ use crate::store::{Dataset, ModelRow};
 const MOST_TEXTS: usize = 3000;
 /// Rows that their texts are drawn from.
 const MOST_ROWS: usize = 20_000;
-/// Rows on which the cut of a model without a calibration is found.
-const CUT_ROWS: usize = 500;
+/// Rows on which the threshold of a model without a calibration is found.
+const THRESHOLD_ROWS: usize = 500;
 
 /// What pairs are suggested of.
 pub(crate) struct Question<'a> {
@@ -43,7 +43,7 @@ pub(crate) struct Suggested {
     /// Whether they were drawn from more.
     pub(crate) sampled: bool,
     /// The cosine from which on the tuned model counts texts as alike, where that is known.
-    pub(crate) cut: Option<f64>,
+    pub(crate) threshold: Option<f64>,
     /// The reasons in turn, each with what it finds best first.
     pub(crate) pairs: Vec<SuggestedPair>,
 }
@@ -76,17 +76,17 @@ impl Analysis {
             None => None,
         };
         let calibration = self.pool.serve(tuned).await?.calibration.clone();
-        let cut = match calibration.as_ref().and_then(|known| known.middle_cut().map(|cut| (known, cut))) {
-            Some((known, cut)) => Some(known.measure.to_cosine(cut.best_f1.similarity)),
+        let threshold = match calibration.as_ref().and_then(|known| known.middle().map(|middle| (known, middle))) {
+            Some((known, middle)) => Some(known.measure.to_cosine(middle.best_f1.similarity)),
             None => {
-                let (pairs, cosines) = self.judged(learned, tuned, CUT_ROWS, caller).await?;
-                best_cut(&pairs, &cosines, meaning(learned)).map(|separation| separation.cut)
+                let (pairs, cosines) = self.judged(learned, tuned, THRESHOLD_ROWS, caller).await?;
+                best_threshold(&pairs, &cosines, meaning(learned))
             }
         };
         let work = move || {
             let base = before.as_ref().map(|before| before.vectors.as_slice());
             let count = texts.texts.len();
-            let known = Known { tuned: &now.vectors, base, texts: count, cut, labelled: &labelled };
+            let known = Known { tuned: &now.vectors, base, texts: count, threshold, labelled: &labelled };
             (suggest(&known, limit), texts)
         };
         let (found, texts) = compute(work).await?;
@@ -97,9 +97,9 @@ impl Analysis {
             base_similarity: suggestion.base,
             probability: calibration.as_ref().map(|known| known.score(known.measure.of_cosine(suggestion.similarity))),
             why: suggestion.why,
-            message: message(&suggestion, cut),
+            message: message(&suggestion, threshold),
         };
-        Ok(Suggested { texts: texts.texts.len(), sampled, cut, pairs: found.into_iter().map(told).collect() })
+        Ok(Suggested { texts: texts.texts.len(), sampled, threshold, pairs: found.into_iter().map(told).collect() })
     }
 
     /// A table's different texts, drawn where they are many, and whether they were.
@@ -137,11 +137,11 @@ impl Analysis {
     }
 }
 
-fn message(suggestion: &Suggestion, cut: Option<f64>) -> String {
+fn message(suggestion: &Suggestion, threshold: Option<f64>) -> String {
     let now = suggestion.similarity;
-    match (suggestion.why, suggestion.base, cut) {
-        (Why::Undecided, _, Some(cut)) => {
-            format!("The model is undecided: it says {now:.2}, and counts texts as alike from {cut:.2} on.")
+    match (suggestion.why, suggestion.base, threshold) {
+        (Why::Undecided, _, Some(least)) => {
+            format!("The model is undecided: it says {now:.2}, and counts texts as alike from {least:.2} on.")
         }
         (Why::Undecided, ..) => format!("The model is undecided: it says {now:.2}."),
         (Why::Disagreement, Some(base), _) => {

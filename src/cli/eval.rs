@@ -16,7 +16,7 @@ use crate::registry;
 
 pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
     let mut model = registry::load_by_id(&config.data.join("models"), &config.model)?;
-    model.encoder.freeze(&Arc::new(TokenCache::default()));
+    model.encoder.prepare_inference(&Arc::new(TokenCache::default()));
     if let Some(file) = &config.benchmark {
         benchmark(&model, file)?;
     }

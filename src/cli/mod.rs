@@ -1,5 +1,6 @@
 //! The commands: each puts the parts together and leaves the work to them.
 
+mod docs;
 mod eval;
 mod export;
 mod import;
@@ -26,6 +27,7 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Model { command: ModelCommand::Import(config) } => import::import(&config),
         Command::Model { command: ModelCommand::Export(config) } => export::export(&config),
         Command::Openapi => openapi::openapi(),
+        Command::Docs { page } => docs::docs(page),
         Command::Eval(config) => eval::eval(&config),
         Command::Pairs(config) => pairs::pairs(&config),
         Command::Key { command } => key::key(&command),

@@ -71,7 +71,7 @@ fn load(config: &Pairs) -> anyhow::Result<Model> {
         Some((models, id)) => registry::load_by_id(models, id)?,
         None => registry::load_by_id(&config.data.join("models"), &config.model)?,
     };
-    model.encoder.freeze(&Arc::new(TokenCache::default()));
+    model.encoder.prepare_inference(&Arc::new(TokenCache::default()));
     Ok(model)
 }
 

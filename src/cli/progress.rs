@@ -1,8 +1,11 @@
-//! A run on a terminal: a bar with an estimate, and the figures as they come.
+//! A run on a terminal: what it would take, a bar, and the figures as they come.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
 
-use crate::jobs::{Evaluation, Message};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
+
+use crate::jobs::{Estimate, Evaluation, Message};
+use crate::ml::eval::Benchmark;
 
 /// Shows a run's messages. Where there is no terminal, the figures alone are written, line by line.
 pub(super) struct Bar(ProgressBar);
@@ -30,22 +33,29 @@ impl Bar {
             Message::Progress(progress) => {
                 self.0.set_length(progress.total_steps as u64);
                 self.0.set_position(progress.step as u64);
-                let left = std::time::Duration::from_secs(progress.seconds_remaining as u64);
+                let left = Duration::from_secs(progress.seconds_remaining as u64);
                 self.0.set_message(format!(
                     "epoch {} of {}, loss {:.5}, at most {} left",
                     progress.epoch,
                     progress.epochs,
                     progress.loss,
-                    indicatif::HumanDuration(left)
+                    HumanDuration(left)
                 ));
             }
-            Message::Evaluation { when, evaluation } => self.line(&format!("{when:>11} {}", figures(evaluation))),
+            Message::Evaluation { when, evaluation } => {
+                figures(evaluation).iter().for_each(|figures| self.line(&format!("{when:>11} {figures}")));
+            }
             Message::Epoch { record, .. } => {
-                let spearman = record.val_spearman.map(|value| format!(", Spearman {value:.4}")).unwrap_or_default();
-                let mrr = record.val_mrr.map(|value| format!(", MRR {value:.4}")).unwrap_or_default();
+                let measured =
+                    [("rank correlation (Spearman)", record.val_spearman), (RECIPROCAL_RANK, record.val_mrr)];
+                let measured = measured.into_iter().filter_map(|(name, value)| Some(format!(", {name} {:.4}", value?)));
                 self.line(&format!(
-                    "   epoch {:>2} loss {:.5}, validation loss {:.5}{spearman}{mrr}, {:.1} s",
-                    record.epoch, record.loss, record.val_loss, record.seconds
+                    "   epoch {:>2} loss {:.5}; on the validation pairs: loss {:.5}{}; {:.1} s",
+                    record.epoch,
+                    record.loss,
+                    record.val_loss,
+                    measured.collect::<String>(),
+                    record.seconds
                 ));
             }
             Message::Resumed { step, .. } => self.line(&format!("    resumed after step {step}")),
@@ -57,15 +67,85 @@ impl Bar {
     }
 }
 
-fn figures(evaluation: &Evaluation) -> String {
-    let told = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+const RECIPROCAL_RANK: &str = "mean reciprocal rank (MRR)";
+
+/// A model's figures, a line for each table.
+fn figures(evaluation: &Evaluation) -> Vec<String> {
+    let told = |value: Option<f64>| value.map_or("not measurable".to_owned(), |value| format!("{value:.4}"));
     let validation = &evaluation.validation;
-    let mut figures = vec![format!("{} validation pairs, Spearman {}", validation.pairs, told(validation.spearman))];
-    if let Some(retrieval) = validation.retrieval {
-        figures.push(format!("MRR {:.4}", retrieval.mrr));
+    let retrieval = validation.retrieval.map(|found| format!(", {RECIPROCAL_RANK} {:.4}", found.mrr));
+    let mut lines = vec![format!(
+        "{} validation pairs, held out of the table: rank correlation (Spearman) {}{}",
+        validation.pairs,
+        told(validation.spearman),
+        retrieval.unwrap_or_default()
+    )];
+    let general = |what: &str, benchmark: &Benchmark| {
+        let Benchmark { name, pairs, pearson, .. } = benchmark;
+        format!("{what} {name}, {pairs} pairs: linear correlation (Pearson) {}", told(*pearson))
+    };
+    lines.extend(evaluation.benchmark.as_ref().map(|benchmark| general("the benchmark", benchmark)));
+    lines.push(general("the built-in general pairs", &evaluation.retention));
+    lines
+}
+
+/// What a run would take, for people.
+pub(super) fn estimate(estimate: &Estimate, benchmark: Option<&str>) -> String {
+    let Estimate { rows, steps_per_epoch, total_steps, seconds, bytes, config, .. } = estimate;
+    let time = |seconds: f64| HumanDuration(Duration::from_secs_f64(seconds.max(0.0)));
+    let general = match benchmark {
+        Some(name) => format!("the benchmark {name} (Pearson's correlation)"),
+        None => "a few built-in pairs alone; --benchmark FILE names a table that says more".to_owned(),
+    };
+    format!(
+        "Time        at most {}: {total_steps} steps, {steps_per_epoch} in each of {} epochs\n\
+         Training    {} pairs\n\
+         Validation  {} pairs, held out of the table; they are measured after each epoch (loss and rank correlation)\n\
+         General     ability is measured before and after, {} each time, on {general}\n\
+         Disk        at most {}",
+        time(seconds.total),
+        config.epochs,
+        rows.training,
+        rows.validation,
+        time(seconds.evaluation),
+        HumanBytes(*bytes as u64),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn figures_and_estimates_say_what_was_measured_on_which_pairs() {
+        let general = |name: &str| json!({ "name": name, "pairs": 250, "pearson": 0.81, "spearman": 0.8 });
+        let evaluation = json!({
+            "validation": { "pairs": 6, "measure": "cosine", "mse": 0.1, "mae": 0.1, "mape": 1.0, "pearson": null,
+                "spearman": 0.7, "retrieval": { "queries": 6, "candidates": 9, "mrr": 0.9, "accuracy_at_1": 0.8 } },
+            "benchmark": general("sts.csv"), "retention": general("shamisen-retention"),
+        });
+        let lines = figures(&serde_json::from_value(evaluation).unwrap());
+        assert_eq!(
+            lines,
+            [
+                "6 validation pairs, held out of the table: rank correlation (Spearman) 0.7000, mean reciprocal rank (MRR) 0.9000",
+                "the benchmark sts.csv, 250 pairs: linear correlation (Pearson) 0.8100",
+                "the built-in general pairs shamisen-retention, 250 pairs: linear correlation (Pearson) 0.8100",
+            ]
+        );
+
+        let plan = json!({
+            "rows": { "training": 24, "validation": 6, "leaking": 0 }, "steps_per_epoch": 3, "total_steps": 6,
+            "seconds": { "total": 65.0, "step": 1.0, "epoch_end": 1.0, "evaluation": 2.0 }, "bytes": 1024,
+            "config": { "epochs": 2 }, "notes": [],
+        });
+        let plan: Estimate = serde_json::from_value(plan).unwrap();
+        let told = estimate(&plan, Some("sts.csv"));
+        for words in ["at most 65 seconds: 6 steps", "6 pairs, held out", "the benchmark sts.csv", "at most 1.00 KiB"] {
+            assert!(told.contains(words), "{told}");
+        }
+        assert!(estimate(&plan, None).contains("--benchmark FILE"));
     }
-    for benchmark in evaluation.benchmark.iter().chain([&evaluation.retention]) {
-        figures.push(format!("{} Pearson {}", benchmark.name, told(benchmark.pearson)));
-    }
-    figures.join("; ")
 }

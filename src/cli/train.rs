@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use rustix::process::{Signal, getpid, kill_process, nice};
 use serde_json::Value;
 
-use super::progress::Bar;
+use super::progress::{self, Bar};
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
 use crate::ml::dataset::Scores;
@@ -88,7 +88,9 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         bail!("--name {name:?} cannot be a folder's name here: use letters, digits, - and _, and not ft_ at the start");
     }
     let data = std::path::absolute(&config.data)?;
-    let target = data.join("models").join(name);
+    let models = data.join("models");
+    let model = registry::find_folder(&models, &config.model)?;
+    let target = models.join(name);
     if target.exists() {
         bail!("{} exists already; choose another --name", target.display());
     }
@@ -98,12 +100,12 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
         Err(_) => Vec::new(),
     };
-    let spec = spec(config, name, &data, &folder, saved.clone())?;
+    let spec = spec(config, name, model, &folder, saved.clone())?;
     spec.write(&folder)?;
     if config.dry_run {
         let plan = jobs::plan(&folder);
         std::fs::remove_dir_all(&folder)?;
-        return tell(&plan);
+        return tell(&plan, spec.benchmark.as_ref().map(|table| table.name.as_str()));
     }
     // What an interrupted run left beside its checkpoints is made anew.
     for leftover in ["model", "tensorboard"] {
@@ -134,10 +136,14 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::FAILURE);
     }
-    std::fs::create_dir_all(data.join("models"))?;
     std::fs::rename(RunSpec::finished(&folder), &target)?;
+    std::fs::File::open(&models)?.sync_all()?;
     std::fs::remove_dir_all(&folder)?;
-    println!("{} is in {}. A server over {} serves it after its next start.", name, target.display(), data.display());
+    println!(
+        "{name} is in {}. A server over {} serves it, also one that runs already.",
+        target.display(),
+        data.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -178,7 +184,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
     })
 }
 
-fn spec(config: &Train, name: &str, data: &Path, folder: &Path, resume: Vec<Saved>) -> anyhow::Result<RunSpec> {
+fn spec(config: &Train, name: &str, model: PathBuf, folder: &Path, resume: Vec<Saved>) -> anyhow::Result<RunSpec> {
     let lowest_means = match &config.lowest_means {
         Some(word) => Some(
             serde_json::from_value(Value::from(word.as_str())).with_context(|| format!("--lowest-means {word:?}"))?,
@@ -190,15 +196,13 @@ fn spec(config: &Train, name: &str, data: &Path, folder: &Path, resume: Vec<Save
     let other = |file: &Option<PathBuf>, scores, name: &str| {
         file.as_ref().map(|file| table(file, scores, None, folder.join(name))).transpose()
     };
-    let rows = jobs::read_table(&dataset)?;
+    let rows = dataset.read()?;
     let recipe: Recipe = match &config.recipe {
         Some(name) => {
             serde_json::from_value(Value::from(name.as_str())).with_context(|| format!("--recipe {name:?}"))?
         }
         None => Recipe::default(),
     };
-    let models = data.join("models");
-    let model = models.join(&config.model);
     let root = registry::root_folder(&model)?;
     Ok(RunSpec {
         name: name.to_owned(),
@@ -235,8 +239,12 @@ fn settings(recipe: Recipe, table: RecipeFacts, given: &[String]) -> anyhow::Res
     Ok(config)
 }
 
+/// The plan for programs, and beside it for people.
 #[expect(clippy::print_stdout, reason = "the plan is this command's output")]
-fn tell(plan: &Plan) -> anyhow::Result<ExitCode> {
+fn tell(plan: &Plan, benchmark: Option<&str>) -> anyhow::Result<ExitCode> {
+    if let Plan::Feasible(estimate) = plan {
+        eprintln!("{}", progress::estimate(estimate, benchmark));
+    }
     println!("{}", serde_json::to_string_pretty(plan)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -60,6 +60,11 @@ pub fn document() -> &'static str {
     pages::openapi::document(api)
 }
 
+/// The page `docs/api.md`: every route with what it takes, asks for and may do.
+pub fn api_page() -> String {
+    pages::reference::api_page(document())
+}
+
 /// Only the server's own files, no inline code.
 const CONTENT_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,23 +1,28 @@
 //! Training jobs: a queue in the database, a supervisor, and the trainer, a child process of the
 //! same binary.
 
-mod exams;
-mod failure;
+mod estimate;
+mod evaluate;
+mod golden;
+mod journal;
 mod message;
-mod notes;
-mod plan;
-mod planner;
-mod probes;
+mod process;
+mod publish;
 mod queue;
 mod record;
-mod run;
+mod reporter;
+mod spec;
 mod supervisor;
-mod teller;
 mod tensorboard;
+mod trainer;
 
+pub use estimate::{Estimate, Plan, PlanError, Planner, plan};
 pub use message::{Evaluation, Message, Note, Report, Rows};
-pub use plan::{Estimate, Plan, plan};
-pub use planner::{PlanError, Planner};
+pub use publish::MakeReady;
 pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, JobRequest, QueueError, model_id};
-pub use run::{RunSpec, Saved, Table, read as read_table, run};
-pub use supervisor::{MakeReady, Supervisor, SupervisorConfig};
+pub use spec::{RunSpec, Saved, Table};
+pub use supervisor::{Supervisor, SupervisorConfig};
+pub use trainer::run;
+
+#[cfg(test)]
+mod tests;

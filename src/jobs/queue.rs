@@ -2,9 +2,9 @@
 
 use tokio::sync::watch;
 
-use super::run::{RunSpec, Table};
+use super::spec::{RunSpec, Table};
 use crate::datasets::{self, DatasetShelf};
-use crate::ml::train::{Recipe, TrainConfig, training_rows};
+use crate::ml::train::{TrainConfig, training_rows};
 use crate::registry::ModelRegistry;
 use crate::store::{self, AliasGate, Dataset, Job, ModelRow, NewJob, OpenAiNotes, Purpose, Status, Store};
 
@@ -25,7 +25,7 @@ pub struct JobRequest {
     /// The tuned model's name; its id where there is none.
     pub name: Option<String>,
     /// The name of the settings.
-    pub recipe: Recipe,
+    pub recipe: String,
     /// All settings.
     pub config: TrainConfig,
     /// The texts of the heatmap.
@@ -70,38 +70,6 @@ pub enum QueueError {
     /// The database cannot be written.
     #[error(transparent)]
     Store(#[from] sqlx::Error),
-}
-
-/// What a run's description is made of.
-pub(super) struct SpecParts<'a> {
-    pub(super) name: &'a str,
-    pub(super) model: &'a ModelRow,
-    pub(super) dataset: &'a Dataset,
-    pub(super) benchmark: Option<&'a Dataset>,
-    pub(super) replay: Option<&'a Dataset>,
-    pub(super) titles: &'a [String],
-    pub(super) recipe: &'a str,
-    pub(super) config: &'a TrainConfig,
-}
-
-impl JobRequest {
-    /// The recipe's name.
-    pub(super) fn recipe_name(&self) -> String {
-        tables::choices::name_of(&self.recipe)
-    }
-
-    pub(super) fn parts<'a>(&'a self, recipe: &'a str) -> SpecParts<'a> {
-        SpecParts {
-            name: self.name.as_deref().unwrap_or_default(),
-            model: &self.model,
-            dataset: &self.dataset,
-            benchmark: self.benchmark.as_ref(),
-            replay: self.replay.as_ref(),
-            titles: &self.titles,
-            recipe,
-            config: &self.config,
-        }
-    }
 }
 
 /// Why a job was not cancelled.
@@ -168,7 +136,7 @@ impl JobQueue {
                 dataset: &request.dataset,
                 benchmark: request.benchmark.as_ref(),
                 replay: request.replay.as_ref(),
-                recipe: &request.recipe_name(),
+                recipe: &request.recipe,
                 config: &request.config,
                 titles: &request.titles,
                 alias: request.alias.as_deref(),
@@ -244,7 +212,7 @@ impl JobQueue {
     }
 
     /// The description of a run.
-    pub(super) fn spec(&self, parts: &SpecParts<'_>) -> RunSpec {
+    pub(super) fn spec(&self, request: &JobRequest) -> RunSpec {
         let table = |dataset: &Dataset| Table {
             name: dataset.name.clone(),
             file: self.datasets.pairs_file(dataset),
@@ -254,15 +222,15 @@ impl JobQueue {
             sha256: dataset.sha256.clone(),
         };
         RunSpec {
-            name: parts.name.to_owned(),
-            model: self.models.folder(&parts.model.model_id),
-            root: self.models.folder(ModelRegistry::root(parts.model)),
-            dataset: table(parts.dataset),
-            benchmark: parts.benchmark.map(table),
-            replay: parts.replay.map(table),
-            titles: parts.titles.to_vec(),
-            recipe: parts.recipe.to_owned(),
-            config: parts.config.clone(),
+            name: request.name.clone().unwrap_or_default(),
+            model: self.models.folder(&request.model.model_id),
+            root: self.models.folder(ModelRegistry::root(&request.model)),
+            dataset: table(&request.dataset),
+            benchmark: request.benchmark.as_ref().map(table),
+            replay: request.replay.as_ref().map(table),
+            titles: request.titles.clone(),
+            recipe: request.recipe.clone(),
+            config: request.config.clone(),
             checkpoint_seconds: 0,
             resume: Vec::new(),
         }

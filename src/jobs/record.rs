@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::message::Report;
-use super::run::{RunSpec, Table};
+use super::spec::{RunSpec, Table};
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::encoder::ModelCard;
 use crate::ml::train::{RecipeFacts, TrainConfig};

@@ -71,6 +71,11 @@ impl Error {
         Self::File { path: path.to_owned(), cause }
     }
 
+    /// An error of a setting, with what can be done.
+    pub fn config(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Config { field, reason: reason.into() }
+    }
+
     /// A model error, with its path.
     pub fn model(path: &Path, reason: impl Into<String>) -> Self {
         Self::Model { path: path.to_owned(), reason: reason.into() }

@@ -25,9 +25,6 @@ use memmap2::Mmap;
 use tch::{Device, Kind, Tensor};
 
 /// Maps a file for reading.
-///
-/// # Errors
-/// What the system says.
 pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the bytes may not change while they are mapped. Model files are written once under
     // another name, renamed into place and never written again; the bytes of one that is removed
@@ -85,9 +82,6 @@ pub(crate) struct MappedFloats {
 
 impl MappedFloats {
     /// Maps a whole file, whose length is a multiple of four bytes.
-    ///
-    /// # Errors
-    /// What libtorch says of it.
     pub(crate) fn open(path: &str, bytes: usize) -> Result<Self, tch::TchError> {
         let count = (bytes / size_of::<f32>()) as i64;
         Ok(Self { all: Tensor::f_from_file(path, false, count, (Kind::Float, Device::Cpu))? })
@@ -140,7 +134,7 @@ pub(crate) fn numbers_mut<const N: usize>(tensors: [&mut Tensor; N]) -> Option<[
         // initialised by libtorch. They live as long as the tensor, which stays borrowed as long as the slice. The slices
         // do not overlap, as was just checked. A shallow clone of the tensor may point to the same memory;
         // this is called by the optimizer, which has taken the weights over: until it returns, its process runs no
-        // operation on them, and tensors in other threads are none of its own; and by the frozen pass, of tensors
+        // operation on them, and tensors in other threads are none of its own; and by the pass for inference, of tensors
         // that it has just made and given to nobody.
         unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
     }))

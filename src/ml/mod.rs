@@ -2,18 +2,36 @@
 //!
 //! Knows neither HTTP, SQL nor async, never prints and never reads the environment. It reports
 //! through return values and an [`train::Observer`].
+//!
+//! A model: [`encoder::load`] reads a folder, [`encoder::Model::tokenize`] makes token ids of a text, and
+//! [`encoder::encode_all`] vectors of ids. Training: [`dataset::read`] reads a table, [`eval::token_pairs`] makes
+//! token ids of it, [`train::split()`] parts its rows, [`train::train`] learns from them, and [`encoder::save_tuned`]
+//! keeps what changed. Whether that was worth it: [`eval::EvalPairs::assess`].
 
+/// Models: load, encode, import, export.
 pub mod encoder;
+/// What can go wrong.
 pub mod error;
+/// Evaluation: before training, after it, and in between.
 pub mod eval;
+pub(crate) mod files;
 mod memory;
+/// What training and evaluation read.
+pub mod pairs;
+/// Hashes of files and models.
 pub mod sha256;
+/// What a score means.
+pub mod target;
+/// Fine-tuning: losses, settings, optimizers, checkpoints.
 pub mod train;
+/// Similarities of tensors.
+pub mod vectors;
 
 pub use error::{Error, Result};
 pub use tables::similarity;
 
 /// The old paths, until every caller says `tables`.
+#[allow(missing_docs)]
 pub mod dataset {
     pub use tables::*;
     pub mod checks {

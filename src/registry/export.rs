@@ -7,9 +7,8 @@ use serde::Deserialize;
 use super::card::card;
 use super::load_from;
 use super::usage::{onnx, sentence_transformers, torchscript};
-use crate::ml::encoder::{
-    self, PROBES, Probes, TOKENIZER, complete_or_absent, write_onnx, write_standalone, write_torchscript,
-};
+use crate::ml::encoder::{self, GOLDEN, GoldenVectors, TOKENIZER, write_onnx, write_standalone, write_torchscript};
+use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
 /// What a model is exported as.
@@ -52,13 +51,13 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
                 write_standalone(draft, &model, root)?;
                 // What else the folder tells of the model goes with it.
                 for name in files(folder)? {
-                    if name != PROBES && !draft.join(&name).exists() {
+                    if name != GOLDEN && !draft.join(&name).exists() {
                         copy(folder, &name)?;
                     }
                 }
-                if let Some(probes) = Probes::read(folder)? {
+                if let Some(golden) = GoldenVectors::read(folder)? {
                     // No row of the user's table goes along.
-                    probes.without_table().write(draft)?;
+                    golden.without_table().write(draft)?;
                 }
                 sentence_transformers(&model) + &card(draft)?
             }
@@ -110,7 +109,11 @@ fn vacant(target: &Path) -> Result<()> {
 /// Where there is none, or several have the name.
 pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
     let mut known = Vec::new();
-    for entry in std::fs::read_dir(models).map_err(|error| Error::file(models, error))? {
+    let entries = match std::fs::read_dir(models) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        entries => Some(entries.map_err(|error| Error::file(models, error))?),
+    };
+    for entry in entries.into_iter().flatten() {
         let entry = entry.map_err(|error| Error::file(models, error))?;
         if let Ok(card) = encoder::read_card(&entry.path()) {
             known.push((entry.file_name().to_string_lossy().into_owned(), card.name, entry.path()));
@@ -123,6 +126,10 @@ pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
     let named: Vec<_> = known.iter().filter(|(_, name, _)| name == wanted).collect();
     match named.as_slice() {
         [(.., folder)] => Ok(folder.clone()),
+        [] if known.is_empty() => Err(Error::model(
+            models,
+            "there is no model here yet. `shamisen model import SOURCE` puts one here (`make deps` fetches the first); --data names another data folder",
+        )),
         [] => {
             let known: Vec<&str> = known.iter().map(|(_, name, _)| name.as_str()).collect();
             Err(Error::model(models, format!("there is no model {wanted:?}, but {}", known.join(", "))))

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use crate::ml::encoder::{self, Imported, ModelCard, Origin, PoolingMode, Probes, spread_evenly};
+use crate::ml::encoder::{self, GoldenVectors, Imported, ModelCard, Origin, PoolingMode, evenly_spaced};
 use crate::ml::eval::retention_pairs;
 use crate::ml::{Error, Result};
 use crate::store;
@@ -302,13 +302,13 @@ fn read(task: &ImportTask) -> Result<ImportAnswer> {
 }
 
 /// General texts whose vectors an imported model is held to.
-const PROBES: usize = 12;
+const GOLDEN_TEXTS: usize = 12;
 
 /// Writes down what a new model says of general texts: one that lost something since is found out when it is loaded.
 fn remember(folder: &Path) -> Result<()> {
     let model = encoder::load(folder)?;
     let texts = retention_pairs().pairs.into_iter().map(|pair| (Origin::General, pair.left));
-    Probes::of(&model, spread_evenly(texts.collect(), PROBES))?.write(folder)
+    GoldenVectors::of(&model, evenly_spaced(texts.collect(), GOLDEN_TEXTS))?.write(folder)
 }
 
 /// A reason with the names that the user knows in the place of the draft's.

@@ -11,7 +11,7 @@ use super::encoding::{EncodeOptions, Encoded, EncodedText, EngineError};
 use super::engine::Engine;
 use super::model::ServedModel;
 use super::pool::{ModelPool, PoolError};
-use crate::ml::encoder::Cut;
+use crate::ml::encoder::TruncationDirection;
 use crate::store::ModelRow;
 
 /// How texts become vectors.
@@ -20,7 +20,7 @@ pub struct EmbedOptions {
     /// A text that is too long is an error, and not cut.
     pub refuse_long: bool,
     /// Which end of a text that is too long is cut.
-    pub cut: Cut,
+    pub truncation: TruncationDirection,
     /// The name of what the model puts in front; `None` for its default.
     pub prompt: Option<String>,
     /// From this text on, another prompt.
@@ -191,7 +191,7 @@ async fn encode(
     options: &EmbedOptions,
     caller: Option<&Arc<str>>,
 ) -> Result<Encoded, EmbedError> {
-    let with = |prompt| EncodeOptions { prompt, cut: options.cut, refuse_long: options.refuse_long };
+    let with = |prompt| EncodeOptions { prompt, truncation: options.truncation, refuse_long: options.refuse_long };
     let of_queries = with(prompt(model, options.prompt.as_deref())?);
     let Some((from, name)) = &options.documents else {
         return Ok(engine.encode(model, texts, of_queries, caller).await?);

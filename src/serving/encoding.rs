@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ml::encoder::Cut;
+use crate::ml::encoder::TruncationDirection;
 
 /// How texts are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,7 +11,7 @@ pub struct EncodeOptions {
     /// What stands in front of each text.
     pub prompt: String,
     /// Which end of a text that is too long is cut.
-    pub cut: Cut,
+    pub truncation: TruncationDirection,
     /// A text that is too long gets no vector.
     pub refuse_long: bool,
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ml::Error;
-use crate::ml::encoder::{Cut, Encoder, Model, Probes, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, tokenize};
+use crate::ml::encoder::{
+    Encoder, GoldenVectors, Model, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, TruncationDirection, tokenize,
+};
 use crate::ml::eval::Calibration;
 use crate::registry::ModelRegistry;
 use crate::store::{Kind, ModelRow};
@@ -78,7 +80,7 @@ impl ServedModel {
         tch::set_num_threads(1);
         let base = base.map(Self::handle);
         let mut model = registry.load(&row, base.as_ref())?;
-        model.encoder.freeze(tokens);
+        model.encoder.prepare_inference(tokens);
         check(&registry.folder(&row.model_id), &model)?;
         // What the check read of the file comes back when a request uses it.
         model.rest();
@@ -152,15 +154,15 @@ impl ServedModel {
 
     /// The token ids of a text with a prompt in front, cut to what the model reads. Takes time with the text's length: not for
     /// an async thread.
-    pub fn tokenize(&self, prompt: &str, text: &str, cut: Cut) -> Tokens {
-        tokenize(&self.tokenizer, prompt, text, self.max_tokens(), cut)
+    pub fn tokenize(&self, prompt: &str, text: &str, direction: TruncationDirection) -> Tokens {
+        tokenize(&self.tokenizer, prompt, text, self.max_tokens(), direction)
     }
 }
 
-/// The golden self-check: models that were made before there were probes have nothing to be asked.
+/// The golden self-check: models that were made before there were golden vectors have nothing to be asked.
 fn check(folder: &Path, model: &Model) -> Result<(), LoadError> {
-    match Probes::read(folder)? {
-        Some(probes) => probes.check(model).map_err(LoadError::SelfCheck),
+    match GoldenVectors::read(folder)? {
+        Some(golden) => golden.check(model).map_err(LoadError::SelfCheck),
         None => Ok(()),
     }
 }
@@ -174,9 +176,9 @@ fn own_bytes(encoder: &dyn Encoder, base: Option<&dyn Encoder>) -> u64 {
     let own = |(name, weights): &(String, tch::Tensor)| of_base.get(name) != Some(&(weights.data_ptr() as usize));
     let weights: u64 =
         encoder.variables().iter().filter(|variable| own(variable)).map(|(_, w)| w.numel() as u64 * 4).sum();
-    let (_, columns) = encoder.table().size();
-    let rows = encoder.table().tuned_ids().len() as u64 * (columns as u64 * 4 + ROW_PLACE);
-    weights + rows + encoder.frozen_bytes()
+    let (_, columns) = encoder.word_embeddings().size();
+    let rows = encoder.word_embeddings().tuned_ids().len() as u64 * (columns as u64 * 4 + ROW_PLACE);
+    weights + rows + encoder.inference_bytes()
 }
 
 /// What it takes to remember where a tuned row is: two numbers of 8 bytes and a map's own share.

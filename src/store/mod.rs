@@ -31,6 +31,16 @@ pub use model::{Deletion, Kind, ModelRow};
 /// The store's result.
 pub type Result<T> = std::result::Result<T, sqlx::Error>;
 
+/// Whether another row has it already.
+pub fn is_taken(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.is_unique_violation())
+}
+
+/// Whether to ask again is of no use.
+pub fn is_final(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.is_unique_violation() || error.is_foreign_key_violation())
+}
+
 /// The oldest SQLite that does not lose pages when two connections checkpoint at the same instant.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -41,6 +51,9 @@ pub struct Store {
     reader: SqlitePool,
     /// Grows with each change of models or aliases.
     models_version: Arc<AtomicU64>,
+    /// Transactions that are still to be refused.
+    #[cfg(test)]
+    refusals: Arc<AtomicU64>,
 }
 
 /// Tells whoever keeps what the tables of models and aliases say that they have changed, when it goes out of scope:
@@ -78,7 +91,13 @@ impl Store {
         }
         sqlx::migrate!().run(&writer).await?;
         let reader = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
-        Ok(Self { writer, reader, models_version: Arc::default() })
+        Ok(Self {
+            writer,
+            reader,
+            models_version: Arc::default(),
+            #[cfg(test)]
+            refusals: Arc::default(),
+        })
     }
 
     /// A number that grows with each change of models or aliases. What was read after the number stayed the same
@@ -92,7 +111,23 @@ impl Store {
         ModelsChange(&self.models_version)
     }
 
+    /// Lets the database be away for the next transactions that write.
+    #[cfg(test)]
+    pub(crate) fn refuse_writes(&self, times: u64) {
+        self.refusals.store(times, Ordering::Release);
+    }
+
+    /// Of those, how many were not begun yet.
+    #[cfg(test)]
+    pub(crate) fn refusals_left(&self) -> u64 {
+        self.refusals.load(Ordering::Acquire)
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
+        #[cfg(test)]
+        if self.refusals.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok() {
+            return Err(sqlx::Error::PoolTimedOut);
+        }
         self.writer.begin_with("begin immediate").await
     }
 

@@ -65,9 +65,9 @@ fn a_delta_that_stores_every_weight_still_loads() {
     let folder = below.path().join("tuned");
     encoder::save_tuned(&folder, "old", &model, &base(), None).unwrap();
 
-    let ids = model.encoder.table().tuned_ids();
+    let ids = model.encoder.word_embeddings().tuned_ids();
     let mut tensors = model.encoder.variables();
-    tensors.push(("table.rows".to_owned(), model.encoder.table().lookup(&ids)));
+    tensors.push(("table.rows".to_owned(), model.encoder.word_embeddings().lookup(&ids)));
     let mut parts: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for (name, tensor) in tensors {
         let numbers = Vec::<f32>::try_from(tensor.detach().reshape(-1)).unwrap();
@@ -136,7 +136,7 @@ fn the_last_layers_alone_learn_and_are_differentiated() {
         let expected = of_layers(&*model.encoder, |layer| layer + top >= 4);
         assert!(!expected.is_empty());
         assert_eq!((&seen.0, &changed(&*model.encoder)), (&expected, &expected), "the top {top}");
-        assert_eq!(model.encoder.table().tuned_ids(), [0_i64; 0]);
+        assert_eq!(model.encoder.word_embeddings().tuned_ids(), [0_i64; 0]);
     }
 }
 

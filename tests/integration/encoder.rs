@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use shamisen::ml::dataset::Scores;
-use shamisen::ml::encoder::{Cut, RaggedBatch, encode, encode_all, tokenize};
+use shamisen::ml::encoder::{RaggedBatch, TruncationDirection, encode, encode_all, tokenize};
 use shamisen::ml::eval::{self, token_pairs};
 use shamisen::ml::similarity::cosine;
 
@@ -73,13 +73,13 @@ fn a_long_text_is_cut_at_the_end_that_was_asked_for_and_keeps_its_markers() {
     let model = base();
     let text = "one two three four five six seven eight nine ten ".repeat(100);
     let whole = model.tokenizer.encode(&text).ids;
-    let right = tokenize(&model.tokenizer, "", &text, 512, Cut::Right);
-    let left = tokenize(&model.tokenizer, "", &text, 512, Cut::Left);
+    let right = tokenize(&model.tokenizer, "", &text, 512, TruncationDirection::Right);
+    let left = tokenize(&model.tokenizer, "", &text, 512, TruncationDirection::Left);
     assert_eq!((right.ids.len(), right.dropped), (512, whole.len() - 512));
     assert_eq!(right.ids[..511], whole[..511]);
     assert_eq!(left.ids[1..], whole[whole.len() - 511..]);
     assert_eq!((left.ids[0], right.ids[511]), (whole[0], whole[whole.len() - 1]));
-    assert_eq!(tokenize(&model.tokenizer, "", "short", 512, Cut::Right).dropped, 0);
+    assert_eq!(tokenize(&model.tokenizer, "", "short", 512, TruncationDirection::Right).dropped, 0);
 }
 
 /// The proof that this is the tutorial's model: STS benchmark dev, Pearson of the cosine (the

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use shamisen::ml::encoder::{Cut, TokenCache, encode_all, tokenize};
+use shamisen::ml::encoder::{TokenCache, TruncationDirection, encode_all, tokenize};
 use tempfile::TempDir;
 
 use crate::app::{App, Reply};
@@ -103,13 +103,13 @@ fn a_frozen_model_gives_the_vectors_of_the_plain_one_within_1e_6() {
     let mut frozen = base();
     // Small enough that rows are put out and computed again.
     let tokens = Arc::new(TokenCache::new(1 << 20));
-    frozen.encoder.freeze(&tokens);
+    frozen.encoder.prepare_inference(&tokens);
     let long = "a man plays the guitar and sings of rain ".repeat(40);
     let texts = ["a", "", "Data Scientist", "看護師", "東京で働く上級データサイエンティスト", "a a a a a b", &long];
     let more = (0..200).map(|text| format!("{text} engineers, {} of them senior", text * 37 % 101));
     let texts: Vec<String> = texts.into_iter().map(str::to_owned).chain(more).collect();
     let ids: Vec<Vec<u32>> =
-        texts.iter().map(|text| tokenize(&plain.tokenizer, "", text, 512, Cut::Right).ids).collect();
+        texts.iter().map(|text| tokenize(&plain.tokenizer, "", text, 512, TruncationDirection::Right).ids).collect();
     let ids: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
     let expected: Vec<Vec<f32>> = encode_all(&*plain.encoder, &ids).try_into().unwrap();
     for _ in 0..2 {

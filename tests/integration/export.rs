@@ -65,11 +65,11 @@ async fn an_exported_folder_is_the_tuned_model_without_its_base() {
     for ((name, a), (_, b)) in delta.encoder.variables().iter().zip(whole.encoder.variables()) {
         assert_eq!(*a, b, "{name}");
     }
-    let tuned_ids = delta.encoder.table().tuned_ids();
-    assert!(!tuned_ids.is_empty() && whole.encoder.table().tuned_ids().is_empty());
-    let all: Vec<i64> = (0..whole.encoder.table().size().0).collect();
+    let tuned_ids = delta.encoder.word_embeddings().tuned_ids();
+    assert!(!tuned_ids.is_empty() && whole.encoder.word_embeddings().tuned_ids().is_empty());
+    let all: Vec<i64> = (0..whole.encoder.word_embeddings().size().0).collect();
     for some in all.chunks(20_000) {
-        assert_eq!(delta.encoder.table().lookup(some), whole.encoder.table().lookup(some));
+        assert_eq!(delta.encoder.word_embeddings().lookup(some), whole.encoder.word_embeddings().lookup(some));
     }
     let ids = ids(&whole, &TEXTS);
     let batch = RaggedBatch::new(ids.iter().map(Vec::as_slice));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The files of a crate, and which of them imports which.
-pub struct Imports {
+pub(crate) struct Imports {
     /// Module path (`http::datasets::find`) to code, without comments and unit tests.
-    pub code: BTreeMap<String, String>,
+    pub(crate) code: BTreeMap<String, String>,
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -55,7 +55,7 @@ fn leaves(tree: &str) -> Vec<(String, String)> {
 
 impl Imports {
     /// Of a crate's sources; what is compiled for tests alone is left out.
-    pub fn of(src: &Path) -> Self {
+    pub(crate) fn of(src: &Path) -> Self {
         let mut code = BTreeMap::new();
         for path in sources(src) {
             let name = path.strip_prefix(src).unwrap().to_string_lossy().into_owned();
@@ -139,7 +139,7 @@ impl Imports {
     }
 
     /// Files that import each other, by whatever way.
-    pub fn circles(&self) -> Vec<Vec<String>> {
+    pub(crate) fn circles(&self) -> Vec<Vec<String>> {
         let arrows: BTreeMap<&str, BTreeSet<String>> =
             self.code.keys().map(|file| (file.as_str(), self.of_file(file))).collect();
         let reached: BTreeMap<&str, BTreeSet<&str>> = arrows

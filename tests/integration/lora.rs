@@ -86,7 +86,7 @@ fn a_model_of_factors_is_small_and_loads_and_exports_to_the_trained_bits() {
 
     let loaded = encoder::load_tuned(&folder, &base()).unwrap();
     assert_eq!(vectors(&loaded), trained);
-    assert_eq!((loaded.card, loaded.encoder.table().tuned_ids().len()), (card, 0));
+    assert_eq!((loaded.card, loaded.encoder.word_embeddings().tuned_ids().len()), (card, 0));
 
     let exported = below.path().join("whole");
     std::fs::write(folder.join("training.json"), "{}").unwrap();
@@ -125,7 +125,7 @@ fn every_loss_learns_through_factors_and_leaves_all_else_alone() {
         let kernels: BTreeSet<String> = report.adapters.unwrap().kernels().map(str::to_owned).collect();
         assert_eq!(kernels.len(), 16, "all kernels of an encoder without attention");
         assert_eq!(changed(&*model.encoder), kernels, "{:?}", info.name);
-        assert_eq!(model.encoder.table().tuned_ids(), [0_i64; 0]);
+        assert_eq!(model.encoder.word_embeddings().tuned_ids(), [0_i64; 0]);
     }
 }
 

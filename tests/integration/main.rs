@@ -12,6 +12,7 @@ mod connections;
 mod dataset_file;
 mod datasets;
 mod delta;
+mod documents;
 mod encoder;
 mod engine;
 mod errors;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use shamisen::ml::encoder::{self, Origin, Probes};
+use shamisen::ml::encoder::{self, GoldenVectors, Origin};
 use tempfile::TempDir;
 
 use crate::app::{App, Reply, few};
@@ -136,10 +136,10 @@ fn probes_tell_another_base_under_the_same_fingerprint() {
     let folder = below.path().join("tuned");
     encoder::save_tuned(&folder, "tuned", &base(), &base(), None).unwrap();
     let texts = ["nurse", "看護師"].map(|text| (Origin::Table, text.to_owned()));
-    Probes::of(&base(), texts.to_vec()).unwrap().write(&folder).unwrap();
-    let probes = Probes::read(&folder).unwrap().unwrap();
+    GoldenVectors::of(&base(), texts.to_vec()).unwrap().write(&folder).unwrap();
+    let probes = GoldenVectors::read(&folder).unwrap().unwrap();
     let mut frozen = encoder::load_tuned(&folder, &base()).unwrap();
-    frozen.encoder.freeze(&std::sync::Arc::default());
+    frozen.encoder.prepare_inference(&std::sync::Arc::default());
     assert_eq!(probes.check(&frozen), Ok(()));
 
     let mut other = base();
@@ -148,7 +148,7 @@ fn probes_tell_another_base_under_the_same_fingerprint() {
     other.encoder.set_variables(changed);
     let wrong = encoder::load_tuned(&folder, &other).unwrap();
     assert!(probes.check(&wrong).unwrap_err().contains("cosine"));
-    assert_eq!(probes.without_table(), Probes::default());
+    assert_eq!(probes.without_table(), GoldenVectors::default());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
-use shamisen::ml::encoder::{self, Cut, Model, RaggedBatch, encode, tokenize};
+use shamisen::ml::encoder::{self, Model, RaggedBatch, TruncationDirection, encode, tokenize};
 use shamisen::ml::similarity::cosine;
 use shamisen::registry::{self, ExportFormat};
 use tch::{Kind, Tensor};
@@ -51,7 +51,7 @@ pub(crate) fn assert_agree(model: &Model, onnx: &Path) {
     ];
     for (batch, filler) in batches {
         let max_tokens = model.encoder.max_tokens();
-        let ids = |text: &&str| tokenize(&model.tokenizer, "", text, max_tokens, Cut::Right).ids;
+        let ids = |text: &&str| tokenize(&model.tokenizer, "", text, max_tokens, TruncationDirection::Right).ids;
         let texts: Vec<Vec<u32>> = batch.iter().map(ids).collect();
         let expected = encode(&*model.encoder, &RaggedBatch::new(texts.iter().map(Vec::as_slice)));
         let expected: Vec<Vec<f32>> = expected.try_into().unwrap();
@@ -73,9 +73,9 @@ fn tuned(mut model: Model, folder: &Path, texts: &[&str]) {
     let mut ids: Vec<i64> = texts.iter().flat_map(|text| model.tokenizer.encode(text).ids).map(i64::from).collect();
     ids.sort_unstable();
     ids.dedup();
-    let table = model.encoder.table();
+    let table = model.encoder.word_embeddings();
     let table = table.with_rows(&ids, other(&table.lookup(&ids)).to_kind(Kind::Float));
-    model.encoder.set_table(table);
+    model.encoder.set_word_embeddings(table);
     encoder::save_tuned(folder, "tuned", &model, &base(), None).unwrap();
 }
 

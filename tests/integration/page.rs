@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::app::App;
 
 fn page_files() -> Vec<(String, String)> {
@@ -34,6 +36,35 @@ async fn every_file_of_the_page_is_served_with_a_policy_that_allows_no_other_cod
         assert!(reply.header("content-security-policy").starts_with("default-src 'self'"), "{name}");
         let kind = reply.header("content-type");
         assert!(!name.ends_with(".js") || kind.starts_with("text/javascript"), "{name} is {kind}");
+    }
+}
+
+/// The page has no words of its own for codes: it reads those of the server's table.
+#[tokio::test]
+async fn the_page_knows_every_code_of_errors_jobs_and_rows_in_both_languages() {
+    let app = App::start();
+    let reply = app.get("/words_errors.js").await;
+    assert!(reply.header("content-type").starts_with("text/javascript"));
+    let script = reply.body.as_str().unwrap().to_owned();
+    let table = |name: &str| -> serde_json::Map<String, Value> {
+        let (_, table) = script.split_once(&format!("export const {name} = ")).unwrap();
+        serde_json::from_str(table.split_once(";\n").unwrap().0).unwrap()
+    };
+    let document = app.get("/openapi.json").await.body;
+    for (name, schemas) in [("ERRORS", &["Problem", "JobError"][..]), ("ROWS", &["RowProblem"])] {
+        let lists =
+            schemas.iter().map(|schema| &document["components"]["schemas"][schema]["properties"]["code"]["enum"]);
+        let codes: BTreeSet<&str> =
+            lists.flat_map(|list| list.as_array().unwrap()).map(|c| c.as_str().unwrap()).collect();
+        let table = table(name);
+        assert_eq!(table.keys().map(String::as_str).collect::<BTreeSet<_>>(), codes, "{name}");
+        for (code, words) in &table {
+            for what in ["meaning", "remedy"] {
+                let is_japanese =
+                    |language: usize| words[what][language].as_str().unwrap().contains(|c| ('ぁ'..='ヿ').contains(&c));
+                assert!(!is_japanese(0) && is_japanese(1), "{code}: {words}");
+            }
+        }
     }
 }
 

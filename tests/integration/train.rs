@@ -486,7 +486,7 @@ fn a_collapsing_run_ends_and_goes_back() {
         assert_eq!(Vec::<Vec<f32>>::try_from(&before).unwrap(), Vec::<Vec<f32>>::try_from(&after).unwrap());
     }
     let texts: Vec<&[u32]> = rows.iter().flat_map(TokenPair::texts).collect();
-    assert!(eval::spread(&*model.encoder, &texts, 42).cosine_mean < 0.9, "what is kept tells texts apart");
+    assert!(eval::embedding_stats(&*model.encoder, &texts, 42).cosine_mean < 0.9, "what is kept tells texts apart");
 }
 
 /// A rate that costs general ability: each answer to it does what it says.

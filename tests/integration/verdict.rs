@@ -77,7 +77,7 @@ async fn a_report_carries_a_verdict_movers_with_their_rows_and_a_calibration() {
     assert!(knots.into_iter().all(|(saved, told)| (saved - told).abs() < 1e-12));
     assert!((0.5..=1.0).contains(&calibration.score(0.0)) && calibration.score(0.0) < calibration.score(1.0));
     // The example's scores are 0.5, 0.631, 0.7468 and 1.
-    let cuts: Vec<f64> = calibration.cuts.iter().map(|cut| cut.score).collect();
+    let cuts: Vec<f64> = calibration.thresholds.iter().map(|cut| cut.score).collect();
     assert_eq!(cuts, [0.631, 0.7468, 1.0]);
 
     // The model tells texts apart as its base did.

@@ -1,12 +1,9 @@
 //! A table's own file: as it was sent, or with columns beside it.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use axum::response::Response;
 use serde::Deserialize;
-use tokio::io::AsyncReadExt;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::datasets::{AnnotationWords, RowsWanted};
@@ -14,12 +11,10 @@ use crate::http::auth::caller::Caller;
 use crate::http::datasets::{find, rows};
 use crate::http::error::{ApiError, Result, codes};
 use crate::http::extract::{Path, Query};
+use crate::http::reply::file::{attachment, streamed};
 use crate::http::state::AppState;
 use crate::ml::dataset::annotate::Similarities;
 use crate::store::Dataset;
-
-/// Bytes that are read of a file at a time.
-const CHUNK: usize = 256 << 10;
 
 /// Pairs of a table whose similarities are asked for with it: each takes a model's time.
 const MOST_PAIRS: i64 = 20_000;
@@ -78,11 +73,7 @@ pub(crate) async fn download_dataset(
     } else {
         (dataset.name.clone(), bytes_of(&state, &dataset).await?)
     };
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, disposition(&name)),
-    ];
-    Ok((headers, body).into_response())
+    Ok(attachment(&name, "application/octet-stream", body))
 }
 
 /// The file's name without what it was packed in, and with the ending that it comes back with.
@@ -134,8 +125,8 @@ const JAPANESE: AnnotationWords = AnnotationWords {
     columns: ["状態", "問題", "提案"],
     outcomes: ["使用", "除外", "使用不可"],
     problem: |problem| {
-        let known = codes::codes(|place| place == codes::Place::Row).find(|code| code.code == problem.code);
-        known.map_or_else(|| problem.message.clone(), |code| code.meaning[1].to_owned())
+        let known = codes::entries(|place| place == codes::Place::Row).find(|entry| entry.code == problem.code);
+        known.map_or_else(|| problem.message.clone(), |entry| entry.meaning[1].to_owned())
     },
 };
 
@@ -143,49 +134,4 @@ const JAPANESE: AnnotationWords = AnnotationWords {
 pub(crate) async fn bytes_of(state: &AppState, dataset: &Dataset) -> Result<Body> {
     let file = tokio::fs::File::open(state.datasets.file(dataset)).await.map_err(ApiError::internal)?;
     Ok(streamed(file))
-}
-
-/// A file's bytes, a piece at a time.
-fn streamed(file: tokio::fs::File) -> Body {
-    let pieces = stream::unfold(Some(file), |file| async {
-        let mut file = file?;
-        let mut piece = vec![0; CHUNK];
-        match file.read(&mut piece).await {
-            Ok(0) => None,
-            Ok(read) => {
-                piece.truncate(read);
-                Some((Ok(Bytes::from(piece)), Some(file)))
-            }
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    Body::from_stream(pieces)
-}
-
-/// `attachment`, with a file's name in any script (RFC 6266; RFC 8187 for what is not plain ASCII).
-pub(crate) fn disposition(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') { c } else { '_' };
-    let fallback: String = name.chars().map(plain).collect();
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{encoded}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_japanese_file_name_goes_through_a_header() {
-        assert_eq!(
-            disposition("職 \"1\".csv"),
-            "attachment; filename=\"_ _1_.csv\"; filename*=UTF-8''%E8%81%B7%20%221%22.csv"
-        );
-    }
 }

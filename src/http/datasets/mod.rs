@@ -13,8 +13,8 @@ pub(crate) mod verdict;
 mod versions;
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -25,6 +25,7 @@ use crate::datasets::Upload;
 use crate::http::error::Result;
 use crate::http::extract::idempotency::idempotency_key;
 use crate::http::extract::{Path, Query};
+use crate::http::reply::created;
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::store::Dataset;
@@ -106,9 +107,7 @@ async fn create_dataset(
 }
 
 fn stored(dataset: Dataset, new: bool) -> Response {
-    let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    (status, location, axum::Json(DatasetBody::from(dataset))).into_response()
+    created(new, format!("/datasets/{}", dataset.dataset_id), DatasetBody::from(dataset))
 }
 
 #[derive(Serialize, ToSchema)]

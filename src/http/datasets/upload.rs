@@ -289,7 +289,7 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
         around.knowledge.most_tokens = Some(model.max_tokens());
-        let is_truncated = move |text: &str| model.tokenize("", text, encoder::Cut::Right).dropped > 0;
+        let is_truncated = move |text: &str| model.tokenize("", text, encoder::TruncationDirection::Right).dropped > 0;
         around.is_truncated = Some(std::sync::Arc::new(is_truncated));
     }
     Ok(around)

@@ -15,7 +15,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::eval::need::Need;
+use crate::ml::eval::baseline::Baseline;
 use crate::registry::DEFAULT_ALIAS;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -45,7 +45,7 @@ struct VerdictBody {
     /// Whether these were drawn from more: at most 2,000 are asked.
     sampled: bool,
     #[serde(flatten)]
-    need: Need,
+    need: Baseline,
 }
 
 /// Ask whether a table needs training at all.

@@ -97,7 +97,7 @@ pub(crate) async fn embed(
     let list = TextList::read(value, param, lenient)?;
     let options = EmbedOptions {
         refuse_long: request.truncate == Some(false),
-        cut: request.truncation_direction.unwrap_or_default().into(),
+        truncation: request.truncation_direction.unwrap_or_default().into(),
         prompt: request.prompt_name.clone(),
         raw: request.normalize == Some(false),
         dimensions: request.dimensions,

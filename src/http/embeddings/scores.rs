@@ -154,7 +154,7 @@ pub(crate) fn calibrated(
     measure: Similarity,
     cosines: &Scores<f64>,
 ) -> Option<(Scores<f64>, Scores<bool>, Threshold)> {
-    let cut = calibration.middle_cut()?;
+    let cut = calibration.middle()?;
     let least = cut.best_f1.similarity;
     let known = |cosine: f64| calibration.measure.of_cosine(cosine);
     let threshold = Threshold {

@@ -225,7 +225,7 @@ fn options(
     let truncate = request.truncate.or(parameters.and_then(|parameters| parameters.truncate));
     Ok(EmbedOptions {
         refuse_long: truncate == Some(false),
-        cut: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default().into(),
+        truncation: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default().into(),
         prompt: of_side(&request.query_prompt_name),
         documents,
         lenient: lenient(request),

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, Result};
 use crate::http::state::AppState;
-use crate::ml::encoder::Cut;
+use crate::ml::encoder::TruncationDirection;
 use crate::serving::{Truncated, Vectors};
 
 /// TEI's `truncation_direction`.
@@ -21,7 +21,7 @@ pub(crate) enum Direction {
     Left,
 }
 
-impl From<Direction> for Cut {
+impl From<Direction> for TruncationDirection {
     fn from(direction: Direction) -> Self {
         match direction {
             Direction::Right => Self::Right,

@@ -146,7 +146,7 @@ pub(crate) async fn resolve_request(
         benchmark,
         replay,
         name: body.name,
-        recipe,
+        recipe: tables::choices::name_of(&recipe),
         config,
         titles,
         alias: body.alias,

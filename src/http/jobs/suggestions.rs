@@ -100,7 +100,7 @@ async fn suggest_pairs(
         texts_of: source.dataset_id,
         texts: found.texts,
         sampled: found.sampled,
-        cut: found.cut,
+        cut: found.threshold,
         suggestions: found.pairs,
     }))
 }

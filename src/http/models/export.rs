@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
+use crate::http::reply::file::attachment;
 use crate::http::state::AppState;
 use crate::registry::{self, ExportFormat, ModelRegistry};
 use crate::store::ModelRow;
@@ -93,16 +94,7 @@ async fn export_model(
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || made.send(&sender));
     let body = stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|part| (part, receiver)) });
-    let headers =
-        [(header::CONTENT_TYPE, "application/x-tar".to_owned()), (header::CONTENT_DISPOSITION, disposition(&name))];
-    Ok((headers, Body::from_stream(body)).into_response())
-}
-
-/// `attachment`, with the id as the file's name where it is plain; a base model's id is a folder's name.
-fn disposition(id: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let name = if id.bytes().all(plain) { id } else { "model" };
-    format!("attachment; filename=\"{name}.tar\"")
+    Ok(attachment(&format!("{name}.tar"), "application/x-tar", Body::from_stream(body)))
 }
 
 fn busy() -> ApiError {

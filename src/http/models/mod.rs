@@ -129,7 +129,7 @@ struct Models {
 /// All models, the newest first.
 #[utoipa::path(get, path = "/models", tag = "Models", responses((status = 200, description = "All models, the newest first.", body = Models)))]
 async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
-    state.models.look_again().await?;
+    state.models.rescan().await?;
     let aliases = state.store.aliases().await?;
     let models = state.store.models().await?;
     let models = models.into_iter().map(|row| ModelBody::new(&state, row, &aliases)).collect();

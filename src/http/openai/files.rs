@@ -1,8 +1,7 @@
 //! `/v1/files`: datasets as OpenAI's clients see them. A file's id is its dataset's.
 
 use axum::extract::{Request, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,6 +13,7 @@ use crate::http::datasets::{self, file, upload};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::{Path, Query, content_type};
+use crate::http::reply::file::attachment;
 use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::store::{Dataset, Purpose};
@@ -240,9 +240,5 @@ struct FileContent(String);
 async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
     let body = file::bytes_of(&state, &dataset).await?;
-    let ending = &dataset.format;
-    let disposition = format!("attachment; filename=\"{id}.{ending}\"");
-    let headers =
-        [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_DISPOSITION, disposition)];
-    Ok((headers, body).into_response())
+    Ok(attachment(&format!("{id}.{}", dataset.format), "application/octet-stream", body))
 }

@@ -64,7 +64,7 @@ struct OpenAiModels {
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
     responses((status = 200, description = "All models.", body = OpenAiModels)))]
 async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<OpenAiModels>> {
-    state.models.look_again().await?;
+    state.models.rescan().await?;
     let data = state.store.models().await?.into_iter().map(OpenAiModel::from).collect();
     Ok(axum::Json(OpenAiModels { object: "list", data }))
 }

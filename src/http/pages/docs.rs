@@ -11,9 +11,10 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::{Map, Value, json};
 
 use crate::http::error::ApiError;
-use crate::http::error::codes::{self, Code, Place};
+use crate::http::error::codes::{self, ENTRIES, Entry, Place};
 use crate::http::pages::files;
 use crate::http::state::AppState;
 
@@ -25,6 +26,7 @@ pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route(start, get(async || files::reply("docs.html", files::bytes("docs.html"))))
         .route(errors, get(show_errors))
+        .route(&format!("/{WORDS}"), get(async || files::reply(WORDS, Bytes::from_static(SCRIPT.as_bytes()))))
         .route(reference, get(show_reference))
         .route(its_files, get(reference_file))
 }
@@ -65,17 +67,35 @@ async fn show_errors() -> Response {
     files::reply("errors.html", ERRORS.clone())
 }
 
+/// The page's script of what codes mean.
+const WORDS: &str = "words_errors.js";
+
+/// Two tables of the page's strings, as its other scripts have them: what replies and jobs are refused with, and
+/// what is wrong with rows. Made once.
+static SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    let table = |of: &dyn Fn(Place) -> bool| -> Map<String, Value> {
+        let words = |entry: &Entry| json!({ "meaning": entry.meaning, "remedy": entry.remedy });
+        codes::entries(of).map(|entry| (entry.code.to_owned(), words(entry))).collect()
+    };
+    let errors = table(&|place| matches!(place, Place::Reply(_) | Place::Job));
+    let rows = table(&|place| place == Place::Row);
+    format!(
+        "// What the server's codes mean: made of the same table as /docs/errors.\n\nexport const ERRORS = {:#};\nexport const ROWS = {:#};\n",
+        Value::from(errors),
+        Value::from(rows),
+    )
+});
+
 /// All codes, each under an anchor of its own name.
 fn entries() -> String {
     let mut page = String::new();
-    for code in codes::all() {
-        let Code { code: name, meaning, remedy, .. } = code;
+    for Entry { code: name, places: at, meaning, remedy } in ENTRIES {
         let _ = writeln!(page, "<article id=\"{name}\">\n<h2><a href=\"#{name}\"><code>{name}</code></a></h2>");
         for (index, language) in ["en", "ja"].into_iter().enumerate() {
             let _ = writeln!(
                 page,
                 "<div lang=\"{language}\"><p class=\"quiet\">{}</p><p>{}</p><p>{}</p></div>",
-                places(code.places, index),
+                places(at, index),
                 escaped(meaning[index]),
                 escaped(remedy[index]),
             );

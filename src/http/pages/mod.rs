@@ -3,6 +3,7 @@
 mod docs;
 mod files;
 pub(crate) mod openapi;
+pub(crate) mod reference;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;

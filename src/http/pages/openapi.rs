@@ -17,7 +17,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::http::error::Details;
-use crate::http::error::codes::{Place, codes};
+use crate::http::error::codes::{self, Place};
 use crate::http::error::envelope::{ErrorEnvelope, is_openai};
 use crate::http::routes::{RequiredScope, required_scope};
 use crate::http::state::AppState;
@@ -202,8 +202,9 @@ fn list_codes(schemas: &mut Value) {
     ];
     for (schema, of) in places {
         let code = &mut schemas[schema]["properties"]["code"];
-        let told: Vec<String> = codes(of).map(|known| format!("- `{}`: {}", known.code, known.meaning[0])).collect();
-        code["enum"] = codes(of).map(|known| known.code).collect();
+        let told: Vec<String> =
+            codes::entries(of).map(|known| format!("- `{}`: {}", known.code, known.meaning[0])).collect();
+        code["enum"] = codes::entries(of).map(|known| known.code).collect();
         code["description"] = format!("For programs; stable. See `/docs/errors`.\n\n{}", told.join("\n")).into();
     }
 }

@@ -10,28 +10,20 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
+use super::embedding_table::EmbeddingTable;
 use super::lora::Adapters;
 use super::sentencepiece::SentencePiece;
-use super::token_table::TokenTable;
 use super::tokenizer::{Prompts, Tokenizer};
-use super::transformer::{Description, MODULES, TransformerEncoder};
-use super::use_multilingual::{TABLE, UseMultilingual, UseMultilingualConfig};
+use super::transformer::{Description, TransformerEncoder};
+use super::use_multilingual::{EMBEDDINGS, UseMultilingual, UseMultilingualConfig};
 use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model};
+use crate::ml::files::{complete_or_absent, read, read_json, write_json, write_new};
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::{Error, Result};
-
-pub(super) const CONFIG: &str = "config.json";
-pub(super) const WEIGHTS: &str = "model.safetensors";
-/// A transformer's tokenizer.
-pub(super) const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
-/// The SentencePiece model.
-pub const TOKENIZER: &str = "sentencepiece.model";
-/// What the folder says of itself: a [`ModelCard`].
-pub const CARD: &str = "shamisen.json";
 
 /// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
 const ROW_IDS: &str = "table.ids";
@@ -39,22 +31,6 @@ const ROWS: &str = "table.rows";
 
 /// In the names of the tensors of a head that a base without one was given.
 const HEAD: &str = "_Dense/";
-
-/// What a model folder says of itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelCard {
-    /// The name people call it by.
-    pub name: String,
-    /// SHA-256 over configuration, weights and tokenizer (a tuned model's: over its base's
-    /// fingerprint and its delta). Equal fingerprints give equal vectors.
-    pub fingerprint: String,
-    /// Dimensions of a text's vector.
-    pub dimensions: i64,
-    /// Tokens of a text that are read.
-    pub max_tokens: usize,
-    /// The fingerprint of the base that a tuned model is a delta of.
-    pub base_fingerprint: Option<String>,
-}
 
 /// A hash over a model's parts, each with its name and length.
 #[derive(Default)]
@@ -95,38 +71,6 @@ impl Fingerprint {
     }
 }
 
-/// Makes the folder `target` with `fill` under another name and renames it into place.
-pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let mut draft = target.as_os_str().to_owned();
-    draft.push(".draft");
-    let draft = std::path::PathBuf::from(draft);
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |error| Error::file(&path, error)
-    };
-    if draft.exists() {
-        std::fs::remove_dir_all(&draft).map_err(io(&draft))?;
-    }
-    std::fs::create_dir_all(&draft).map_err(io(&draft))?;
-    let made = fill(&draft).and_then(|made| {
-        File::open(&draft).and_then(|folder| folder.sync_all()).map_err(io(&draft))?;
-        std::fs::rename(&draft, target).map_err(io(target))?;
-        if let Some(parent) = target.parent() {
-            File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
-        }
-        Ok(made)
-    });
-    if made.is_err() {
-        // The reason why it could not be made matters more than what is left of it.
-        let _ = std::fs::remove_dir_all(&draft);
-    }
-    made
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).expect("plain structs become JSON")
-}
-
 /// Writes a base model.
 pub(crate) fn save_base(
     target: &Path,
@@ -137,8 +81,8 @@ pub(crate) fn save_base(
 ) -> Result<ModelCard> {
     complete_or_absent(target, |draft| {
         weights::write(&draft.join(WEIGHTS), tensors)?;
-        weights::write_file(&draft.join(CONFIG), &json(config))?;
-        weights::write_file(&draft.join(TOKENIZER), sentencepiece)?;
+        write_json(&draft.join(CONFIG), config)?;
+        write_new(&draft.join(TOKENIZER), sentencepiece)?;
         let card = ModelCard {
             name: name.to_owned(),
             fingerprint: Fingerprint::full(draft)?,
@@ -168,7 +112,7 @@ pub fn save_tuned(
     if *root != base.card.fingerprint {
         return Err(not_tuned_from(target, base));
     }
-    let mut tensors = changed_rows(tuned.encoder.table(), base.encoder.table())?;
+    let mut tensors = changed_rows(tuned.encoder.word_embeddings(), base.encoder.word_embeddings())?;
     let mut factored = BTreeSet::new();
     let base_variables: BTreeMap<String, Tensor> = base.encoder.variables().into_iter().collect();
     for (name, tensor) in tuned.encoder.variables() {
@@ -216,9 +160,9 @@ fn same_bits(a: &Tensor, b: &Tensor) -> bool {
 }
 
 /// The rows of `tuned` whose bits are not `base`'s, with their ids; nothing where there are none.
-fn changed_rows(tuned: &TokenTable, base: &TokenTable) -> Result<BTreeMap<String, Stored>> {
+fn changed_rows(tuned: &EmbeddingTable, base: &EmbeddingTable) -> Result<BTreeMap<String, Stored>> {
     let ids = tuned.tuned_ids();
-    let bits = |table: &TokenTable| table.lookup(&ids).view_dtype(Kind::Int);
+    let bits = |embeddings: &EmbeddingTable| embeddings.lookup(&ids).view_dtype(Kind::Int);
     let mut tensors = BTreeMap::new();
     if !ids.is_empty() {
         let differs = Vec::<bool>::try_from(bits(tuned).not_equal_tensor(&bits(base)).any_dim(1, false))?;
@@ -227,23 +171,6 @@ fn changed_rows(tuned: &TokenTable, base: &TokenTable) -> Result<BTreeMap<String
         tensors.insert(ROW_IDS.to_owned(), Stored::integers(&ids));
     }
     Ok(tensors)
-}
-
-pub(super) fn write_card(folder: &Path, card: &ModelCard) -> Result<()> {
-    weights::write_file(&folder.join(CARD), &json(card))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::file(path, error))
-}
-
-/// A folder's card.
-///
-/// # Errors
-/// Where the folder is no model.
-pub fn read_card(folder: &Path) -> Result<ModelCard> {
-    let path = folder.join(CARD);
-    serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))
 }
 
 /// What a full model's folder holds beside its card.
@@ -258,7 +185,7 @@ impl Parts {
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let parts =
             if folder.join(MODULES).is_file() { Self::transformer(folder) } else { Self::use_multilingual(folder) }?;
-        if parts.encoder.table().size().0 < parts.tokenizer.size() {
+        if parts.encoder.word_embeddings().size().0 < parts.tokenizer.size() {
             return Err(Error::model(folder, "the tokenizer has more pieces than the table has rows"));
         }
         Ok(parts)
@@ -273,8 +200,7 @@ impl Parts {
 
     fn use_multilingual(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
-        let config: UseMultilingualConfig =
-            serde_json::from_slice(&read(&path)?).map_err(|error| Error::model(&path, error.to_string()))?;
+        let config: UseMultilingualConfig = read_json(&path)?;
         if config.model_type != UseMultilingualConfig::default().model_type {
             let reason = format!(
                 "without modules.json it must be of the kind use_multilingual, and not {:?}. Import a transformer with `shamisen model import`",
@@ -285,8 +211,8 @@ impl Parts {
         let path = folder.join(TOKENIZER);
         let tokenizer = SentencePiece::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
         let file = WeightFile::open(&folder.join(WEIGHTS))?;
-        let table = TokenTable::new(file.matrix(TABLE)?);
-        let encoder = Box::new(UseMultilingual::load(config, table, &file)?);
+        let embeddings = EmbeddingTable::new(file.matrix(EMBEDDINGS)?);
+        let encoder = Box::new(UseMultilingual::load(config, embeddings, &file)?);
         Ok(Self { tokenizer: Tokenizer::SentencePiece(Box::new(tokenizer)), prompts: Prompts::default(), encoder })
     }
 }
@@ -337,15 +263,15 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     encoder.set_variables(variables);
     if let (Some(ids), Some(tuned)) = (stored.remove(ROW_IDS), stored.remove(ROWS)) {
         let ids = Vec::<i64>::try_from(&ids)?;
-        let (rows, columns) = encoder.table().size();
+        let (rows, columns) = encoder.word_embeddings().size();
         if ids.iter().any(|id| !(0..rows).contains(id)) {
             return Err(Error::model(folder, "a tuned row is outside the vocabulary"));
         }
         if tuned.size() != [ids.len() as i64, columns] {
             return Err(damaged(ROWS));
         }
-        let table = encoder.table().with_rows(&ids, tuned);
-        encoder.set_table(table);
+        let embeddings = encoder.word_embeddings().with_rows(&ids, tuned);
+        encoder.set_word_embeddings(embeddings);
     }
     match stored.keys().next() {
         Some(name) => Err(Error::model(&path, format!("the tensor {name:?} is none of this model's"))),

@@ -46,9 +46,6 @@ impl Adapters {
     }
 
     /// Adds a kernel's factors, `A` `(r, in)` and `B` `(out, r)`.
-    ///
-    /// # Errors
-    /// Where they are no matrices of float32.
     pub(crate) fn insert(&mut self, name: &str, a: &Tensor, b: &Tensor) -> Result<()> {
         let rank = a.size2()?.0;
         let numbers = |factor: &Tensor| Vec::<f32>::try_from(factor.detach().reshape(-1));

@@ -1,20 +1,23 @@
 //! Sentence encoders: a text's tokens in, one vector out.
 
+mod arrangement;
+mod card;
+mod embedding_table;
 mod encode_all;
 mod folder;
+mod golden;
 mod import;
 mod lora;
+mod model;
 mod onnx;
 mod onnx_export;
 mod pass;
-mod places;
-mod probes;
+
 mod protobuf;
 mod ragged;
 mod sentencepiece;
 mod spans;
 mod standalone;
-mod token_table;
 mod tokenizer;
 mod torchscript;
 mod transformer;
@@ -26,30 +29,31 @@ use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
-use crate::ml::memory::MappedFloats;
+use crate::ml::vectors::normalize;
 
+pub use card::{CARD, ModelCard, TOKENIZER, read_card};
+pub use embedding_table::EmbeddingTable;
 pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
-pub(crate) use folder::complete_or_absent;
-pub use folder::{CARD, ModelCard, TOKENIZER, load, load_tuned, read_card, save_tuned};
+pub use folder::{load, load_tuned, save_tuned};
+pub use golden::{GOLDEN, GoldenVector, GoldenVectors, LEAST_COSINE, Origin, evenly_spaced};
 pub use import::{Imported, check_transformer, import_transformer, is_transformer, pooling};
 pub use lora::Adapters;
 pub(crate) use lora::merged;
+pub use model::{Model, Tokens, TruncationDirection, tokenize};
 pub use onnx::import_use_multilingual;
 pub(crate) use onnx_export::write_onnx;
 pub(crate) use pass::split_mix;
 pub use pass::{Dropout, Pass};
-pub use probes::{LEAST_COSINE, Origin, PROBES, Probe, Probes, spread as spread_evenly};
 pub use ragged::RaggedBatch;
 pub use sentencepiece::SentencePiece;
 pub use spans::TokenSpan;
 pub(crate) use standalone::write_standalone;
-pub use token_table::TokenTable;
 pub use tokenizer::{Ids, Prompts, Tokenizer};
 pub(crate) use torchscript::write_torchscript;
 pub use transformer::PoolingMode;
 pub use use_multilingual::{TokenCache, UseMultilingual, UseMultilingualConfig};
-pub(crate) use weights::{read_tensors, write_file as write_new_file, write_tensors};
+pub(crate) use weights::{read_tensors, write_tensors};
 
 /// A sentence encoder. It may move between threads and may not be shared by them, like a tensor;
 /// [`Encoder::shallow_clone`] gives each thread its own over the same weights.
@@ -64,13 +68,13 @@ pub trait Encoder: Any + Send {
     fn max_tokens(&self) -> usize;
 
     /// The vocabulary's vectors `(V, E)`.
-    fn table(&self) -> &TokenTable;
+    fn word_embeddings(&self) -> &EmbeddingTable;
 
     /// Puts a tuned table in the place of the present one.
-    fn set_table(&mut self, table: TokenTable);
+    fn set_word_embeddings(&mut self, embeddings: EmbeddingTable);
 
     /// How many variables the checkpoint keeps the table in: row `i` belongs to variable `i % shards`.
-    fn table_shards(&self) -> i64;
+    fn embedding_shards(&self) -> i64;
 
     /// Every weight but the table, by the checkpoint's names. The tensors share memory with the
     /// encoder's own.
@@ -98,11 +102,11 @@ pub trait Encoder: Any + Send {
     fn head_layer(&self) -> Option<usize>;
 
     /// Makes inference faster, for weights that do not change any more; may take memory again. What can be kept of
-    /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_table`] undo it.
-    fn freeze(&mut self, tokens: &Arc<TokenCache>);
+    /// single tokens goes into `tokens`. [`Encoder::set_variables`] and [`Encoder::set_word_embeddings`] undo it.
+    fn prepare_inference(&mut self, tokens: &Arc<TokenCache>);
 
-    /// Bytes of what [`Encoder::freeze`] made beside the weights, but for the rows in the cache.
-    fn frozen_bytes(&self) -> u64 {
+    /// Bytes of what [`Encoder::prepare_inference`] made beside the weights, but for the rows in the cache.
+    fn inference_bytes(&self) -> u64 {
         0
     }
 
@@ -155,12 +159,12 @@ pub trait Encoder: Any + Send {
 
     /// The head's vectors, of length 1.
     fn unit(&self, vectors: Tensor) -> Tensor {
-        if self.normalizes() { vectors } else { transformer::normalize(&vectors) }
+        if self.normalizes() { vectors } else { normalize(&vectors) }
     }
 
     /// The texts' vectors as the model makes them, without a graph: `(B, D)`.
     fn infer(&self, batch: &RaggedBatch) -> Tensor {
-        self.forward_raw(&self.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
+        self.forward_raw(&self.word_embeddings().lookup(&batch.ids), &Pass::new(&batch.lengths))
     }
 
     /// [`Encoder::forward_raw`] with the lengths in a tensor int64 `(B,)`, by tensor operations alone: no number leaves a
@@ -191,92 +195,5 @@ fn encode_raw(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
 /// What the head reads of texts, without a graph: `(B, F)`.
 fn features(encoder: &dyn Encoder, batch: &RaggedBatch) -> Tensor {
     let _guard = tch::no_grad_guard();
-    encoder.body(&encoder.table().lookup(&batch.ids), &Pass::new(&batch.lengths))
-}
-
-/// Which end of a text that is too long is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Cut {
-    /// The end goes.
-    #[default]
-    Right,
-    /// The beginning goes.
-    Left,
-}
-
-/// A text's token ids as the encoder reads them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tokens {
-    /// Ids, `<s>` and `</s>` included.
-    pub ids: Vec<u32>,
-    /// Tokens that were cut because the text is longer than the model reads.
-    pub dropped: usize,
-}
-
-/// What a model folder loads into.
-pub struct Model {
-    /// Text to ids. Shared by threads.
-    pub tokenizer: Arc<Tokenizer>,
-    /// What may stand in front of texts.
-    pub prompts: Arc<Prompts>,
-    /// Ids to vectors.
-    pub encoder: Box<dyn Encoder>,
-    /// What the folder says of itself.
-    pub card: ModelCard,
-    /// The file that a tuned model's weights are in.
-    mapped: Option<MappedFloats>,
-}
-
-impl Model {
-    /// Lets the system have the memory of weights that are in a file. They are read again when they are used.
-    pub fn rest(&self) {
-        if let Some(mapped) = &self.mapped {
-            mapped.release();
-        }
-    }
-
-    /// The same tokenizer and card around another encoder.
-    #[must_use]
-    pub fn with_encoder(&self, encoder: Box<dyn Encoder>) -> Self {
-        Self {
-            tokenizer: Arc::clone(&self.tokenizer),
-            prompts: Arc::clone(&self.prompts),
-            encoder,
-            card: self.card.clone(),
-            mapped: self.mapped.as_ref().map(MappedFloats::shallow_clone),
-        }
-    }
-
-    /// A text's tokens, the default prompt in front, the end cut where it is too long.
-    pub fn tokenize(&self, text: &str) -> Tokens {
-        let prompt = self.prompts.prompt(None).unwrap_or_default();
-        tokenize(&self.tokenizer, prompt, text, self.encoder.max_tokens(), Cut::Right)
-    }
-}
-
-/// The most bytes of a text that are cut into tokens: far more than a model reads.
-const LONGEST_READ: usize = 100_000;
-
-/// The ids of a text with a prompt in front, cut to `max_tokens`; the tokenizer's own first and last ones
-/// are kept.
-///
-/// A text of more than 100,000 bytes is cut before, so that its time is bounded; how many tokens the rest of it
-/// has is then an estimate.
-pub fn tokenize(tokenizer: &Tokenizer, prompt: &str, text: &str, max_tokens: usize, cut: Cut) -> Tokens {
-    let (read, unread) = match cut {
-        Cut::Right => text.split_at(text.floor_char_boundary(LONGEST_READ)),
-        Cut::Left => {
-            let (unread, read) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(LONGEST_READ)));
-            (read, unread)
-        }
-    };
-    let Ids { mut ids, before, behind } =
-        if prompt.is_empty() { tokenizer.encode(read) } else { tokenizer.encode(&format!("{prompt}{read}")) };
-    let unread = ids.len() * unread.len() / read.len().max(1);
-    let dropped = ids.len().saturating_sub(max_tokens);
-    if dropped > 0 {
-        let from = if cut == Cut::Left { before } else { ids.len() - behind - dropped };
-        ids.drain(from..from + dropped);
-    }
-    Tokens { ids, dropped: dropped + unread }
+    encoder.body(&encoder.word_embeddings().lookup(&batch.ids), &Pass::new(&batch.lengths))
 }

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::folder;
+use super::card::ModelCard;
+use super::folder::save_base;
 use super::protobuf::{self, Value};
 use super::sentencepiece::SentencePiece;
-use super::use_multilingual::{TABLE, UseMultilingualConfig, shapes};
+use super::use_multilingual::{EMBEDDINGS, UseMultilingualConfig, shapes};
 use super::weights::Stored;
+use crate::ml::files::read;
 use crate::ml::{Error, Result};
 
 /// `TensorProto.data_type`
@@ -32,8 +34,8 @@ struct TensorProto<'a> {
 ///
 /// # Errors
 /// Where the file is not that model, or the folder cannot be written.
-pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result<folder::ModelCard> {
-    let bytes = std::fs::read(file).map_err(|error| Error::file(file, error))?;
+pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result<ModelCard> {
+    let bytes = read(file)?;
     let wrong = |reason: &str| Error::model(file, reason);
     let (initializers, sentencepiece) = read_graph(&bytes).ok_or_else(|| wrong("this is not a whole ONNX file"))?;
     let sentencepiece = sentencepiece.ok_or_else(|| {
@@ -54,9 +56,9 @@ pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result
         let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
         tensors.insert(name, Stored::floats(&shape, numbers));
     }
-    let table = table(&initializers, &config).map_err(|reason| Error::model(file, reason))?;
-    tensors.insert(TABLE.to_owned(), table);
-    folder::save_base(target, name, &config, &tensors, sentencepiece)
+    let embeddings = embeddings(&initializers, &config).map_err(|reason| Error::model(file, reason))?;
+    tensors.insert(EMBEDDINGS.to_owned(), embeddings);
+    save_base(target, name, &config, &tensors, sentencepiece)
 }
 
 type Graph<'a> = (HashMap<&'a str, TensorProto<'a>>, Option<&'a [u8]>);
@@ -150,7 +152,7 @@ fn floats(initializers: &HashMap<&str, TensorProto<'_>>, name: &str, shape: &[i6
 }
 
 /// Joins the table's shards: piece `i` is row `i / 17` of shard `i % 17`.
-fn table(initializers: &HashMap<&str, TensorProto<'_>>, config: &UseMultilingualConfig) -> Result<Stored, String> {
+fn embeddings(initializers: &HashMap<&str, TensorProto<'_>>, config: &UseMultilingualConfig) -> Result<Stored, String> {
     let (rows, columns) = (config.vocab_size as usize, config.embedding_size as usize);
     let rows_per_shard = config.vocab_size / config.table_shards;
     let mut shards = Vec::new();

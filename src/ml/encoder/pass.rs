@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use tch::{Device, Tensor};
 
-use super::transformer::Arrangement;
+use super::arrangement::Arrangement;
 
 /// What the parts of a forward pass have in common.
 #[derive(Debug, Default)]

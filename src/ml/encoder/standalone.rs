@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::folder::{CONFIG, Fingerprint, TOKENIZER, WEIGHTS, write_card};
-use super::token_table::TokenTable;
-use super::transformer::{Description, MODULES, ModuleConfig, TransformerEncoder};
-use super::use_multilingual::TABLE;
+use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, WEIGHTS, write_card};
+use super::embedding_table::EmbeddingTable;
+use super::folder::Fingerprint;
+use super::transformer::{Description, ModuleConfig, TransformerEncoder};
+use super::use_multilingual::EMBEDDINGS;
 use super::weights::{self, Stored, WeightFile};
-use super::{Encoder, Model, ModelCard};
+use super::{Encoder, Model};
+use crate::ml::files::write_new;
 use crate::ml::{Error, Result};
 
 /// Rows that are in memory at once.
@@ -26,9 +28,6 @@ const ROWS_AT_ONCE: usize = 4096;
 /// Writes `model` as a full model into an empty folder. `base` is the folder of the full model that it
 /// is, or is a delta of; what is written needs it no more, gives the same vectors, and has a fingerprint
 /// of its own. A transformer's folder is one of sentence-transformers.
-///
-/// # Errors
-/// Where a file cannot be read or written.
 pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Result<ModelCard> {
     let description = description(&*model.encoder);
     let files = match description {
@@ -49,16 +48,16 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
         if path.is_file() {
             write_over(&path, &variables)?;
         } else {
-            write_new(&path, &variables)?;
+            write_module(&path, &variables)?;
         }
     }
     if let Some(description) = description {
         write_head(folder, description)?;
     }
     let path = folder.join(WEIGHTS);
-    let table = WeightFile::open(&path)?.range(table_name(&*model.encoder))?.start;
+    let start = WeightFile::open(&path)?.range(embeddings_name(&*model.encoder))?.start;
     let file = File::options().write(true).open(&path).map_err(|error| Error::file(&path, error))?;
-    write_tuned_rows(model.encoder.table(), &file, table, &path)?;
+    write_tuned_rows(model.encoder.word_embeddings(), &file, start, &path)?;
     file.sync_all().map_err(|error| Error::file(&path, error))?;
     let fingerprint =
         if description.is_some() { Fingerprint::transformer(folder)? } else { Fingerprint::full(folder)? };
@@ -92,7 +91,7 @@ fn write_over(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
 }
 
 /// Writes a module that the base has not.
-fn write_new(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
+fn write_module(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
     new_folder_of(path)?;
     let mut tensors = BTreeMap::new();
     for (name, tensor) in variables {
@@ -108,10 +107,10 @@ fn write_head(folder: &Path, description: &Description) -> Result<()> {
         _ => None,
     });
     let Some((path, config)) = head else { return Ok(()) };
-    weights::write_file(&folder.join(path).join(CONFIG), format!("{config:#}\n").as_bytes())?;
+    write_new(&folder.join(path).join(CONFIG), format!("{config:#}\n").as_bytes())?;
     let list = folder.join(MODULES);
     std::fs::remove_file(&list).map_err(|error| Error::file(&list, error))?;
-    weights::write_file(&list, format!("{:#}\n", description.module_list()).as_bytes())
+    write_new(&list, format!("{:#}\n", description.module_list()).as_bytes())
 }
 
 fn new_folder_of(path: &Path) -> Result<()> {
@@ -121,22 +120,16 @@ fn new_folder_of(path: &Path) -> Result<()> {
 
 /// Writes the table's rows `(V, E)`, tuned ones in their places, as bare float32 numbers to the new file
 /// `path`.
-///
-/// # Errors
-/// Where a file cannot be read or written.
-pub(super) fn write_table(path: &Path, model: &Model, base: &Path) -> Result<()> {
+pub(super) fn write_embeddings(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let mut file = File::create_new(path).map_err(|error| Error::file(path, error))?;
-    append_table(&mut file, path, model, base)?;
+    append_embeddings(&mut file, path, model, base)?;
     file.sync_all().map_err(|error| Error::file(path, error))
 }
 
 /// Writes the same behind what the file `path` holds.
-///
-/// # Errors
-/// Where a file cannot be read or written.
-pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
+pub(super) fn append_embeddings(file: &mut File, path: &Path, model: &Model, base: &Path) -> Result<()> {
     let weights = base.join(WEIGHTS);
-    let range = WeightFile::open(&weights)?.range(table_name(&*model.encoder))?;
+    let range = WeightFile::open(&weights)?.range(embeddings_name(&*model.encoder))?;
     let mut rows = open(&weights)?;
     rows.seek(SeekFrom::Start(range.start)).map_err(|error| Error::file(&weights, error))?;
     let append = || {
@@ -145,18 +138,18 @@ pub(super) fn append_table(file: &mut File, path: &Path, model: &Model, base: &P
         Ok(start)
     };
     let start = append().map_err(|error| Error::file(path, error))?;
-    write_tuned_rows(model.encoder.table(), file, start, path)
+    write_tuned_rows(model.encoder.word_embeddings(), file, start, path)
 }
 
 /// The table's tensor in a full model's file.
-fn table_name(encoder: &dyn Encoder) -> &'static str {
-    description(encoder).map_or(TABLE, Description::words)
+fn embeddings_name(encoder: &dyn Encoder) -> &'static str {
+    description(encoder).map_or(EMBEDDINGS, Description::words)
 }
 
 /// Writes the rows that training changed into a file whose rows begin at byte `start`.
-fn write_tuned_rows(table: &TokenTable, file: &File, start: u64, path: &Path) -> Result<()> {
-    for ids in table.tuned_ids().chunks(ROWS_AT_ONCE) {
-        let rows = Stored::tensor(&table.lookup(ids))?;
+fn write_tuned_rows(embeddings: &EmbeddingTable, file: &File, start: u64, path: &Path) -> Result<()> {
+    for ids in embeddings.tuned_ids().chunks(ROWS_AT_ONCE) {
+        let rows = Stored::tensor(&embeddings.lookup(ids))?;
         let length = rows.bytes().len() / ids.len();
         for (id, row) in ids.iter().zip(rows.bytes().chunks(length)) {
             file.write_all_at(row, start + *id as u64 * length as u64).map_err(|error| Error::file(path, error))?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::sentencepiece::SentencePiece;
+use crate::ml::files::{read, read_json};
 use crate::ml::{Error, Result};
 
 /// How a model cuts texts into tokens.
@@ -34,11 +35,8 @@ pub struct Ids {
 
 impl Tokenizer {
     /// Reads `tokenizer.json`.
-    ///
-    /// # Errors
-    /// Where the file is not one.
     pub(crate) fn read_transformer(path: &Path, lowercase: bool) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::file(path, error))?;
+        let bytes = read(path)?;
         let wrong = |error: tokenizers::Error| Error::model(path, error.to_string());
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(wrong)?;
         tokenizer.with_truncation(None).map_err(wrong)?.with_padding(None);
@@ -59,9 +57,6 @@ impl Tokenizer {
     }
 
     /// The same where the tokenizer's rules may not fit the text.
-    ///
-    /// # Errors
-    /// What the rules say.
     pub(crate) fn try_encode(&self, text: &str) -> std::result::Result<Ids, String> {
         match self {
             Self::SentencePiece(_) => Ok(self.encode(text)),
@@ -124,16 +119,12 @@ impl Prompts {
     const FILE: &str = "config_sentence_transformers.json";
 
     /// Of a model's folder; none where it tells none.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or its default is not among its prompts.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(Self::FILE);
         if !path.is_file() {
             return Ok(Self::default());
         }
-        let bytes = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;
-        let found: Self = serde_json::from_slice(&bytes).map_err(|error| Error::model(&path, error.to_string()))?;
+        let found: Self = read_json(&path)?;
         match &found.default_prompt_name {
             Some(name) if !found.prompts.contains_key(name) => {
                 Err(Error::model(&path, format!("default_prompt_name {name:?} is not among the prompts")))

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use tch::{CModule, Device, Kind, Tensor};
 
-use super::standalone::write_table;
+use super::standalone::write_embeddings;
 use super::{Encoder, Model};
 use crate::ml::{Error, Result};
 
@@ -18,34 +18,31 @@ use crate::ml::{Error, Result};
 /// is a delta of.
 ///
 /// The table goes through a file beside `path` that is gone in the end; it is never whole in memory.
-///
-/// # Errors
-/// Where a file cannot be read or written, or libtorch refuses.
 pub(crate) fn write_torchscript(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let rows = path.with_extension("rows");
-    write_table(&rows, model, base)?;
-    let table = mapped_table(&rows, model.encoder.table().size())?;
+    write_embeddings(&rows, model, base)?;
+    let embeddings = mapped_embeddings(&rows, model.encoder.word_embeddings().size())?;
     let encoder = model.encoder.shallow_clone();
     // What libtorch records belongs to a thread. One of its own ends with the recording, however that goes.
-    let recorded = std::thread::scope(|scope| scope.spawn(move || record(path, &*encoder, &table)).join());
+    let recorded = std::thread::scope(|scope| scope.spawn(move || record(path, &*encoder, &embeddings)).join());
     recorded.map_err(|_| Error::model(path, "libtorch could not record the model"))??;
     std::fs::remove_file(&rows).map_err(|error| Error::file(&rows, error))?;
     File::open(path).and_then(|file| file.sync_all()).map_err(|error| Error::file(path, error))
 }
 
 /// A file of float32 numbers as a matrix `(V, E)` that owns its mapping.
-fn mapped_table(path: &Path, (rows, columns): (i64, i64)) -> Result<Tensor> {
+fn mapped_embeddings(path: &Path, (rows, columns): (i64, i64)) -> Result<Tensor> {
     let name = path.to_str().ok_or_else(|| Error::model(path, "libtorch needs a path in UTF-8"))?;
     Ok(Tensor::f_from_file(name, false, rows * columns, (Kind::Float, Device::Cpu))?.f_reshape([rows, columns])?)
 }
 
-fn record(path: &Path, encoder: &dyn Encoder, table: &Tensor) -> Result<()> {
+fn record(path: &Path, encoder: &dyn Encoder, embeddings: &Tensor) -> Result<()> {
     let _guard = tch::no_grad_guard();
     // Any batch will do: nothing of its sizes is kept, and a test runs others.
     let inputs = [Tensor::from_slice(&[0_i64, 0, 0, 0, 0]), Tensor::from_slice(&[2_i64, 3])];
     let module = CModule::create_by_tracing("Encoder", "forward", &inputs, &mut |inputs| {
         let [ids, lengths] = inputs else { unreachable!("as many as were given") };
-        vec![encoder.forward_recordable(&table.index_select(0, ids), lengths)]
+        vec![encoder.forward_recordable(&embeddings.index_select(0, ids), lengths)]
     })?;
     Ok(module.save(path)?)
 }

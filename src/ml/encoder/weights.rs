@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
 use tch::{Kind, Tensor};
 
+use crate::ml::files::write_new;
 use crate::ml::memory::{self, MappedFloats, MappedMatrix};
 use crate::ml::{Error, Result};
 
@@ -40,16 +40,17 @@ impl WeightFile {
 
     /// A tensor of any type as it stands in the file.
     pub(crate) fn raw(&self, name: &str) -> Result<(&TensorInfo, &[u8])> {
-        let info = self.metadata.info(name);
-        let info = info.ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))?;
+        let info = self.find(name)?;
         Ok((info, self.bytes(info)))
     }
 
+    fn find(&self, name: &str) -> Result<&TensorInfo> {
+        let info = self.metadata.info(name);
+        info.ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))
+    }
+
     fn info(&self, name: &str, dtype: Dtype, dimensions: usize) -> Result<&TensorInfo> {
-        let info = self
-            .metadata
-            .info(name)
-            .ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))?;
+        let info = self.find(name)?;
         if info.dtype != dtype || info.shape.len() != dimensions {
             let found = format!("{:?} {:?}", info.dtype, info.shape);
             return Err(Error::model(&self.path, format!("the tensor {name:?} is {found}, not {dtype:?}")));
@@ -59,19 +60,22 @@ impl WeightFile {
 
     /// Where a tensor's bytes are in the file.
     pub(crate) fn range(&self, name: &str) -> Result<Range<u64>> {
-        let info = self.metadata.info(name);
-        let info = info.ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is missing")))?;
-        Ok((self.data + info.data_offsets.0) as u64..(self.data + info.data_offsets.1) as u64)
+        let span = self.span(self.find(name)?);
+        Ok(span.start as u64..span.end as u64)
+    }
+
+    fn span(&self, info: &TensorInfo) -> Range<usize> {
+        self.data + info.data_offsets.0..self.data + info.data_offsets.1
     }
 
     fn bytes(&self, info: &TensorInfo) -> &[u8] {
-        &self.map[self.data + info.data_offsets.0..self.data + info.data_offsets.1]
+        &self.map[self.span(info)]
     }
 
     /// A float32 tensor of the expected shape, copied into memory of its own.
     pub(crate) fn floats(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
         let info = self.info(name, Dtype::F32, shape.len())?;
-        let found: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
+        let found = shape_of(info);
         if found != shape {
             return Err(Error::model(&self.path, format!("the tensor {name:?} is {found:?}, not {shape:?}")));
         }
@@ -87,10 +91,13 @@ impl WeightFile {
     /// A float32 matrix, left where it is in the file.
     pub(crate) fn matrix(&self, name: &str) -> Result<MappedMatrix> {
         let info = self.info(name, Dtype::F32, 2)?;
-        let range = self.data + info.data_offsets.0..self.data + info.data_offsets.1;
-        MappedMatrix::new(Arc::clone(&self.map), range, info.shape[0] as i64, info.shape[1] as i64)
+        MappedMatrix::new(Arc::clone(&self.map), self.span(info), info.shape[0] as i64, info.shape[1] as i64)
             .ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is not aligned")))
     }
+}
+
+fn shape_of(info: &TensorInfo) -> Vec<i64> {
+    info.shape.iter().map(|&size| size as i64).collect()
 }
 
 /// A file's float32 tensors where they are in the file, and copies of its others.
@@ -100,12 +107,10 @@ pub(crate) fn map_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, Mapp
     let mapped = MappedFloats::open(name, file.map.len())?;
     let mut tensors = BTreeMap::new();
     for (name, info) in file.metadata.tensors() {
-        let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
         let tensor = match info.dtype {
             Dtype::I64 => Tensor::from_slice(&file.integers(&name)?),
             Dtype::F32 => {
-                let range = file.data + info.data_offsets.0..file.data + info.data_offsets.1;
-                let tensor = mapped.tensor(range, &shape);
+                let tensor = mapped.tensor(file.span(info), &shape_of(info));
                 tensor.ok_or_else(|| Error::model(path, format!("the tensor {name:?} is not aligned")))?
             }
             other => return Err(Error::model(path, format!("the tensor {name:?} is {other:?}, not F32"))),
@@ -170,17 +175,7 @@ impl View for &Stored {
 pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, Stored>) -> Result<()> {
     let bytes = safetensors::serialize(tensors, None)
         .map_err(|error| Error::model(path, format!("cannot be written: {error}")))?;
-    write_file(path, &bytes)
-}
-
-/// Writes a new file and sees it onto the disk.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || {
-        let mut file = File::create_new(path)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(|error| Error::file(path, error))
+    write_new(path, &bytes)
 }
 
 /// Writes float32 and int64 tensors to a new file.
@@ -201,10 +196,9 @@ pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let file = WeightFile::open(path)?;
     let mut tensors = BTreeMap::new();
     for (name, info) in file.metadata.tensors() {
-        let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
         let tensor = match info.dtype {
             Dtype::I64 => Tensor::from_slice(&file.integers(&name)?),
-            _ => file.floats(&name, &shape)?,
+            _ => file.floats(&name, &shape_of(info))?,
         };
         tensors.insert(name, tensor);
     }

@@ -4,16 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{Difference, Metric, difference};
 use super::calibration::{Calibration, Uncalibrated};
-use super::collapse::{Collapse, Spread};
+use super::collapse::{Collapse, EmbeddingStats};
 use super::movers::Movers;
 use super::verdict::{Axis, Verdicts, overall};
 use crate::ml::dataset::PairDataset;
 use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::train::{Aim, LossKind, TokenPair};
+use crate::ml::pairs::TokenPair;
+use crate::ml::target::ScoreTarget;
+use crate::ml::train::LossKind;
 
 /// The pairs that both models are asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Exam<'a> {
+pub struct EvalPairs<'a> {
     /// The job's table, and its name.
     pub table: (&'a str, &'a PairDataset),
     /// What its lowest score says, if somebody said so.
@@ -32,7 +34,7 @@ pub struct Exam<'a> {
 
 /// What one model says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct Predictions {
     /// The validation pairs' similarities on the measure of the loss.
     pub validation: Vec<f64>,
     /// The benchmark pairs' cosines.
@@ -40,7 +42,7 @@ pub struct Evidence {
     /// The general pairs' cosines.
     pub retention: Vec<f64>,
     /// How the vectors of the table's texts lie.
-    pub spread: Spread,
+    pub spread: EmbeddingStats,
 }
 
 /// What it comes to.
@@ -57,7 +59,7 @@ pub struct Assessment {
     /// Where there is no calibration, why.
     pub uncalibrated: Option<Uncalibrated>,
     /// How the vectors lie.
-    pub spread: Spreads,
+    pub spread: EmbeddingStatsChange,
 }
 
 /// One metric on each table.
@@ -73,19 +75,20 @@ pub struct Differences {
 
 /// How the vectors of the table's texts lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Spreads {
+#[schema(as = Spreads)]
+pub struct EmbeddingStatsChange {
     /// The base's.
-    pub before: Spread,
+    pub before: EmbeddingStats,
     /// The tuned model's.
-    pub after: Spread,
+    pub after: EmbeddingStats,
     /// How the tuned model has collapsed, if it has.
     pub collapsed: Option<Collapse>,
 }
 
-impl Exam<'_> {
+impl EvalPairs<'_> {
     /// Compares the base with the tuned model.
-    pub fn assess(&self, before: &Evidence, after: &Evidence) -> Assessment {
-        let aim = Aim::of(self.loss, self.lowest_means);
+    pub fn assess(&self, before: &Predictions, after: &Predictions) -> Assessment {
+        let target = ScoreTarget { measure: self.loss.measure(), lowest_means: self.lowest_means };
         let collapsed = after.spread.collapsed(&before.spread);
         let on = |metric, before: &[f64], after: &[f64], pairs: &[TokenPair]| {
             difference(metric, before, after, &scores(pairs), self.seed)
@@ -113,10 +116,10 @@ impl Exam<'_> {
                 benchmark: on_benchmark(Metric::Pearson).map(|(_, difference)| difference),
                 retention: on_retention(Metric::Pearson),
             },
-            movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1, aim),
+            movers: Movers::find(self.validation, &before.validation, &after.validation, self.table.1, target),
             uncalibrated: calibration.as_ref().err().copied(),
             calibration: calibration.ok(),
-            spread: Spreads { before: before.spread, after: after.spread, collapsed },
+            spread: EmbeddingStatsChange { before: before.spread, after: after.spread, collapsed },
         }
     }
 
@@ -140,8 +143,8 @@ mod tests {
     use crate::ml::dataset::{Pair, TableKind};
     use crate::ml::eval::{Doubt, Verdict};
 
-    const SPREAD: Spread =
-        Spread { texts: 80, pairs: 2000, cosine_mean: 0.2, cosine_std: 0.1, effective_rank: 40.0, clipped: 0 };
+    const SPREAD: EmbeddingStats =
+        EmbeddingStats { texts: 80, pairs: 2000, cosine_mean: 0.2, cosine_std: 0.1, effective_rank: 40.0, clipped: 0 };
 
     /// Forty pairs whose scores are given by the row.
     fn assessed(score: impl Fn(usize) -> f64, loss: LossKind, collapsed: bool) -> Assessment {
@@ -150,7 +153,7 @@ mod tests {
         let validation: Vec<TokenPair> = (2..42)
             .map(|row| TokenPair { left: vec![1], right: vec![2], negative: None, score: score(row), row })
             .collect();
-        let exam = Exam {
+        let asked = EvalPairs {
             table: ("mine", &table),
             lowest_means: None,
             validation: &validation,
@@ -163,9 +166,9 @@ mod tests {
         let jitter = |row: usize| (row * 7 % 11) as f64 / 1000.0;
         let base: Vec<f64> = (2..42).map(|row| 1.0 - score(row) + jitter(row)).collect();
         let tuned: Vec<f64> = (2..42).map(|row| score(row) + jitter(row)).collect();
-        let before = Evidence { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD };
-        let spread = Spread { effective_rank: if collapsed { 2.0 } else { 39.0 }, ..SPREAD };
-        exam.assess(&before, &Evidence { validation: tuned.clone(), benchmark: None, retention: tuned, spread })
+        let before = Predictions { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD };
+        let spread = EmbeddingStats { effective_rank: if collapsed { 2.0 } else { 39.0 }, ..SPREAD };
+        asked.assess(&before, &Predictions { validation: tuned.clone(), benchmark: None, retention: tuned, spread })
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::ml::similarity::Similarity;
 /// The precision of a cut that is to be trusted.
 pub const PRECISE: f64 = 0.9;
 /// Up to so many different scores, each but the lowest is a cut of its own.
-const MOST_CUTS: usize = 5;
+const MOST_GRADES: usize = 5;
 
 /// A curve from similarities to scores, and thresholds on it. `calibration.json` of a tuned model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -24,7 +24,8 @@ pub struct Calibration {
     /// `[similarity, score]`, both ascending: straight lines between, level beyond the ends.
     pub knots: Vec<[f64; 2]>,
     /// Where to cut, for each cut of the scores.
-    pub cuts: Vec<ScoreCut>,
+    #[serde(rename = "cuts")]
+    pub thresholds: Vec<ScoreThresholds>,
 }
 
 /// Why there is no calibration.
@@ -45,7 +46,8 @@ pub enum Uncalibrated {
 /// least near" and "the same" for graded ones. With more, only the middle between the lowest and the
 /// highest is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ScoreCut {
+#[schema(as = ScoreCut)]
+pub struct ScoreThresholds {
     /// The least score that counts as alike.
     pub score: f64,
     /// Pairs with at least that score.
@@ -107,8 +109,9 @@ impl Calibration {
         }
         let mut pairs: Vec<(f64, f64)> = similarities.iter().copied().zip(scores.iter().copied()).collect();
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut fitted = Self { pairs: pairs.len(), measure, knots: knots(&pairs), cuts: Vec::new() };
-        fitted.cuts = cut_scores(scores).into_iter().map(|score| fitted.cut(score, &pairs)).collect();
+        let mut fitted = Self { pairs: pairs.len(), measure, knots: knots(&pairs), thresholds: Vec::new() };
+        fitted.thresholds =
+            least_scores(scores).into_iter().map(|score| fitted.thresholds_from(score, &pairs)).collect();
         Ok(fitted)
     }
 
@@ -126,16 +129,16 @@ impl Calibration {
         }
     }
 
-    /// The cut that tells alike from not alike where one is needed: the one nearest to the middle of the scale,
+    /// What tells alike from not alike where one score is needed: the one nearest to the middle of the scale,
     /// of two the higher.
-    pub fn middle_cut(&self) -> Option<&ScoreCut> {
+    pub fn middle(&self) -> Option<&ScoreThresholds> {
         let (low, high) = (self.knots.first()?[1], self.knots.last()?[1]);
-        let far = |cut: &ScoreCut| (cut.score - f64::midpoint(low, high)).abs();
-        self.cuts.iter().rev().min_by(|a, b| far(a).total_cmp(&far(b)))
+        let far = |known: &ScoreThresholds| (known.score - f64::midpoint(low, high)).abs();
+        self.thresholds.iter().rev().min_by(|a, b| far(a).total_cmp(&far(b)))
     }
 
-    /// The thresholds of one cut, over pairs `(similarity, score)` sorted by similarity.
-    fn cut(&self, score: f64, pairs: &[(f64, f64)]) -> ScoreCut {
+    /// The thresholds that find pairs of at least a score, over pairs `(similarity, score)` sorted by similarity.
+    fn thresholds_from(&self, score: f64, pairs: &[(f64, f64)]) -> ScoreThresholds {
         let alike = pairs.iter().filter(|pair| pair.1 >= score).count();
         let (mut start, mut alike_below) = (0, 0);
         // From the lowest similarity up; pairs of one similarity are found together.
@@ -150,7 +153,7 @@ impl Calibration {
             alike_below += ties.iter().filter(|pair| pair.1 >= score).count();
         }
         let best = thresholds.iter().copied().reduce(|best, next| if next.f1 >= best.f1 { next } else { best });
-        ScoreCut {
+        ScoreThresholds {
             score,
             alike,
             best_f1: best.expect("there are pairs"),
@@ -182,13 +185,13 @@ fn knots(pairs: &[(f64, f64)]) -> Vec<[f64; 2]> {
     knots
 }
 
-/// The least score of each cut. See [`ScoreCut`].
-fn cut_scores(scores: &[f64]) -> Vec<f64> {
+/// The least scores that count as alike. See [`ScoreThresholds`].
+fn least_scores(scores: &[f64]) -> Vec<f64> {
     let mut distinct = scores.to_vec();
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
     match distinct.as_slice() {
-        [lowest, .., highest] if distinct.len() > MOST_CUTS => vec![f64::midpoint(*lowest, *highest)],
+        [lowest, .., highest] if distinct.len() > MOST_GRADES => vec![f64::midpoint(*lowest, *highest)],
         _ => distinct.split_off(1),
     }
 }
@@ -227,23 +230,23 @@ mod tests {
 
     #[test]
     fn labels_are_cut_between_and_few_grades_at_each() {
-        assert_eq!(cut_scores(&[1.0, 0.0, 1.0]), [1.0]);
-        assert_eq!(cut_scores(&[0.5, 1.0, 0.7, 0.5]), [0.7, 1.0]);
-        assert_eq!(cut_scores(&[0.0, 0.1, 0.2, 0.3, 0.4, 1.0]), [0.5]);
+        assert_eq!(least_scores(&[1.0, 0.0, 1.0]), [1.0]);
+        assert_eq!(least_scores(&[0.5, 1.0, 0.7, 0.5]), [0.7, 1.0]);
+        assert_eq!(least_scores(&[0.0, 0.1, 0.2, 0.3, 0.4, 1.0]), [0.5]);
     }
 
     #[test]
     fn thresholds_of_a_worked_example() {
         // Ten times: 0 and 1 alternate in the middle; two pairs tie at 0.6.
         let pairs = ten_times(&[(0.2, 0.0), (0.4, 1.0), (0.6, 0.0), (0.6, 1.0), (0.8, 1.0), (0.9, 1.0)]);
-        let cut = &fit(&pairs).unwrap().cuts[0];
-        assert_eq!((cut.score, cut.alike), (1.0, 40));
+        let found = &fit(&pairs).unwrap().thresholds[0];
+        assert_eq!((found.score, found.alike), (1.0, 40));
         // From 0.4 up 40 of 50 are alike and all are found: F1 8/9. From 0.8 up: precision 1, recall 1/2.
-        let best = cut.best_f1;
+        let best = found.best_f1;
         assert!((best.similarity - 0.3).abs() < 1e-12);
         assert_eq!((best.n, best.precision, best.recall), (50, 0.8, 1.0));
         assert!((best.f1 - 8.0 / 9.0).abs() < 1e-12);
-        let precise = cut.precise.unwrap();
+        let precise = found.precise.unwrap();
         assert!((precise.similarity - 0.7).abs() < 1e-12);
         assert_eq!((precise.n, precise.precision, precise.recall), (20, 1.0, 0.5));
         // From 0.4 to 0.6 the curve is level at 2/3; 0.7 is half of the way to 1 at 0.8.
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn where_no_similarity_is_precise_there_is_no_threshold() {
         let fitted = fit(&ten_times(&[(0.2, 1.0), (0.4, 0.0), (0.6, 1.0), (0.6, 0.0)])).unwrap();
-        assert_eq!(fitted.cuts[0].precise, None);
+        assert_eq!(fitted.thresholds[0].precise, None);
     }
 
     #[test]
@@ -276,11 +279,11 @@ mod tests {
                 prop_assert!(fitted.knots.windows(2).all(|two| two[0][0] < two[1][0] && two[0][1] <= two[1][1]));
                 let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
                 prop_assert!((mean(&|pair| fitted.score(pair.0)) - mean(&|pair| pair.1)).abs() < 1e-9);
-                for cut in &fitted.cuts {
+                for found in &fitted.thresholds {
                     let at_least = |threshold: &Threshold| {
                         pairs.iter().filter(|pair| pair.0 >= threshold.similarity).count() == threshold.n
                     };
-                    prop_assert!(at_least(&cut.best_f1) && cut.precise.as_ref().is_none_or(at_least));
+                    prop_assert!(at_least(&found.best_f1) && found.precise.as_ref().is_none_or(at_least));
                 }
             }
         }

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::bootstrap::below;
-use super::numbers;
 use crate::ml::encoder::{Encoder, encode_all};
 use crate::ml::similarity::COSINE_LIMIT;
+use crate::ml::vectors::numbers;
 
 /// Texts that are looked at, at most.
 const MOST_TEXTS: usize = 1000;
@@ -28,7 +28,8 @@ pub const LEAST_RANK: f64 = 0.25;
 
 /// How the vectors of texts that have nothing to do with each other lie.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Spread {
+#[schema(as = Spread)]
+pub struct EmbeddingStats {
     /// Different texts that were looked at.
     pub texts: usize,
     /// Random pairs of them; 0 where there is only one text, and then all that follows is 0 too.
@@ -57,9 +58,9 @@ pub enum Collapse {
     FewDirections,
 }
 
-/// The spread of texts' vectors. The seed draws the texts, where they are many, and the pairs; the same
+/// How texts' vectors lie. The seed draws the texts, where they are many, and the pairs; the same
 /// texts and seed give the same pairs, so that two encoders can be compared.
-pub fn spread(encoder: &dyn Encoder, texts: &[&[u32]], seed: u64) -> Spread {
+pub fn embedding_stats(encoder: &dyn Encoder, texts: &[&[u32]], seed: u64) -> EmbeddingStats {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut texts: Vec<&[u32]> = texts.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     // The first places of Fisher and Yates' shuffle.
@@ -69,23 +70,23 @@ pub fn spread(encoder: &dyn Encoder, texts: &[&[u32]], seed: u64) -> Spread {
         texts.swap(place, other);
     }
     texts.truncate(kept);
-    spread_of(&encode_all(encoder, &texts), &mut rng)
+    stats_of(&encode_all(encoder, &texts), &mut rng)
 }
 
-/// The spread of vectors of length 1, `(T, D)`.
-fn spread_of(vectors: &Tensor, rng: &mut ChaCha8Rng) -> Spread {
+/// The same of vectors of length 1, `(T, D)`.
+fn stats_of(vectors: &Tensor, rng: &mut ChaCha8Rng) -> EmbeddingStats {
     let vectors = vectors.to_kind(Kind::Double);
     let texts = vectors.size()[0] as usize;
     let (left, right): (Vec<i64>, Vec<i64>) =
         pairs(texts, rng).into_iter().map(|(left, right)| (left as i64, right as i64)).unzip();
     if left.is_empty() {
-        return Spread { texts, pairs: 0, cosine_mean: 0.0, cosine_std: 0.0, effective_rank: 0.0, clipped: 0 };
+        return EmbeddingStats { texts, pairs: 0, cosine_mean: 0.0, cosine_std: 0.0, effective_rank: 0.0, clipped: 0 };
     }
     let side = |places: &[i64]| vectors.index_select(0, &Tensor::from_slice(places));
-    let cosines = numbers(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, Kind::Double));
+    let cosines: Vec<f64> = numbers(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, Kind::Double));
     let mean = |of: &dyn Fn(f64) -> f64| cosines.iter().map(|cosine| of(*cosine)).sum::<f64>() / cosines.len() as f64;
     let cosine_mean = mean(&|cosine| cosine);
-    Spread {
+    EmbeddingStats {
         texts,
         pairs: cosines.len(),
         cosine_mean,
@@ -108,20 +109,20 @@ fn pairs(texts: usize, rng: &mut ChaCha8Rng) -> Vec<(usize, usize)> {
     (0..MOST_PAIRS).map(draw).collect()
 }
 
-/// See [`Spread::effective_rank`]; 0 for vectors that have no singular values, since they are not finite.
+/// See [`EmbeddingStats::effective_rank`]; 0 for vectors that have no singular values, since they are not finite.
 fn effective_rank(vectors: &Tensor) -> f64 {
     // Singular values are the roots of the eigenvalues of the smaller of both products.
     let transposed = vectors.transpose(0, 1);
     let wide = vectors.size()[0] < vectors.size()[1];
     let product = if wide { vectors.matmul(&transposed) } else { transposed.matmul(vectors) };
     let Ok(eigenvalues) = product.f_linalg_eigvalsh("L") else { return 0.0 };
-    let singular: Vec<f64> = numbers(&eigenvalues).iter().map(|value| value.max(0.0).sqrt()).collect();
+    let singular: Vec<f64> = numbers::<f64>(&eigenvalues).iter().map(|value| value.max(0.0).sqrt()).collect();
     let sum: f64 = singular.iter().sum();
     let shares = singular.iter().map(|value| value / sum).filter(|share| *share > 0.0);
     shares.map(|share| -share * share.ln()).sum::<f64>().exp()
 }
 
-impl Spread {
+impl EmbeddingStats {
     /// How the encoder has collapsed since `before`, if it has.
     ///
     /// Texts are alike when the mean cosine of random ones lies above 0.9 and the distance that is left,
@@ -146,9 +147,9 @@ impl Spread {
 mod tests {
     use super::*;
 
-    fn of(vectors: &Tensor) -> Spread {
+    fn of(vectors: &Tensor) -> EmbeddingStats {
         let lengths = vectors.square().sum_dim_intlist([1].as_slice(), true, Kind::Double).sqrt();
-        spread_of(&(vectors / lengths), &mut ChaCha8Rng::seed_from_u64(42))
+        stats_of(&(vectors / lengths), &mut ChaCha8Rng::seed_from_u64(42))
     }
 
     /// Texts that point each in its own direction: `(T, T)`.
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!(of(&apart(1)).pairs, 0);
         assert_eq!(of(&apart(5)).collapsed(&of(&apart(5))), None);
         let none = Tensor::zeros([0, 8], (Kind::Double, tch::Device::Cpu));
-        assert_eq!(spread_of(&none, &mut ChaCha8Rng::seed_from_u64(42)).texts, 0);
+        assert_eq!(stats_of(&none, &mut ChaCha8Rng::seed_from_u64(42)).texts, 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! worth it.
 
 mod assessment;
+pub mod baseline;
 mod bootstrap;
 mod calibration;
 mod collapse;
@@ -11,7 +12,6 @@ pub mod mining {
     pub use tables::mining::{Found, Mining, groups, mine_triplets as hard_negatives};
 }
 mod movers;
-pub mod need;
 mod retrieval;
 pub mod suggest;
 mod verdict;
@@ -19,10 +19,10 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-pub use assessment::{Assessment, Differences, Evidence, Exam, Spreads};
+pub use assessment::{Assessment, Differences, EmbeddingStatsChange, EvalPairs, Predictions};
 pub use bootstrap::{Difference, Metric, RESAMPLES, difference};
-pub use calibration::{Calibration, PRECISE, ScoreCut, Threshold, Uncalibrated};
-pub use collapse::{ALIKE, Collapse, LEAST_RANK, Spread, spread};
+pub use calibration::{Calibration, PRECISE, ScoreThresholds, Threshold, Uncalibrated};
+pub use collapse::{ALIKE, Collapse, EmbeddingStats, LEAST_RANK, embedding_stats};
 pub use correlation::{pearson, spearman};
 pub use movers::{MOST_MOVERS, Mover, Movers};
 pub use retrieval::{Retrieval, retrieval};
@@ -32,8 +32,10 @@ pub use verdict::{
 
 use crate::ml::dataset::{self, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Encoder, Model, encode_all};
+use crate::ml::pairs::TokenPair;
 use crate::ml::similarity::Similarity;
-use crate::ml::train::{Aim, TokenPair, angular_similarity, cosine};
+use crate::ml::target::ScoreTarget;
+use crate::ml::vectors::{angular_similarity, cosine, numbers};
 
 /// Shamisen's own sentence pairs, so that a fresh machine can tell whether general ability holds.
 const RETENTION_PAIRS: &[u8] = include_bytes!("retention_pairs.csv");
@@ -103,7 +105,7 @@ pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
 /// Rows as pairs with a score, so that every kind of table can be judged: a triplet is a pair of score 1
 /// and one of score 0; pairs that belong together are joined by as many that do not, each left text with
 /// the right text of a row further on.
-pub fn judged(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
+pub fn scored_pairs(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
     let pair = |row: &TokenPair, right: &[u32], score| TokenPair {
         left: row.left.clone(),
         right: right.to_vec(),
@@ -134,10 +136,6 @@ pub(crate) fn vectors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> (Tensor, Te
     (encode_all(encoder, &left), encode_all(encoder, &right))
 }
 
-fn numbers(tensor: &Tensor) -> Vec<f64> {
-    Vec::<f64>::try_from(tensor.to_kind(tch::Kind::Double)).expect("a one-dimensional tensor")
-}
-
 /// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Correlations {
@@ -148,20 +146,21 @@ pub struct Correlations {
 }
 
 /// Errors against what the scores ask for, and correlations with them, on validation pairs.
-pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], aim: Aim) -> Validation {
-    validate_each(encoder, pairs, aim).0
+pub fn validate(encoder: &dyn Encoder, pairs: &[TokenPair], target: ScoreTarget) -> Validation {
+    validate_each(encoder, pairs, target).0
 }
 
 /// The same, and each pair's similarity.
-pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], aim: Aim) -> (Validation, Vec<f64>) {
+pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], target: ScoreTarget) -> (Validation, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
-    let measure = aim.measure;
-    let similarities = numbers(&match measure {
+    let measure = target.measure;
+    let similarities: Vec<f64> = numbers(&match measure {
         Similarity::Angular => angular_similarity(&left, &right),
         Similarity::Cosine => cosine(&left, &right),
     });
     let mean = |of: &dyn Fn(f64, f64) -> f64| {
-        let each = similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, aim.similarity(pair.score)));
+        let each =
+            similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, target.similarity(pair.score)));
         each.sum::<f64>() / pairs.len() as f64
     };
     let Correlations { pearson, spearman } = correlations(&similarities, pairs);
@@ -187,7 +186,7 @@ pub fn benchmark(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> Benc
 /// The same, and each pair's cosine.
 pub fn benchmark_each(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> (Benchmark, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
-    let cosines = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
+    let cosines: Vec<f64> = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
     let Correlations { pearson, spearman } = correlations(&cosines, pairs);
     (Benchmark { name: name.to_owned(), pairs: pairs.len(), pearson, spearman }, cosines)
 }
@@ -207,12 +206,10 @@ pub fn heatmap(model: &Model, encoder: &dyn Encoder, titles: &[String]) -> Vec<V
     let ids = |text: &String| model.tokenize(text).ids;
     let ids: Vec<Vec<u32>> = titles.iter().map(ids).collect();
     let texts: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
-    let vectors = encode_all(encoder, &texts);
-    let rows: Vec<Vec<f32>> = Vec::try_from(&vectors).expect("a matrix");
-    each_with_each(&rows)
+    each_with_each(&Vec::<Vec<f32>>::try_from(&encode_all(encoder, &texts)).expect("a matrix"))
 }
 
-/// The cosine of each of `T` vectors with each: `(T, T)` in rows.
+/// The cosine of each vector with each: `(T, T)` in rows.
 pub fn each_with_each(vectors: &[impl AsRef<[f32]>]) -> Vec<Vec<f64>> {
     let with = |a: &[f32]| vectors.iter().map(|b| Similarity::Cosine.between(a, b.as_ref())).collect();
     vectors.iter().map(|a| with(a.as_ref())).collect()

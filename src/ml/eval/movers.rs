@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ml::dataset::{PairDataset, TableKind};
-use crate::ml::train::{Aim, TokenPair};
+use crate::ml::pairs::TokenPair;
+use crate::ml::target::ScoreTarget;
 
 /// How many pairs each list holds at most.
 pub const MOST_MOVERS: usize = 10;
@@ -44,9 +45,9 @@ pub struct Movers {
 impl Movers {
     /// The movers of validation pairs whose similarities were `before` and are `after`; their texts are
     /// found in the table by the row.
-    pub fn find(pairs: &[TokenPair], before: &[f64], after: &[f64], table: &PairDataset, aim: Aim) -> Self {
+    pub fn find(pairs: &[TokenPair], before: &[f64], after: &[f64], table: &PairDataset, target: ScoreTarget) -> Self {
         let error =
-            |similarities: &[f64], index: usize| (similarities[index] - aim.similarity(pairs[index].score)).abs();
+            |similarities: &[f64], index: usize| (similarities[index] - target.similarity(pairs[index].score)).abs();
         let nearer = |index| error(before, index) - error(after, index);
         let mover = |&index: &usize| {
             // A table's rows ascend.
@@ -65,7 +66,7 @@ impl Movers {
                 left: shortened(&known.left),
                 right: shortened(right),
                 score: pair.score,
-                wanted: Some(aim.similarity(pair.score)),
+                wanted: Some(target.similarity(pair.score)),
                 before: before[index],
                 after: after[index],
             })
@@ -114,7 +115,7 @@ mod tests {
             &before,
             &after,
             &PairDataset { columns: None, kind: TableKind::PairScore, pairs },
-            Aim::default(),
+            ScoreTarget::default(),
         );
         let rows = |movers: &[Mover]| movers.iter().map(|mover| mover.row).collect::<Vec<_>>();
         assert_eq!(rows(&movers.toward), [2, 8]);
@@ -132,7 +133,7 @@ mod tests {
         let token_pair = |row| TokenPair { left: vec![1], right: vec![2], negative: None, score: 0.5, row };
         let validation: Vec<TokenPair> = (1..31).map(token_pair).collect();
         let after: Vec<f64> = (1..31).map(|row| 0.5 + f64::from(row) / 100.0).collect();
-        let movers = Movers::find(&validation, &[0.5; 30], &after, &table, Aim::default());
+        let movers = Movers::find(&validation, &[0.5; 30], &after, &table, ScoreTarget::default());
         assert_eq!((movers.toward.len(), movers.away.len(), movers.worst.len()), (0, 10, 10));
         assert_eq!((movers.away[0].row, movers.away[9].row), (30, 21));
     }

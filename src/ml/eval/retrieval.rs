@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::ml::encoder::{Encoder, encode_all};
-use crate::ml::train::TokenPair;
+use crate::ml::pairs::TokenPair;
 
 /// A pair of at least this score belongs together: halfway between unrelated and the same on the angular
 /// scale, where unrelated is 0.5, lies 0.75; cosine 0.6 is 0.7.

@@ -1,6 +1,6 @@
 //! Which pairs to label next: those whose answer would teach a tuned model most.
 //!
-//! Three reasons, and each gets its share: pairs at the very cut between alike and not (uncertainty sampling, Lewis and
+//! Three reasons, and each gets its share: pairs at the very threshold between alike and not (uncertainty sampling, Lewis and
 //! Gale 1994), pairs about which base and tuned model differ most (query by committee, Seung et al. 1992), and
 //! neighbours that nobody has ever paired.
 
@@ -8,6 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use tch::Tensor;
+
+use crate::ml::similarity::cosine;
+use crate::ml::vectors::numbers;
 
 /// Texts that are compared with all others at once, so that memory stays bounded.
 const BLOCK: usize = 256;
@@ -55,7 +58,7 @@ pub struct Known<'a> {
     /// How many texts there are.
     pub texts: usize,
     /// The cosine at which the tuned model tells alike from not, where that is known.
-    pub cut: Option<f64>,
+    pub threshold: Option<f64>,
     /// Pairs that need no label, the smaller place first.
     pub labelled: &'a BTreeSet<(usize, usize)>,
 }
@@ -78,12 +81,12 @@ struct Best(Vec<Candidate>);
 impl Best {
     fn offer(&mut self, candidate: Candidate) {
         if self.0.len() == 2 * KEPT {
-            self.cut();
+            self.prune();
         }
         self.0.push(candidate);
     }
 
-    fn cut(&mut self) {
+    fn prune(&mut self) {
         // Of equal merit the first texts.
         self.0.sort_by(|a, b| b.merit.total_cmp(&a.merit).then((a.left, a.right).cmp(&(b.left, b.right))));
         self.0.truncate(KEPT);
@@ -102,7 +105,7 @@ pub fn suggest(known: &Known<'_>, limit: usize) -> Vec<Suggestion> {
     let mut best = [Best::default(), Best::default(), Best::default()];
     for start in (0..known.texts).step_by(BLOCK) {
         let size = BLOCK.min(known.texts - start);
-        let block = |of: &Tensor| numbers(&of.narrow(0, start as i64, size as i64).matmul(&of.tr()));
+        let block = |of: &Tensor| numbers::<f32>(&of.narrow(0, start as i64, size as i64).matmul(&of.tr()));
         let (now, before) = (block(&tuned), base.as_ref().map(block));
         for left in start..start + size {
             for right in left + 1..known.texts {
@@ -117,8 +120,8 @@ pub fn suggest(known: &Known<'_>, limit: usize) -> Vec<Suggestion> {
                     continue;
                 }
                 let candidate = |merit| Candidate { merit, left, right, similarity, base };
-                if let Some(cut) = known.cut {
-                    best[0].offer(candidate(-(similarity - cut).abs()));
+                if let Some(threshold) = known.threshold {
+                    best[0].offer(candidate(-(similarity - threshold).abs()));
                 }
                 if let (Some(base), Some((slope, start))) = (base, line) {
                     best[1].offer(candidate((similarity - (start + slope * base)).abs()));
@@ -127,7 +130,7 @@ pub fn suggest(known: &Known<'_>, limit: usize) -> Vec<Suggestion> {
             }
         }
     }
-    best.iter_mut().for_each(Best::cut);
+    best.iter_mut().for_each(Best::prune);
     choose(&best, &tuned, limit)
 }
 
@@ -136,8 +139,8 @@ fn choose(best: &[Best; 3], tuned: &Tensor, limit: usize) -> Vec<Suggestion> {
     let mut chosen: Vec<Suggestion> = Vec::new();
     let mut used: HashMap<usize, usize> = HashMap::new();
     let mut next = [0; 3];
-    let vector = |text: usize| Vec::<f32>::try_from(tuned.get(text as i64)).expect("a row of numbers");
-    let same = |a: usize, b: usize| a == b || dot(&vector(a), &vector(b)) >= SAME;
+    let vector = |text: usize| numbers::<f32>(&tuned.get(text as i64));
+    let same = |a: usize, b: usize| a == b || cosine(&vector(a), &vector(b)) >= SAME;
     while chosen.len() < limit && next.iter().zip(best).any(|(next, best)| *next < best.0.len()) {
         for (reason, why) in [Why::Undecided, Why::Disagreement, Why::UnknownNeighbour].into_iter().enumerate() {
             while let Some(candidate) = best[reason].0.get(next[reason]) {
@@ -176,7 +179,7 @@ fn line(tuned: &Tensor, base: &Tensor) -> (f64, f64) {
     let (left, right): (Vec<i64>, Vec<i64>) = pairs.filter(|(left, right)| left != right).unzip();
     let cosines = |of: &Tensor| {
         let side = |places: &[i64]| of.index_select(0, &Tensor::from_slice(places));
-        numbers(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, tch::Kind::Float))
+        numbers::<f32>(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, tch::Kind::Float))
     };
     let (x, y) = (cosines(base), cosines(tuned));
     let mean = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64;
@@ -194,14 +197,6 @@ fn rows(vectors: &[f32], texts: usize) -> Tensor {
     Tensor::from_slice(vectors).view([texts as i64, -1])
 }
 
-fn numbers(tensor: &Tensor) -> Vec<f32> {
-    Vec::<f32>::try_from(tensor.reshape([-1])).expect("a list of numbers")
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,7 +207,7 @@ mod tests {
     }
 
     fn of<'a>(tuned: &'a [f32], base: Option<&'a [f32]>, labelled: &'a BTreeSet<(usize, usize)>) -> Known<'a> {
-        Known { tuned, base, texts: tuned.len() / 2, cut: Some(0.5), labelled }
+        Known { tuned, base, texts: tuned.len() / 2, threshold: Some(0.5), labelled }
     }
 
     fn first(suggestions: &[Suggestion], why: Why) -> Option<(usize, usize)> {
@@ -221,7 +216,7 @@ mod tests {
 
     #[test]
     fn each_reason_names_its_best_pair_first() {
-        // Texts 0 and 2 are 60 degrees apart: the cut. 3 and 4 are near each other and strange to the rest. 5 was
+        // Texts 0 and 2 are 60 degrees apart: the threshold. 3 and 4 are near each other and strange to the rest. 5 was
         // beside 1 and was turned away.
         let tuned = at(&[0.0, 35.0, 60.0, 200.0, 212.0, 290.0]);
         let before = at(&[0.0, 35.0, 60.0, 200.0, 212.0, 36.0]);
@@ -266,10 +261,10 @@ mod tests {
     #[test]
     fn few_texts_give_few_suggestions_and_no_panic() {
         let labelled = BTreeSet::new();
-        let none = Known { tuned: &[], base: None, texts: 0, cut: None, labelled: &labelled };
+        let none = Known { tuned: &[], base: None, texts: 0, threshold: None, labelled: &labelled };
         assert_eq!(suggest(&none, 5), []);
         let two = at(&[0.0, 40.0]);
-        let found = suggest(&Known { cut: None, ..of(&two, Some(&two), &labelled) }, 5);
+        let found = suggest(&Known { threshold: None, ..of(&two, Some(&two), &labelled) }, 5);
         assert_eq!(found.len(), 1);
     }
 

@@ -12,7 +12,8 @@ use tch::Tensor;
 
 use super::early_stopping::Waiting;
 use super::{EpochRecord, TrainConfig, TrainData};
-use crate::ml::encoder::{read_tensors, write_new_file, write_tensors};
+use crate::ml::encoder::{read_tensors, write_tensors};
+use crate::ml::files::{complete_or_absent, json, read, write_new};
 use crate::ml::sha256::{Sha256Hex, sha256};
 use crate::ml::{Error, Result};
 
@@ -124,16 +125,16 @@ impl Checkpoint {
     /// # Errors
     /// Where the folder cannot be written; then it is not there.
     pub fn save(&self, folder: &Path, conditions: &Conditions) -> Result<String> {
-        crate::ml::encoder::complete_or_absent(folder, |draft| {
+        complete_or_absent(folder, |draft| {
             write_tensors(&draft.join(TENSORS), &self.tensors)?;
-            write_new_file(&draft.join(COUNTERS), &json(&self.counters))?;
+            write_new(&draft.join(COUNTERS), &json(&self.counters))?;
             let mut files = BTreeMap::new();
             for name in [TENSORS, COUNTERS] {
                 files.insert(name.to_owned(), sha256(&read(&draft.join(name))?));
             }
             let manifest = Manifest { format: FORMAT, step: self.counters.step, conditions: conditions.clone(), files };
             let manifest = json(&manifest);
-            write_new_file(&draft.join(MANIFEST), &manifest)?;
+            write_new(&draft.join(MANIFEST), &manifest)?;
             Ok(sha256(&manifest))
         })
     }
@@ -168,12 +169,4 @@ impl Checkpoint {
         let tensors = read_tensors(&folder.join(TENSORS))?;
         Ok((Self { counters, tensors }, manifest.conditions == *conditions))
     }
-}
-
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec_pretty(value).expect("plain structs become JSON")
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::file(path, error))
 }

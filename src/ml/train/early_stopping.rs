@@ -47,9 +47,9 @@ impl EarlyStopping {
             Monitor::ValSpearman => record.val_spearman.map(|spearman| -spearman),
             Monitor::ValMrr => record.val_mrr.map(|mrr| -mrr),
         };
-        let metric = metric.ok_or_else(|| Error::Config {
-            field: "early_stopping.monitor",
-            reason: "this cannot be measured on these validation rows: a correlation needs scores that differ, val_mrr two pairs that belong together; watch val_loss, or choose another split".to_owned(),
+        let metric = metric.ok_or_else(|| {
+            let reason = "this cannot be measured on these validation rows: a correlation needs scores that differ, val_mrr two pairs that belong together; watch val_loss, or choose another split";
+            Error::config("early_stopping.monitor", reason)
         })?;
         let best = self.waiting.best.is_none_or(|known| metric + self.config.min_delta < known);
         self.waiting = match best {

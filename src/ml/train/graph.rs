@@ -104,9 +104,6 @@ impl Part {
 
 /// The gradients of several parts, a thread for each. `loss` is given the parts' vectors and gives the slope
 /// by each. Two cores waste less on a half each than on one product together.
-///
-/// # Errors
-/// [`Error::Torch`] where a thread's computation failed.
 pub(super) fn side_by_side(
     encoder: &dyn Encoder,
     parts: Vec<Part>,

@@ -10,17 +10,13 @@ pub(super) struct LayerShares(Vec<Option<f64>>);
 
 impl LayerShares {
     /// Of a run with these settings on this encoder.
-    ///
-    /// # Errors
-    /// Where a setting names a layer that does not exist, contradicts another, does nothing, or leaves
-    /// nothing that learns.
     pub(super) fn new(encoder: &dyn Encoder, config: &TrainConfig) -> Result<Self> {
         let layers = encoder.layers();
         let count = layers.len();
-        let refuse = |field, reason: String| Err(Error::Config { field, reason });
+        let refuse = |field, reason: &str| Err(Error::config(field, reason));
         if let Some(name) = config.freeze.iter().find(|name| !layers.iter().any(|layer| *layer == **name)) {
             let reason = format!("this model has no layer {name:?}; its layers are {}", layers.join(", "));
-            return refuse("freeze", reason);
+            return refuse("freeze", &reason);
         }
         let top = config.last_layers.unwrap_or(count);
         if config.last_layers.is_some_and(|top| top >= count) {
@@ -28,26 +24,23 @@ impl LayerShares {
                 "must be below {count}, for this model has {count} layers: {}; leave it out to let all learn",
                 layers.join(", ")
             );
-            return refuse("last_layers", reason);
+            return refuse("last_layers", &reason);
         }
         let named = |layer: usize| config.freeze.iter().any(|name| layers[layer] == *name);
         if (0..count).all(named) {
-            return refuse("freeze", "leaves no layer that learns".to_owned());
+            return refuse("freeze", "leaves no layer that learns");
         }
         if let Some(both) = config.last_layers.and_then(|top| (count - top..count).find(|&layer| named(layer))) {
             let reason = format!("names {:?}, one of the top {top} layers, which last_layers lets learn", layers[both]);
-            return refuse("freeze", reason);
+            return refuse("freeze", &reason);
         }
 
         if config.head_only && (config.last_layers.is_some() || config.lora.is_some()) {
-            return refuse(
-                "head_only",
-                "has no meaning beside last_layers or lora, which say what else learns".to_owned(),
-            );
+            return refuse("head_only", "has no meaning beside last_layers or lora, which say what else learns");
         }
         let head = config.head_only.then(|| encoder.head_layer().unwrap_or(count - 1));
         if head.is_some_and(named) {
-            return refuse("freeze", "names the head, which alone is to learn".to_owned());
+            return refuse("freeze", "names the head, which alone is to learn");
         }
         let below_head = |layer: usize| head.is_some_and(|head| layer != head);
         let learns = |layer: usize| {
@@ -57,10 +50,10 @@ impl LayerShares {
         let shares: Vec<Option<f64>> = (0..count).map(|layer| learns(layer).then(|| share(layer))).collect();
         let meaningless = |where_not: &str| format!("has no meaning {where_not}; leave it out");
         if config.layer_decay < 1.0 && shares.iter().flatten().all(|&share| share == 1.0) {
-            return refuse("layer_decay", meaningless("where the top layer alone learns"));
+            return refuse("layer_decay", &meaningless("where the top layer alone learns"));
         }
         if config.clip_table != ClipTable::Shards && shares[0].is_none() {
-            return refuse("clip_table", meaningless("where the vocabulary's table does not learn"));
+            return refuse("clip_table", &meaningless("where the vocabulary's table does not learn"));
         }
         Ok(Self(shares))
     }
@@ -77,7 +70,7 @@ impl LayerShares {
     }
 
     /// The table's.
-    pub(super) fn of_table(&self) -> Option<f64> {
+    pub(super) fn of_embeddings(&self) -> Option<f64> {
         self.0[0]
     }
 }

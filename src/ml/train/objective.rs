@@ -4,14 +4,17 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
 
+use super::TrainData;
 use super::config::TrainConfig;
 use super::graph::{Part, add, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
-use super::{Aim, TokenPair, TrainData};
 use crate::ml::Result;
 use crate::ml::encoder::{Dropout, Encoder, encode_all, encode_features};
 use crate::ml::eval;
+use crate::ml::pairs::TokenPair;
+use crate::ml::target::ScoreTarget;
+use crate::ml::vectors::cosine;
 
 /// The loss of replayed rows reads their order alone: their scores may be on any scale.
 const REPLAY_LOSS: LossKind = LossKind::Cosent;
@@ -48,7 +51,7 @@ impl<'a> Batch<'a> {
 pub(super) struct Objective<'a> {
     config: &'a TrainConfig,
     loss: Loss,
-    aim: Aim,
+    target: ScoreTarget,
     contrast: Option<(Loss, f64)>,
     /// What a guide and self-distillation compare with.
     base: Option<VectorsOfTexts>,
@@ -90,7 +93,7 @@ impl<'a> Objective<'a> {
         let of_all = |compute: &dyn Fn(&[&[u32]]) -> Tensor| VectorsOfTexts::of(&[data.training, data.replay], compute);
         Self {
             loss: Loss::new(config.loss, config.scale, config.margin),
-            aim: Aim::of(config.loss, data.lowest_means),
+            target: ScoreTarget { measure: config.loss.measure(), lowest_means: data.lowest_means },
             contrast: config.contrast.map(|extra| (Loss::new(LossKind::Mnrl, Some(extra.scale), None), extra.weight)),
             base: needs_base.then(|| of_all(&|texts| encode_all(encoder, texts))),
             features: head_alone.then(|| of_all(&|texts| encode_features(encoder, texts))),
@@ -99,9 +102,6 @@ impl<'a> Objective<'a> {
     }
 
     /// The batch's loss, and the gradients by the leaves of it times `share`.
-    ///
-    /// # Errors
-    /// Where libtorch fails.
     pub(super) fn gradients(
         &self,
         encoder: &dyn Encoder,
@@ -174,7 +174,7 @@ impl<'a> Objective<'a> {
             loss += Loss::new(REPLAY_LOSS, None, None).compute(&columns);
         }
         if let (Some(weight), Some(base)) = (self.config.self_distillation, &self.base) {
-            let drift: Tensor = 1.0 - super::cosine(vectors, &base.rows(texts));
+            let drift: Tensor = 1.0 - cosine(vectors, &base.rows(texts));
             loss += drift.mean(Kind::Float) * weight;
         }
         loss
@@ -224,8 +224,8 @@ impl<'a> Objective<'a> {
     }
 
     /// Which similarities the scores ask for.
-    pub(super) fn aim(&self) -> Aim {
-        self.aim
+    pub(super) fn target(&self) -> ScoreTarget {
+        self.target
     }
 
     /// Whether the loss compares similarities with scores. Others read their order, or whether they are 0 or 1.
@@ -238,7 +238,7 @@ impl<'a> Objective<'a> {
         if !self.squares() {
             return scores(pairs);
         }
-        Tensor::from_slice(&pairs.iter().map(|pair| self.aim.similarity(pair.score) as f32).collect::<Vec<_>>())
+        Tensor::from_slice(&pairs.iter().map(|pair| self.target.similarity(pair.score) as f32).collect::<Vec<_>>())
     }
 
     /// The loss over all validation rows; in batches of the run's size where a batch's size is part of

@@ -99,6 +99,20 @@ pub enum SamplerKind {
     ByLength,
 }
 
+/// How rows are split: the last ones validate (`tail`), or those that the seed draws (`random`), or the same
+/// with rows that share a text on one side (`grouped`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitKind {
+    /// The last rows of the file validate, as with Keras' `validation_split`.
+    #[default]
+    Tail,
+    /// Rows drawn by the seed validate, each score in its share.
+    Random,
+    /// The same, and rows that share a text stay together.
+    Grouped,
+}
+
 /// What makes a step of gradients: `adam`, `adamw` (with decoupled weight decay) or `sgd` (with momentum).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -7,9 +7,8 @@ use super::config::TrainConfig;
 use super::loss::LossKind;
 use super::options::{
     ClipKind, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig, GeneralMetric,
-    Monitor, OptimizerKind, Schedule,
+    Monitor, OptimizerKind, Schedule, SplitKind,
 };
-use super::split::SplitKind;
 use crate::ml::dataset::{PairDataset, TableKind};
 
 /// A named set of settings: `recommended`, `tutorial` (to the letter), `gentle` (a quarter of the rate, a

@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tables::draws::{draw, shuffle};
 
-use super::TokenPair;
 use super::config::TrainConfig;
 use super::options::SamplerKind;
 use super::split::strata;
+use crate::ml::pairs::TokenPair;
 
 /// Batches whose rows are sorted by length together, so that like lengths meet and epochs still differ.
 const BATCHES_IN_A_POOL: usize = 64;
@@ -27,8 +27,8 @@ pub(super) fn batches(pairs: &[TokenPair], config: &TrainConfig, epoch: usize) -
     }
     let size = config.batch_size;
     match config.sampler {
-        SamplerKind::Plain => cut(&order, size),
-        SamplerKind::Balanced => cut(&balance(pairs, &order, &mut rng), size),
+        SamplerKind::Plain => chunks(&order, size),
+        SamplerKind::Balanced => chunks(&balance(pairs, &order, &mut rng), size),
         SamplerKind::NoDuplicates => {
             // The texts that are in most rows first, while every batch still has room.
             let mut rows_of: HashMap<&[u32], usize> = HashMap::new();
@@ -36,7 +36,7 @@ pub(super) fn batches(pairs: &[TokenPair], config: &TrainConfig, epoch: usize) -
                 *rows_of.entry(text).or_default() += 1;
             }
             order.sort_by_key(|&row| std::cmp::Reverse(pairs[row].texts().map(|text| rows_of[text]).max()));
-            let mut batches = spread(pairs, &order, size);
+            let mut batches = scatter(pairs, &order, size);
             shuffle(&mut batches, &mut rng);
             batches
         }
@@ -44,14 +44,14 @@ pub(super) fn batches(pairs: &[TokenPair], config: &TrainConfig, epoch: usize) -
             for pool in order.chunks_mut(size * BATCHES_IN_A_POOL) {
                 pool.sort_by_key(|&row| pairs[row].texts().map(<[u32]>::len).sum::<usize>());
             }
-            let mut batches = cut(&order, size);
+            let mut batches = chunks(&order, size);
             shuffle(&mut batches, &mut rng);
             batches
         }
     }
 }
 
-fn cut(order: &[usize], size: usize) -> Vec<Vec<usize>> {
+fn chunks(order: &[usize], size: usize) -> Vec<Vec<usize>> {
     order.chunks(size).map(<[usize]>::to_vec).collect()
 }
 
@@ -78,7 +78,7 @@ fn balance(pairs: &[TokenPair], order: &[usize], rng: &mut ChaCha8Rng) -> Vec<us
 
 /// Each row into the first batch that has room and none of its texts; what fits nowhere, since its text
 /// is in more rows than there are batches, into the first that has room.
-fn spread(pairs: &[TokenPair], order: &[usize], size: usize) -> Vec<Vec<usize>> {
+fn scatter(pairs: &[TokenPair], order: &[usize], size: usize) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = vec![Vec::new(); order.len().div_ceil(size)];
     // The first batch from a place on that has room, with paths made short as they are walked.
     let mut onward: Vec<usize> = (0..=batches.len()).collect();

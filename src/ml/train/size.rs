@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::TrainData;
 use super::config::TrainConfig;
 use super::layers::LayerShares;
 use super::optimizer::Lora;
-use super::{TokenPair, TrainData};
 use crate::ml::Result;
 use crate::ml::encoder::Encoder;
+use crate::ml::pairs::TokenPair;
 
 /// Bytes of a float32.
 const FLOAT: usize = 4;
@@ -35,10 +36,10 @@ pub fn stored_bytes(
         Some(lora) => Lora::new(encoder, lora, &shares)?.numbers(),
         None => numbers(&|name| shares.of(encoder.layer_of(name)).is_some()),
     };
-    let mut ids: BTreeSet<i64> = encoder.table().tuned_ids().into_iter().collect();
-    if shares.of_table().is_some() {
+    let mut ids: BTreeSet<i64> = encoder.word_embeddings().tuned_ids().into_iter().collect();
+    if shares.of_embeddings().is_some() {
         let texts = data.training.iter().chain(data.replay).flat_map(TokenPair::texts);
         ids.extend(texts.flatten().map(|&id| i64::from(id)));
     }
-    Ok(weights * FLOAT + ids.len() * (encoder.table().size().1 as usize * FLOAT + ID))
+    Ok(weights * FLOAT + ids.len() * (encoder.word_embeddings().size().1 as usize * FLOAT + ID))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tch::Tensor;
 
-use crate::ml::encoder::{Adapters, Encoder, TokenTable};
+use crate::ml::encoder::{Adapters, EmbeddingTable, Encoder};
 use crate::ml::{Error, Result};
 
 /// What a checkpoint calls a snapshot's parts.
@@ -21,7 +21,7 @@ pub(super) struct Snapshot {
     learnt: Vec<usize>,
     /// Where kernels learn through factors, what makes `variables` out of the base's.
     pub(super) adapters: Option<Adapters>,
-    table: TokenTable,
+    embeddings: EmbeddingTable,
 }
 
 impl Snapshot {
@@ -36,18 +36,18 @@ impl Snapshot {
             }
         }
         // An epoch's table is made anew, so a shallow clone of it stays as it is.
-        Self { epoch, variables, learnt, adapters, table: encoder.table().shallow_clone() }
+        Self { epoch, variables, learnt, adapters, embeddings: encoder.word_embeddings().shallow_clone() }
     }
 
     pub(super) fn shallow_clone(&self) -> Self {
         let variables = self.variables.iter().map(|(name, weights)| (name.clone(), weights.shallow_clone())).collect();
         let (learnt, adapters) = (self.learnt.clone(), self.adapters.clone());
-        Self { epoch: self.epoch, variables, learnt, adapters, table: self.table.shallow_clone() }
+        Self { epoch: self.epoch, variables, learnt, adapters, embeddings: self.embeddings.shallow_clone() }
     }
 
     pub(super) fn put_into(&self, encoder: &mut dyn Encoder) {
         encoder.set_variables(self.variables.iter().map(|(_, weights)| weights.shallow_clone()).collect());
-        encoder.set_table(self.table.shallow_clone());
+        encoder.set_word_embeddings(self.embeddings.shallow_clone());
     }
 
     /// Puts `base + part (self - base)` into the encoder.
@@ -64,9 +64,9 @@ impl Snapshot {
             }
         };
         encoder.set_variables(variables);
-        let ids = self.table.tuned_ids();
-        let rows = base.table.lookup(&ids).lerp(&self.table.lookup(&ids), part);
-        encoder.set_table(self.table.with_rows(&ids, rows));
+        let ids = self.embeddings.tuned_ids();
+        let rows = base.embeddings.lookup(&ids).lerp(&self.embeddings.lookup(&ids), part);
+        encoder.set_word_embeddings(self.embeddings.with_rows(&ids, rows));
         Ok(())
     }
 
@@ -85,8 +85,8 @@ impl Snapshot {
                 .collect(),
         };
         tensors = tensors.into_iter().map(|(name, tensor)| (format!("{KEPT}{name}"), tensor)).collect();
-        let ids = self.table.tuned_ids();
-        tensors.insert(ROWS.to_owned(), self.table.lookup(&ids));
+        let ids = self.embeddings.tuned_ids();
+        tensors.insert(ROWS.to_owned(), self.embeddings.lookup(&ids));
         tensors.insert(IDS.to_owned(), Tensor::from_slice(&ids));
         tensors
     }
@@ -121,8 +121,8 @@ impl Snapshot {
         let (Some(rows), Some(ids)) = (tensors.get(ROWS), tensors.get(IDS)) else {
             return Err(damaged("the table's rows are missing"));
         };
-        let table = base.table.with_rows(&Vec::<i64>::try_from(ids)?, rows.shallow_clone());
-        Ok(Self { epoch, variables, learnt, adapters, table })
+        let embeddings = base.embeddings.with_rows(&Vec::<i64>::try_from(ids)?, rows.shallow_clone());
+        Ok(Self { epoch, variables, learnt, adapters, embeddings })
     }
 }
 

@@ -7,26 +7,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde::{Deserialize, Serialize};
 use tables::draws::shuffle;
+
+use super::config::TrainConfig;
+use super::options::SplitKind;
 use tables::ties::tie;
 
-use super::{TokenPair, TrainConfig};
+use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
-
-/// How rows are split: the last ones validate (`tail`), or those that the seed draws (`random`), or the same
-/// with rows that share a text on one side (`grouped`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitKind {
-    /// The last rows of the file validate, as with Keras' `validation_split`.
-    #[default]
-    Tail,
-    /// Rows drawn by the seed validate, each score in its share.
-    Random,
-    /// The same, and rows that share a text stay together.
-    Grouped,
-}
 
 /// A table split in two. Rows keep the order of the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +48,8 @@ pub fn split(pairs: Vec<TokenPair>, config: &TrainConfig) -> Result<Split> {
         SplitKind::Grouped => grouped(&pairs, wanted, config.seed),
     };
     if validates.is_empty() || validates.len() == rows {
-        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows".to_owned();
-        return Err(Error::Config { field: "split", reason });
+        let reason = "leaves no rows to train on or none to validate with; choose \"random\", or add rows";
+        return Err(Error::config("split", reason));
     }
     let (mut training, mut validation) = (Vec::new(), Vec::new());
     for (row, pair) in pairs.into_iter().enumerate() {

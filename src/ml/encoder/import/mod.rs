@@ -5,29 +5,26 @@
 //! of its own, for what no check foresees.
 
 mod archive;
+mod files;
 mod modules;
-mod probe;
+mod self_check;
 mod tensors;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::files::{copy, copy_some, new_folder, read, read_json, write_json};
 use self::modules::{Class, Module};
 use self::tensors::Source;
-use super::folder::{self, CONFIG, Fingerprint, ModelCard, Parts, TRANSFORMER_TOKENIZER, WEIGHTS, complete_or_absent};
-use super::transformer::{Description, MODULES, PoolingMode, TransformerConfig};
-use super::weights::write_file;
+use super::card::{CONFIG, MODULES, ModelCard, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
+use super::folder::{Fingerprint, Parts};
+use super::transformer::{Description, PoolingMode, TransformerConfig};
+use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
 const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
-/// What a published folder's files may weigh, weights apart. The largest vocabularies take 40 MB.
-const MOST_BYTES: u64 = 128 << 20;
-
 /// Files beside the transformer that go along where they are there.
 const BESIDE: &[&str] = &[
     "tokenizer_config.json",
@@ -103,7 +100,7 @@ pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
 /// # Errors
 /// Where not.
 pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
-    let card = folder::read_card(folder)?;
+    let card = read_card(folder)?;
     if card != examine(folder, &card.name)? {
         let reason = "shamisen.json is not the card of these files; `shamisen model import FOLDER` makes another";
         return Err(Error::model(folder, reason));
@@ -114,14 +111,14 @@ pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
 /// Writes the draft's card.
 fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
     let card = examine(draft, name)?;
-    folder::write_card(draft, &card)?;
+    write_card(draft, &card)?;
     Ok(card)
 }
 
 /// Uses a folder's files as they will be used; the card that is theirs.
 fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
     let parts = Parts::read(folder)?;
-    probe::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
+    self_check::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
     Ok(ModelCard {
         name: name.to_owned(),
         fingerprint: Fingerprint::transformer(folder)?,
@@ -222,42 +219,4 @@ fn similarity(draft: &Path) -> Result<Option<String>> {
     }
     let other = file.similarity_fn_name.filter(|name| name != "cosine");
     Ok(other.map(|name| format!("It was made for the similarity {name:?}; Shamisen compares by the cosine.")))
-}
-
-/// Reads a file of bounded size.
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let io = |error| Error::file(path, error);
-    let file = File::open(path).map_err(io)?;
-    if !file.metadata().map_err(io)?.is_file() {
-        return Err(Error::model(path, "this is no file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Error::model(path, format!("the file is larger than {} MiB", MOST_BYTES >> 20)));
-    }
-    Ok(bytes)
-}
-
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
-}
-
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    write_file(path, format!("{value:#}\n").as_bytes())
-}
-
-fn new_folder(draft: &Path, name: &str) -> Result<PathBuf> {
-    let folder = draft.join(name);
-    std::fs::create_dir(&folder).map_err(|error| Error::file(&folder, error))?;
-    Ok(folder)
-}
-
-fn copy(folder: &Path, name: &str, target: &Path, new_name: &str) -> Result<()> {
-    write_file(&target.join(new_name), &read(&folder.join(name))?)
-}
-
-fn copy_some(folder: &Path, names: &[&str], target: &Path) -> Result<()> {
-    let mut present = names.iter().filter(|name| folder.join(name).is_file());
-    present.try_for_each(|name| copy(folder, name, target, name))
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read_json;
+use super::files::read_json;
 use super::tensors::is_plain;
-use crate::ml::encoder::transformer::{MODULES, PoolingMode};
+use crate::ml::encoder::card::MODULES;
+use crate::ml::encoder::transformer::{PoolingMode, module_list};
 use crate::ml::{Error, Result};
 
 /// The pooling's folder where the model that is made gets one.
@@ -68,9 +69,6 @@ struct Entry {
 }
 
 /// The modules of a published folder, the transformer first; `None` where it is a plain transformer.
-///
-/// # Errors
-/// Where a module is of a kind that is not supported, or its folder lies elsewhere.
 pub(super) fn published(folder: &Path) -> Result<Option<Vec<Module>>> {
     let file = folder.join(MODULES);
     if !file.is_file() {
@@ -110,13 +108,9 @@ pub(super) fn plain(folder: &Path) -> Vec<Module> {
     vec![module(Class::Transformer, ""), module(Class::Pooling, POOLING)]
 }
 
-/// `modules.json` of the model that is made, in the form of every version before 6.
+/// `modules.json` of the model that is made.
 pub(super) fn written(modules: &[Module]) -> Value {
-    let entry = |(place, module): (usize, &Module)| {
-        let class = format!("sentence_transformers.models.{}", module.class.name());
-        json!({"idx": place, "name": place.to_string(), "path": module.path, "type": class})
-    };
-    modules.iter().enumerate().map(entry).collect()
+    module_list(modules.iter().map(|module| (module.class.name(), module.path.as_str())))
 }
 
 /// The configuration of a pooling over vectors of `dimensions`.

@@ -12,7 +12,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
-use super::read_json;
+use super::files::read_json;
 use crate::ml::encoder::transformer::Description;
 use crate::ml::encoder::weights::WeightFile;
 use crate::ml::{Error, Result};
@@ -149,9 +149,6 @@ pub(super) fn write_base(source: &Source, description: &Description, folder: &Pa
 }
 
 /// Writes a module's tensors as they are called.
-///
-/// # Errors
-/// Where a tensor holds what is no number, or a file cannot be read or written.
 pub(super) fn write_module(source: &Source, target: &Path) -> Result<()> {
     let mut moves = Vec::new();
     for (name, file) in &source.tensors {

@@ -2,7 +2,7 @@
 //!
 //! Shapes: B texts, S tokens of the longest, h heads of d columns.
 
-use super::value::Value;
+use super::graph::Value;
 use crate::ml::encoder::transformer::Activation;
 
 /// Added to the product of a token with one that it does not see. Not minus infinity: where a token sees

@@ -6,9 +6,8 @@
 use tch::{Device, Kind, Tensor};
 
 use super::attention::{activate, attend, heads_of, visibility};
-use super::graph::Graph;
-use super::transformer::Places;
-use super::value::Value;
+use super::graph::{Graph, Value};
+use super::positions::Positions;
 use super::weights::Weights;
 use crate::ml::encoder::transformer::bert::{NORM, POSITIONS, RELATIVE, TOKEN_TYPES, bucket, names};
 use crate::ml::encoder::transformer::{Architecture, TransformerConfig};
@@ -19,11 +18,11 @@ pub(super) fn network<'g>(
     config: &TransformerConfig,
     weights: &Weights<'g>,
     words: Value<'g, f32>,
-    places: &Places<'g>,
+    positions: &Positions<'g>,
 ) -> Result<Value<'g, f32>, String> {
     graph.scope("embeddings");
     // Padding has position 0 too, which nobody looks at.
-    let position = (places.number - graph.scalar(1)).at_least(graph.scalar(0)) + graph.scalar(config.first_position);
+    let position = (positions.number - graph.scalar(1)).at_least(graph.scalar(0)) + graph.scalar(config.first_position);
     let mut x = words + weights.get(POSITIONS)?.gather(position, 0);
     if config.type_vocab_size > 0 {
         // All texts are of segment 0.
@@ -31,9 +30,9 @@ pub(super) fn network<'g>(
     }
     x = weights.layer_norm(x, NORM, config.layer_norm_eps)?;
 
-    let mut added = visibility(places.mask.cast::<bool>().unsqueeze(&[1])); // (B, 1, 1, S)
+    let mut added = visibility(positions.mask.cast::<bool>().unsqueeze(&[1])); // (B, 1, 1, S)
     if config.architecture == Architecture::MpNet {
-        added = added + relative_bias(graph, config, weights, places)?; // (B, h, S, S)
+        added = added + relative_bias(graph, config, weights, positions)?; // (B, h, S, S)
     }
     for number in 0..config.layers {
         graph.scope(&format!("layer.{number}"));
@@ -69,13 +68,13 @@ fn relative_bias<'g>(
     graph: &'g Graph,
     config: &TransformerConfig,
     weights: &Weights<'g>,
-    places: &Places<'g>,
+    positions: &Positions<'g>,
 ) -> Result<Value<'g, f32>, String> {
     let furthest = config.max_position_embeddings - 1;
     let by_distance = weights.rearranged(RELATIVE, |buckets| {
         let distances = Tensor::arange_start(-furthest, furthest + 1, (Kind::Int64, Device::Cpu));
         buckets.index_select(0, &bucket(&distances, config.relative_buckets))
     })?; // (2P - 1, h)
-    let distance = places.distance() + graph.scalar(furthest);
+    let distance = positions.distance() + graph.scalar(furthest);
     Ok(by_distance.gather(distance, 0).transpose(&[2, 0, 1]).unsqueeze(&[0]))
 }

@@ -24,19 +24,25 @@ const LARGEST_MESSAGE: u64 = (1 << 31) - 1;
 const EXTERNAL: i64 = 1;
 
 /// Writes the vocabulary's table behind what a file holds; the path is the file's.
-pub(super) type AppendTable<'a> = dyn Fn(&mut File, &Path) -> Result<()> + 'a;
+pub(super) type AppendEmbeddings<'a> = dyn Fn(&mut File, &Path) -> Result<()> + 'a;
 
 /// Writes a graph to the new file `path`, and where that is too large for one message, its weights to the
 /// new file `path` + `_data`.
-pub(super) fn write(path: &Path, graph: &Parts, model: &str, table: &AppendTable<'_>) -> Result<()> {
-    write_within(path, graph, model, table, LARGEST_MESSAGE)
+pub(super) fn write(path: &Path, graph: &Parts, model: &str, embeddings: &AppendEmbeddings<'_>) -> Result<()> {
+    write_within(path, graph, model, embeddings, LARGEST_MESSAGE)
 }
 
-fn write_within(path: &Path, graph: &Parts, model: &str, table: &AppendTable<'_>, largest: u64) -> Result<()> {
+fn write_within(
+    path: &Path,
+    graph: &Parts,
+    model: &str,
+    embeddings: &AppendEmbeddings<'_>,
+    largest: u64,
+) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let one_file = Layout::new(graph, model, None);
     if one_file.length() <= largest {
-        return one_file.write(path, graph, table);
+        return one_file.write(path, graph, embeddings);
     }
     let mut data = path.as_os_str().to_owned();
     data.push("_data");
@@ -45,10 +51,10 @@ fn write_within(path: &Path, graph: &Parts, model: &str, table: &AppendTable<'_>
     if two_files.length() > largest {
         return Err(Error::model(path, "the graph without its weights is larger than 2 GiB, which ONNX cannot hold"));
     }
-    two_files.write(path, graph, table)?;
+    two_files.write(path, graph, embeddings)?;
     let mut file = create(data)?;
     for initializer in graph.initializers.iter().filter(|initializer| initializer.is_weight()) {
-        initializer.append(&mut file, data, table)?;
+        initializer.append(&mut file, data, embeddings)?;
     }
     file.sync_all().map_err(|error| Error::file(data, error))
 }
@@ -101,14 +107,14 @@ impl Layout {
         self.head.as_bytes().len() as u64 + initializers
     }
 
-    fn write(&self, path: &Path, graph: &Parts, table: &AppendTable<'_>) -> Result<()> {
+    fn write(&self, path: &Path, graph: &Parts, embeddings: &AppendEmbeddings<'_>) -> Result<()> {
         let written = |error| Error::file(path, error);
         let mut file = create(path)?;
         file.write_all(self.head.as_bytes()).map_err(written)?;
         for (initializer, (message, inside)) in graph.initializers.iter().zip(&self.initializers) {
             file.write_all(message.as_bytes()).map_err(written)?;
             if *inside > 0 {
-                initializer.append(&mut file, path, table)?;
+                initializer.append(&mut file, path, embeddings)?;
             }
         }
         file.sync_all().map_err(written)
@@ -124,7 +130,7 @@ impl Initializer {
     fn length(&self) -> u64 {
         match &self.numbers {
             Numbers::Constant(bytes) => bytes.len() as u64,
-            Numbers::Weight(_) | Numbers::Table => self.shape.iter().product::<i64>() as u64 * 4,
+            Numbers::Weight(_) | Numbers::Embeddings => self.shape.iter().product::<i64>() as u64 * 4,
         }
     }
 
@@ -135,14 +141,14 @@ impl Initializer {
     }
 
     /// Writes the numbers behind what the file holds.
-    fn append(&self, file: &mut File, path: &Path, table: &AppendTable<'_>) -> Result<()> {
+    fn append(&self, file: &mut File, path: &Path, embeddings: &AppendEmbeddings<'_>) -> Result<()> {
         let before = file.stream_position().map_err(|error| Error::file(path, error))?;
         match &self.numbers {
             Numbers::Constant(bytes) => file.write_all(bytes).map_err(|error| Error::file(path, error))?,
             Numbers::Weight(tensor) => {
                 file.write_all(Stored::tensor(tensor)?.bytes()).map_err(|error| Error::file(path, error))?;
             }
-            Numbers::Table => table(file, path)?,
+            Numbers::Embeddings => embeddings(file, path)?,
         }
         let after = file.stream_position().map_err(|error| Error::file(path, error))?;
         if after - before != self.length() {
@@ -211,8 +217,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::ml::encoder::onnx_export::graph::Graph;
-    use crate::ml::encoder::onnx_export::value::Value;
+    use crate::ml::encoder::onnx_export::graph::{Graph, Value};
     use crate::ml::encoder::protobuf::{self, Value as Field};
 
     /// `(100, 2)`
@@ -225,7 +230,7 @@ mod tests {
         let graph = Graph::default();
         let ids: Value<'_, i64> = graph.input("ids", &[Size::Named("batch")]);
         let weight = Tensor::from_slice(&[1.0_f32, 2.0, 3.0, 4.0]).reshape([2, 2]).tr();
-        let rows = graph.table("table", (100, 2)).gather(ids + graph.scalar(1_i64), 0);
+        let rows = graph.embeddings("table", (100, 2)).gather(ids + graph.scalar(1_i64), 0);
         graph.output("out", rows.matmul(graph.weight("w", weight)).relu(), &[Size::Named("batch"), Size::Known(2)]);
         let path = folder.path().join("model.onnx");
         let append = |file: &mut File, path: &Path| file.write_all(&table()).map_err(|error| Error::file(path, error));

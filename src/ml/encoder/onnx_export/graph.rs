@@ -1,10 +1,9 @@
 //! A graph of ONNX operators while it grows.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 
 use tch::Tensor;
-
-use super::value::Value;
 
 /// Numbers that an ONNX tensor can hold.
 pub(super) trait Element: Copy {
@@ -81,7 +80,7 @@ pub(super) enum Numbers {
     /// A weight, float32, in any layout.
     Weight(Tensor),
     /// The vocabulary's table.
-    Table,
+    Embeddings,
 }
 
 /// An input or output of the graph.
@@ -96,6 +95,32 @@ pub(super) struct Port {
 pub(super) enum Size {
     Known(i64),
     Named(&'static str),
+}
+
+/// A tensor of a graph: given, or computed when the graph runs.
+pub(super) struct Value<'g, T> {
+    graph: &'g Graph,
+    /// Its place among the graph's names.
+    id: usize,
+    element: PhantomData<T>,
+}
+
+impl<T> Clone for Value<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Value<'_, T> {}
+
+impl<'g, T> Value<'g, T> {
+    pub(super) fn graph(self) -> &'g Graph {
+        self.graph
+    }
+
+    pub(super) fn id(self) -> usize {
+        self.id
+    }
 }
 
 impl Graph {
@@ -134,8 +159,8 @@ impl Graph {
     }
 
     /// The vocabulary's table `(V, E)`.
-    pub(super) fn table(&self, name: &str, (rows, columns): (i64, i64)) -> Value<'_, f32> {
-        self.initializer(name.to_owned(), vec![rows, columns], Numbers::Table)
+    pub(super) fn embeddings(&self, name: &str, (rows, columns): (i64, i64)) -> Value<'_, f32> {
+        self.initializer(name.to_owned(), vec![rows, columns], Numbers::Embeddings)
     }
 
     /// A number.
@@ -188,7 +213,7 @@ impl Graph {
     fn value<T>(&self, name: String) -> Value<'_, T> {
         let mut parts = self.0.borrow_mut();
         parts.names.push(name);
-        Value::new(self, parts.names.len() - 1)
+        Value { graph: self, id: parts.names.len() - 1, element: PhantomData }
     }
 
     fn name(&self, id: usize) -> String {

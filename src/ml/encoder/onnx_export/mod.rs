@@ -10,20 +10,21 @@ mod bert;
 mod file;
 mod graph;
 mod modernbert;
+mod ops;
+mod ports;
+mod positions;
 mod transformer;
 mod use_multilingual;
-mod value;
 mod weights;
 
 use std::any::Any;
 use std::fs::File;
 use std::path::Path;
 
-use graph::{Graph, Size};
-use value::Value;
+use graph::Graph;
 use weights::Weights;
 
-use super::standalone::append_table;
+use super::standalone::append_embeddings;
 use super::transformer::TransformerEncoder;
 use super::{Model, UseMultilingual};
 use crate::ml::{Error, Result};
@@ -32,9 +33,6 @@ use crate::ml::{Error, Result};
 /// of. A model of 2 GiB or more has its weights in a second file, `path` + `_data`.
 ///
 /// Of the weights one at a time is copied in memory; the table goes from file to file.
-///
-/// # Errors
-/// Where a file cannot be read or written.
 pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> {
     let graph = Graph::default();
     let weights = Weights::of(&*model.encoder, &graph);
@@ -47,30 +45,6 @@ pub(crate) fn write_onnx(path: &Path, model: &Model, base: &Path) -> Result<()> 
         Err("there is no ONNX graph for models of this kind".to_owned())
     };
     written.map_err(|reason| Error::model(path, reason))?;
-    let table = |file: &mut File, path: &Path| append_table(file, path, model, base);
-    file::write(path, &graph.into_parts(), &model.card.name, &table)
-}
-
-const BATCH: Size = Size::Named("batch");
-const SEQUENCE: Size = Size::Named("sequence");
-
-/// What the graph is given.
-struct Inputs<'g> {
-    /// `(B, S)`, 0 where there is no token: every vocabulary has a 0.
-    ids: Value<'g, i64>,
-    /// `(B, S)`, 1 where there is a token, else 0.
-    mask: Value<'g, i64>,
-}
-
-impl<'g> Inputs<'g> {
-    fn of(graph: &'g Graph) -> Self {
-        graph.scope("inputs");
-        let [ids, mask] = ["input_ids", "attention_mask"].map(|name| graph.input(name, &[BATCH, SEQUENCE]));
-        Self { ids: ids * mask, mask }
-    }
-}
-
-/// Declares the texts' vectors `(B, D)` as what the graph gives.
-fn give_sentence_embedding(graph: &Graph, vectors: Value<'_, f32>, dimensions: i64) {
-    graph.output("sentence_embedding", vectors, &[BATCH, Size::Known(dimensions)]);
+    let embeddings = |file: &mut File, path: &Path| append_embeddings(file, path, model, base);
+    file::write(path, &graph.into_parts(), &model.card.name, &embeddings)
 }

@@ -3,9 +3,8 @@
 //! Shapes as in [`super::attention`]; H columns, I intermediate columns.
 
 use super::attention::{activate, attend, heads_of, visibility};
-use super::graph::Graph;
-use super::transformer::Places;
-use super::value::Value;
+use super::graph::{Graph, Value};
+use super::positions::Positions;
 use super::weights::Weights;
 use crate::ml::encoder::transformer::{ModernBertLayerConfig, TransformerConfig};
 
@@ -26,7 +25,7 @@ pub(super) fn network<'g>(
     kinds: &[ModernBertLayerConfig],
     weights: &Weights<'g>,
     words: Value<'g, f32>,
-    places: &Places<'g>,
+    positions: &Positions<'g>,
 ) -> Result<Value<'g, f32>, String> {
     graph.scope("embeddings");
     let mut x = weights.layer_norm(words, "embeddings.norm", config.layer_norm_eps)?;
@@ -35,7 +34,7 @@ pub(super) fn network<'g>(
         let known = views.iter().position(|view| view.kind == *kind);
         let view = known.unwrap_or_else(|| {
             graph.scope(if kind.reach.is_some() { "local_attention" } else { "global_attention" });
-            views.push(View::new(graph, config, *kind, places));
+            views.push(View::new(graph, config, *kind, positions));
             views.len() - 1
         });
         graph.scope(&format!("layers.{number}"));
@@ -45,14 +44,19 @@ pub(super) fn network<'g>(
 }
 
 impl<'g> View<'g> {
-    fn new(graph: &'g Graph, config: &TransformerConfig, kind: ModernBertLayerConfig, places: &Places<'g>) -> Self {
+    fn new(
+        graph: &'g Graph,
+        config: &TransformerConfig,
+        kind: ModernBertLayerConfig,
+        positions: &Positions<'g>,
+    ) -> Self {
         let size = config.head_size();
         let speed = |pair: i64| kind.rope_theta.powf(-2.0 * pair as f64 / size as f64) as f32;
         let speeds: Vec<f32> = (0..size / 2).map(speed).collect();
-        let angles = places.column().cast::<f32>().unsqueeze(&[1]) * graph.vector(&speeds); // (S, d / 2)
-        let tokens = places.mask.cast::<bool>().unsqueeze(&[1]); // (B, 1, S)
+        let angles = positions.column().cast::<f32>().unsqueeze(&[1]) * graph.vector(&speeds); // (S, d / 2)
+        let tokens = positions.mask.cast::<bool>().unsqueeze(&[1]); // (B, 1, S)
         let seen = match kind.reach {
-            Some(reach) => places.distance().abs().less_or_equal(graph.scalar(reach)) & tokens, // (B, S, S)
+            Some(reach) => positions.distance().abs().less_or_equal(graph.scalar(reach)) & tokens, // (B, S, S)
             None => tokens,
         };
         Self { kind, cos: angles.cos(), sin: angles.sin(), added: visibility(seen) }

@@ -4,11 +4,10 @@
 //!
 //! [`UseMultilingual`]: crate::ml::encoder::UseMultilingual
 
-use super::graph::Graph;
-use super::value::Value;
+use super::graph::{Graph, Value};
+use super::ports::{Inputs, give_sentence_embedding};
 use super::weights::Weights;
-use super::{Inputs, give_sentence_embedding};
-use crate::ml::encoder::use_multilingual::{CNN, DNN, NGRAMS, SMALLEST_NORM, TABLE, UseMultilingualConfig};
+use crate::ml::encoder::use_multilingual::{CNN, DNN, EMBEDDINGS, NGRAMS, SMALLEST_NORM, UseMultilingualConfig};
 
 /// Adds the forward pass to an empty graph.
 pub(super) fn write_forward_pass(
@@ -18,7 +17,7 @@ pub(super) fn write_forward_pass(
 ) -> Result<(), String> {
     let Inputs { ids, mask } = Inputs::of(graph);
     let inside = mask.cast::<f32>().unsqueeze(&[-1]); // (B, S, 1)
-    let tokens = weights.table(TABLE).gather(ids, 0); // (B, S, E)
+    let tokens = weights.embeddings(EMBEDDINGS).gather(ids, 0); // (B, S, E)
 
     let mut joint = vec![tokens];
     for (n, left) in NGRAMS {

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::arrangement::{Arrangement, Group};
+use crate::ml::encoder::arrangement::{Arrangement, Group};
 use crate::ml::encoder::pass::Dropout;
 
 /// What is added to the products of queries and keys before the softmax, for a length L: `(h, L, L)` or

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::activation::Activation;
 use super::keys::Keys;
 
 /// The values of `model_type` that are supported.
@@ -9,18 +10,6 @@ const KINDS: [&str; 6] = ["bert", "roberta", "xlm-roberta", "distilbert", "mpnet
 
 /// MPNet tells this many kinds of distance apart, whatever its configuration says.
 const RELATIVE_BUCKETS: i64 = 32;
-
-/// A feed-forward layer's non-linearity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// x times the normal distribution's share below x (Hendrycks and Gimpel 2016).
-    Gelu,
-    /// The same by a hyperbolic tangent.
-    GeluTanh,
-    Relu,
-    /// x sigmoid(x)
-    Silu,
-}
 
 /// The architectures of the family of BERT, and ModernBERT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

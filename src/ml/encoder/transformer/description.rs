@@ -10,13 +10,12 @@ use super::config::{Architecture, TransformerConfig};
 use super::layer::Shape;
 use super::modules::{DenseActivation, ModuleConfig, Pooling};
 use super::{bert, modernbert};
-use crate::ml::encoder::folder::{CONFIG, WEIGHTS};
-use crate::ml::encoder::token_table::TokenTable;
+use crate::ml::encoder::card::{CONFIG, MODULES, WEIGHTS};
+use crate::ml::encoder::embedding_table::EmbeddingTable;
 use crate::ml::encoder::weights::WeightFile;
+use crate::ml::files::{read, read_json};
 use crate::ml::{Error, Result};
 
-/// The list of modules. A folder that has it holds a transformer.
-pub(crate) const MODULES: &str = "modules.json";
 const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
@@ -72,14 +71,11 @@ struct TokenizerFile {
 
 impl Description {
     /// Reads the folder's configuration files.
-    ///
-    /// # Errors
-    /// Where one is missing, or says something that is not supported.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let config = TransformerConfig::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
         let path = folder.join(MODULES);
-        let entries: Vec<Entry> = parse(&path)?;
+        let entries: Vec<Entry> = read_json(&path)?;
         let mut pooling = None;
         let mut modules = Vec::new();
         let mut columns = config.hidden_size;
@@ -180,19 +176,14 @@ impl Description {
         true
     }
 
-    /// `modules.json`, in the form that every version of sentence-transformers reads.
+    /// Its `modules.json`.
     pub(crate) fn module_list(&self) -> Value {
-        let entry = |(number, (class, path)): (usize, (&str, &str))| {
-            let class = format!("sentence_transformers.models.{class}");
-            json!({"idx": number, "name": number.to_string(), "path": path, "type": class})
-        };
         let modules = self.modules.iter().map(|module| match module {
             ModuleConfig::Dense { path, .. } => ("Dense", path.as_str()),
             ModuleConfig::LayerNorm { path, .. } => ("LayerNorm", path.as_str()),
             ModuleConfig::Normalize => ("Normalize", "Normalize"),
         });
-        let all = [("Transformer", ""), ("Pooling", "1_Pooling")].into_iter().chain(modules);
-        Value::Array(all.enumerate().map(entry).collect())
+        module_list([("Transformer", ""), ("Pooling", "1_Pooling")].into_iter().chain(modules))
     }
 
     /// The files that the model is made of, by their paths in its folder, sorted. What else may be there tells
@@ -208,10 +199,7 @@ impl Description {
 
     /// The table of words, left in its file, and every other tensor in the order of
     /// [`Description::shapes`].
-    ///
-    /// # Errors
-    /// Where a tensor is missing or is not what the configuration says.
-    pub(super) fn read_tensors(&self, folder: &Path) -> Result<(TokenTable, Vec<Tensor>)> {
+    pub(super) fn read_tensors(&self, folder: &Path) -> Result<(EmbeddingTable, Vec<Tensor>)> {
         let file = WeightFile::open(&folder.join(WEIGHTS))?;
         let words = file.matrix(self.words())?;
         if words.size() != (self.config.vocab_size, self.config.hidden_size) {
@@ -227,18 +215,19 @@ impl Description {
                 tensors.push(file.floats(&name, &shape)?);
             }
         }
-        Ok((TokenTable::new(words), tensors))
+        Ok((EmbeddingTable::new(words), tensors))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|error| Error::file(path, error))
-}
-
-fn parse<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
+/// `modules.json` of classes and their paths, in the form that every version of sentence-transformers reads.
+pub(crate) fn module_list<'a>(modules: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    let entry = |(number, (class, path)): (usize, (&str, &str))| {
+        let class = format!("sentence_transformers.models.{class}");
+        json!({"idx": number, "name": number.to_string(), "path": path, "type": class})
+    };
+    modules.enumerate().map(entry).collect()
 }
 
 fn parse_or_default<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    if path.is_file() { parse(path) } else { Ok(T::default()) }
+    if path.is_file() { read_json(path) } else { Ok(T::default()) }
 }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::config::Activation;
+use super::activation::Activation;
 
 /// Keys that say nothing of the vectors: where the file comes from, heads that an encoder has not, memory,
 /// how weights were drawn before training, how other models write texts.

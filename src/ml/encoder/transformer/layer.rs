@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::config::Activation;
+use super::activation::Activation;
 use super::packed::Packed;
 
 /// A layer's tensors in the order in which they are asked for.
@@ -103,26 +103,6 @@ impl LayerNorm {
 
     pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
         std::iter::once(&self.weight).chain(&self.bias)
-    }
-}
-
-impl Activation {
-    /// Of a tensor that nobody else reads: without a graph it is overwritten.
-    pub(super) fn of(self, mut x: Tensor) -> Tensor {
-        if x.requires_grad() {
-            return match self {
-                Self::Gelu => x.gelu("none"),
-                Self::GeluTanh => x.gelu("tanh"),
-                Self::Relu => x.relu(),
-                Self::Silu => x.silu(),
-            };
-        }
-        match self {
-            Self::Gelu => x.gelu_("none"),
-            Self::GeluTanh => x.gelu_("tanh"),
-            Self::Relu => x.relu_(),
-            Self::Silu => x.silu_(),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Shapes: B texts, N tokens of all texts together, H columns, D dimensions of a text's vector.
 
-mod arrangement;
+mod activation;
 mod attention;
 pub(super) mod bert;
 mod config;
@@ -20,15 +20,16 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-pub(crate) use arrangement::Arrangement;
-pub(crate) use config::{Activation, Architecture, ModernBertLayerConfig, TransformerConfig};
-pub(crate) use description::{Description, MODULES};
+pub(crate) use activation::Activation;
+pub(crate) use config::{Architecture, ModernBertLayerConfig, TransformerConfig};
+pub(crate) use description::{Description, module_list};
 pub use modules::PoolingMode;
-pub(crate) use modules::{DenseActivation, ModuleConfig, normalize};
+pub(crate) use modules::{DenseActivation, ModuleConfig};
 pub(super) use packed::Packed;
 
+use super::arrangement::{self, Arrangement};
+use super::embedding_table::EmbeddingTable;
 use super::pass::Pass;
-use super::token_table::TokenTable;
 use super::{Encoder, TokenCache};
 use crate::ml::Result;
 use attention::{ProbabilityDropout, attend, attend_recordable};
@@ -41,7 +42,7 @@ use modules::Module;
 #[derive(Debug)]
 pub(crate) struct TransformerEncoder {
     description: Description,
-    table: TokenTable,
+    embeddings: EmbeddingTable,
     network: Network,
     modules: Vec<Module>,
 }
@@ -70,7 +71,7 @@ impl Network {
 
 impl TransformerEncoder {
     /// Takes the tensors in the order of [`Description::shapes`].
-    fn assemble(description: Description, table: TokenTable, tensors: Vec<Tensor>) -> Self {
+    fn assemble(description: Description, embeddings: EmbeddingTable, tensors: Vec<Tensor>) -> Self {
         let mut tensors = tensors.into_iter();
         let tensors: &mut Tensors<'_> = &mut tensors;
         let config = &description.config;
@@ -79,13 +80,13 @@ impl TransformerEncoder {
             _ => Network::Bert(Bert::assemble(config, tensors)),
         };
         let modules = description.modules.iter().map(|module| module.take(tensors)).collect();
-        Self { description, table, network, modules }
+        Self { description, embeddings, network, modules }
     }
 
     /// Reads every tensor from the model's folder; the table of words stays in its file.
     pub(crate) fn load(description: Description, folder: &std::path::Path) -> Result<Self> {
-        let (table, tensors) = description.read_tensors(folder)?;
-        Ok(Self::assemble(description, table, tensors))
+        let (embeddings, tensors) = description.read_tensors(folder)?;
+        Ok(Self::assemble(description, embeddings, tensors))
     }
 
     /// What it is without its tensors.
@@ -146,15 +147,15 @@ impl Encoder for TransformerEncoder {
         self.description.max_tokens
     }
 
-    fn table(&self) -> &TokenTable {
-        &self.table
+    fn word_embeddings(&self) -> &EmbeddingTable {
+        &self.embeddings
     }
 
-    fn set_table(&mut self, table: TokenTable) {
-        self.table = table;
+    fn set_word_embeddings(&mut self, embeddings: EmbeddingTable) {
+        self.embeddings = embeddings;
     }
 
-    fn table_shards(&self) -> i64 {
+    fn embedding_shards(&self) -> i64 {
         1
     }
 
@@ -164,7 +165,7 @@ impl Encoder for TransformerEncoder {
     }
 
     fn set_variables(&mut self, tensors: Vec<Tensor>) {
-        *self = Self::assemble(self.description.clone(), self.table.shallow_clone(), tensors);
+        *self = Self::assemble(self.description.clone(), self.embeddings.shallow_clone(), tensors);
     }
 
     fn layers(&self) -> Vec<String> {
@@ -192,7 +193,7 @@ impl Encoder for TransformerEncoder {
             let kind = (tch::Kind::Float, tensors[0].device());
             // Modules with tensors there were none: the head's come last.
             tensors.extend([Tensor::eye(columns, kind), Tensor::zeros([columns], kind)]);
-            *self = Self::assemble(description, self.table.shallow_clone(), tensors);
+            *self = Self::assemble(description, self.embeddings.shallow_clone(), tensors);
         }
     }
 
@@ -254,21 +255,20 @@ impl Encoder for TransformerEncoder {
             let attend = |qkv: [&Tensor; 3], _| attend_recordable(qkv, self.config().heads, &added);
             x = self.layer(number, &x, &positions, &attend, None);
         }
-        let vectors = self.head(&self.description.pooling.forward(&x, lengths, &texts, &positions));
-        if self.normalizes() { vectors } else { normalize(&vectors) }
+        self.unit(self.head(&self.description.pooling.forward(&x, lengths, &texts, &positions)))
     }
 
-    fn freeze(&mut self, _tokens: &Arc<TokenCache>) {
+    fn prepare_inference(&mut self, _tokens: &Arc<TokenCache>) {
         self.network.linears_mut().into_iter().for_each(Linear::pack);
     }
 
-    fn frozen_bytes(&self) -> u64 {
+    fn inference_bytes(&self) -> u64 {
         self.network.linears().into_iter().map(Linear::packed_bytes).sum()
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {
         let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
-        let mut clone = Self::assemble(self.description.clone(), self.table.shallow_clone(), tensors);
+        let mut clone = Self::assemble(self.description.clone(), self.embeddings.shallow_clone(), tensors);
         clone.network.linears_mut().into_iter().zip(self.network.linears()).for_each(|(own, other)| own.share(other));
         Box::new(clone)
     }

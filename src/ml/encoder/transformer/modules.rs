@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::layer::{LayerNorm, Linear, Shape, Tensors};
+use crate::ml::vectors::normalize;
 
 /// How the vectors of a text's tokens become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,9 +65,6 @@ fn yes() -> bool {
 
 impl Pooling {
     /// Reads the file for a transformer with `columns` columns.
-    ///
-    /// # Errors
-    /// A sentence about what cannot be used.
     pub(super) fn parse(json: &[u8], columns: i64) -> Result<Self, String> {
         let file: PoolingFile = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if !file.include_prompt {
@@ -181,9 +179,6 @@ const SENTENCE: &str = "sentence_embedding";
 
 impl ModuleConfig {
     /// Reads `N_Dense/config.json` for vectors with `columns` columns.
-    ///
-    /// # Errors
-    /// A sentence about what cannot be used.
     pub(super) fn dense(path: &str, json: &[u8], columns: i64) -> Result<Self, String> {
         let file: DenseFile = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let other = |name: &Option<String>| name.as_ref().is_some_and(|name| name != SENTENCE);
@@ -214,9 +209,6 @@ impl ModuleConfig {
     }
 
     /// Reads `N_LayerNorm/config.json` for vectors with `columns` columns.
-    ///
-    /// # Errors
-    /// A sentence about what cannot be used.
     pub(super) fn layer_norm(path: &str, json: &[u8], columns: i64) -> Result<Self, String> {
         let file: LayerNormFile = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         if file.dimension != columns {
@@ -301,10 +293,4 @@ impl Module {
             Self::Normalize => Vec::new(),
         }
     }
-}
-
-/// Rows to length 1; a row of zeros stays.
-pub(crate) fn normalize(x: &Tensor) -> Tensor {
-    let length = x.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt();
-    x / length.clamp_min(1e-12)
 }

@@ -120,12 +120,12 @@ fn every_architecture_and_pooling_gives_the_vectors_of_sentence_transformers() {
             let batch = RaggedBatch::new(turned.iter().copied());
             let _guard = tch::no_grad_guard();
             let pass = Pass::new(&batch.lengths);
-            let mut together = rows(&encoder.forward_raw(&encoder.table().lookup(&batch.ids), &pass));
+            let mut together = rows(&encoder.forward_raw(&encoder.word_embeddings().lookup(&batch.ids), &pass));
             together.reverse();
             let apart = furthest(&together, &alone);
             assert!(apart < 2e-6, "{what}, in a batch: {apart}");
             let lengths = Tensor::from_slice(&batch.lengths);
-            let recordable = rows(&encoder.forward_recordable(&encoder.table().lookup(&batch.ids), &lengths));
+            let recordable = rows(&encoder.forward_recordable(&encoder.word_embeddings().lookup(&batch.ids), &lengths));
             let unit = rows(&encode(&encoder, &batch));
             assert!(furthest(&recordable, &unit) < 2e-6, "{what}, recordable");
         }
@@ -138,8 +138,8 @@ fn every_architecture_gives_the_gradients_of_transformers() {
     for case in &golden.cases {
         let variant = &case.variants[0];
         let encoder = encoder(case, variant);
-        let all: Vec<i64> = (0..encoder.table().size().0).collect();
-        let table = encoder.table().lookup(&all).set_requires_grad(true);
+        let all: Vec<i64> = (0..encoder.word_embeddings().size().0).collect();
+        let table = encoder.word_embeddings().lookup(&all).set_requires_grad(true);
         let mut leaves: BTreeMap<String, Tensor> =
             encoder.variables().into_iter().map(|(name, leaf)| (name, leaf.set_requires_grad(true))).collect();
         let words = case.tensors.keys().find(|name| name.contains("tok_emb") || name.contains("word_emb")).unwrap();

@@ -7,308 +7,82 @@
 //! Shapes: B texts, N tokens of all texts together, E = 512 table columns, H = 256 n-gram columns,
 //! D = 512 dimensions of a text's vector.
 
-mod frozen;
+mod batch_index;
+mod inference;
+mod network;
 mod token_cache;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
-use super::places::Places;
-use super::token_table::TokenTable;
+pub use network::UseMultilingualConfig;
+pub(super) use network::{CNN, DNN, NGRAMS, SMALLEST_NORM, shapes};
+pub use token_cache::TokenCache;
+
+use super::embedding_table::EmbeddingTable;
 use super::weights::WeightFile;
 use super::{Encoder, Pass, RaggedBatch};
 use crate::ml::Result;
-use frozen::Frozen;
-pub use token_cache::TokenCache;
+use batch_index::BatchIndex;
+use inference::InferenceCache;
+use network::{Network, NgramOrder};
 
 /// The table's tensor.
-pub(crate) const TABLE: &str = "EncoderDNN/EmbeddingLookup/embeddings";
-/// What the tensors' names begin with.
-pub(super) const CNN: &str = "EncoderDNN/CNN_layers";
-pub(super) const DNN: &str = "EncoderDNN/DNN";
-
-/// An n-gram layer's order, and how many of its n tokens stand left of the token that it is about.
-pub(crate) const NGRAMS: [(i64, i64); 3] = [(2, 0), (3, 1), (5, 2)];
-
-/// Keeps a vector of length zero from dividing by zero.
-pub(super) const SMALLEST_NORM: f64 = 1e-6;
-
-/// `config.json` of the model's folder. Every key is used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UseMultilingualConfig {
-    /// `use_multilingual`.
-    pub model_type: String,
-    /// Rows of the table, V.
-    pub vocab_size: i64,
-    /// Columns of the table, E.
-    pub embedding_size: i64,
-    /// Columns of an n-gram layer, H.
-    pub ngram_size: i64,
-    /// Columns of the residual network's first two layers.
-    pub hidden_size: i64,
-    /// Dimensions of a text's vector, D.
-    pub dimensions: i64,
-    /// Epsilon of every LayerNorm.
-    pub layer_norm_eps: f64,
-    /// Tokens of a text that are read, `<s>` and `</s>` included; the rest is cut.
-    pub max_seq_length: usize,
-    /// How many shards the published checkpoint keeps the table in: piece `i` is row `i / 17` of
-    /// shard `i % 17`. Keras clips each as a variable of its own.
-    pub table_shards: i64,
-}
-
-impl Default for UseMultilingualConfig {
-    /// The published model's sizes.
-    fn default() -> Self {
-        Self {
-            model_type: "use_multilingual".to_owned(),
-            vocab_size: 128_010,
-            embedding_size: 512,
-            ngram_size: 256,
-            hidden_size: 320,
-            dimensions: 512,
-            layer_norm_eps: 1e-12,
-            max_seq_length: 512,
-            table_shards: 17,
-        }
-    }
-}
-
-/// `kernel` (in, out) and `bias`.
-#[derive(Debug)]
-struct Dense {
-    kernel: Tensor,
-    bias: Tensor,
-}
-
-#[derive(Debug)]
-struct LayerNorm {
-    gamma: Tensor,
-    beta: Tensor,
-}
-
-/// `ngram_order_n`: a projection, then two convolutions over windows of n tokens.
-#[derive(Debug)]
-struct NgramOrder {
-    n: i64,
-    left: i64,
-    input_size_projection: Dense, // (E, H)
-    layer_norm: LayerNorm,        // (H,)
-    conv: Dense,                  // (n * H, H)
-    conv_1: Dense,                // (n * H, H)
-}
+pub(super) const EMBEDDINGS: &str = "EncoderDNN/EmbeddingLookup/embeddings";
 
 /// The encoder. See the module's documentation.
 #[derive(Debug)]
 pub struct UseMultilingual {
-    config: UseMultilingualConfig,
-    table: TokenTable,
-    ngram_orders: Vec<NgramOrder>,
-    layer_norm: LayerNorm,          // (E + 3H,)
-    dense: Dense,                   // (E + 3H, D)
-    residual_hidden_0: Tensor,      // (D, hidden)
-    residual_hidden_1: [Tensor; 2], // AdjustDepth/projection (D, hidden), dense (hidden, hidden)
-    residual_hidden_2: Tensor,      // (hidden, D)
-    residual_hidden_3: [Tensor; 2], // AdjustDepth/projection (hidden, D), dense (D, D)
+    embeddings: EmbeddingTable,
+    network: Network,
     /// For inference, while the weights do not change.
-    frozen: Option<Frozen>,
-}
-
-/// Every tensor but the table, with its shape, in the order of the forward pass.
-pub(crate) fn shapes(config: &UseMultilingualConfig) -> Vec<(String, Vec<i64>)> {
-    let UseMultilingualConfig { embedding_size, ngram_size, hidden_size, dimensions, .. } = *config;
-    let mut shapes = Vec::new();
-    for (n, _) in NGRAMS {
-        let order = format!("{CNN}/ngram_order_{n}");
-        shapes.extend([
-            (format!("{order}/input_size_projection/dense/kernel"), vec![embedding_size, ngram_size]),
-            (format!("{order}/input_size_projection/dense/bias"), vec![ngram_size]),
-            (format!("{order}/LayerNorm/gamma"), vec![ngram_size]),
-            (format!("{order}/LayerNorm/beta"), vec![ngram_size]),
-        ]);
-        for conv in ["Conv", "Conv_1"] {
-            shapes.push((format!("{order}/Ngram-{n}-{conv}/weights"), vec![n * ngram_size, ngram_size]));
-            shapes.push((format!("{order}/Ngram-{n}-{conv}/bias"), vec![1, ngram_size]));
-        }
-    }
-    let joint = embedding_size + 3 * ngram_size;
-    shapes.extend([
-        (format!("{CNN}/LayerNorm/gamma"), vec![joint]),
-        (format!("{CNN}/LayerNorm/beta"), vec![joint]),
-        (format!("{CNN}/dense/kernel"), vec![joint, dimensions]),
-        (format!("{CNN}/dense/bias"), vec![dimensions]),
-        (format!("{DNN}/ResidualHidden_0/dense/kernel"), vec![dimensions, hidden_size]),
-        (format!("{DNN}/ResidualHidden_1/AdjustDepth/projection/kernel"), vec![dimensions, hidden_size]),
-        (format!("{DNN}/ResidualHidden_1/dense/kernel"), vec![hidden_size, hidden_size]),
-        (format!("{DNN}/ResidualHidden_2/dense/kernel"), vec![hidden_size, dimensions]),
-        (format!("{DNN}/ResidualHidden_3/AdjustDepth/projection/kernel"), vec![hidden_size, dimensions]),
-        (format!("{DNN}/ResidualHidden_3/dense/kernel"), vec![dimensions, dimensions]),
-    ]);
-    shapes
+    inference: Option<InferenceCache>,
 }
 
 impl UseMultilingual {
-    /// Its sizes.
     pub(super) fn config(&self) -> &UseMultilingualConfig {
-        &self.config
+        &self.network.config
     }
 
     /// Reads every tensor but the table from `file`.
-    pub(crate) fn load(config: UseMultilingualConfig, table: TokenTable, file: &WeightFile) -> Result<Self> {
-        let mut tensors = Vec::new();
-        for (name, shape) in shapes(&config) {
-            tensors.push(file.floats(&name, &shape)?);
-        }
-        Ok(Self::assemble(config, table, tensors))
+    pub(super) fn load(config: UseMultilingualConfig, embeddings: EmbeddingTable, file: &WeightFile) -> Result<Self> {
+        let tensors: Result<Vec<Tensor>> =
+            shapes(&config).iter().map(|(name, shape)| file.floats(name, shape)).collect();
+        Ok(Self { embeddings, network: Network::assemble(config, tensors?), inference: None })
     }
-
-    /// Takes the tensors in the order of [`shapes`].
-    fn assemble(config: UseMultilingualConfig, table: TokenTable, tensors: Vec<Tensor>) -> Self {
-        let mut tensors = tensors.into_iter();
-        let mut next = || tensors.next().expect("shapes() names every tensor");
-        let ngram_orders = NGRAMS
-            .map(|(n, left)| NgramOrder {
-                n,
-                left,
-                input_size_projection: Dense { kernel: next(), bias: next() },
-                layer_norm: LayerNorm { gamma: next(), beta: next() },
-                conv: Dense { kernel: next(), bias: next() },
-                conv_1: Dense { kernel: next(), bias: next() },
-            })
-            .into();
-        Self {
-            config,
-            table,
-            ngram_orders,
-            layer_norm: LayerNorm { gamma: next(), beta: next() },
-            dense: Dense { kernel: next(), bias: next() },
-            residual_hidden_0: next(),
-            residual_hidden_1: [next(), next()],
-            residual_hidden_2: next(),
-            residual_hidden_3: [next(), next()],
-            frozen: None,
-        }
-    }
-
-    fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors = Vec::new();
-        for order in &self.ngram_orders {
-            tensors.extend([&order.input_size_projection.kernel, &order.input_size_projection.bias]);
-            tensors.extend([&order.layer_norm.gamma, &order.layer_norm.beta]);
-            tensors.extend([&order.conv.kernel, &order.conv.bias, &order.conv_1.kernel, &order.conv_1.bias]);
-        }
-        tensors.extend([&self.layer_norm.gamma, &self.layer_norm.beta, &self.dense.kernel, &self.dense.bias]);
-        tensors.push(&self.residual_hidden_0);
-        tensors.extend(&self.residual_hidden_1);
-        tensors.push(&self.residual_hidden_2);
-        tensors.extend(&self.residual_hidden_3);
-        tensors
-    }
-
-    fn layer_norm(&self, x: &Tensor, layer: &LayerNorm) -> Tensor {
-        let size = layer.gamma.size();
-        x.layer_norm(size, Some(&layer.gamma), Some(&layer.beta), self.config.layer_norm_eps, false)
-    }
-
-    /// Each n-gram layer's n, and how many of the n tokens stand left of the token that it is about.
-    fn windows(&self) -> Vec<(i64, i64)> {
-        self.ngram_orders.iter().map(|order| (order.n, order.left)).collect()
-    }
-
-    /// What an n-gram layer begins with: `(N, E)` to `(N, H)`.
-    fn project_tokens(&self, order: &NgramOrder, tokens: &Tensor) -> Tensor {
-        let Dense { kernel, bias } = &order.input_size_projection;
-        self.layer_norm(&bias.addmm(tokens, kernel), &order.layer_norm)
-    }
-
-    /// One n-gram layer over all texts at once: `(N, E)` to `(N, H)`.
-    fn ngram_order(&self, order: &NgramOrder, tokens: &Tensor, neighbours: &Tensor) -> Tensor {
-        let x = self.project_tokens(order, tokens); // (N, H)
-        let conv = |x: &Tensor, conv: &Dense| {
-            let windows = window(x, neighbours, order.n); // (N, n * H)
-            conv.bias.addmm(&windows, &conv.kernel).relu() + x // (N, H)
-        };
-        conv(&conv(&x, &order.conv), &order.conv_1)
-    }
-
-    /// The layers over tokens: `(N, E)` to `(B, D)`. Of sizes only columns are read, which are the model's:
-    /// the pass can be recorded for any batch.
-    fn sums(&self, tokens: &Tensor, places: &Places) -> Tensor {
-        let mut joint = vec![tokens.shallow_clone()];
-        for (order, neighbours) in self.ngram_orders.iter().zip(&places.neighbours) {
-            joint.push(self.ngram_order(order, tokens, neighbours));
-        }
-        let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
-
-        self.project_sums(&sum_over_texts(&f, places), &places.lengths)
-    }
-
-    /// The texts' summed tokens `(B, E + 3H)` and lengths `(B, 1)` to `(B, D)`.
-    ///
-    /// The checkpoint projects each token, then sums. A projection is linear, so the sum may come first: B rows are
-    /// projected and not N. Its bias is then added once for each token.
-    fn project_sums(&self, sums: &Tensor, lengths: &Tensor) -> Tensor {
-        (sums.matmul(&self.dense.kernel) + lengths * &self.dense.bias) / lengths.sqrt()
-    }
-
-    /// The residual network over the texts' sums: `(B, D)` to `(B, D)`, of length 1.
-    fn residual(&self, m: &Tensor) -> Tensor {
-        let y0 = m.matmul(&self.residual_hidden_0).relu(); // (B, hidden)
-        let [projection, dense] = &self.residual_hidden_1;
-        let y1 = (m.matmul(projection) + y0.matmul(dense)).relu(); // (B, hidden)
-        let y2 = y1.matmul(&self.residual_hidden_2).relu(); // (B, D)
-        let [projection, dense] = &self.residual_hidden_3;
-        let z = (y1.matmul(projection) + y2.matmul(dense)).tanh(); // (B, D)
-        let norm = z.square().sum_dim_intlist([1].as_slice(), true, Kind::Float).sqrt();
-        z / norm.clamp_min(SMALLEST_NORM)
-    }
-}
-
-/// The n rows of each token's window side by side: `(N, H)` to `(N, n * H)`. A place outside the text is
-/// N: there stands a row of zeros.
-fn window(x: &Tensor, neighbours: &Tensor, n: i64) -> Tensor {
-    let columns = x.size()[1];
-    x.constant_pad_nd([0, 0, 0, 1]).index_select(0, neighbours).reshape([-1, n * columns])
-}
-
-/// The sum of each text's rows: `(N, F)` to `(B, F)`.
-fn sum_over_texts(x: &Tensor, places: &Places) -> Tensor {
-    let sums = places.lengths.zeros_like().expand([-1, x.size()[1]], false); // (B, F)
-    sums.index_add(0, &places.texts, x)
 }
 
 impl Encoder for UseMultilingual {
     fn dimensions(&self) -> i64 {
-        self.config.dimensions
+        self.network.config.dimensions
     }
 
     fn max_tokens(&self) -> usize {
-        self.config.max_seq_length
+        self.network.config.max_seq_length
     }
 
-    fn table(&self) -> &TokenTable {
-        &self.table
+    fn word_embeddings(&self) -> &EmbeddingTable {
+        &self.embeddings
     }
 
-    fn set_table(&mut self, table: TokenTable) {
-        self.table = table;
-        self.frozen = None;
+    fn set_word_embeddings(&mut self, embeddings: EmbeddingTable) {
+        self.embeddings = embeddings;
+        self.inference = None;
     }
 
-    fn table_shards(&self) -> i64 {
-        self.config.table_shards
+    fn embedding_shards(&self) -> i64 {
+        self.network.config.table_shards
     }
 
     fn variables(&self) -> Vec<(String, Tensor)> {
-        let names = shapes(&self.config).into_iter().map(|(name, _)| name);
-        names.zip(self.tensors()).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+        let names = shapes(&self.network.config).into_iter().map(|(name, _)| name);
+        names.zip(self.network.tensors()).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
     }
 
     fn set_variables(&mut self, tensors: Vec<Tensor>) {
-        *self = Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors);
+        self.network = Network::assemble(self.network.config.clone(), tensors);
+        self.inference = None;
     }
 
     fn layers(&self) -> Vec<String> {
@@ -329,21 +103,22 @@ impl Encoder for UseMultilingual {
         true
     }
 
-    fn freeze(&mut self, tokens: &Arc<TokenCache>) {
+    fn prepare_inference(&mut self, tokens: &Arc<TokenCache>) {
         // What is kept of tokens is kept in this machine's memory.
-        self.frozen = (self.dense.kernel.device() == Device::Cpu).then(|| Frozen::new(self, tokens));
+        self.inference =
+            (self.network.dense.kernel.device() == Device::Cpu).then(|| InferenceCache::new(&self.network, tokens));
     }
 
-    fn frozen_bytes(&self) -> u64 {
+    fn inference_bytes(&self) -> u64 {
         // Of each n-gram layer the second convolution once more, turned.
         let turned = |order: &NgramOrder| order.conv_1.kernel.numel() as u64 * 4;
-        self.frozen.as_ref().map_or(0, |_| self.ngram_orders.iter().map(turned).sum())
+        self.inference.as_ref().map_or(0, |_| self.network.ngram_orders.iter().map(turned).sum())
     }
 
     fn infer(&self, batch: &RaggedBatch) -> Tensor {
-        match &self.frozen {
-            Some(frozen) => self.residual(&frozen.features(self, batch)),
-            None => self.forward_raw(&self.table.lookup(&batch.ids), &Pass::new(&batch.lengths)),
+        match &self.inference {
+            Some(cache) => self.network.residual(&cache.features(&self.network, &self.embeddings, batch)),
+            None => self.forward_raw(&self.embeddings.lookup(&batch.ids), &Pass::new(&batch.lengths)),
         }
     }
 
@@ -352,11 +127,11 @@ impl Encoder for UseMultilingual {
     }
 
     fn features(&self, tokens: &Tensor, pass: &Pass) -> Tensor {
-        self.sums(tokens, &Places::known(&pass.lengths, &self.windows(), tokens.device()))
+        self.network.sums(tokens, &BatchIndex::known(&pass.lengths, &self.network.windows(), tokens.device()))
     }
 
     fn head(&self, m: &Tensor) -> Tensor {
-        self.residual(m)
+        self.network.residual(m)
     }
 
     fn normalizes(&self) -> bool {
@@ -364,13 +139,15 @@ impl Encoder for UseMultilingual {
     }
 
     fn forward_recordable(&self, tokens: &Tensor, lengths: &Tensor) -> Tensor {
-        self.residual(&self.sums(tokens, &Places::recordable(lengths, &self.windows())))
+        self.network.residual(&self.network.sums(tokens, &BatchIndex::recordable(lengths, &self.network.windows())))
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {
-        let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
-        let mut clone = Self::assemble(self.config.clone(), self.table.shallow_clone(), tensors);
-        clone.frozen = self.frozen.as_ref().map(Frozen::shallow_clone);
-        Box::new(clone)
+        let tensors = self.network.tensors().into_iter().map(Tensor::shallow_clone).collect();
+        Box::new(Self {
+            embeddings: self.embeddings.shallow_clone(),
+            network: Network::assemble(self.network.config.clone(), tensors),
+            inference: self.inference.as_ref().map(InferenceCache::shallow_clone),
+        })
     }
 }

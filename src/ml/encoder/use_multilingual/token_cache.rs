@@ -1,4 +1,4 @@
-//! What frozen weights make of a single token, kept for the tokens that come often.
+//! What weights that do not change make of a single token, kept for the tokens that come often.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

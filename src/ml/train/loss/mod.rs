@@ -3,6 +3,8 @@
 //! Every loss reads [`Columns`]: vectors of length 1, so that the cosine of two is their product, and
 //! what is known of the rows. It gives a scalar.
 
+mod candidates;
+mod columns;
 mod contrast;
 mod scored;
 #[cfg(test)]
@@ -12,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use tables::choices::name_of;
 use tch::Tensor;
 
-pub(crate) use contrast::{Candidates, Rival};
-pub use scored::{angular_similarity, cosine};
+pub(crate) use candidates::{Candidates, Rival};
+pub(crate) use columns::Columns;
 
 use crate::ml::dataset::TableKind;
 use crate::ml::similarity::Similarity;
+use crate::ml::vectors::{angular_similarity, cosine};
 use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};
 
@@ -221,39 +224,6 @@ impl Loss {
             LossKind::OnlineContrastive => online_contrastive(&(1.0 - cosine(u, v)), scores, self.margin),
             LossKind::Mnrl => mnrl(batch, self.scale),
             LossKind::Triplet => triplet(batch, self.margin),
-        }
-    }
-}
-
-/// A batch as a loss reads it.
-#[derive(Debug)]
-pub(crate) struct Columns {
-    /// `(B, D)`
-    pub(crate) left: Tensor,
-    /// `(B, D)`
-    pub(crate) right: Tensor,
-    /// `(B, D)`, of triplets.
-    pub(crate) negative: Option<Tensor>,
-    /// `(B,)`
-    pub(crate) scores: Tensor,
-    /// Which texts are negatives of which, for in-batch contrast.
-    pub(crate) candidates: Option<Candidates>,
-}
-
-impl Columns {
-    /// The same over the first `dimensions` of each vector, renormalised.
-    pub(crate) fn truncate(&self, dimensions: i64) -> Self {
-        let cut = |vectors: &Tensor| {
-            let cut = vectors.narrow(1, 0, dimensions.min(vectors.size()[1]));
-            let norms = cut.square().sum_dim_intlist([1].as_slice(), true, cut.kind()).sqrt().clamp_min(1e-12);
-            cut / norms
-        };
-        Self {
-            left: cut(&self.left),
-            right: cut(&self.right),
-            negative: self.negative.as_ref().map(cut),
-            scores: self.scores.shallow_clone(),
-            candidates: self.candidates.clone(),
         }
     }
 }

@@ -2,21 +2,6 @@
 
 use tch::Tensor;
 
-use crate::ml::similarity::COSINE_LIMIT;
-
-/// The cosine of each pair of rows of length 1: `(B,)`.
-pub fn cosine(u: &Tensor, v: &Tensor) -> Tensor {
-    (u * v).sum_dim_intlist([1].as_slice(), false, u.kind())
-}
-
-/// The angular similarity of each pair of rows: `1 - acos(cos(u, v)) / pi`, `(B,)`.
-///
-/// The cosine is kept within +-0.99999 as in the tutorial: beyond it the slope is zero.
-pub fn angular_similarity(u: &Tensor, v: &Tensor) -> Tensor {
-    let angle = cosine(u, v).clamp(-COSINE_LIMIT, COSINE_LIMIT).arccos();
-    angle * (-1.0 / std::f64::consts::PI) + 1.0
-}
-
 /// `log(1 + sum over y_i < y_j of exp(scale (s_i - s_j)))` in O(B log B).
 ///
 /// Sorted by score, the inner sum over all lower pairs is a running one: each pair needs the sum up to

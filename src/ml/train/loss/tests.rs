@@ -2,7 +2,7 @@
 
 use super::scored::angle;
 use super::*;
-use crate::ml::train::TokenPair;
+use crate::ml::pairs::TokenPair;
 
 /// Columns without candidates.
 fn columns(u: &Tensor, v: &Tensor, scores: &Tensor) -> Columns {

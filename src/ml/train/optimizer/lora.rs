@@ -49,9 +49,6 @@ pub(in crate::ml::train) struct Lora {
 
 impl Lora {
     /// The kernels that the settings name, in layers that learn.
-    ///
-    /// # Errors
-    /// Where a target is in no kernel's name, or its kernels do not learn, or the rank saves nothing.
     pub(in crate::ml::train) fn new(encoder: &dyn Encoder, config: &LoraConfig, shares: &LayerShares) -> Result<Self> {
         let kernels: Vec<(usize, String, Tensor)> = encoder
             .variables()
@@ -73,7 +70,7 @@ impl Lora {
             let size = weights.size();
             if size.iter().any(|&size| rank >= size) {
                 let reason = format!("must be below both sizes of each kernel; {name} is {size:?}");
-                return Err(Error::Config { field: "lora.rank", reason });
+                return Err(Error::config("lora.rank", reason));
             }
             let kernel = weights.detach();
             adapted.push(Adapted { name, place, share, leaf: kernel.shallow_clone(), kernel });
@@ -147,7 +144,7 @@ fn of_factors(gradient: &Tensor, a: &Tensor, b: &Tensor, scale: f64, inputs_firs
 
 /// Which parts of names say that a kernel is adapted.
 fn targets(config: &LoraConfig, kernels: &[&str], learns: impl Fn(&str) -> bool) -> Result<Vec<String>> {
-    let refuse = |reason: String| Err(Error::Config { field: "lora.targets", reason });
+    let refuse = |reason: String| Err(Error::config("lora.targets", reason));
     let given = config.targets.as_deref().unwrap_or_default();
     for target in given {
         let named: Vec<&&str> = kernels.iter().filter(|name| name.contains(target.as_str())).collect();

@@ -19,7 +19,7 @@ use super::config::TrainConfig;
 use super::layers::LayerShares;
 use super::options::{ClipKind, ClipTable};
 use super::schedule::LearningRate;
-use crate::ml::encoder::{Adapters, Encoder, TokenTable};
+use crate::ml::encoder::{Adapters, EmbeddingTable, Encoder};
 use crate::ml::{Error, Result};
 use clip::{clip, clip_rows, clip_together};
 use fused::Part;
@@ -72,7 +72,7 @@ pub(super) struct Optimizer {
     variables: Vec<Variable>,
     lora: Option<Lora>,
     /// The table as training found it.
-    table: TokenTable,
+    embeddings: EmbeddingTable,
     /// What learns of it; nothing where it is frozen.
     rows: Option<Rows>,
 }
@@ -80,9 +80,6 @@ pub(super) struct Optimizer {
 impl Optimizer {
     /// Gives the encoder weights of its own in the place of those that learn, which then require gradients,
     /// and takes them over with the rows of `ids`. What is frozen stays shared, and costs nothing.
-    ///
-    /// # Errors
-    /// Where a setting about layers or kernels has no meaning for this encoder.
     pub(super) fn new(
         encoder: &mut dyn Encoder,
         mut ids: Vec<i64>,
@@ -122,14 +119,14 @@ impl Optimizer {
         }
         ids.sort_unstable();
         ids.dedup();
-        let table = encoder.table().shallow_clone();
-        let rows = shares.of_table().map(|share| {
-            let weights = table.lookup(&ids);
+        let embeddings = encoder.word_embeddings().shallow_clone();
+        let rows = shares.of_embeddings().map(|share| {
+            let weights = embeddings.lookup(&ids);
             Rows::new(ids, weights, &rule, share)
         });
-        let clip_shards = if config.clip_table == ClipTable::Shards { encoder.table_shards() } else { 1 };
+        let clip_shards = if config.clip_table == ClipTable::Shards { encoder.embedding_shards() } else { 1 };
         let (clip, clipnorm) = (config.clip, config.clipnorm);
-        Ok(Self { rule, clip, clipnorm, clip_shards, step: 0, variables, lora, table, rows })
+        Ok(Self { rule, clip, clipnorm, clip_shards, step: 0, variables, lora, embeddings, rows })
     }
 
     /// Puts the kernels that learn through factors into the encoder, where such do. Other weights are in it
@@ -150,7 +147,7 @@ impl Optimizer {
         ids.sort_unstable();
         ids.dedup();
         let Some(rows) = &mut self.rows else {
-            let leaf = self.table.lookup(&ids);
+            let leaf = self.embeddings.lookup(&ids);
             return Gathered { ids, places: Vec::new(), leaf };
         };
         let places = rows.places(&ids);
@@ -218,11 +215,11 @@ impl Optimizer {
     }
 
     /// The table with the trained rows in it, every update that they owe applied.
-    pub(super) fn table(&mut self) -> TokenTable {
-        let Some(rows) = &mut self.rows else { return self.table.shallow_clone() };
+    pub(super) fn word_embeddings(&mut self) -> EmbeddingTable {
+        let Some(rows) = &mut self.rows else { return self.embeddings.shallow_clone() };
         let all: Vec<i64> = (0..rows.ids.len() as i64).collect();
         rows.catch_up(&self.rule, &all, self.step);
-        self.table.with_rows(&rows.ids, rows.weights.copy())
+        self.embeddings.with_rows(&rows.ids, rows.weights.copy())
     }
 
     /// All that the next step depends on, as copies: weights, moments, rows, and what each row owes.

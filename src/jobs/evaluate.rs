@@ -1,0 +1,116 @@
+//! The tables that measure a model before and after, and what the user should know about the figures.
+
+use super::message::{Evaluation, Note};
+use super::spec::RunSpec;
+use crate::ml::Result;
+use crate::ml::dataset::{PairDataset, TableKind};
+use crate::ml::encoder::{Encoder, Model};
+use crate::ml::eval::{self, Assessment, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
+use crate::ml::target::ScoreTarget;
+use crate::ml::train::{LossKind, Split, TokenPair};
+
+/// All that a model is asked.
+pub(super) struct EvalSuite {
+    /// The validation rows as pairs with scores.
+    validation: Vec<TokenPair>,
+    benchmark: Option<(String, Vec<TokenPair>)>,
+    retention: Vec<TokenPair>,
+}
+
+impl EvalSuite {
+    pub(super) fn read(model: &Model, spec: &RunSpec, table: &PairDataset, split: &Split) -> Result<Self> {
+        let benchmark = match &spec.benchmark {
+            Some(table) => Some((table.name.clone(), token_pairs(model, &table.read()?))),
+            None => None,
+        };
+        let validation = eval::scored_pairs(&split.validation, table.kind);
+        Ok(Self { validation, benchmark, retention: token_pairs(model, &eval::retention_pairs()) })
+    }
+
+    /// What general ability is measured with.
+    pub(super) fn general(&self) -> &[TokenPair] {
+        self.benchmark.as_ref().map_or(&self.retention, |(_, pairs)| pairs)
+    }
+
+    pub(super) fn evaluate(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Predictions) {
+        let target = ScoreTarget { measure: spec.config.loss.measure(), lowest_means: spec.dataset.lowest_means };
+        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, target);
+        let benchmark = self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark_each(encoder, name, pairs));
+        let (benchmark, on_benchmark) = benchmark.unzip();
+        let (retention, on_retention) = eval::benchmark_each(encoder, RETENTION_NAME, &self.retention);
+        let texts: Vec<&[u32]> = split.training.iter().chain(&split.validation).flat_map(TokenPair::texts).collect();
+        let predictions = Predictions {
+            validation: on_validation,
+            benchmark: on_benchmark,
+            retention: on_retention,
+            spread: eval::embedding_stats(encoder, &texts, spec.config.seed),
+        };
+        (Evaluation { validation, benchmark, retention }, predictions)
+    }
+
+    /// What the base and the tuned model said, in that order, comes to.
+    pub(super) fn assess(&self, spec: &RunSpec, table: &PairDataset, [before, after]: [&Predictions; 2]) -> Assessment {
+        let asked = EvalPairs {
+            table: (&spec.dataset.name, table),
+            lowest_means: spec.dataset.lowest_means,
+            validation: &self.validation,
+            benchmark: self.benchmark.as_ref().map(|(name, pairs)| (name.as_str(), pairs.as_slice())),
+            retention: (RETENTION_NAME, &self.retention),
+            loss: spec.config.loss,
+            seed: spec.config.seed,
+        };
+        asked.assess(before, after)
+    }
+}
+
+/// What the user should know about the numbers that follow.
+pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split) -> Vec<Note> {
+    let validation = &split.validation;
+    let note = |code: &str, message| Note { code: code.to_owned(), message };
+    let mut notes = Vec::new();
+    if spec.benchmark.is_none() {
+        let message = format!(
+            "General ability was not measured with a benchmark: none was given. {RETENTION_NAME}, a small built-in set, is the only hint of it."
+        );
+        notes.push(note("no_benchmark", message));
+    }
+    if kind == TableKind::PairPositive {
+        let message = "The table has no scores: each validation pair is judged beside a pair of texts from different rows, which counts as 0.".to_owned();
+        notes.push(note("judged_by_strangers", message));
+    }
+    let scored = matches!(kind, TableKind::PairScore | TableKind::PairClass);
+    let unsaid = scored && spec.dataset.lowest_means.is_none();
+    if unsaid && validation.iter().chain(&split.training).any(|pair| pair.score < 0.5) {
+        let message = "Nobody said what the lowest score of this table means: that texts have nothing in common, or that they mean opposite things. The loss took the scores as similarities on its own measure. Send the table again with \"lowest_means\" to say so.".to_owned();
+        notes.push(note("lowest_score_not_said", message));
+    }
+    if unsaid
+        && spec.config.loss == LossKind::AngularMse
+        && validation.iter().chain(&split.training).any(|pair| pair.score < 0.25)
+    {
+        let message = "Some scores are below 0.25. This loss reads scores as angular similarities, where 0.5 is unrelated and 0 is opposite: it pulls such texts to opposite sides. If 0 means unrelated in your table, choose the loss \"cosine_mse\".".to_owned();
+        notes.push(note("scores_below_unrelated", message));
+    }
+    if scored && validation.iter().all(|pair| pair.score == validation[0].score) {
+        let message = format!(
+            "All {} validation rows have the score {}: a correlation cannot be measured, and the validation loss says little. The last rows of the file validate; set \"split\" to \"random\" or \"grouped\" to change that.",
+            validation.len(),
+            validation[0].score
+        );
+        notes.push(note("one_validation_score", message));
+    }
+    if split.leaking > 0 {
+        let message = format!(
+            "{} of {} validation rows share a text with the training rows: the numbers on them flatter the model.{}",
+            split.leaking,
+            validation.len(),
+            match split.hubs {
+                0 => " Set \"split\" to \"grouped\" to keep such rows together.".to_owned(),
+                1 => " One text is in so many rows that it stands on both sides.".to_owned(),
+                hubs => format!(" {hubs} texts are in so many rows that they stand on both sides."),
+            }
+        );
+        notes.push(note("validation_leaks", message));
+    }
+    notes
+}

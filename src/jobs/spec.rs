@@ -1,0 +1,108 @@
+//! A run's description: the one file in its folder from which the trainer knows everything.
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ml::dataset::reading::LowestMeans;
+use crate::ml::dataset::{PairDataset, TableKind, stored};
+use crate::ml::train::TrainConfig;
+use crate::ml::{Error, Result};
+
+/// The run's description in its folder.
+const SPEC: &str = "run.json";
+/// The finished model in the run's folder.
+const MODEL: &str = "model";
+
+/// All that a run needs to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// The name of the tuned model.
+    pub name: String,
+    /// The folder of the model that is tuned.
+    pub model: PathBuf,
+    /// The folder of the full model that it is, or is a delta of.
+    pub root: PathBuf,
+    /// The pairs to learn.
+    pub dataset: Table,
+    /// The table that measures general ability.
+    pub benchmark: Option<Table>,
+    /// The table that is learnt beside, against forgetting.
+    pub replay: Option<Table>,
+    /// The texts of the heatmap.
+    pub titles: Vec<String>,
+    /// The name of the settings that `config` began with.
+    pub recipe: String,
+    /// All settings.
+    pub config: TrainConfig,
+    /// Seconds between two checkpoints.
+    pub checkpoint_seconds: u64,
+    /// Checkpoints of this very run, the newest first.
+    pub resume: Vec<Saved>,
+}
+
+/// A checkpoint that an earlier process left.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Saved {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Of its manifest.
+    pub manifest_sha256: String,
+}
+
+/// A table of pairs on disk, as Shamisen keeps it (`ml::dataset::stored`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Table {
+    /// As the user calls it.
+    pub name: String,
+    /// The pairs.
+    pub file: PathBuf,
+    /// What its rows are.
+    pub kind: TableKind,
+    /// What its lowest score means, if somebody said so.
+    pub lowest_means: Option<LowestMeans>,
+    /// How the user's own file is written.
+    pub format: String,
+    /// Of the user's own file, in hex.
+    pub sha256: String,
+}
+
+impl RunSpec {
+    /// Writes the description into a run's folder.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+        std::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Makes a run's folder with the description in it.
+    pub(super) async fn make_folder(&self, folder: &Path) -> std::io::Result<()> {
+        tokio::fs::create_dir_all(folder).await?;
+        tokio::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?).await
+    }
+
+    /// Reads it back.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(SPEC);
+        let spec = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        serde_json::from_slice(&spec).map_err(|error| Error::model(&path, error.to_string()))
+    }
+
+    /// The finished model in a run's folder.
+    pub fn finished(folder: &Path) -> PathBuf {
+        folder.join(MODEL)
+    }
+}
+
+impl Table {
+    /// The pairs.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn read(&self) -> Result<PairDataset> {
+        let file = std::fs::File::open(&self.file).map_err(|error| Error::file(&self.file, error))?;
+        Ok(stored::read(BufReader::with_capacity(1 << 18, file), self.kind)?)
+    }
+}

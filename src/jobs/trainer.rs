@@ -1,0 +1,235 @@
+//! The trainer: one job from its folder to a saved model.
+//!
+//! It reads its run's folder, writes the model there, and tells what happens; it never opens the
+//! database.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::evaluate::{EvalSuite, notes};
+use super::golden::golden_texts;
+use super::message::{Heatmaps, Message, Note, Report, Rows};
+use super::record::TrainingRecord;
+use super::reporter::{MessageSink, Reporter, Saving, heatmap};
+use super::spec::{RunSpec, Saved};
+use super::tensorboard::Curves;
+use crate::ml::dataset::PairDataset;
+use crate::ml::encoder::{self, GoldenVectors, Model};
+use crate::ml::error::sentence;
+use crate::ml::eval::{self, Calibration, token_pairs};
+use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainData, split, train};
+use crate::ml::{Error, Result};
+use crate::registry::{self, CALIBRATION};
+use crate::store::{JobError, Phase};
+
+/// TensorBoard's files, in the run's folder and then in the model's.
+const CURVES: &str = "tensorboard";
+
+/// Does the run of a folder and tells what happens. `false` where it failed; the last message then says
+/// why. Where `end` is set meanwhile, the run is saved and ends.
+///
+/// # Errors
+/// Where nobody listens any more.
+pub fn run(
+    folder: &Path,
+    end: &Arc<AtomicBool>,
+    out: &mut dyn FnMut(&Message) -> std::io::Result<()>,
+) -> std::io::Result<bool> {
+    let mut sink = MessageSink::new(out);
+    let last = match train_and_save(folder, end, &mut sink) {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!("{error}");
+            Message::Failed(explain(&error))
+        }
+    };
+    sink.send(&last);
+    let succeeded = matches!(last, Message::Done { .. });
+    sink.broken.map_or(Ok(succeeded), Err)
+}
+
+/// What a run reads before it computes.
+pub(super) struct Loaded {
+    pub(super) spec: RunSpec,
+    pub(super) model: Model,
+    pub(super) table: PairDataset,
+    pub(super) split: Split,
+    pub(super) replay: Vec<TokenPair>,
+    pub(super) suite: EvalSuite,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Loaded {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let spec = RunSpec::read(folder)?;
+        let model = registry::load_from(&spec.model, &spec.root)?;
+        let table = spec.dataset.read()?;
+        let split = split(token_pairs(&model, &table), &spec.config)?;
+        let replay = match &spec.replay {
+            Some(table) => token_pairs(&model, &table.read()?),
+            None => Vec::new(),
+        };
+        let suite = EvalSuite::read(&model, &spec, &table, &split)?;
+        let notes = notes(&spec, table.kind, &split);
+        Ok(Self { spec, model, table, split, replay, suite, notes })
+    }
+
+    pub(super) fn data(&self) -> TrainData<'_> {
+        TrainData {
+            kind: self.table.kind,
+            lowest_means: self.spec.dataset.lowest_means,
+            training: &self.split.training,
+            validation: &self.split.validation,
+            replay: &self.replay,
+            general: self.suite.general(),
+        }
+    }
+}
+
+/// The steps of a job, in order.
+fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'_>) -> Result<Message> {
+    let started = Instant::now();
+
+    // 1. Load the pairs and the model.
+    sink.phase(Phase::Loading);
+    let loaded = Loaded::read(folder)?;
+    let Loaded { spec, model, table, split, suite, .. } = &loaded;
+    for note in &loaded.notes {
+        sink.send(&Message::Warning(note.clone()));
+    }
+
+    // 2. Measure the base.
+    sink.phase(Phase::BaseEval);
+    let measured = Instant::now();
+    let (before, evidence) = suite.evaluate(&*model.encoder, spec, split);
+    sink.send(&Message::Evaluation { when: "before".to_owned(), evaluation: before.clone() });
+    let heatmap_before = eval::heatmap(model, &*model.encoder, &spec.titles);
+    sink.send(&heatmap("before", 0, &spec.titles, &heatmap_before));
+    let measuring = measured.elapsed();
+
+    // 3. Train, from the newest checkpoint that is whole.
+    sink.phase(Phase::Training);
+    let conditions = Conditions::of(&spec.config, &loaded.data(), &model.card.fingerprint);
+    let checkpoint = newest_whole(spec, &conditions, sink);
+    let curves = Curves::create(&folder.join(CURVES)).map_err(|error| Error::file(folder, error))?;
+    let every = Duration::from_secs(spec.checkpoint_seconds);
+    let saving = Saving { folder: folder.to_owned(), conditions, every, end: Arc::clone(end) };
+    let mut reporter = Reporter::new(sink, spec, model, measuring, curves, saving);
+    if let Some(checkpoint) = &checkpoint {
+        reporter.go_on(&checkpoint.counters)?;
+    }
+    let mut tuned = model.encoder.shallow_clone();
+    let trained = train(&mut *tuned, &loaded.data(), &spec.config, &mut reporter, checkpoint)?;
+    let tuned = model.with_encoder(tuned);
+
+    // 4. Measure the tuned model.
+    sink.phase(Phase::Evaluating);
+    let (after, tuned_evidence) = suite.evaluate(&*tuned.encoder, spec, split);
+    let assessment = suite.assess(spec, table, [&evidence, &tuned_evidence]);
+    sink.send(&Message::Evaluation { when: "after".to_owned(), evaluation: after.clone() });
+    let heatmap_after = eval::heatmap(&tuned, &*tuned.encoder, &spec.titles);
+    sink.send(&heatmap("after", trained.kept_epoch, &spec.titles, &heatmap_after));
+
+    // 5. Save what training changed.
+    sink.phase(Phase::Saving);
+    let finished = RunSpec::finished(folder);
+    let root = encoder::load(&spec.root)?;
+    let card = encoder::save_tuned(&finished, &spec.name, &tuned, &root, trained.adapters.as_ref())?;
+    std::fs::rename(folder.join(CURVES), finished.join(CURVES)).map_err(|error| Error::file(&finished, error))?;
+    if let Some(calibration) = &assessment.calibration {
+        save(calibration, &finished.join(CALIBRATION))?;
+    }
+    GoldenVectors::of(&tuned, golden_texts(table, &spec.titles))?.write(&finished)?;
+    let report = Report {
+        rows: Rows { training: split.training.len(), validation: split.validation.len(), leaking: split.leaking },
+        trained,
+        seconds: started.elapsed().as_secs_f64(),
+        before,
+        after,
+        assessment,
+        heatmap: Heatmaps { titles: spec.titles.clone(), before: heatmap_before, after: heatmap_after },
+        notes: loaded.notes.clone(),
+    };
+    let facts = RecipeFacts::of(table, encoder::is_transformer(&spec.root));
+    TrainingRecord::new(spec, facts, &model.card, &card, &report).write(&finished)?;
+    Ok(Message::Done { card, report: Box::new(report) })
+}
+
+/// The newest checkpoint that can be used. One that cannot is put aside, and the user is told.
+fn newest_whole(spec: &RunSpec, conditions: &Conditions, sink: &mut MessageSink<'_>) -> Option<Checkpoint> {
+    for Saved { folder, manifest_sha256 } in &spec.resume {
+        match Checkpoint::load(folder, manifest_sha256, conditions) {
+            Ok((checkpoint, exact)) => {
+                sink.send(&Message::Resumed { step: checkpoint.counters.step, exact });
+                return Some(checkpoint);
+            }
+            Err(error) => {
+                tracing::error!(folder = %folder.display(), "{error}");
+                let message =
+                    format!("A checkpoint was put aside: {error}. An earlier one is used, or the first step.");
+                sink.send(&Message::Warning(Note { code: "checkpoint_not_usable".to_owned(), message }));
+                let _ = std::fs::rename(folder, folder.with_extension("damaged"));
+            }
+        }
+    }
+    None
+}
+
+fn save(calibration: &Calibration, path: &Path) -> Result<()> {
+    let json = serde_json::to_vec_pretty(calibration).expect("plain structs become JSON");
+    let write = || {
+        let mut file = std::fs::File::create(path)?;
+        file.write_all(&json)?;
+        file.sync_all()
+    };
+    write().map_err(|error| Error::file(path, error))
+}
+
+/// An error in the user's words: a code, what happened, what to do. Paths and libtorch's own words go
+/// to the log alone.
+pub(super) fn explain(error: &Error) -> JobError {
+    let failed =
+        |code: &str, message: String, hint: &str| JobError { code: code.to_owned(), message, hint: hint.to_owned() };
+    match error {
+        Error::Diverged { .. } => {
+            let hint = "Run the job again with a smaller learning_rate, such as 1e-5.";
+            failed("loss_not_finite", sentence(&error.to_string()), hint)
+        }
+        Error::Config { .. } => {
+            failed("config_not_usable", sentence(&error.to_string()), "Correct this setting and post the job again.")
+        }
+        Error::Dataset(_) => failed(
+            "dataset_not_usable",
+            sentence(&error.to_string()),
+            "Correct the table, upload it again, and post the job with the new dataset.",
+        ),
+        Error::Checkpoint { .. } => failed(
+            "checkpoint_not_usable",
+            sentence(&error.to_string()),
+            "Post the job again; it then starts from its first step.",
+        ),
+        Error::Cancelled => failed(
+            "interrupted",
+            "The server stopped listening to the trainer.".to_owned(),
+            "The job goes on by itself when the server is back.",
+        ),
+        Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => failed(
+            "disk_full",
+            "The server's disk is full.".to_owned(),
+            "Make room on the disk that holds the data folder and post the job again.",
+        ),
+        Error::File { .. } | Error::Model { .. } => failed(
+            "file_not_readable",
+            "A file that the job needs cannot be read or written.".to_owned(),
+            "The server's log names the file; check the server's data folder.",
+        ),
+        Error::Torch(_) => failed(
+            "training_failed",
+            "libtorch could not do a step of the training.".to_owned(),
+            "Post the job again with a smaller batch_size; the server's log has the details.",
+        ),
+    }
+}

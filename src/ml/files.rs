@@ -1,0 +1,65 @@
+//! Files of models and checkpoints: written once, complete or absent.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ml::{Error, Result};
+
+/// Makes the folder `target` with `fill` under another name and renames it into place.
+pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let mut draft = target.as_os_str().to_owned();
+    draft.push(".draft");
+    let draft = std::path::PathBuf::from(draft);
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Error::file(&path, error)
+    };
+    if draft.exists() {
+        std::fs::remove_dir_all(&draft).map_err(io(&draft))?;
+    }
+    std::fs::create_dir_all(&draft).map_err(io(&draft))?;
+    let made = fill(&draft).and_then(|made| {
+        File::open(&draft).and_then(|folder| folder.sync_all()).map_err(io(&draft))?;
+        std::fs::rename(&draft, target).map_err(io(target))?;
+        if let Some(parent) = target.parent() {
+            File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
+        }
+        Ok(made)
+    });
+    if made.is_err() {
+        // The reason why it could not be made matters more than what is left of it.
+        let _ = std::fs::remove_dir_all(&draft);
+    }
+    made
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::file(path, error))
+}
+
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
+}
+
+/// Writes a new file and sees it onto the disk.
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        let mut file = File::create_new(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error| Error::file(path, error))
+}
+
+/// A value as a file holds it.
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("plain structs become JSON")
+}
+
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    write_new(path, &json(value))
+}
