@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::datasets::{AnnotationWords, RowsWanted};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::{find, rows};
-use crate::http::error::{ApiError, Result, codes};
+use crate::http::error::{ApiError, Code, Result, codes};
 use crate::http::extract::{Path, Query};
 use crate::http::reply::file::{attachment, streamed};
 use crate::http::state::AppState;
@@ -95,11 +95,8 @@ async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, qu
         })
         .collect();
     if !asked.is_empty() && dataset.rows > MOST_PAIRS {
-        return Err(ApiError::too_large(
-            "too_many_pairs",
-            format!("The table has {} pairs; similarities are told of up to {MOST_PAIRS}.", dataset.rows),
-            "Ask without base and tuned, or send a part of the table as a dataset of its own.",
-        ));
+        return Err(ApiError::of(Code::TooManyPairs)
+            .detail(format!("The table has {} pairs; similarities are told of up to {MOST_PAIRS}.", dataset.rows)));
     }
     let mut similarities = Vec::new();
     if !asked.is_empty() {

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use crate::analysis::negatives::MinedNegatives;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -74,12 +74,10 @@ async fn mine_negatives(
     let mining = mining(&body)?;
     let dataset = datasets::find(&state, &id, "id").await?;
     if dataset.purpose == Purpose::Benchmark {
-        return Err(ApiError::unusable(
-            "dataset_is_benchmark",
-            "id",
-            format!("{} is a benchmark; what is made of it would be learned and measured.", dataset.name),
-            "Name a dataset that was uploaded without benchmark=true.",
-        ));
+        return Err(ApiError::of(Code::DatasetIsBenchmark)
+            .param("id")
+            .detail(format!("{} is a benchmark; what is made of it would be learned and measured.", dataset.name))
+            .hint("Name a dataset that was uploaded without benchmark=true."));
     }
     let row = resolve(&state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let name = names::label(body.name, &format!("{}, hard negatives", dataset.name));
@@ -92,20 +90,14 @@ async fn mine_negatives(
 fn mining(body: &MineBody) -> Result<Mining> {
     let (per_text, margin) = (body.per_text.unwrap_or(1), body.margin.unwrap_or(0.05));
     if !(1..=MOST_PER_TEXT).contains(&per_text) {
-        return Err(ApiError::unusable(
-            "per_text_out_of_range",
-            "per_text",
-            format!("{per_text} negatives for each text were asked for."),
-            format!("Ask for 1 to {MOST_PER_TEXT}."),
-        ));
+        return Err(ApiError::of(Code::PerTextOutOfRange)
+            .param("per_text")
+            .detail(format!("{per_text} negatives for each text were asked for.")));
     }
     if !(0.0..=1.0).contains(&margin) {
-        return Err(ApiError::unusable(
-            "margin_out_of_range",
-            "margin",
-            format!("The margin {margin} is outside 0 to 1."),
-            "Send a part of the positive's similarity, such as 0.05.",
-        ));
+        return Err(ApiError::of(Code::MarginOutOfRange)
+            .param("margin")
+            .detail(format!("The margin {margin} is outside 0 to 1.")));
     }
     Ok(Mining { per_text, margin, ..Mining::default() })
 }

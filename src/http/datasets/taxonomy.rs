@@ -9,12 +9,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::analysis::AnalysisError;
 use crate::analysis::taxonomy::{self, MadeTables};
+use crate::datasets::ShelfError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::body::{DatasetBody, TableForm};
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::upload::{self, Sent};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -118,6 +120,7 @@ async fn create_from_taxonomy(
         true => Some(resolve(&state, making.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?),
         false => None,
     };
+    let part = table.part;
     let making = taxonomy::Making {
         name: table.label(label.name),
         table: table.received,
@@ -128,8 +131,11 @@ async fn create_from_taxonomy(
         model,
         around: upload::around(&state, true).await?,
     };
-    let MadeTables { taxonomy, made, dataset, held_out } =
-        state.analysis.make_pairs(making, caller.key.as_ref()).await?;
+    let made = state.analysis.make_pairs(making, caller.key.as_ref()).await;
+    let MadeTables { taxonomy, made, dataset, held_out } = made.map_err(|error| match error {
+        AnalysisError::Datasets(ShelfError::Problems(problems)) => ApiError::from(problems).param(part),
+        error => error.into(),
+    })?;
     let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
     let body = MadeBody {
         dataset: dataset.into(),
@@ -192,10 +198,5 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Result<O
 }
 
 fn not_usable(field: &str, why: &str) -> ApiError {
-    ApiError::unusable(
-        "taxonomy_recipe_unusable",
-        field,
-        format!("The field {field} cannot be used: {why}."),
-        "See the fields of POST /datasets/from-taxonomy in the API's description.",
-    )
+    ApiError::of(Code::TaxonomyRecipeUnusable).param(field).detail(format!("The field {field} cannot be used: {why}."))
 }

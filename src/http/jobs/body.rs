@@ -133,7 +133,7 @@ impl CreateBody {
                 reading if options::READING.contains(&reading) => {
                     body.reading.insert(reading.to_owned(), part.text()?.into());
                 }
-                other => return Err(options::unknown(other, &[&PARTS[..], &options::READING].concat())),
+                other => return Err(ApiError::unknown_field(other, &[&PARTS[..], &options::READING].concat())),
             }
         }
         // A browser's form sends fields that were left empty.

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::analysis::suggestions::{Question, SuggestedPair};
 use crate::http::auth::caller::Caller;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -111,5 +111,5 @@ fn not_succeeded(job: &Job) -> ApiError {
     } else {
         ("The job has made no model yet.", "Ask again when its status is succeeded; GET /jobs/{id}?wait=60 waits.")
     };
-    ApiError::conflict("job_not_succeeded", detail, hint)
+    ApiError::of(Code::JobNotSucceeded).detail(detail).hint(hint)
 }

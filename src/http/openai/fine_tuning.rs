@@ -17,7 +17,7 @@ use crate::datasets::{Upload, facts};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::{self, upload};
 use crate::http::error::words::shown;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::idempotency::{idempotency_key, sha256};
 use crate::http::extract::{self, Path, Query, content_type};
 use crate::http::jobs;
@@ -242,11 +242,8 @@ fn in_their_words(error: QueueError) -> ApiError {
 async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dataset> {
     let file = datasets::find(state, id, "validation_file").await?;
     if file.sha256 == training.sha256 {
-        return Err(ApiError::unusable(
-            "validation_file_is_training_file",
-            "validation_file",
+        return Err(ApiError::of(Code::ValidationFileIsTrainingFile).param("validation_file").detail(
             "The validation file is the training file: what a model learned from says nothing about what it knows.",
-            "Send another file, or leave it out; a part of the training file is held out anyway.",
         ));
     }
     if file.purpose == Purpose::Benchmark {
@@ -264,7 +261,7 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
         version_of: None,
     };
     let stored = state.datasets.add(upload).await;
-    Ok(stored.map_err(|error| ApiError::from(error).param("validation_file"))?.0)
+    Ok(stored.map_err(|error| ApiError::of_table(error, "validation_file"))?.0)
 }
 
 /// `after`, `limit` and `metadata[key]`, whose key is a part of the parameter's name.
@@ -291,12 +288,12 @@ impl JobsQuery {
                 }
                 ("metadata", _) => {
                     let detail = format!("\"metadata={}\" names no key.", shown(&value));
-                    return Err(ApiError::unusable("wrong_type", "metadata", detail, "Send metadata[key]=value."));
+                    return Err(ApiError::of(Code::WrongType)
+                        .param("metadata")
+                        .detail(detail)
+                        .hint("Send metadata[key]=value."));
                 }
-                _ => {
-                    let known = "expected one of `after`, `limit`, `metadata`";
-                    return Err(extract::data_error(&format!("unknown field `{name}`, {known}"), "the query"));
-                }
+                _ => return Err(ApiError::unknown_field(&name, &["after", "limit", "metadata"])),
             }
         }
         Ok(found)
