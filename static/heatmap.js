@@ -160,6 +160,6 @@ function scale() {
   });
   return h("div", { class: "scale" },
     h("span", { class: "quiet" }, tx("heat.scale")),
-    h("div", null, h("div", { class: "bar", "aria-hidden": "true" }, steps),
-      h("div", { class: "ends" }, h("span", null, tx("heat.low")), h("span", { "aria-hidden": "true" }, "0.5"), h("span", null, tx("heat.high")))));
+    h("div", null, h("div", { class: "ramp", "aria-hidden": "true" }, steps),
+      h("div", { class: "limits" }, h("span", null, tx("heat.low")), h("span", { "aria-hidden": "true" }, "0.5"), h("span", null, tx("heat.high")))));
 }

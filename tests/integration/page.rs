@@ -193,3 +193,25 @@ fn what_is_found_about_pairs_can_be_told_in_both_languages() {
         assert!(strings.contains_key(&format!("finding.{code}.hint")), "{code}");
     }
 }
+
+/// The legend of the heatmaps was an empty box: its class was the desk's, too, which spread it out.
+#[test]
+fn a_class_that_the_second_sheet_styles_bare_is_none_of_the_first() {
+    let sheets: BTreeMap<String, String> = page_files().into_iter().collect();
+    let selectors =
+        |sheet: &str| sheets[sheet].lines().filter_map(|line| Some(line.split_once(" {")?.0.to_owned())).collect();
+    let (first, second): (Vec<String>, Vec<String>) = (selectors("style.css"), selectors("data.css"));
+    let bare = second
+        .iter()
+        .filter(|selector| selector.starts_with('.') && !selector[1..].contains(['.', ' ', ':', ',', '>']));
+    let bare: BTreeSet<&String> = bare.collect();
+    assert!(bare.len() > 10, "{bare:?}");
+    for class in bare {
+        let is_it = |selector: &String| {
+            let mut ends =
+                selector.match_indices(class.as_str()).map(|(at, _)| selector[at + class.len()..].chars().next());
+            ends.any(|end| !end.is_some_and(|c| c.is_alphanumeric() || c == '-'))
+        };
+        assert!(!first.iter().any(is_it), "{class} of data.css is in style.css, too");
+    }
+}
