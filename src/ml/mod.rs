@@ -4,7 +4,7 @@
 //! through return values and an [`train::Observer`].
 //!
 //! A model: [`encoder::load`] reads a folder, [`encoder::Model::tokenize`] makes token ids of a text, and
-//! [`encoder::encode_all`] vectors of ids. Training: [`dataset::read`] reads a table, [`eval::token_pairs`] makes
+//! [`encoder::encode_all`] vectors of ids. Training: [`tables::read`] reads a table, [`eval::token_pairs`] makes
 //! token ids of it, [`train::split()`] parts its rows, [`train::train`] learns from them, and [`encoder::save_tuned`]
 //! keeps what changed. Whether that was worth it: [`eval::EvalPairs::assess`].
 
