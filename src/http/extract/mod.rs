@@ -88,7 +88,7 @@ pub(crate) fn body_too_large() -> ApiError {
     ApiError::too_large(
         "body_too_large",
         "The body is larger than this route reads.",
-        "Send less at once; README.md lists the limits.",
+        "Send less at once; docs/settings.md lists the limits.",
     )
 }
 
