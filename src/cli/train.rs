@@ -179,7 +179,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
         file: pairs,
         kind: inspection.kind.unwrap_or_default(),
         lowest_means: inspection.choices.lowest_means,
-        format: tables::choices::name_of(&inspection.dialect.format),
+        format: inspection.dialect.format,
         sha256: hash.finish(),
     })
 }

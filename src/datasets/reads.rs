@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{DatasetShelf, RowsFound, RowsWanted, ShelfError, choices, draft_name, rows, scores};
+use super::{DatasetShelf, RowsFound, RowsWanted, ShelfError, draft_name, rows, scores};
 use crate::ml::dataset::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
 use crate::ml::dataset::checks::{pair_key, text_key};
 use crate::ml::dataset::diff::{Diff, diff};
@@ -66,7 +66,7 @@ impl DatasetShelf {
         words: AnnotationWords,
     ) -> Result<std::fs::File, ShelfError> {
         let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
-        let (choices, scores) = (choices(dataset), scores(dataset.purpose));
+        let (choices, scores) = (dataset.choices()?, scores(dataset.purpose));
         let draft = self.folder.join(draft_name(&store::new_id("ds")));
         let annotate = move || {
             let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));

@@ -36,7 +36,7 @@ mod tei;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
@@ -48,8 +48,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::store;
 pub use connections::ConnectionLimits;
 pub use datasets::verdict::Verdicts;
-use error::ApiError;
 use error::words::nearest;
+use error::{ApiError, Code};
 pub use middleware::cors::is_origin;
 pub use middleware::lifecycle::Life;
 pub use middleware::metrics::Meter;
@@ -141,20 +141,14 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
 async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();
     let guess = nearest(path, routes::plain_paths()).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
-    ApiError::not_found(
-        "route_not_found",
-        format!("There is nothing at {path}.{guess}"),
-        format!("Routes: {}.", routes::plain_paths().collect::<Vec<_>>().join(", ")),
-    )
+    ApiError::of(Code::RouteNotFound)
+        .detail(format!("There is nothing at {path}.{guess}"))
+        .hint(format!("Routes: {}.", routes::plain_paths().collect::<Vec<_>>().join(", ")))
 }
 
 async fn no_such_method(request: Request) -> ApiError {
     let detail = format!("{} is not possible at {}.", request.method(), request.uri().path());
-    ApiError::new(
-        (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Not possible here"),
-        detail,
-        "The Allow header lists the methods that are.",
-    )
+    ApiError::of(Code::MethodNotAllowed).detail(detail)
 }
 
 #[cfg(test)]

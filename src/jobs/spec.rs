@@ -4,6 +4,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tables::choices::FileFormat;
 
 use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::dataset::{PairDataset, TableKind, stored};
@@ -63,7 +64,7 @@ pub struct Table {
     /// What its lowest score means, if somebody said so.
     pub lowest_means: Option<LowestMeans>,
     /// How the user's own file is written.
-    pub format: String,
+    pub format: FileFormat,
     /// Of the user's own file, in hex.
     pub sha256: String,
 }

@@ -55,7 +55,7 @@ pub enum PoolError {
     },
     /// The database cannot be read.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] crate::store::StoreError),
 }
 
 /// The models in memory.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path};
 use crate::http::reply::rfc3339;
 use crate::http::state::AppState;
@@ -42,7 +42,7 @@ impl From<ApiKeyRow> for KeyBody {
             status: row.status(now()),
             id: row.key_id,
             name: row.name,
-            scopes: row.scopes.0,
+            scopes: row.scopes,
             created_at: rfc3339(row.created_at),
             expires_at: row.expires_at.map(rfc3339),
             last_used_at: row.last_used_at.map(rfc3339),
@@ -90,18 +90,21 @@ async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey
     let name = request.name.trim();
     if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         let detail = "The name is empty, longer than 100 characters, or has control characters.";
-        return Err(ApiError::unusable("name_not_usable", "name", detail, "Say whose the key is, or what it is for."));
+        return Err(ApiError::of(Code::NameNotUsable)
+            .param("name")
+            .detail(detail)
+            .hint("Say whose the key is, or what it is for."));
     }
     if request.scopes.is_empty() {
         let detail = "A key without scopes opens nothing.";
         let hint = "Give at least one of embed, train, metrics, admin.";
-        return Err(ApiError::unusable("scopes_missing", "scopes", detail, hint));
+        return Err(ApiError::of(Code::ScopesMissing).param("scopes").detail(detail).hint(hint));
     }
     let expires_at = match request.expires.as_deref().map(end_of_life) {
         Some(None) => {
             let detail = "\"expires\" is no length of time.";
             let hint = "Write days, hours or minutes, as in 90d, 12h, 30m, and at most a hundred years.";
-            return Err(ApiError::unusable("expires_not_usable", "expires", detail, hint));
+            return Err(ApiError::of(Code::ExpiresNotUsable).param("expires").detail(detail).hint(hint));
         }
         end => end.flatten(),
     };
@@ -129,9 +132,7 @@ async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
 async fn revoke_key(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
     if !state.keys.revoke(&id).await? {
         let detail = format!("There is no key {:?}.", crate::http::error::words::shown(&id));
-        return Err(
-            ApiError::not_found("key_not_found", detail, "GET /keys lists the keys that there are.").param("id")
-        );
+        return Err(ApiError::of(Code::KeyNotFound).detail(detail).param("id"));
     }
     tracing::info!(key = id, "an API key was revoked");
     Ok(StatusCode::NO_CONTENT)

@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::middleware::cors;
 use crate::http::routes::{self, RequiredScope};
 use crate::http::state::AppState;
@@ -44,13 +44,13 @@ async fn admit(state: &AppState, request: &Parts) -> Result<Caller> {
     // Whoever watches the server asks by whatever address it has, and learns nothing else.
     let watches = template.is_some_and(|template| template.starts_with("/health"));
     if !watches && state.limits.this_machine_only && !host_is_local(request) && !state.keys.in_use().await? {
-        return Err(foreign("host_not_allowed", "The request names another host than this machine."));
+        return Err(ApiError::of(Code::HostNotAllowed).detail("The request names another host than this machine."));
     }
     let site = request.headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let foreign_page = matches!(site, Some("cross-site" | "same-site"));
     if !reads && foreign_page && !cors::allows(&state.limits.cors_origins, &request.headers) {
-        return Err(foreign("cross_site", "A page of another site may not change anything here."));
+        return Err(ApiError::of(Code::CrossSite).detail("A page of another site may not change anything here."));
     }
     let RequiredScope::OneOf(scopes) = required else { return Ok(Caller::default()) };
     let caller = match state.keys.check(presented(request)).await? {
@@ -74,14 +74,6 @@ fn presented(request: &Parts) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
     bearer.or_else(|| text("x-api-key").map(str::trim))
-}
-
-fn foreign(code: &'static str, detail: &str) -> ApiError {
-    ApiError::new(
-        (StatusCode::FORBIDDEN, code, "Not allowed"),
-        detail,
-        "Call the server as localhost or 127.0.0.1, from its own page or a program; SHAMISEN_CORS_ORIGIN allows other pages.",
-    )
 }
 
 fn host_is_local(request: &Parts) -> bool {

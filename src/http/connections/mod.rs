@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Code};
 use activity::{InFlight, Paced};
 use limiter::{Crowd, Seat};
 pub use limits::ConnectionLimits;
@@ -61,7 +61,7 @@ pub(super) async fn serve(
         match crowd.enter(peer.ip()) {
             Some(seat) => drop(tokio::spawn(attend(stream, seat, router.clone(), graceful.watcher(), limits))),
             None => {
-                metrics::counter!("shamisen_errors_total", "code" => TOO_MANY).increment(1);
+                metrics::counter!("shamisen_errors_total", "code" => TOO_MANY.entry().code).increment(1);
                 if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
                     tokio::spawn(async move {
                         let _permit = permit;
@@ -114,15 +114,13 @@ async fn attend(stream: TcpStream, seat: Seat, router: Router, watcher: Watcher,
     }
 }
 
-const TOO_MANY: &str = "too_many_connections";
+const TOO_MANY: Code = Code::TooManyConnections;
 
 /// Says that there are too many connections, without reading what is asked.
 async fn refuse(mut stream: TcpStream) -> io::Result<()> {
-    let error = ApiError::unavailable(
-        TOO_MANY,
-        "There are too many connections, in all or from this address, and none of them is idle.",
-        1,
-    );
+    let error = ApiError::of(TOO_MANY)
+        .detail("There are too many connections, in all or from this address, and none of them is idle.")
+        .retry_after(1);
     let body = error.to_json();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nretry-after: 1\r\nconnection: close\r\n\r\n",

@@ -1,16 +1,15 @@
 //! A dataset by its id.
 
 use crate::datasets::ShelfError;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::state::AppState;
-use crate::store::Dataset;
+use crate::store::{Dataset, StoreError};
 
 /// A dataset by its id, or an error about the field that named it.
 pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Dataset> {
     state.store.dataset(id).await?.ok_or_else(|| {
         let detail = format!("There is no dataset {id:?}.");
-        ApiError::not_found("dataset_not_found", detail, "GET /datasets lists the datasets that there are.")
-            .param(param)
+        ApiError::of(Code::DatasetNotFound).detail(detail).param(param)
     })
 }
 
@@ -18,20 +17,14 @@ pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Data
 pub(crate) async fn remove(state: &AppState, id: &str) -> Result<()> {
     let dataset = find(state, id, "id").await?;
     if state.limits.default_benchmark.as_ref() == Some(&dataset.dataset_id) {
-        return Err(ApiError::conflict(
-            "dataset_in_use",
-            "The server was started with this benchmark, and every job is measured with it.",
-            "Start the server without SHAMISEN_STS first.",
-        ));
+        return Err(ApiError::of(Code::DatasetInUse)
+            .detail("The server was started with this benchmark, and every job is measured with it.")
+            .hint("Start the server without SHAMISEN_STS first."));
     }
     match state.datasets.remove(&dataset).await {
         Ok(()) => Ok(()),
-        Err(ShelfError::Store(sqlx::Error::Database(error))) if error.is_foreign_key_violation() => {
-            Err(ApiError::conflict(
-                "dataset_in_use",
-                "A job uses this dataset, and its numbers refer to it.",
-                "Keep it; datasets of jobs cannot be removed.",
-            ))
+        Err(ShelfError::Store(StoreError::Referenced)) => {
+            Err(ApiError::of(Code::DatasetInUse).detail("A job uses this dataset, and its numbers refer to it."))
         }
         Err(error) => Err(error.into()),
     }

@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::{Around, ShelfError, Upload, kind};
+use crate::datasets::{Around, ShelfError, Upload};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::verdict::meaning;
 use crate::http::embeddings::table_texts::{self, Texts};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -107,12 +107,10 @@ async fn mine_negatives(
     let wish = wish(&body)?;
     let dataset = datasets::find(&state, &id, "id").await?;
     if dataset.purpose == Purpose::Benchmark {
-        return Err(ApiError::unusable(
-            "dataset_is_benchmark",
-            "id",
-            format!("{} is a benchmark; what is made of it would be learned and measured.", dataset.name),
-            "Name a dataset that was uploaded without benchmark=true.",
-        ));
+        return Err(ApiError::of(Code::DatasetIsBenchmark)
+            .param("id")
+            .detail(format!("{} is a benchmark; what is made of it would be learned and measured.", dataset.name))
+            .hint("Name a dataset that was uploaded without benchmark=true."));
     }
     let row = resolve(&state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let table = relations(&state, &dataset).await?;
@@ -160,31 +158,20 @@ async fn mine_negatives(
 fn wish(body: &MineBody) -> Result<Mining> {
     let (per_text, margin) = (body.per_text.unwrap_or(1), body.margin.unwrap_or(0.05));
     if !(1..=MOST_PER_TEXT).contains(&per_text) {
-        return Err(ApiError::unusable(
-            "per_text_out_of_range",
-            "per_text",
-            format!("{per_text} negatives for each text were asked for."),
-            format!("Ask for 1 to {MOST_PER_TEXT}."),
-        ));
+        return Err(ApiError::of(Code::PerTextOutOfRange)
+            .param("per_text")
+            .detail(format!("{per_text} negatives for each text were asked for.")));
     }
     if !(0.0..=1.0).contains(&margin) {
-        return Err(ApiError::unusable(
-            "margin_out_of_range",
-            "margin",
-            format!("The margin {margin} is outside 0 to 1."),
-            "Send a part of the positive's similarity, such as 0.05.",
-        ));
+        return Err(ApiError::of(Code::MarginOutOfRange)
+            .param("margin")
+            .detail(format!("The margin {margin} is outside 0 to 1.")));
     }
     Ok(Mining { per_text, margin, ..Mining::default() })
 }
 
 fn nothing_to_mine(why: &str) -> ApiError {
-    ApiError::unusable(
-        "nothing_to_mine",
-        "id",
-        format!("There are no hard negatives to find: {why}"),
-        "Add pairs about other things, or pairs with high scores; a smaller margin lets nearer texts through.",
-    )
+    ApiError::of(Code::NothingToMine).param("id").detail(format!("There are no hard negatives to find: {why}"))
 }
 
 /// A table's texts and which belong together.
@@ -202,7 +189,7 @@ async fn relations(state: &AppState, dataset: &Dataset) -> Result<Relations> {
     let sampled = total > rows.len();
     // The strangers that join pairs without scores are no rows of the table.
     let pairs: Vec<ScoredPair> =
-        scored_pairs(&rows, kind(dataset)).into_iter().filter(|pair| pair.place.is_some()).collect();
+        scored_pairs(&rows, dataset.kind).into_iter().filter(|pair| pair.place.is_some()).collect();
     let sides = related(&pairs, meaning(dataset));
     let mut found = Relations { texts: Texts::default(), pairs: Vec::new(), together: Vec::new(), sampled };
     let mut seen = HashSet::new();

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::http::datasets::body::{PairsBody, TableForm};
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::upload::{self, upload_of};
-use crate::http::error::Result;
+use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
 use crate::http::state::AppState;
 use crate::ml::dataset::inspect::Inspection;
@@ -56,10 +56,12 @@ pub(crate) async fn inspect_table(
     request: Request,
 ) -> Result<axum::Json<InspectionBody>> {
     let sent = upload::receive(&state, query, &[], request).await?;
+    let part = sent.table.part;
     let looked_at = upload_of(&state, sent.table, sent.label, sent.wishes).await?;
     let file =
         InspectedFile { name: looked_at.name, bytes: looked_at.table.bytes, sha256: looked_at.table.sha256.clone() };
     let (choices, around) = (looked_at.choices, looked_at.around);
-    let inspection = state.datasets.inspect(&looked_at.table, choices, looked_at.purpose, around).await?;
+    let inspection = state.datasets.inspect(&looked_at.table, choices, looked_at.purpose, around).await;
+    let inspection = inspection.map_err(|error| ApiError::of_table(error, part))?;
     Ok(axum::Json(InspectionBody { file, inspection }))
 }

@@ -21,7 +21,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::Upload;
 use crate::http::error::Result;
 use crate::http::extract::idempotency::idempotency_key;
 use crate::http::extract::{Path, Query};
@@ -32,7 +31,6 @@ use crate::store::Dataset;
 use body::{CreateBody, CreateForm, DatasetBody, VersionWish};
 pub(crate) use find::{find, remove};
 use options::{Label, Wishes};
-pub(crate) use upload::upload_of;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -98,8 +96,7 @@ async fn create_dataset(
         Some(id) => Some(find(&state, id, "version_of").await?.dataset_id),
         None => None,
     };
-    let upload = Upload { version_of, ..upload_of(&state, sent.table, sent.label, sent.wishes).await? };
-    let (dataset, new) = state.datasets.add(upload).await?;
+    let (dataset, new) = upload::store(&state, sent.table, sent.label, sent.wishes, version_of).await?;
     if let Some(key) = &key {
         state.store.remember_dataset_request(key, &sent.sha256, &dataset.dataset_id).await?;
     }

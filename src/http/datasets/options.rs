@@ -160,7 +160,8 @@ impl Label {
     }
 }
 
-fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T> {
+/// Reads fields as they were sent, or says which one is not as it should be.
+pub(crate) fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T> {
     serde_path_to_error::deserialize(&Value::Object(fields.clone())).map_err(|error| {
         let place = error.path().to_string();
         extract::data_error(&error.into_inner().to_string(), &place)
@@ -171,15 +172,9 @@ fn read<T: DeserializeOwned>(fields: &Map<String, Value>) -> Result<T> {
 pub(crate) fn only_known<'a>(fields: impl IntoIterator<Item = &'a String>, known: &[&[&str]]) -> Result<()> {
     let known: Vec<&str> = known.concat();
     match fields.into_iter().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(unknown(name, &known)),
+        Some(name) => Err(ApiError::unknown_field(name, &known)),
         None => Ok(()),
     }
-}
-
-/// A field that nobody knows, with the nearest one.
-pub(crate) fn unknown(name: &str, known: &[&str]) -> ApiError {
-    let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
-    extract::data_error(&format!("unknown field `{name}`, expected one of {}", known.join(", ")), "the request")
 }
 
 /// A value: as it stands in JSON, or as text that is one or is written as JSON. Blank text says nothing.

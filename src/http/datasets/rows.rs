@@ -8,7 +8,7 @@ use crate::datasets::{RowsWanted, Sort};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::find;
 use crate::http::embeddings::texts::{self, Reading};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -181,12 +181,10 @@ fn scores(text: &str) -> Option<(f64, f64)> {
 }
 
 fn no_range(score: &str) -> ApiError {
-    ApiError::unusable(
-        "wrong_type",
-        "score",
-        format!("{:?} is no range of scores.", crate::http::error::words::shown(score)),
-        "Write the lowest and the highest, as in score=0.2-0.3, or one score.",
-    )
+    ApiError::of(Code::WrongType)
+        .param("score")
+        .detail(format!("{:?} is no range of scores.", crate::http::error::words::shown(score)))
+        .hint("Write the lowest and the highest, as in score=0.2-0.3, or one score.")
 }
 
 #[cfg(test)]

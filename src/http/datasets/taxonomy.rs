@@ -15,7 +15,7 @@ use crate::http::datasets::body::{DatasetBody, TableForm};
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::upload::{self, Sent};
 use crate::http::embeddings::texts::{self, Reading};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -128,7 +128,7 @@ async fn create_from_taxonomy(
     };
     let name = table.label(label.name);
     let file = taxonomy::File { name: table.file_name.clone(), input: table.received.input() };
-    let work = Work { state: state.clone(), caller, model, file, recipe, language: making.language };
+    let work = Work { state: state.clone(), caller, model, file, part: table.part, recipe, language: making.language };
     let read_as = wishes.choices().read_as;
     // Off the async threads, and to its end, also where nobody waits for it any more: the table's file stays so long.
     let (taxonomy, made) = tokio::task::spawn_blocking(move || {
@@ -164,15 +164,18 @@ struct Work {
     caller: Caller,
     model: Option<ModelRow>,
     file: taxonomy::File,
+    /// The part of the request that the file is.
+    part: &'static str,
     recipe: Recipe,
     language: Option<String>,
 }
 
 impl Work {
     fn make(self, read_as: &ReadAs) -> Result<(Taxonomy, Made)> {
-        let taxonomy = Taxonomy::read(&[self.file], read_as, self.language.as_deref())?;
+        let told = |problems| ApiError::from(problems).param(self.part);
+        let taxonomy = Taxonomy::read(&[self.file], read_as, self.language.as_deref()).map_err(told)?;
         let Some(model) = self.model else {
-            let made = taxonomy::make(&taxonomy, &self.recipe, None)?;
+            let made = taxonomy::make(&taxonomy, &self.recipe, None).map_err(told)?;
             return Ok((taxonomy, made));
         };
         // What the engine says is told as it is, not as a problem of the table.
@@ -188,7 +191,7 @@ impl Work {
         let made = taxonomy::make(&taxonomy, &self.recipe, Some(&mut vectors));
         match (made, refused) {
             (_, Some(error)) => Err(error),
-            (made, None) => Ok((taxonomy, made?)),
+            (made, None) => Ok((taxonomy, made.map_err(told)?)),
         }
     }
 }
@@ -196,15 +199,13 @@ impl Work {
 /// A model's vectors of texts, in the lane of large requests.
 async fn vectors(state: &AppState, caller: &Caller, row: &ModelRow, texts: &[&str]) -> Result<(Vec<f32>, usize)> {
     if texts.len() > MOST_TEXTS {
-        return Err(ApiError::unusable(
-            "taxonomy_recipe_unusable",
-            "hard_negatives",
-            format!(
+        return Err(ApiError::of(Code::TaxonomyRecipeUnusable)
+            .param("hard_negatives")
+            .detail(format!(
                 "Hard negatives of this taxonomy need the vectors of {} texts; {MOST_TEXTS} are allowed.",
                 texts.len()
-            ),
-            "Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`.",
-        ));
+            ))
+            .hint("Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`."));
     }
     let mut values = Vec::new();
     for some in texts.chunks(AT_ONCE) {
@@ -289,10 +290,5 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Result<O
 }
 
 fn not_usable(field: &str, why: &str) -> ApiError {
-    ApiError::unusable(
-        "taxonomy_recipe_unusable",
-        field,
-        format!("The field {field} cannot be used: {why}."),
-        "See the fields of POST /datasets/from-taxonomy in the API's description.",
-    )
+    ApiError::of(Code::TaxonomyRecipeUnusable).param(field).detail(format!("The field {field} cannot be used: {why}."))
 }

@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 use crate::datasets::{Around, Received, Upload};
 use crate::http::datasets::options::{self, Label, Wishes};
 use crate::http::error::words::shown;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Part, content_type};
 use crate::http::state::AppState;
 use crate::ml::dataset::source::FileFormat;
 use crate::ml::encoder;
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::Purpose;
+use crate::store::{Dataset, Purpose};
 
 /// Bytes of a part of a form that is no file.
 const LONGEST_PART: usize = 64 << 10;
@@ -27,6 +27,8 @@ pub(crate) const LONGEST_JSON: usize = 64 << 20;
 /// A table on the disk, with what its bytes do not say.
 pub(crate) struct Table {
     pub(crate) received: Received,
+    /// Which part of the request it is.
+    pub(crate) part: &'static str,
     pub(crate) file_name: Option<String>,
     /// How it is written, where its first bytes alone do not tell.
     pub(crate) hint: Option<FileFormat>,
@@ -70,7 +72,7 @@ pub(crate) async fn receive(
             let (table, parts) = form(state, request).await?;
             for part in parts {
                 if !known.concat().contains(&part.name.as_str()) {
-                    return Err(options::unknown(&part.name, &[&["file"], &known.concat()[..]].concat()));
+                    return Err(ApiError::unknown_field(&part.name, &[&["file"], &known.concat()[..]].concat()));
                 }
                 fields.insert(part.name.clone(), part.text()?.into());
             }
@@ -97,11 +99,7 @@ pub(crate) async fn receive(
                 options::only_known(body.fields.keys(), &[&["pairs"], known[0], known[1], known[2]])?;
                 fields.extend(body.fields);
                 without_header(&body.pairs, &mut header);
-                Table {
-                    received: state.datasets.receive_bytes(&pairs_file(&body.pairs)).await?,
-                    file_name: None,
-                    hint: Some(FileFormat::Json),
-                }
+                Table::of_pairs(state, &body.pairs).await?
             }
         }
         media_type if is_table(media_type) => raw(state, request.into_body(), media_type).await?,
@@ -128,6 +126,13 @@ pub(crate) async fn receive(
 }
 
 impl Table {
+    /// Pairs that came inside JSON.
+    pub(crate) async fn of_pairs(state: &AppState, pairs: &[Value]) -> Result<Self> {
+        let file = serde_json::to_vec(pairs).expect("JSON values become JSON");
+        let received = state.datasets.receive_bytes(&file).await?;
+        Ok(Self { received, part: "pairs", file_name: None, hint: Some(FileFormat::Json) })
+    }
+
     /// What lists show.
     pub(crate) fn label(&self, name: Option<String>) -> String {
         crate::http::extract::names::label(name.or_else(|| self.file_name.clone()), "pairs")
@@ -180,7 +185,7 @@ async fn raw(state: &AppState, body: Body, media_type: &str) -> Result<Table> {
         _ => None,
     };
     let hint = hint.filter(|hint| in_doubt(&received.head, *hint));
-    Ok(Table { received, file_name: None, hint })
+    Ok(Table { received, part: "the body", file_name: None, hint })
 }
 
 /// Whether a file's first bytes leave open how it is written, so that its name or its media type may say so.
@@ -210,21 +215,19 @@ pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<T
             }
             let received = draft.finish().await.map_err(crate::datasets::ShelfError::from)?;
             let hint = of_name(file_name.as_deref()).filter(|hint| in_doubt(&received.head, *hint));
-            table = Some(Table { received, file_name, hint });
+            table = Some(Table { received, part: "file", file_name, hint });
             continue;
         }
         let mut bytes = Vec::new();
         while let Some(some) = field.chunk().await.map_err(|error| extract::form_broken(&error))? {
             bytes.extend_from_slice(&some);
             if bytes.len() > LONGEST_PART || parts.len() == MOST_PARTS {
-                return Err(ApiError::too_large(
-                    "body_too_large",
-                    format!(
+                return Err(ApiError::of(Code::BodyTooLarge)
+                    .detail(format!(
                         "The part {:?} is larger than a form's fields may be, or there are too many.",
                         shown(&name)
-                    ),
-                    format!("Send the table as the part \"file\"; other parts may have {LONGEST_PART} bytes."),
-                ));
+                    ))
+                    .hint(format!("Send the table as the part \"file\"; other parts may have {LONGEST_PART} bytes.")));
             }
         }
         parts.push(Part { name, bytes: bytes.into() });
@@ -257,11 +260,6 @@ pub(crate) async fn collect(body: Body, limit: usize) -> Result<Bytes> {
     Ok(whole.into())
 }
 
-/// Pairs that came inside JSON, as a file of their own.
-pub(crate) fn pairs_file(pairs: &[Value]) -> Vec<u8> {
-    serde_json::to_vec(pairs).expect("JSON values become JSON")
-}
-
 /// Of lists inside JSON the first is a pair like the others, unless somebody says that it names columns.
 pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
     if pairs.first().is_some_and(Value::is_array) {
@@ -271,12 +269,10 @@ pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
 
 /// A form without a table.
 pub(crate) fn no_file() -> ApiError {
-    ApiError::unusable(
-        "missing_field",
-        "file",
-        "The form has no part \"file\".",
-        "Send the table as the part \"file\".",
-    )
+    ApiError::of(Code::MissingField)
+        .param("file")
+        .detail("The form has no part \"file\".")
+        .hint("Send the table as the part \"file\".")
 }
 
 /// What tables are looked at with here: the server's benchmark, and what its default model reads of a text.
@@ -295,7 +291,20 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
     Ok(around)
 }
 
-/// A table that came in, ready to be stored.
+/// Stores a table that came in, and says whether it is new here.
+pub(crate) async fn store(
+    state: &AppState,
+    table: Table,
+    label: Label,
+    wishes: Wishes,
+    version_of: Option<String>,
+) -> Result<(Dataset, bool)> {
+    let part = table.part;
+    let upload = Upload { version_of, ..upload_of(state, table, label, wishes).await? };
+    state.datasets.add(upload).await.map_err(|error| ApiError::of_table(error, part))
+}
+
+/// The same, ready to be stored.
 pub(crate) async fn upload_of(state: &AppState, table: Table, label: Label, wishes: Wishes) -> Result<Upload> {
     let purpose = label.purpose();
     let mut choices = wishes.choices();

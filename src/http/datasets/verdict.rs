@@ -10,7 +10,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::{kind, lowest_means};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::embeddings::table_texts::{self, Texts};
@@ -108,7 +107,7 @@ async fn judge_need(
         dataset_id: dataset.dataset_id.clone(),
         model: row.model_id,
         model_fingerprint: row.fingerprint,
-        lowest_means: lowest_means(&dataset),
+        lowest_means: dataset.lowest_means,
         pairs: rows.min(MOST_PAIRS),
         sampled: rows > MOST_PAIRS,
         need,
@@ -118,15 +117,15 @@ async fn judge_need(
 /// What the lowest score of a table means to a model: a table without scores has 1 for what belongs together and 0
 /// for what does not.
 pub(crate) fn meaning(dataset: &Dataset) -> Option<LowestMeans> {
-    match kind(dataset) {
+    match dataset.kind {
         TableKind::PairPositive | TableKind::Triplet => Some(LowestMeans::Unrelated),
-        TableKind::PairScore | TableKind::PairClass => lowest_means(dataset),
+        TableKind::PairScore | TableKind::PairClass => dataset.lowest_means,
     }
 }
 
 async fn judge(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Baseline> {
     let (pairs, _) = table_texts::drawn(state, dataset, MOST_PAIRS, SEED).await?;
-    let pairs = scored_pairs(&pairs, kind(dataset));
+    let pairs = scored_pairs(&pairs, dataset.kind);
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::datasets::body::DatasetBody;
 use crate::http::datasets::find;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::state::AppState;
 use crate::ml::dataset::diff::Diff;
@@ -88,9 +88,5 @@ pub(crate) async fn compare_versions(
 }
 
 fn no_version_before() -> ApiError {
-    ApiError::not_found(
-        "no_version_before",
-        "No version of this table is older.",
-        "Name the dataset to compare with: ?against=ds_... A table is a new version where it is sent with version_of.",
-    )
+    ApiError::of(Code::NoVersionBefore).detail("No version of this table is older.")
 }

@@ -13,7 +13,7 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::several::{self, Answers, Asked};
 use crate::http::embeddings::text_list::{OnError, TextError, TextList, TextOrTexts};
 use crate::http::embeddings::texts::{self, Direction, Reading, Truncated, Vectors};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
 
@@ -124,15 +124,14 @@ fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
     match (&request.texts, &request.inputs) {
         (Some(value), None) => Ok((value, "texts")),
         (None, Some(value)) => Ok((value, "inputs")),
-        (None, None) => {
-            Err(ApiError::unusable("missing_field", "texts", "There are no texts.", "Send \"texts\": [..]."))
-        }
-        _ => Err(ApiError::unusable(
-            "form_unclear",
-            "texts",
-            "Both \"texts\" and \"inputs\" are given.",
-            "Send one of them.",
-        )),
+        (None, None) => Err(ApiError::of(Code::MissingField)
+            .param("texts")
+            .detail("There are no texts.")
+            .hint("Send \"texts\": [..].")),
+        _ => Err(ApiError::of(Code::FormUnclear)
+            .param("texts")
+            .detail("Both \"texts\" and \"inputs\" are given.")
+            .hint("Send one of them.")),
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list::TextList;
 use crate::http::embeddings::texts::{self, Reading, Vectors};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::models;
 use crate::http::state::AppState;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
@@ -60,18 +60,16 @@ pub(crate) async fn ask(
         return Ok(Answers::One(list.spread(answer)));
     };
     if let Some(field) = asked.bare_unless {
-        return Err(unusable(
-            "form_unclear",
+        return Err(unclear(
             "Several models are named, and a bare array has room for one.",
             &format!("Send the texts as {field:?}."),
         ));
     }
     if asked.model.is_some() {
-        return Err(unusable("form_unclear", "Both \"model\" and \"models\" are given.", "Send one of them."));
+        return Err(unclear("Both \"model\" and \"models\" are given.", "Send one of them."));
     }
     if reading.expected_fingerprint.is_some() {
-        return Err(unusable(
-            "form_unclear",
+        return Err(unclear(
             "One fingerprint is expected of several models.",
             "Leave it out: the reply names each model's fingerprint.",
         ));
@@ -85,7 +83,7 @@ pub(crate) async fn ask(
 pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<ModelRow>> {
     if !(2..=MOST).contains(&wanted.len()) {
         let detail = format!("{} models are named; 2 to {MOST} can be compared.", wanted.len());
-        return Err(unusable("models_not_usable", &detail, "Send \"models\": [\"base\", \"the tuned model\"]."));
+        return Err(ApiError::of(Code::ModelsNotUsable).param("models").detail(detail));
     }
     let mut found = Vec::new();
     for name in wanted {
@@ -103,7 +101,7 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
         _ if found.iter().all(Option::is_some) => return Ok(found.into_iter().flatten().collect()),
         several => {
             let detail = format!("\"base\" could be {}.", several.join(" or "));
-            return Err(unusable("base_unclear", &detail, "Name the base by its id."));
+            return Err(ApiError::of(Code::BaseUnclear).param("models").detail(detail));
         }
     };
     Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
@@ -121,6 +119,6 @@ pub(crate) async fn embed(
     try_join_all(answers).await
 }
 
-fn unusable(code: &'static str, detail: &str, hint: &str) -> ApiError {
-    ApiError::unusable(code, "models", detail, hint)
+fn unclear(detail: &str, hint: &str) -> ApiError {
+    ApiError::of(Code::FormUnclear).param("models").detail(detail).hint(hint)
 }

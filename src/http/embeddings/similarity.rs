@@ -14,7 +14,7 @@ use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Form, Scor
 use crate::http::embeddings::several::{self, Answers, Asked};
 use crate::http::embeddings::text_list::{OnError, TextError, TextList, TextOrTexts};
 use crate::http::embeddings::texts::{self, Direction, Reading, Truncated, Vectors};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
 use crate::ml::similarity::Similarity;
@@ -207,12 +207,10 @@ fn reading(request: &SimilarityRequest, form: Form, list: &TextList, headers: &H
     let documents = match form.first_side() {
         Some(first_side) => Some((list.usable_among(first_side), of_side(&request.document_prompt_name))),
         None if request.query_prompt_name.is_some() || request.document_prompt_name.is_some() => {
-            return Err(ApiError::unusable(
-                "form_unclear",
-                "query_prompt_name",
-                "Pairs have no queries and documents.",
-                "Send \"queries\" and \"documents\", or \"parameters\": {\"prompt_name\": ..} for all texts.",
-            ));
+            return Err(ApiError::of(Code::FormUnclear)
+                .param("query_prompt_name")
+                .detail("Pairs have no queries and documents.")
+                .hint("Send \"queries\" and \"documents\", or \"parameters\": {\"prompt_name\": ..} for all texts."));
         }
         None => None,
     };
@@ -262,17 +260,13 @@ fn form(request: &SimilarityRequest) -> Result<(Form, TextList)> {
 }
 
 fn unclear(detail: &str) -> ApiError {
-    ApiError::unusable(
-        "form_unclear",
-        "pairs",
-        detail,
-        "Send one of: \"pairs\": [[text, text], ..]; \"queries\" and \"documents\"; \"source_sentence\" and \"sentences\".",
-    )
+    let forms = "\"pairs\": [[text, text], ..]; \"queries\" and \"documents\"; \"source_sentence\" and \"sentences\"";
+    ApiError::of(Code::FormUnclear).param("pairs").detail(detail).hint(format!("Send one of: {forms}."))
 }
 
 fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
     if pairs.is_empty() {
-        return Err(ApiError::unusable("no_inputs", "pairs", "\"pairs\" is empty.", "Send at least one pair."));
+        return Err(ApiError::of(Code::NoInputs).param("pairs").detail("\"pairs\" is empty."));
     }
     let mut all = TextList::default();
     for (index, pair) in pairs.iter().enumerate() {
@@ -281,7 +275,10 @@ fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
             Value::Array(texts) if texts.len() == 2 => all.append(TextList::read(pair, &param, lenient)?),
             _ => {
                 let detail = format!("Pair {index} (counted from 0) is not a list of two texts.");
-                return Err(ApiError::unusable("wrong_type", &format!("/{param}"), detail, "Send [text, text]."));
+                return Err(ApiError::of(Code::WrongType)
+                    .param(format!("/{param}"))
+                    .detail(detail)
+                    .hint("Send [text, text]."));
             }
         }
     }

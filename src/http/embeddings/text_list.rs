@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::http::embeddings::texts::{Truncated, Vectors};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 
 /// What happens to a list in which a text cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -124,32 +124,24 @@ fn listed<'a>(value: &'a Value, param: &str) -> Result<&'a [Value]> {
         value => std::slice::from_ref(value),
     };
     if values.is_empty() {
-        return Err(ApiError::unusable("no_inputs", param, format!("{param:?} is empty."), "Send at least one text."));
+        return Err(ApiError::of(Code::NoInputs).param(param).detail(format!("{param:?} is empty.")));
     }
     Ok(values)
 }
 
 fn text(index: usize, value: &Value, param: &str) -> Result<String> {
     match value {
-        Value::String(text) if text.trim().is_empty() => Err(ApiError::unusable(
-            "empty_text",
-            &format!("/{param}/{index}"),
-            format!("Text {index} of {param:?} (counted from 0) is empty."),
-            "Leave empty texts out.",
-        )),
+        Value::String(text) if text.trim().is_empty() => Err(ApiError::of(Code::EmptyText)
+            .param(format!("/{param}/{index}"))
+            .detail(format!("Text {index} of {param:?} (counted from 0) is empty."))),
         Value::String(text) => Ok(text.clone()),
-        Value::Number(_) | Value::Array(_) => Err(ApiError::unusable(
-            "token_ids_not_supported",
-            &format!("/{param}/{index}"),
-            "This server needs text, it got numbers or lists.",
-            "Send strings. In LangChain's OpenAIEmbeddings set check_embedding_ctx_length=False.",
-        )),
-        _ => Err(ApiError::unusable(
-            "wrong_type",
-            &format!("/{param}/{index}"),
-            format!("Text {index} of {param:?} (counted from 0) is no string."),
-            "Send strings.",
-        )),
+        Value::Number(_) | Value::Array(_) => {
+            Err(ApiError::of(Code::TokenIdsNotSupported).param(format!("/{param}/{index}")))
+        }
+        _ => Err(ApiError::of(Code::WrongType)
+            .param(format!("/{param}/{index}"))
+            .detail(format!("Text {index} of {param:?} (counted from 0) is no string."))
+            .hint("Send strings.")),
     }
 }
 

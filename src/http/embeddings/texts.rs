@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list::TextError;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::middleware::metrics;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -113,11 +113,9 @@ pub(crate) fn few_enough(state: &AppState, texts: usize) -> Result<()> {
     let most = state.limits.max_texts;
     if texts > most {
         let requests = texts.div_ceil(most);
-        return Err(ApiError::too_large(
-            "too_many_inputs",
-            format!("{texts} texts; {most} are allowed in one request."),
-            format!("Split them into {requests} requests."),
-        ));
+        return Err(ApiError::of(Code::TooManyInputs)
+            .detail(format!("{texts} texts; {most} are allowed in one request."))
+            .hint(format!("Split them into {requests} requests.")));
     }
     Ok(())
 }
@@ -205,28 +203,22 @@ pub(crate) async fn embed_with(
 /// Whether a model has so many dimensions to give.
 fn check_dimensions(asked: Option<usize>, all: usize) -> Result<()> {
     match asked {
-        Some(dimensions) if !(1..=all).contains(&dimensions) => Err(ApiError::unusable(
-            "dimensions_out_of_range",
-            "dimensions",
-            format!("{dimensions} dimensions; the model has {all}."),
-            format!("Ask for 1 to {all}."),
-        )),
+        Some(dimensions) if !(1..=all).contains(&dimensions) => Err(ApiError::of(Code::DimensionsOutOfRange)
+            .param("dimensions")
+            .detail(format!("{dimensions} dimensions; the model has {all}."))
+            .hint(format!("Ask for 1 to {all}."))),
         _ => Ok(()),
     }
 }
 
 fn too_long(text: &str, tokens: usize, max_tokens: i64) -> ApiError {
     let detail = format!("{text} has {tokens} tokens; the model reads {max_tokens}.");
-    ApiError::unusable("text_too_long", text, detail, "Shorten it, or leave out \"truncate\": false to have it cut.")
+    ApiError::of(Code::TextTooLong).param(text).detail(detail)
 }
 
 /// What a client would read as `null` in a vector, or put into an index for good.
 fn not_finite(text: &str) -> ApiError {
-    ApiError::new(
-        (StatusCode::INTERNAL_SERVER_ERROR, "not_finite", "The model gives no numbers"),
-        format!("{text} has a vector with numbers that are not finite."),
-        "The model's weights do not suit this text. Use another model, or send \"on_error\": \"null\" to have the others answered.",
-    )
+    ApiError::of(Code::NotFinite).detail(format!("{text} has a vector with numbers that are not finite."))
 }
 
 /// The text of a prompt.
@@ -236,12 +228,10 @@ pub(crate) fn prompt(model: &ServedModel, name: Option<&str>) -> Result<String> 
             [] => "It has none: leave prompt_name out.".to_owned(),
             known => format!("Its prompts are {}.", known.join(", ")),
         };
-        ApiError::unusable(
-            "prompt_not_found",
-            "prompt_name",
-            format!("The model has no prompt {:?}.", name.unwrap_or_default()),
-            remedy,
-        )
+        ApiError::of(Code::PromptNotFound)
+            .param("prompt_name")
+            .detail(format!("The model has no prompt {:?}.", name.unwrap_or_default()))
+            .hint(remedy)
     })
 }
 

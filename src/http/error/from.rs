@@ -1,17 +1,21 @@
 //! The errors of the layers below, as clients see them.
 
-use axum::http::StatusCode;
-
-use super::{ApiError, model_not_found};
+use super::{ApiError, Code, model_not_found};
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::dataset::Problems;
 use crate::ml::error::sentence;
 use crate::serving::{EngineError, PoolError};
+use crate::store::StoreError;
+
+/// The code of a layer below, which writes its codes as text.
+fn known(code: &str) -> Code {
+    Code::named(code).expect("a test finds every code of the sources in the table")
+}
 
 impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
-        let mut error = Self::unusable(problems.code, "file", problems.what, problems.hint);
+        let mut error = Self::of(known(problems.code)).detail(problems.what).hint(problems.hint);
         if problems.total > 0 {
             error.0.title = "Some rows cannot be used";
             error.0.errors_total = Some(problems.total);
@@ -22,8 +26,8 @@ impl From<Problems> for ApiError {
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         Self::internal(error)
     }
 }
@@ -32,18 +36,22 @@ impl From<ShelfError> for ApiError {
     fn from(error: ShelfError) -> Self {
         match error {
             ShelfError::Problems(problems) => problems.into(),
-            ShelfError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::new(
-                (StatusCode::INSUFFICIENT_STORAGE, "disk_full", "The disk is full"),
-                "The server's disk is full. Nothing was saved.",
-                "Make room on the disk that holds the server's data folder, then try again.",
-            ),
-            ShelfError::VersionGone(id) => Self::not_found(
-                "dataset_not_found",
-                format!("The dataset {id:?} was removed meanwhile."),
-                "Send the table without version_of.",
-            )
-            .param("version_of"),
+            ShelfError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            ShelfError::VersionGone(id) => Self::of(Code::DatasetNotFound)
+                .detail(format!("The dataset {id:?} was removed meanwhile."))
+                .hint("Send the table without version_of.")
+                .param("version_of"),
             other => Self::internal(other),
+        }
+    }
+}
+
+impl ApiError {
+    /// Of a table that came in as `part` of the request.
+    pub(crate) fn of_table(error: ShelfError, part: &str) -> Self {
+        match error {
+            ShelfError::Problems(problems) => Self::from(problems).param(part),
+            other => other.into(),
         }
     }
 }
@@ -65,30 +73,21 @@ impl From<PoolError> for ApiError {
         match error {
             PoolError::Unknown(wanted) => model_not_found(&wanted, None),
             PoolError::Failed { model, failure } => {
-                let detail = format!("The model {model} cannot be served, since {}.", failure.message);
-                if failure.may_pass {
-                    let seconds = failure.retry_after();
-                    let hint = format!("Try again in {seconds} s, or use another model.");
-                    let mut error = Self::new((StatusCode::SERVICE_UNAVAILABLE, failure.code, "Not now"), detail, hint);
-                    error.0.retry_after_s = Some(seconds);
+                let error = Self::of(known(failure.code))
+                    .detail(format!("The model {model} cannot be served, since {}.", failure.message));
+                if !failure.may_pass {
                     return error;
                 }
-                Self::new(
-                    (StatusCode::INTERNAL_SERVER_ERROR, failure.code, "The model cannot be served"),
-                    detail,
-                    "Use another model. When its folder is whole again, the next request tries it; POST /models/{model}/load does so at once.",
-                )
+                let seconds = failure.retry_after();
+                error.retry_after(seconds).hint(format!("Try again in {seconds} s, or use another model."))
             }
-            PoolError::Pinned(model) => Self::conflict(
-                "model_pinned",
-                format!("{model} is pinned: it is to stay in memory."),
-                "DELETE /models/{model}/pin first.",
-            ),
-            PoolError::BaseOfLoaded { model, tuned } => Self::conflict(
-                "base_in_use",
-                format!("{model} shares its weights with the tuned models {}, which are in memory.", tuned.join(", ")),
-                "Unload those first.",
-            ),
+            PoolError::Pinned(model) => {
+                Self::of(Code::ModelPinned).detail(format!("{model} is pinned: it is to stay in memory."))
+            }
+            PoolError::BaseOfLoaded { model, tuned } => Self::of(Code::BaseInUse).detail(format!(
+                "{model} shares its weights with the tuned models {}, which are in memory.",
+                tuned.join(", ")
+            )),
             PoolError::Store(error) => error.into(),
         }
     }
@@ -98,9 +97,9 @@ impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Overloaded { waiting, seconds } => {
-                Self::unavailable("overloaded", format!("{waiting} texts are waiting already."), seconds)
+                Self::of(Code::Overloaded).detail(format!("{waiting} texts are waiting already.")).retry_after(seconds)
             }
-            EngineError::Closed => Self::unavailable("stopping", "The server is stopping.", 5),
+            EngineError::Closed => Self::of(Code::Stopping).retry_after(5),
             EngineError::Failed(cause) => Self::internal(cause),
         }
     }
@@ -110,45 +109,21 @@ impl From<QueueError> for ApiError {
     fn from(error: QueueError) -> Self {
         let detail = sentence(&error.to_string());
         match error {
-            QueueError::Config(crate::ml::Error::Config { field, .. }) => Self::unusable(
-                "config_not_usable",
-                &format!("config.{field}"),
-                detail,
-                "Correct this setting and post the job again.",
-            ),
-            QueueError::Config(other) => Self::internal(other),
-            QueueError::NotForTraining(_) => Self::unusable(
-                "dataset_is_benchmark",
-                "dataset_id",
-                detail,
-                "Name a dataset that was uploaded without benchmark=true, and send this one as benchmark_id.",
-            ),
-            QueueError::NotABenchmark(_) => Self::unusable(
-                "dataset_is_no_benchmark",
-                "benchmark_id",
-                detail,
-                "Upload the table with benchmark=true; what a model learned from says nothing about what it knew before.",
-            ),
-            QueueError::DatasetGone(_) => {
-                Self::not_found("dataset_not_found", detail, "Upload it again.").param("dataset_id")
+            QueueError::Config(crate::ml::Error::Config { field, .. }) => {
+                Self::of(Code::ConfigNotUsable).param(format!("config.{field}")).detail(detail)
             }
-            QueueError::TooFewPairs { .. } => Self::unusable(
-                "too_few_pairs",
-                "dataset_id",
-                detail,
-                format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable."),
-            ),
-            QueueError::NameTaken(_) => Self::conflict(
-                "name_taken",
-                detail,
-                "Choose another name; to let one name follow the newest model, use an alias.",
-            )
-            .param("name"),
-            QueueError::KeyReused => Self::new(
-                (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key belongs to another request"),
-                detail,
-                "Send a new Idempotency-Key with a new request.",
-            ),
+            QueueError::Config(other) => Self::internal(other),
+            QueueError::NotForTraining(_) => Self::of(Code::DatasetIsBenchmark).param("dataset_id").detail(detail),
+            QueueError::NotABenchmark(_) => Self::of(Code::DatasetIsNoBenchmark).param("benchmark_id").detail(detail),
+            QueueError::DatasetGone(_) => {
+                Self::of(Code::DatasetNotFound).param("dataset_id").detail(detail).hint("Upload it again.")
+            }
+            QueueError::TooFewPairs { .. } => Self::of(Code::TooFewPairs)
+                .param("dataset_id")
+                .detail(detail)
+                .hint(format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable.")),
+            QueueError::NameTaken(_) => Self::of(Code::NameTaken).param("name").detail(detail),
+            QueueError::KeyReused => Self::of(Code::IdempotencyKeyReused).detail(detail),
             QueueError::Store(error) => error.into(),
         }
     }
@@ -166,16 +141,10 @@ impl From<PlanError> for ApiError {
 impl From<CancelError> for ApiError {
     fn from(error: CancelError) -> Self {
         match error {
-            CancelError::Unknown => {
-                Self::not_found("job_not_found", "There is no such job.", "GET /jobs lists the jobs that there are.")
-            }
+            CancelError::Unknown => Self::of(Code::JobNotFound).detail("There is no such job."),
             CancelError::Over(status) => {
                 let status = format!("{status:?}").to_lowercase();
-                Self::conflict(
-                    "job_is_over",
-                    format!("The job is over: it is {status}."),
-                    "Only a job that is queued or running can be cancelled.",
-                )
+                Self::of(Code::JobIsOver).detail(format!("The job is over: it is {status}."))
             }
             CancelError::Store(error) => error.into(),
         }

@@ -17,8 +17,9 @@ use serde::Serialize;
 
 use crate::ml::dataset::Problem;
 use crate::store::JobError;
+pub(crate) use codes::Code;
 use envelope::ErrorEnvelope;
-use words::shown;
+use words::{nearest, shown};
 
 /// The edge's result.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -83,19 +84,16 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> std::r
 }
 
 impl ApiError {
-    /// An error with its status, code and title; what happened and what to do.
-    pub(crate) fn new(
-        (status, code, title): (StatusCode, &'static str, &'static str),
-        detail: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
+    /// An error in the words of its code. Whoever refuses adds what is particular.
+    pub(crate) fn of(code: Code) -> Self {
+        let (entry, (status, title)) = (code.entry(), code.head());
         Self(Box::new(Details {
-            r#type: format!("/docs/errors#{code}"),
+            r#type: format!("/docs/errors#{}", entry.code),
             title,
             status,
-            code,
-            detail: detail.into(),
-            hint: hint.into(),
+            code: entry.code,
+            detail: entry.meaning[0].to_owned(),
+            hint: entry.remedy[0].to_owned(),
             param: None,
             errors: Vec::new(),
             errors_total: None,
@@ -104,6 +102,18 @@ impl ApiError {
             request_id: None,
             cause: None,
         }))
+    }
+
+    /// The same with what happened and why.
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = detail.into();
+        self
+    }
+
+    /// The same with what to do, where more is known of it than of all errors of this code.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = hint.into();
+        self
     }
 
     /// The same about a part of the request.
@@ -118,54 +128,42 @@ impl ApiError {
         self
     }
 
-    /// 422: a field's value cannot be used.
-    pub(crate) fn unusable(
-        code: &'static str,
-        param: &str,
-        detail: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self::new((StatusCode::UNPROCESSABLE_ENTITY, code, "The request cannot be used as it is"), detail, hint)
-            .param(param)
+    /// 503: not now, but perhaps in some seconds, whatever the code says otherwise.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        (self.0.status, self.0.title) = Code::Overloaded.head();
+        self.0.retry_after_s = Some(seconds);
+        self.hint(format!("Try again in {seconds} s."))
+    }
+
+    /// 422: a field of a name that is none of the known ones.
+    pub(crate) fn unknown_field(name: &str, known: &[&str]) -> Self {
+        let name = shown(name);
+        Self::of(Code::UnknownField).param(name).not_among(known, name, format!("Unknown field {name:?}"))
+    }
+
+    /// 422: a value that is none of the few that its place takes.
+    pub(crate) fn unknown_value(place: &str, value: &str, known: &[&str]) -> Self {
+        let value = shown(value);
+        Self::of(Code::UnknownValue).param(place).not_among(known, value, format!("{place} cannot be {value:?}"))
+    }
+
+    /// The same with the known name that is nearest to the written one, and all of them.
+    fn not_among(self, known: &[&str], written: &str, what: String) -> Self {
+        let guess = nearest(written, known.iter().copied()).map(|known| format!("; did you mean {known:?}?"));
+        self.detail(what + guess.as_deref().unwrap_or(".")).hint(format!("Possible: {}.", known.join(", ")))
     }
 
     /// 422: a job that would fail, in the trainer's words.
     pub(crate) fn infeasible(error: JobError) -> Self {
-        let what = (StatusCode::UNPROCESSABLE_ENTITY, "job_not_feasible", "The job would fail");
-        Self::new(what, format!("{} ({})", error.message, error.code), error.hint)
-    }
-
-    /// 404: a thing that was asked for is not there.
-    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new((StatusCode::NOT_FOUND, code, "Not found"), detail, hint)
-    }
-
-    /// 409: the thing's state does not allow it.
-    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new((StatusCode::CONFLICT, code, "Not possible in this state"), detail, hint)
-    }
-
-    /// 413: too much at once.
-    pub(crate) fn too_large(code: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new((StatusCode::PAYLOAD_TOO_LARGE, code, "Too much at once"), detail, hint)
+        Self::of(Code::JobNotFeasible).detail(format!("{} ({})", error.message, error.code)).hint(error.hint)
     }
 
     /// 415: a body of another kind.
     pub(crate) fn media_type(found: &str, expected: &str) -> Self {
         let found = if found.is_empty() { "no Content-Type".to_owned() } else { format!("{found:?}") };
-        Self::new(
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body is of another kind"),
-            format!("The request has {found}; this route reads {expected}."),
-            format!("Send the header Content-Type: {}.", expected.split(" or ").next().unwrap_or(expected)),
-        )
-    }
-
-    /// 503: not now, but perhaps in some seconds.
-    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
-        let what = (StatusCode::SERVICE_UNAVAILABLE, code, "Not now");
-        let mut error = Self::new(what, detail, format!("Try again in {seconds} s."));
-        error.0.retry_after_s = Some(seconds);
-        error
+        Self::of(Code::UnsupportedMediaType)
+            .detail(format!("The request has {found}; this route reads {expected}."))
+            .hint(format!("Send the header Content-Type: {}.", expected.split(" or ").next().unwrap_or(expected)))
     }
 
     /// The problem document.
@@ -175,12 +173,9 @@ impl ApiError {
 
     /// 412: the client wants another model's vectors than it would get.
     pub(crate) fn fingerprint_mismatch(expected: &str, found: &str) -> Self {
-        Self::new(
-            (StatusCode::PRECONDITION_FAILED, "fingerprint_mismatch", "Another model would answer"),
-            format!("The fingerprint {:?} is expected; the model has {found:?}.", shown(expected)),
-            "Vectors of different fingerprints cannot be compared. Name the model that made the stored ones, or make those anew.",
-        )
-        .param("expected_fingerprint")
+        Self::of(Code::FingerprintMismatch)
+            .detail(format!("The fingerprint {:?} is expected; the model has {found:?}.", shown(expected)))
+            .param("expected_fingerprint")
     }
 
     /// The stable code, and what happened.
@@ -190,11 +185,7 @@ impl ApiError {
 
     /// 500: not the client's fault. The cause goes to the log alone.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
-        let mut error = Self::new(
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something failed in the server"),
-            "Something failed in the server; the request was not at fault.",
-            "Try again. If it stays, the server's log has the details under the request_id.",
-        );
+        let mut error = Self::of(Code::Internal);
         error.0.cause = Some(cause.to_string());
         error
     }
@@ -244,10 +235,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
 /// 404 for a model, with the nearest name that there is.
 pub(crate) fn model_not_found(wanted: &str, nearest: Option<&str>) -> ApiError {
     let guess = nearest.map(|name| format!(" Did you mean {name:?}?")).unwrap_or_default();
-    ApiError::not_found(
-        "model_not_found",
-        format!("There is no model, alias or name {:?}.{guess}", shown(wanted)),
-        "GET /models lists the models that there are.",
-    )
-    .param("model")
+    ApiError::of(Code::ModelNotFound)
+        .detail(format!("There is no model, alias or name {:?}.{guess}", shown(wanted)))
+        .param("model")
 }

@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::ml::sha256::Sha256Hex;
 
 /// The header `Idempotency-Key`.
@@ -10,12 +10,9 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        ApiError::unusable(
-            "idempotency_key_not_usable",
-            "Idempotency-Key",
-            "The Idempotency-Key cannot be used.",
-            "Send 1 to 255 ASCII characters.",
-        )
+        ApiError::of(Code::IdempotencyKeyNotUsable)
+            .param("Idempotency-Key")
+            .detail("The Idempotency-Key cannot be used.")
     })
 }
 

@@ -13,8 +13,8 @@ use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
-use crate::http::error::words::{nearest, shown};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::words::shown;
+use crate::http::error::{ApiError, Code, Result};
 use crate::ml::dataset::MOST_ROWS;
 use crate::ml::error::sentence;
 
@@ -40,14 +40,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let axum::extract::Path(value) =
-            axum::extract::Path::from_request_parts(parts, state).await.map_err(|error| {
-                ApiError::new(
-                    (StatusCode::BAD_REQUEST, "path_not_readable", "The path cannot be read"),
-                    sentence(&error.body_text()),
-                    "Write the path in UTF-8, percent-encoded.",
-                )
-            })?;
+        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map_err(|error| ApiError::of(Code::PathNotReadable).detail(sentence(&error.body_text())))?;
         Ok(Self(value))
     }
 }
@@ -85,19 +80,11 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
 }
 
 pub(crate) fn body_too_large() -> ApiError {
-    ApiError::too_large(
-        "body_too_large",
-        "The body is larger than this route reads.",
-        "Send less at once; docs/settings.md lists the limits.",
-    )
+    ApiError::of(Code::BodyTooLarge)
 }
 
 pub(crate) fn body_broken(reason: &str) -> ApiError {
-    ApiError::new(
-        (StatusCode::BAD_REQUEST, "body_not_readable", "The body cannot be read"),
-        sentence(reason),
-        "Send the request again, whole.",
-    )
+    ApiError::of(Code::BodyNotReadable).detail(sentence(reason))
 }
 
 /// A form's part that is no file.
@@ -110,12 +97,10 @@ impl Part {
     /// The part as text.
     pub(crate) fn text(&self) -> Result<String> {
         String::from_utf8(self.bytes.to_vec()).map_err(|_| {
-            ApiError::unusable(
-                "not_utf8",
-                &self.name,
-                format!("The part {:?} is not UTF-8 text.", self.name),
-                "Send it as UTF-8.",
-            )
+            ApiError::of(Code::NotUtf8)
+                .param(&self.name)
+                .detail(format!("The part {:?} is not UTF-8 text.", self.name))
+                .hint("Send it as UTF-8.")
         })
     }
 
@@ -133,7 +118,7 @@ pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
 /// A form that says something twice.
 pub(crate) fn part_repeated(name: &str) -> ApiError {
     let detail = format!("The part {:?} is there twice.", shown(name));
-    ApiError::unusable("part_repeated", name, detail, "Send it once.")
+    ApiError::of(Code::PartRepeated).param(name).detail(detail)
 }
 
 /// Reads JSON, or says where it is none and which field is not as it should be.
@@ -152,7 +137,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         let detail = "The body is a list; this route reads an object.";
-        return Err(ApiError::unusable("wrong_type", "the body", detail, "Send {\"field\": value, ..}."));
+        return Err(ApiError::of(Code::WrongType)
+            .param("the body")
+            .detail(detail)
+            .hint("Send {\"field\": value, ..}."));
     }
     parse(bytes)
 }
@@ -201,11 +189,11 @@ fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
             let place = if path == "." { "the body".to_owned() } else { path.to_owned() };
             data_error(reason, &place)
         }
-        _ => ApiError::new(
-            (StatusCode::BAD_REQUEST, "not_json", "The body is not JSON"),
-            format!("The body is not JSON: line {}, column {}: {reason}.", error.line(), error.column()),
-            "Check the quotes, commas and brackets there.",
-        ),
+        _ => ApiError::of(Code::NotJson).detail(format!(
+            "The body is not JSON: line {}, column {}: {reason}.",
+            error.line(),
+            error.column()
+        )),
     }
 }
 
@@ -213,36 +201,24 @@ fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
 pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     let names: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
     let place = shown(place);
-    // "unknown field `foo`, expected one of `a`, `b`"
-    let unknown = |code, param: Option<&str>, what: &dyn Fn(&str) -> String| {
-        let (unknown, known) = names.split_first()?;
-        let unknown = shown(unknown);
-        // A name with a backtick in it leaves nothing to choose from.
-        let known: Vec<&str> = known.iter().copied().filter(|name| known_name(name)).collect();
-        let guess = nearest(unknown, known.iter().copied());
-        let guess = guess.map_or_else(|| ".".to_owned(), |known| format!("; did you mean {known:?}?"));
-        let hint = format!("Possible: {}.", known.join(", "));
-        Some(ApiError::unusable(code, param.unwrap_or(unknown), what(unknown) + &guess, hint))
-    };
-    let told = if reason.starts_with("unknown field") {
-        unknown("unknown_field", None, &|unknown| format!("Unknown field {unknown:?}"))
-    } else if reason.starts_with("unknown variant") {
-        unknown("unknown_value", Some(place), &|unknown| format!("{place} cannot be {unknown:?}"))
-    } else {
-        None
-    };
-    if let Some(told) = told {
-        return told;
+    if let Some((first, rest)) = names.split_first() {
+        // "unknown field `foo`, expected one of `a`, `b`"; a name with a backtick in it leaves nothing to choose from.
+        let known: Vec<&str> = rest.iter().copied().filter(|name| known_name(name)).collect();
+        if reason.starts_with("unknown field") {
+            return ApiError::unknown_field(first, &known);
+        }
+        if reason.starts_with("unknown variant") {
+            return ApiError::unknown_value(place, first, &known);
+        }
+        if reason.starts_with("missing field") {
+            return ApiError::of(Code::MissingField).param(*first).detail(format!("The field {first:?} is missing."));
+        }
     }
-    if let (true, Some(missing)) = (reason.starts_with("missing field"), names.first()) {
-        return ApiError::unusable("missing_field", missing, format!("The field {missing:?} is missing."), "Add it.");
-    }
-    ApiError::unusable(
-        "wrong_type",
-        place,
-        format!("{}: {}.", sentence(place).trim_end_matches('.'), plain(reason)),
-        "Send a value of the expected type.",
-    )
+    ApiError::of(Code::WrongType).param(place).detail(format!(
+        "{}: {}.",
+        sentence(place).trim_end_matches('.'),
+        plain(reason)
+    ))
 }
 
 fn known_name(name: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Names that users give to models, aliases and datasets.
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 
 const LONGEST: usize = 64;
 
@@ -11,14 +11,9 @@ pub(crate) fn check(name: &str, param: &str) -> Result<()> {
     let reserved = ["ft_", "job_", "ds_"].iter().any(|prefix| name.starts_with(prefix));
     if name.is_empty() || name.chars().count() > LONGEST || !name.chars().all(fine) || name.starts_with('.') || reserved
     {
-        return Err(ApiError::unusable(
-            "name_not_usable",
-            param,
-            format!("The {param} {:?} cannot be used.", name.chars().take(80).collect::<String>()),
-            format!(
-                "Use letters, digits, \".\", \"_\" and \"-\", at most {LONGEST}, not beginning with \".\", \"ft_\", \"job_\" or \"ds_\"."
-            ),
-        ));
+        return Err(ApiError::of(Code::NameNotUsable)
+            .param(param)
+            .detail(format!("The {param} {:?} cannot be used.", name.chars().take(80).collect::<String>())));
     }
     Ok(())
 }

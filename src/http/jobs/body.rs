@@ -1,10 +1,12 @@
 //! Bodies of jobs: what a client asks for, as JSON or as a form, and what it is told.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::datasets::body::PairRow;
 use crate::http::datasets::options::{self, Wishes};
@@ -14,7 +16,7 @@ use crate::http::reply::rfc3339;
 use crate::http::state::AppState;
 use crate::jobs::{Estimate, Report, model_id};
 use crate::ml::train::{Recipe, TrainConfig};
-use crate::store::{AliasGate, AliasResult, Job, JobError, Phase, Progress, Status, now};
+use crate::store::{AliasGate, AliasResult, Job, JobConfig, JobError, Phase, Progress, Status, now};
 
 /// What a client asks for. A form has the same fields as parts, and the table as the part `file`. How a table that
 /// comes with the request is to be read may be said too, in the fields of `POST /datasets`.
@@ -57,91 +59,75 @@ pub(crate) struct CreateBody {
     pub(crate) reading: Map<String, Value>,
 }
 
-/// A job as a form.
-#[derive(ToSchema)]
-#[schema(as = CreateJobForm)]
-#[expect(dead_code, reason = "describes what requests hold")]
-pub(super) struct CreateForm {
-    /// The table, as `POST /datasets` reads it; or name a dataset.
-    #[schema(value_type = Option<String>, format = Binary)]
-    file: Option<Vec<u8>>,
-    dataset_id: Option<String>,
-    model: Option<String>,
-    name: Option<String>,
-    recipe: Option<Recipe>,
-    /// JSON.
-    config: Option<TrainConfig>,
-    benchmark_id: Option<String>,
-    replay_id: Option<String>,
-    /// A JSON list.
-    titles: Option<Vec<String>>,
-    alias: Option<String>,
-    /// `win`: the alias moves only if the report's verdict is one.
-    alias_if: Option<AliasGate>,
-    #[serde(flatten)]
-    reading: Wishes,
+/// The same as a form: the table is a part of it, and no rows inside JSON.
+pub(super) struct CreateForm;
+
+impl PartialSchema for CreateForm {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = CreateBody::schema();
+        if let RefOr::T(Schema::AllOf(whole)) = &mut schema {
+            whole.description =
+                Some("A job as a form. `config` and `titles` are JSON; the table may be a part too.".to_owned());
+        }
+        if let Some(fields) = own_fields(&mut schema) {
+            let file = ObjectBuilder::new()
+                .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+                .description(Some("The table, as `POST /datasets` reads it; or name a dataset."));
+            fields.properties.remove("pairs");
+            fields.properties.insert("file".to_owned(), file.into());
+        }
+        schema
+    }
 }
 
-/// The names of the form's parts.
-const PARTS: [&str; 11] = [
-    "file",
-    "dataset_id",
-    "model",
-    "name",
-    "recipe",
-    "config",
-    "benchmark_id",
-    "replay_id",
-    "titles",
-    "alias",
-    "alias_if",
-];
+impl ToSchema for CreateForm {
+    fn name() -> Cow<'static, str> {
+        "CreateJobForm".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        CreateBody::schemas(schemas);
+    }
+}
+
+/// Those of the schema's fields that are a job's alone.
+fn own_fields(schema: &mut RefOr<Schema>) -> Option<&mut Object> {
+    let RefOr::T(Schema::AllOf(whole)) = schema else { return None };
+    whole.items.iter_mut().find_map(|part| match part {
+        RefOr::T(Schema::Object(fields)) => Some(fields),
+        _ => None,
+    })
+}
 
 impl CreateBody {
     /// Refuses fields that nobody knows.
     pub(super) fn only_known(&self) -> Result<()> {
-        options::only_known(self.reading.keys(), &[&PARTS, &["pairs"], &options::READING])
+        let Some(unknown) = self.reading.keys().find(|name| !options::READING.contains(&name.as_str())) else {
+            return Ok(());
+        };
+        let mut schema = CreateForm::schema();
+        let fields = own_fields(&mut schema).map(|fields| fields.properties.keys().map(String::as_str));
+        let known: Vec<&str> = fields.into_iter().flatten().chain(["pairs"]).chain(options::READING).collect();
+        Err(ApiError::unknown_field(unknown, &known))
     }
 
     /// Out of a form's parts.
     pub(super) fn of_form(parts: Vec<extract::Part>) -> Result<Self> {
-        let mut body = Self::default();
+        let mut fields = Map::new();
         for part in parts {
-            match part.name.as_str() {
-                "dataset_id" => body.dataset_id = Some(part.text()?),
-                "model" => body.model = Some(part.text()?),
-                "name" => body.name = Some(part.text()?),
-                "recipe" => {
-                    let quoted = Value::from(part.text()?).to_string();
-                    body.recipe =
-                        Some(extract::parse(quoted.as_bytes()).map_err(|error: ApiError| error.param("recipe"))?);
-                }
-                "config" => body.config = Some(part.json()?),
-                "benchmark_id" => body.benchmark_id = Some(part.text()?),
-                "replay_id" => body.replay_id = Some(part.text()?),
-                "titles" => body.titles = Some(part.json()?),
-                "alias" => body.alias = Some(part.text()?),
-                "alias_if" => {
-                    let text = part.text()?;
-                    if !text.trim().is_empty() {
-                        let quoted = Value::from(text).to_string();
-                        let gate =
-                            extract::parse(quoted.as_bytes()).map_err(|error: ApiError| error.param("alias_if"))?;
-                        body.alias_if = Some(gate);
-                    }
-                }
-                reading if options::READING.contains(&reading) => {
-                    body.reading.insert(reading.to_owned(), part.text()?.into());
-                }
-                other => return Err(options::unknown(other, &[&PARTS[..], &options::READING].concat())),
+            let value = match part.name.as_str() {
+                "config" | "titles" => part.json()?,
+                // Rows come as a file, or as JSON.
+                "pairs" => return Err(ApiError::unknown_field(&part.name, &["file"])),
+                _ => Value::from(part.text()?),
+            };
+            // A browser's form sends fields that were left empty.
+            if value.as_str().is_none_or(|text| !text.trim().is_empty()) {
+                fields.insert(part.name, value);
             }
         }
-        // A browser's form sends fields that were left empty.
-        let Self { dataset_id, model, name, benchmark_id, replay_id, alias, .. } = &mut body;
-        for field in [dataset_id, model, name, benchmark_id, replay_id, alias] {
-            field.take_if(|text| text.trim().is_empty());
-        }
-        Ok(body)
+        options::read(&fields)
     }
 }
 
@@ -185,7 +171,8 @@ pub(super) struct JobBody {
     /// The settings that it began with.
     recipe: String,
     /// All settings, resolved.
-    config: TrainConfig,
+    #[schema(value_type = TrainConfig)]
+    config: JobConfig,
     /// Points at the tuned model in the end.
     alias: Option<String>,
     alias_if: Option<AliasGate>,
@@ -227,31 +214,20 @@ pub(super) enum JobOrEstimate {
     Estimate(Box<Estimate>),
 }
 
-/// What the bodies of jobs tell beside their rows, read once for all of them.
-pub(super) struct Beside {
-    dataset_names: HashMap<String, String>,
-    /// Job ids in the order of their turns.
-    queue: Vec<String>,
-}
-
-impl Beside {
-    pub(super) async fn read(state: &AppState) -> Result<Self> {
-        let store = &state.store;
-        Ok(Self { dataset_names: store.dataset_names().await?, queue: store.queued_jobs().await? })
-    }
-}
-
 impl JobBody {
     pub(super) async fn one(state: &AppState, job: Job) -> Result<Self> {
-        Ok(Self::new(job, &Beside::read(state).await?))
+        let report = if job.status == Status::Succeeded { state.store.report(&job.job_id).await? } else { None };
+        let queue = if job.status == Status::Queued { state.store.queued_jobs().await? } else { Vec::new() };
+        Ok(Self { report, ..Self::new(job, &queue) })
     }
 
-    pub(super) fn new(job: Job, beside: &Beside) -> Self {
+    /// Without its report. `queue` has the queued jobs' ids in the order of their turns.
+    pub(super) fn new(job: Job, queue: &[String]) -> Self {
         let queue_position = match job.status {
-            Status::Queued => beside.queue.iter().position(|id| *id == job.job_id).map(|place| place + 1),
+            Status::Queued => queue.iter().position(|id| *id == job.job_id).map(|place| place + 1),
             _ => None,
         };
-        let progress = job.progress.filter(|_| job.status == Status::Running).map(|progress| progress.0);
+        let progress = job.progress.filter(|_| job.status == Status::Running);
         let seconds = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
         Self {
             model: (job.status == Status::Succeeded).then(|| model_id(&job.job_id)),
@@ -261,15 +237,15 @@ impl JobBody {
             phase: job.phase,
             name: job.name,
             base_model: job.base_model,
-            dataset_name: beside.dataset_names.get(&job.dataset_id).cloned(),
+            dataset_name: Some(job.dataset_name),
             dataset_id: job.dataset_id,
             benchmark_id: job.benchmark_id,
             replay_id: job.replay_id,
             recipe: job.recipe,
-            config: job.config.0,
+            config: job.config,
             alias: job.alias,
             alias_if: job.alias_if,
-            alias_result: job.alias_result.map(|result| result.0),
+            alias_result: job.alias_result,
             created_at: rfc3339(job.created_at),
             started_at: job.started_at.map(rfc3339),
             finished_at: job.finished_at.map(rfc3339),
@@ -278,8 +254,58 @@ impl JobBody {
             attempt: job.attempt,
             progress,
             estimated_finish: seconds.map(|left| rfc3339(now() + left)),
-            error: job.error.map(|error| error.0),
-            report: job.report.map(|report| report.0),
+            error: job.error,
+            report: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn form(parts: &[(&str, &str)]) -> Result<CreateBody> {
+        let part =
+            |&(name, text): &(&str, &str)| extract::Part { name: name.to_owned(), bytes: text.to_owned().into() };
+        CreateBody::of_form(parts.iter().map(part).collect())
+    }
+
+    #[test]
+    fn a_form_and_json_ask_for_the_same_job() {
+        let of_form = form(&[
+            ("dataset_id", "ds_1"),
+            ("model", "default"),
+            ("name", ""),
+            ("recipe", "tutorial"),
+            ("config", r#"{"epochs":5}"#),
+            ("titles", r#"["a","b"]"#),
+            ("alias", "prod"),
+            ("alias_if", "win"),
+            ("header", "true"),
+            ("sheet", " "),
+        ]);
+        let of_json = json!({
+            "dataset_id": "ds_1", "model": "default", "recipe": "tutorial", "config": { "epochs": 5 },
+            "titles": ["a", "b"], "alias": "prod", "alias_if": "win", "header": "true",
+        });
+        let told = |body: CreateBody| {
+            let CreateBody { dataset_id, model, name, recipe, config, titles, alias, alias_if, reading, .. } = body;
+            (dataset_id, model, name, recipe, config, titles, alias, alias_if, reading)
+        };
+        assert_eq!(told(of_form.unwrap()), told(serde_json::from_value(of_json).unwrap()));
+    }
+
+    #[test]
+    fn a_field_that_is_not_as_it_should_be_is_named() {
+        let error =
+            |parts: &[(&str, &str)]| form(parts).and_then(|body| body.only_known()).unwrap_err().told().1.to_owned();
+        assert!(error(&[("recipe", "tutorail")]).contains("recipe cannot be \"tutorail\"; did you mean \"tutorial\"?"));
+        assert!(error(&[("alias_if", "wni")]).contains("alias_if"));
+        assert!(error(&[("replay", "ds_1"), ("mdel", "x")]).contains("did you mean \"model\"?"));
+        assert!(error(&[("fiel", "x")]).contains("did you mean \"file\"?"));
+        assert!(error(&[("maping", "{}")]).contains("did you mean \"mapping\"?"));
+        assert!(error(&[("pairs", "[]")]).contains("Unknown field \"pairs\""));
     }
 }

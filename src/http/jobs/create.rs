@@ -7,12 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::datasets::facts;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::upload::{self, LONGEST_JSON, Table};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::idempotency::{idempotency_key, sha256};
 use crate::http::extract::{self, Query, content_type, names};
 use crate::http::jobs::body::{CreateBody, CreateForm, JobBody, JobOrEstimate};
@@ -20,7 +19,6 @@ use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::jobs::{JobRequest, Plan};
 use crate::keys::Scope;
-use crate::ml::dataset::source::FileFormat;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
@@ -117,12 +115,7 @@ pub(crate) async fn resolve_request(
         }
     }
     if body.alias_if.is_some() && body.alias.is_none() {
-        return Err(ApiError::unusable(
-            "alias_missing",
-            "alias_if",
-            "\"alias_if\" says when an alias moves, and there is no alias.",
-            "Send \"alias\" too, or leave \"alias_if\" out.",
-        ));
+        return Err(ApiError::of(Code::AliasMissing).param("alias_if"));
     }
     let recipe = body.recipe.unwrap_or_default();
     // Wrong settings are told before a table is stored; what a recipe is depends on the table.
@@ -139,7 +132,7 @@ pub(crate) async fn resolve_request(
     };
     let wishes = Wishes::of(&body.reading)?;
     let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
-    let config = settings(recipe, facts(&dataset, state.models.is_transformer(&model)), body.config.as_ref())?;
+    let config = settings(recipe, dataset.facts(state.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
         dataset,
@@ -164,12 +157,10 @@ pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value
         None => &none,
         Some(Value::Object(others)) => others,
         Some(_) => {
-            return Err(ApiError::unusable(
-                "wrong_type",
-                "config",
-                "\"config\" is no object.",
-                "Send {\"epochs\": 20, ..}.",
-            ));
+            return Err(ApiError::of(Code::WrongType)
+                .param("config")
+                .detail("\"config\" is no object.")
+                .hint("Send {\"epochs\": 20, ..}."));
         }
     };
     let bytes = recipe.settings(table, others).to_string();
@@ -180,12 +171,9 @@ pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value
 fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
     let Some(titles) = titles else { return Ok(TITLES.map(str::to_owned).to_vec()) };
     if !(2..=50).contains(&titles.len()) || titles.iter().any(|title| title.trim().is_empty() || title.len() > 1000) {
-        return Err(ApiError::unusable(
-            "titles_not_usable",
-            "titles",
-            format!("{} titles were sent.", titles.len()),
-            "Send 2 to 50 texts for the heatmap, none of them empty or longer than 1000 bytes.",
-        ));
+        return Err(ApiError::of(Code::TitlesNotUsable)
+            .param("titles")
+            .detail(format!("{} titles were sent.", titles.len())));
     }
     Ok(titles)
 }
@@ -200,40 +188,29 @@ async fn dataset(
 ) -> Result<(Dataset, bool)> {
     let table = match (id, pairs, file) {
         (Some(_), None, None) if wishes != Wishes::default() => {
-            return Err(ApiError::unusable(
-                "form_unclear",
-                "dataset_id",
-                "The dataset is there already, and was read as its \"choices\" say.",
-                "Send its file with the new choices to POST /datasets, and name the dataset that this makes.",
-            ));
+            return Err(ApiError::of(Code::FormUnclear)
+                .param("dataset_id")
+                .detail("The dataset is there already, and was read as its \"choices\" say.")
+                .hint("Send its file with the new choices to POST /datasets, and name the dataset that this makes."));
         }
         (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
         (None, Some(pairs), None) => {
             upload::without_header(&pairs, &mut wishes.header);
-            Table {
-                received: state.datasets.receive_bytes(&upload::pairs_file(&pairs)).await?,
-                file_name: None,
-                hint: Some(FileFormat::Json),
-            }
+            Table::of_pairs(state, &pairs).await?
         }
         (None, None, Some(file)) => file,
         (None, None, None) => {
-            return Err(ApiError::unusable(
-                "missing_field",
-                "dataset_id",
-                "There is nothing to learn.",
-                "Send \"dataset_id\", \"pairs\", or a form with the table as the part \"file\".",
-            ));
+            return Err(ApiError::of(Code::MissingField)
+                .param("dataset_id")
+                .detail("There is nothing to learn.")
+                .hint("Send \"dataset_id\", \"pairs\", or a form with the table as the part \"file\"."));
         }
         _ => {
-            return Err(ApiError::unusable(
-                "form_unclear",
-                "dataset_id",
-                "More than one of a dataset, pairs and a file are given.",
-                "Send one of them.",
-            ));
+            return Err(ApiError::of(Code::FormUnclear)
+                .param("dataset_id")
+                .detail("More than one of a dataset, pairs and a file are given.")
+                .hint("Send one of them."));
         }
     };
-    let upload = datasets::upload_of(state, table, Label::default(), wishes).await?;
-    Ok(state.datasets.add(upload).await?)
+    upload::store(state, table, Label::default(), wishes, None).await
 }

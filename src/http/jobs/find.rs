@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::state::AppState;
 use crate::store::Job;
 
 /// A job by its id.
 pub(crate) async fn find(state: &AppState, id: &str) -> Result<Job> {
-    state.store.job(id).await?.ok_or_else(|| {
-        ApiError::not_found(
-            "job_not_found",
-            format!("There is no job {id:?}."),
-            "GET /jobs lists the jobs that there are.",
-        )
-    })
+    state.store.job(id).await?.ok_or_else(|| ApiError::of(Code::JobNotFound).detail(format!("There is no job {id:?}.")))
 }
 
 /// A job by its id when it is over, at the latest after `wait`.

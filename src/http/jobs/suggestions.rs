@@ -8,11 +8,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::{ShelfError, kind};
+use crate::datasets::ShelfError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::verdict::meaning;
 use crate::http::embeddings::table_texts::{self, Embedded, Texts};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -160,7 +160,7 @@ fn not_succeeded(job: &Job) -> ApiError {
     } else {
         ("The job has made no model yet.", "Ask again when its status is succeeded; GET /jobs/{id}?wait=60 waits.")
     };
-    ApiError::conflict("job_not_succeeded", detail, hint)
+    ApiError::of(Code::JobNotSucceeded).detail(detail).hint(hint)
 }
 
 /// A table's different texts, drawn where they are many, and whether they were.
@@ -204,7 +204,7 @@ async fn labelled(state: &AppState, dataset: &Dataset, texts: Texts) -> Result<(
 /// Where a model without a calibration tells the related pairs of its own table from the others.
 async fn found_cut(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Option<f64>> {
     let (rows, _) = table_texts::drawn(state, dataset, CUT_ROWS, SEED).await?;
-    let pairs = scored_pairs(&rows, kind(dataset));
+    let pairs = scored_pairs(&rows, dataset.kind);
     let mut texts = Texts::default();
     let places: Vec<(usize, usize)> =
         pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, Version, header};
+use axum::http::{HeaderValue, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Code};
 use crate::http::routes::{self, BodyLimit, Deadline, Route};
 use crate::http::state::AppState;
 
@@ -75,16 +75,13 @@ fn limit(route: Option<&Route>, uri: &Uri, usual: Duration) -> Option<Duration> 
 
 fn too_late(limit: Duration) -> ApiError {
     let detail = format!("The answer was not ready after {} s; the work was dropped.", limit.as_secs_f64());
-    ApiError::unavailable("deadline", detail, 5)
+    ApiError::of(Code::Deadline).detail(detail).retry_after(5)
 }
 
 fn body_too_slow(version: Version) -> Response {
-    let mut response = ApiError::new(
-        (StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body did not arrive"),
-        "The request's body stood still, or did not arrive in the time that the route has.",
-        "Send the request again, whole; over a slow line, in smaller parts.",
-    )
-    .into_response();
+    let mut response = ApiError::of(Code::BodyTooSlow)
+        .detail("The request's body stood still, or did not arrive in the time that the route has.")
+        .into_response();
     if version < Version::HTTP_2 {
         // Whatever of the body still comes is no request.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 
 const LOADING: u8 = 0;
 const READY: u8 = 1;
@@ -45,7 +45,9 @@ impl Life {
     /// Whether requests are answered: not while models are loading.
     pub(crate) fn answers_requests(&self) -> Result<()> {
         match self.stage.load(Ordering::Relaxed) {
-            LOADING => Err(ApiError::unavailable("loading", "The server has just started and loads its models.", 2)),
+            LOADING => Err(ApiError::of(Code::Loading)
+                .detail("The server has just started and loads its models.")
+                .retry_after(2)),
             _ => Ok(()),
         }
     }
@@ -53,7 +55,7 @@ impl Life {
     /// Whether new requests are welcome, as far as the server's stage goes.
     pub(crate) fn welcomes_requests(&self) -> Result<()> {
         match self.stage.load(Ordering::Relaxed) {
-            STOPPING => Err(ApiError::unavailable("stopping", "The server is stopping.", 5)),
+            STOPPING => Err(ApiError::of(Code::Stopping).retry_after(5)),
             _ => self.answers_requests(),
         }
     }
@@ -67,16 +69,13 @@ impl Life {
         {
             return result.clone();
         }
-        let result = tokio::time::timeout(self.longest_pass, pass).await.unwrap_or_else(|_| {
-            let seconds = self.longest_pass.as_secs();
-            Err(ApiError::unavailable(
-                "inference_stuck",
-                format!(
+        let result =
+            tokio::time::timeout(self.longest_pass, pass).await.unwrap_or_else(|_| {
+                let seconds = self.longest_pass.as_secs();
+                Err(ApiError::of(Code::InferenceStuck).detail(format!(
                     "A text of one token has no vector after {seconds} s: the inference threads are dead or far behind."
-                ),
-                5,
-            ))
-        });
+                )).retry_after(5))
+            });
         *last = Some((Instant::now(), result.clone()));
         result
     }

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::error::words::nearest;
-use crate::http::error::{ApiError, Result, model_not_found};
+use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
 use crate::http::reply::rfc3339;
@@ -82,11 +82,8 @@ struct AliasRequest {
 /// All aliases, by name.
 #[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
 async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliases>> {
-    let mut aliases = Vec::new();
-    for alias in state.store.all_aliases().await? {
-        let history = state.store.alias_history(&alias.name).await?;
-        aliases.push(AliasBody::new(alias, &history));
-    }
+    let aliases = state.store.alias_histories().await?;
+    let aliases = aliases.into_iter().map(|(alias, history)| AliasBody::new(alias, &history)).collect();
     Ok(axum::Json(Aliases { aliases }))
 }
 
@@ -119,11 +116,9 @@ async fn set_alias(
     names::check(&alias, "alias")?;
     let row = resolve(&state, &request.model).await?;
     if state.store.model_name_taken(&alias).await? {
-        return Err(ApiError::conflict(
-            "name_taken",
-            format!("{alias:?} is the name of a model."),
-            "Choose another alias.",
-        ));
+        return Err(ApiError::of(Code::NameTaken)
+            .detail(format!("{alias:?} is the name of a model."))
+            .hint("Choose another alias."));
     }
     state.pool.load(&row).await?;
     if !state.store.set_alias(&alias, &row.model_id).await? {
@@ -144,11 +139,8 @@ async fn set_alias(
 async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasBody>> {
     find(&state, &name).await?;
     let nothing = || {
-        ApiError::conflict(
-            "nothing_before",
-            format!("The alias {name:?} meant no other model before that is still there."),
-            "PUT /aliases/{name} points it at a model of your choice.",
-        )
+        ApiError::of(Code::NothingBefore)
+            .detail(format!("The alias {name:?} meant no other model before that is still there."))
     };
     // Somebody else may move the alias between the look and the move; then look again.
     loop {
@@ -173,11 +165,7 @@ async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> R
 async fn delete_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {
     let alias = find(&state, &name).await?;
     if alias.name == DEFAULT_ALIAS {
-        return Err(ApiError::conflict(
-            "alias_is_needed",
-            "Requests without a model use the alias \"default\".",
-            "Point it at another model with PUT /aliases/default.",
-        ));
+        return Err(ApiError::of(Code::AliasIsNeeded));
     }
     if state.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found(&name, None)) }
 }
@@ -198,9 +186,6 @@ async fn find(state: &AppState, name: &str) -> Result<Alias> {
 
 fn not_found(name: &str, nearest: Option<&str>) -> ApiError {
     let guess = nearest.map(|name| format!(" Did you mean {name:?}?")).unwrap_or_default();
-    ApiError::not_found(
-        "alias_not_found",
-        format!("There is no alias {:?}.{guess}", crate::http::error::words::shown(name)),
-        "GET /aliases lists the aliases that there are.",
-    )
+    ApiError::of(Code::AliasNotFound)
+        .detail(format!("There is no alias {:?}.{guess}", crate::http::error::words::shown(name)))
 }

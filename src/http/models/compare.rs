@@ -10,8 +10,7 @@ use utoipa_axum::routes;
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::texts::Reading;
 use crate::http::embeddings::{several, text_list};
-use crate::http::error::words::nearest;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -97,12 +96,9 @@ async fn compare(
     let tuned = resolve(&state, tuned.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let base = resolve(&state, base.as_deref().unwrap_or(ModelRegistry::root(&tuned))).await?;
     if base.model_id == tuned.model_id {
-        return Err(ApiError::unusable(
-            "nothing_to_compare",
-            "tuned",
-            format!("{} would be compared with itself.", tuned.name),
-            "Name a tuned model as \"tuned\", or another model as \"base\".",
-        ));
+        return Err(ApiError::of(Code::NothingToCompare)
+            .param("tuned")
+            .detail(format!("{} would be compared with itself.", tuned.name)));
     }
     let job = match &tuned.job_id {
         Some(job) => state.store.job(job).await?,
@@ -110,7 +106,7 @@ async fn compare(
     };
     let texts = match (texts.is_empty(), &job) {
         (false, _) => text_list::texts(&Value::from(texts), "text")?,
-        (true, Some(job)) => job.titles.0.clone(),
+        (true, Some(job)) => job.titles.clone(),
         (true, None) => TITLES.map(str::to_owned).into(),
     };
     let models = [base.clone(), tuned.clone()];
@@ -118,7 +114,10 @@ async fn compare(
     let cosines = answers.iter().map(|answer| each_with_each(&answer.vectors));
     let [before, after] = <[_; 2]>::try_from(cosines.collect::<Vec<_>>())
         .map_err(|_| ApiError::internal("two models gave another number of answers"))?;
-    let report = job.and_then(|job| job.report).map(|report| report.0);
+    let report = match &job {
+        Some(job) => state.queue.store.report(&job.job_id).await?,
+        None => None,
+    };
     let part = |name: &str| report.as_ref().and_then(|report| report.get(name)).cloned();
     Ok(axum::Json(Comparison {
         base: Answering::from(&base),
@@ -140,27 +139,16 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
             "base" => asked.base = Some(value),
             "tuned" => asked.tuned = Some(value),
             "text" => asked.texts.push(value),
-            other => {
-                let guess = nearest(other, PARAMETERS).map(|known| format!("; did you mean {known:?}?"));
-                let detail = format!(
-                    "Unknown field {:?}{}",
-                    crate::http::error::words::shown(other),
-                    guess.unwrap_or(".".to_owned())
-                );
-                let hint = format!("Possible: {}.", PARAMETERS.join(", "));
-                return Err(ApiError::unusable("unknown_field", crate::http::error::words::shown(other), detail, hint));
-            }
+            other => return Err(ApiError::unknown_field(other, &PARAMETERS)),
         }
     }
     if asked.texts.len() == 1 || asked.texts.len() > MOST_TEXTS {
-        return Err(ApiError::unusable(
-            "texts_not_usable",
-            "text",
-            format!("{} texts were sent.", asked.texts.len()),
-            format!(
+        return Err(ApiError::of(Code::TextsNotUsable)
+            .param("text")
+            .detail(format!("{} texts were sent.", asked.texts.len()))
+            .hint(format!(
                 "Send 2 to {MOST_TEXTS}: ?text=..&text=..; without any, the titles of the job's report are compared."
-            ),
-        ));
+            )));
     }
     Ok(asked)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::reply::file::attachment;
@@ -98,11 +98,7 @@ async fn export_model(
 }
 
 fn busy() -> ApiError {
-    ApiError::new(
-        (StatusCode::SERVICE_UNAVAILABLE, "exports_busy", "Not now"),
-        "Other exports are being made and sent, as many as may be at once.",
-        "Try again when one of them is over.",
-    )
+    ApiError::of(Code::ExportsBusy).detail("Other exports are being made and sent, as many as may be at once.")
 }
 
 /// An export on the disk. It goes when this goes.

@@ -1,7 +1,7 @@
 //! A model by its id, alias or name.
 
 use crate::http::error::words::nearest;
-use crate::http::error::{ApiError, Result, model_not_found};
+use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::state::AppState;
 use crate::store::{Deletion, ModelRow};
 
@@ -19,27 +19,18 @@ pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> 
 /// Deletes a tuned model that nothing needs; what it was.
 pub(crate) async fn delete(state: &AppState, wanted: &str) -> Result<ModelRow> {
     let row = resolve(state, wanted).await?;
-    let conflict = |code, detail: String, hint: &str| Err(ApiError::conflict(code, detail, hint));
     match state.models.remove(&row.model_id).await? {
         Deletion::Deleted => {
             state.pool.forget(&row.model_id);
             Ok(row)
         }
         Deletion::Unknown => Err(model_not_found(wanted, None)),
-        Deletion::IsBase => conflict(
-            "model_is_base",
-            format!("{} is a base model; only tuned ones can be deleted here.", row.name),
-            "Stop the server and remove its folder from models/ in the data folder.",
-        ),
-        Deletion::HasAliases(aliases) => conflict(
-            "model_has_alias",
-            format!("The alias {} means this model.", aliases.join(", ")),
-            "Point it at another model first (PUT /aliases/{name}), or delete the alias.",
-        ),
-        Deletion::InUse(jobs) => conflict(
-            "model_in_use",
-            format!("The job {} begins with this model and is not over.", jobs.join(", ")),
-            "Wait for the job, or cancel it.",
-        ),
+        Deletion::IsBase => Err(ApiError::of(Code::ModelIsBase)
+            .detail(format!("{} is a base model; only tuned ones can be deleted here.", row.name))),
+        Deletion::HasAliases(aliases) => {
+            Err(ApiError::of(Code::ModelHasAlias).detail(format!("The alias {} means this model.", aliases.join(", "))))
+        }
+        Deletion::InUse(jobs) => Err(ApiError::of(Code::ModelInUse)
+            .detail(format!("The job {} begins with this model and is not over.", jobs.join(", ")))),
     }
 }

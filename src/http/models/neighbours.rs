@@ -15,7 +15,7 @@ use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::embeddings::texts::{self, Reading};
 use crate::http::embeddings::{several, text_list};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::compare::Answering;
 use crate::http::models::find::resolve;
@@ -112,7 +112,10 @@ async fn list_neighbours(
     let k = query.k.unwrap_or(10);
     if !(1..=MOST_NEIGHBOURS).contains(&k) {
         let detail = format!("{k} neighbours were asked for.");
-        return Err(ApiError::unusable("k_out_of_range", "k", detail, format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
+        return Err(ApiError::of(Code::KOutOfRange)
+            .param("k")
+            .detail(detail)
+            .hint(format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
     }
     let text = text_list::texts(&Value::from(query.text.as_str()), "text")?;
     let models = models(&state, &query).await?;
@@ -156,12 +159,10 @@ async fn list_neighbours(
 
 async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRow>> {
     match (&query.model, &query.models) {
-        (Some(_), Some(_)) => Err(ApiError::unusable(
-            "form_unclear",
-            "models",
-            "Both \"model\" and \"models\" are given.",
-            "Send one of them.",
-        )),
+        (Some(_), Some(_)) => Err(ApiError::of(Code::FormUnclear)
+            .param("models")
+            .detail("Both \"model\" and \"models\" are given.")
+            .hint("Send one of them.")),
         (_, Some(models)) => {
             let wanted: Vec<String> = models.split(',').map(|name| name.trim().to_owned()).collect();
             several::find(state, &wanted).await
@@ -176,12 +177,7 @@ async fn table(state: &AppState, query: &NeighboursQuery, models: &[ModelRow]) -
         return datasets::find(state, id, "dataset").await;
     }
     let Some(job_id) = models.iter().find_map(|row| row.job_id.as_ref()) else {
-        return Err(ApiError::unusable(
-            "dataset_missing",
-            "dataset",
-            "No job made this model, so there is no table that it learned from.",
-            "Name the table to search: &dataset=ds_...",
-        ));
+        return Err(ApiError::of(Code::DatasetMissing).param("dataset"));
     };
     let job = crate::http::jobs::find(state, job_id).await?;
     datasets::find(state, &job.dataset_id, "dataset").await

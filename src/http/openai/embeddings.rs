@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list;
 use crate::http::embeddings::texts::{self, Reading};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::models::find::resolve;
 use crate::http::reply::schema;
@@ -146,10 +146,8 @@ fn check(dimensions: usize, all: i64) -> Result<()> {
     if (1..=all as usize).contains(&dimensions) {
         return Ok(());
     }
-    Err(ApiError::unusable(
-        "dimensions_out_of_range",
-        "dimensions",
-        format!("{dimensions} dimensions; the model has {all}."),
-        format!("Ask for 1 to {all}."),
-    ))
+    Err(ApiError::of(Code::DimensionsOutOfRange)
+        .param("dimensions")
+        .detail(format!("{dimensions} dimensions; the model has {all}."))
+        .hint(format!("Ask for 1 to {all}.")))
 }

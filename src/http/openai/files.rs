@@ -8,10 +8,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page::{Page, seconds};
-use crate::http::datasets::options::{self, Label, Wishes};
+use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::{self, file, upload};
 use crate::http::error::words::shown;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query, content_type};
 use crate::http::reply::file::attachment;
 use crate::http::reply::schema;
@@ -120,27 +120,27 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
     for part in parts {
         match part.name.as_str() {
             "purpose" => purpose = Some(parse_purpose(&part.text()?)?),
-            other => return Err(options::unknown(other, &["file", "purpose"])),
+            other => return Err(ApiError::unknown_field(other, &["file", "purpose"])),
         }
     }
     let file = file.ok_or_else(upload::no_file)?;
     let purpose = purpose.ok_or_else(|| {
-        ApiError::unusable("missing_field", "purpose", "The field \"purpose\" is missing.", "Send purpose=fine-tune.")
+        ApiError::of(Code::MissingField)
+            .param("purpose")
+            .detail("The field \"purpose\" is missing.")
+            .hint("Send purpose=fine-tune.")
     })?;
     let label = Label { benchmark: Some(purpose.ours() == Purpose::Benchmark), ..Label::default() };
-    let upload = datasets::upload_of(&state, file, label, Wishes::default()).await?;
-    let (dataset, _new) = state.datasets.add(upload).await?;
+    let (dataset, _new) = upload::store(&state, file, label, Wishes::default(), None).await?;
     Ok(axum::Json(dataset.into()))
 }
 
 fn parse_purpose(text: &str) -> Result<FilePurpose> {
     serde_json::from_value(text.into()).map_err(|_| {
-        ApiError::unusable(
-            "unknown_value",
-            "purpose",
-            format!("The purpose {:?} has no meaning here.", shown(text)),
-            "Send fine-tune for a file to train on, or evals for one to measure with.",
-        )
+        ApiError::of(Code::UnknownValue)
+            .param("purpose")
+            .detail(format!("The purpose {:?} has no meaning here.", shown(text)))
+            .hint("Send fine-tune for a file to train on, or evals for one to measure with.")
     })
 }
 
@@ -240,5 +240,5 @@ struct FileContent(String);
 async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
     let body = file::bytes_of(&state, &dataset).await?;
-    Ok(attachment(&format!("{id}.{}", dataset.format), "application/octet-stream", body))
+    Ok(attachment(&format!("{id}.{}", tables::choices::name_of(&dataset.format)), "application/octet-stream", body))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::names;
 use crate::http::reply::schema;
 use crate::ml::train::Recipe;
@@ -150,12 +150,10 @@ impl CreateJobBody {
         let multiplier =
             one_of(old.learning_rate_multiplier, new.learning_rate_multiplier, "learning_rate_multiplier")?;
         if let Some(multiplier) = multiplier.filter(|multiplier| !(*multiplier > 0.0 && multiplier.is_finite())) {
-            return Err(ApiError::unusable(
-                "config_not_usable",
-                "learning_rate_multiplier",
-                format!("The learning_rate_multiplier {multiplier} is not above 0."),
-                "Send a number above 0, or leave it out.",
-            ));
+            return Err(ApiError::of(Code::ConfigNotUsable)
+                .param("learning_rate_multiplier")
+                .detail(format!("The learning_rate_multiplier {multiplier} is not above 0."))
+                .hint("Send a number above 0, or leave it out."));
         }
         let mut config = self.config.clone().unwrap_or_default();
         let named = [
@@ -192,29 +190,22 @@ impl CreateJobBody {
         if count <= 16 && longest.0 <= 64 && longest.1 <= 512 {
             return Ok(());
         }
-        Err(ApiError::unusable(
-            "metadata_too_large",
-            "metadata",
-            format!(
-                "The metadata has {count} pairs, keys of up to {} characters and values of up to {}.",
-                longest.0, longest.1
-            ),
-            "Send at most 16 pairs, keys of 64 characters and values of 512.",
-        ))
+        Err(ApiError::of(Code::MetadataTooLarge).param("metadata").detail(format!(
+            "The metadata has {count} pairs, keys of up to {} characters and values of up to {}.",
+            longest.0, longest.1
+        )))
     }
 }
 
 fn impossible(field: &str, reason: &str) -> ApiError {
-    ApiError::unusable("not_supported", field, format!("{field:?} cannot be honoured. {reason}."), "Leave it out.")
+    ApiError::of(Code::NotSupported).param(field).detail(format!("{field:?} cannot be honoured. {reason}."))
 }
 
 fn twice(field: &str) -> ApiError {
-    ApiError::unusable(
-        "form_unclear",
-        field,
-        format!("{field:?} is given a second time with another value."),
-        "Send it once.",
-    )
+    ApiError::of(Code::FormUnclear)
+        .param(field)
+        .detail(format!("{field:?} is given a second time with another value."))
+        .hint("Send it once.")
 }
 
 fn one_of<T: PartialEq>(old: Auto<T>, new: Auto<T>, name: &str) -> Result<Option<T>> {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::error::ApiError;
 use crate::http::error::words::shown;
+use crate::http::error::{ApiError, Code};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,12 +42,9 @@ pub(super) struct PageQuery {
 }
 
 pub(super) fn unknown_cursor(after: &str) -> ApiError {
-    ApiError::unusable(
-        "cursor_not_usable",
-        "after",
-        format!("{:?} is the id of no entry of this list.", shown(after)),
-        "Send the last_id of the page before.",
-    )
+    ApiError::of(Code::CursorNotUsable)
+        .param("after")
+        .detail(format!("{:?} is the id of no entry of this list.", shown(after)))
 }
 
 /// Milliseconds as OpenAI tells times.

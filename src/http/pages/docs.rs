@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use crate::http::error::ApiError;
 use crate::http::error::codes::{self, ENTRIES, Entry, Place};
+use crate::http::error::{ApiError, Code};
 use crate::http::pages::files;
 use crate::http::state::AppState;
 
@@ -42,8 +42,9 @@ async fn show_reference() -> Response {
 
 /// Swagger UI's own files.
 async fn reference_file(Path(name): Path<String>) -> Result<Response, ApiError> {
-    let no_such_file =
-        || ApiError::not_found("route_not_found", format!("There is no file {name:?}."), "Open /docs/reference.");
+    let no_such_file = || {
+        ApiError::of(Code::RouteNotFound).detail(format!("There is no file {name:?}.")).hint("Open /docs/reference.")
+    };
     if !matches!(name.as_str(), "swagger-ui.css" | "swagger-ui-bundle.js") {
         return Err(no_such_file());
     }
