@@ -46,6 +46,9 @@ pub mod jobs;
 /// What becomes of `POST /embed`, from a text to its vector.
 pub mod serving;
 
+/// What becomes of a table that asks a model.
+pub mod analysis;
+
 /// What becomes of any request, up to the modules above.
 pub mod http;
 

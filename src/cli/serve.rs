@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::log;
+use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
 use crate::datasets::{Around, DatasetShelf, Upload};
 use crate::http::{self, App, AppState, ConnectionLimits, Life, Limits, Meter};
@@ -105,18 +106,21 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let queue = JobQueue::new(store.clone(), datasets.clone(), models.clone());
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
+    let limits = PoolLimits { models: config.max_models, bytes: config.max_model_bytes };
+    let pool = Arc::new(ModelPool::new(models.clone(), limits));
+    let engine = Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?);
+    let analysis = Analysis::new(datasets.clone(), Arc::clone(&pool), Arc::clone(&engine));
     let state = Arc::new(App {
         store: store.clone(),
         datasets,
-        models: models.clone(),
+        models,
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
-        pool: Arc::new(ModelPool::new(models, PoolLimits { models: config.max_models, bytes: config.max_model_bytes })),
-        engine: Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?),
+        pool,
+        engine,
+        analysis,
         tokenizing: Arc::new(Semaphore::new(threads)),
         exporting: Arc::new(Semaphore::new(2)),
-        neighbourhoods: Arc::default(),
-        verdicts: Arc::default(),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_waiting: config.max_waiting,
@@ -199,9 +203,9 @@ fn make_ready(pool: &Arc<ModelPool>) -> MakeReady {
         Box::pin(async move {
             match pool.load(&row).await {
                 Ok(_) => Ok(()),
-                Err(PoolError::Failed { failure: LoadFailure { code, message, .. }, .. }) => {
+                Err(PoolError::Failed { failure: LoadFailure { fault, message, .. }, .. }) => {
                     let message = format!("the model cannot be served, since {message}.");
-                    Err(Note { code: code.to_owned(), message })
+                    Err(Note { code: fault.code().to_owned(), message })
                 }
                 Err(other) => Err(Note { code: "model_broken".to_owned(), message: format!("{other}.") }),
             }

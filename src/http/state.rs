@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::analysis::Analysis;
 use crate::datasets::DatasetShelf;
-use crate::http::datasets::verdict::Verdicts;
 use crate::http::middleware::lifecycle::Life;
 use crate::http::middleware::metrics::Meter;
-use crate::http::models::neighbours::Neighbourhoods;
 use crate::jobs::{JobQueue, Planner};
 use crate::keys::Keyring;
 use crate::registry::ModelRegistry;
@@ -40,10 +39,8 @@ pub struct App {
     pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
-    /// The vectors of tables whose texts were searched lately.
-    pub neighbourhoods: Arc<Neighbourhoods>,
-    /// What models said lately of tables that they have not learned.
-    pub verdicts: Arc<Verdicts>,
+    /// What tables ask models.
+    pub analysis: Analysis,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Who may ask.

@@ -14,7 +14,6 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::embeddings::texts::Vectors;
 use crate::http::error::Result;
 use crate::http::routes;
 use crate::http::state::AppState;
@@ -140,18 +139,6 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
 fn method(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
-}
-
-/// Counts the texts of a request that were embedded.
-pub(crate) fn embedded(vectors: &Vectors) {
-    let model = &vectors.model.row.model_id;
-    counter!("shamisen_texts_total", "model" => model.clone()).increment(vectors.tokens.len() as u64);
-    let tokens: usize = vectors.tokens.iter().sum();
-    counter!("shamisen_tokens_total", "model" => model.clone()).increment(tokens as u64);
-    let stages = vectors.stages;
-    for (stage, took) in [("tokenize", stages.tokenize), ("queue", stages.queue), ("infer", stages.infer)] {
-        histogram!("shamisen_stage_seconds", "stage" => stage).record(took.as_secs_f64());
-    }
 }
 
 /// What the server counts and measures.

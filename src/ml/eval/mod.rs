@@ -210,8 +210,9 @@ pub fn heatmap(model: &Model, encoder: &dyn Encoder, titles: &[String]) -> Vec<V
 }
 
 /// The cosine of each vector with each: `(T, T)` in rows.
-pub fn each_with_each(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    vectors.iter().map(|a| vectors.iter().map(|b| Similarity::Cosine.between(a, b)).collect()).collect()
+pub fn each_with_each(vectors: &[impl AsRef<[f32]>]) -> Vec<Vec<f64>> {
+    let with = |a: &[f32]| vectors.iter().map(|b| Similarity::Cosine.between(a, b.as_ref())).collect();
+    vectors.iter().map(|a| with(a.as_ref())).collect()
 }
 
 #[cfg(test)]
