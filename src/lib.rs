@@ -26,7 +26,7 @@
 //! # The modules
 //!
 //! From the core outward; each may use those above it, and a test reads the sources to keep it so. ARCHITECTURE.md has the map and
-//! three walks.
+//! four walks.
 
 /// Encoders, losses, the training loop, what a report measures.
 pub mod ml;
