@@ -23,10 +23,10 @@ use crate::datasets::{Around, DatasetShelf, Upload};
 use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
-use crate::ml::dataset::reading::Choices;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
+use tables::choices::TableOptions;
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
     let _log = log::start(config)?;
@@ -221,7 +221,7 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
         name,
         purpose: Purpose::Benchmark,
         table: datasets.receive_bytes(&bytes).await?,
-        choices: Choices::default(),
+        choices: TableOptions::default(),
         around: Around::default(),
         version_of: None,
     };
