@@ -184,7 +184,9 @@ fn answers(batch: &[Work], started: Instant) -> Result<Vec<Encoded>, EngineError
     let model = &batch[0].model;
     let tokens: Vec<Tokens> = batch
         .iter()
-        .flat_map(|work| work.texts.iter().map(|text| model.tokenize(&work.options.prompt, text, work.options.truncation)))
+        .flat_map(|work| {
+            work.texts.iter().map(|text| model.tokenize(&work.options.prompt, text, work.options.truncation))
+        })
         .collect();
     let refuses = batch.iter().flat_map(|work| work.texts.iter().map(|_| work.options.refuse_long));
     let read: Vec<bool> = tokens.iter().zip(refuses).map(|(text, refuse)| !refuse || text.dropped == 0).collect();

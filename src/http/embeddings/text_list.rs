@@ -121,8 +121,9 @@ impl TextList {
         let mut errors = self.errors.clone();
         let of_model = std::mem::take(&mut answer.errors).into_iter();
         // An error's place is told beside it.
-        errors
-            .extend(of_model.map(|(index, fault)| TextError::new(self.places[index], &ApiError::of_text("The text", fault))));
+        errors.extend(
+            of_model.map(|(index, fault)| TextError::new(self.places[index], &ApiError::of_text("The text", fault))),
+        );
         errors.sort_by_key(|error| error.index);
         if self.errors.is_empty() {
             return (answer, errors);

@@ -134,8 +134,9 @@ impl ApiError {
             TextFault::TooLong { tokens, max_tokens } => Self::of(Code::TextTooLong)
                 .param(text)
                 .detail(format!("{text} has {tokens} tokens; the model reads {max_tokens}.")),
-            TextFault::NotFinite => Self::of(Code::NotFinite)
-                .detail(format!("{text} has a vector with numbers that are not finite.")),
+            TextFault::NotFinite => {
+                Self::of(Code::NotFinite).detail(format!("{text} has a vector with numbers that are not finite."))
+            }
         }
     }
 }
@@ -145,9 +146,9 @@ impl From<AnalysisError> for ApiError {
         match error {
             AnalysisError::Embed(error) => error.into(),
             AnalysisError::Datasets(error) => error.into(),
-            AnalysisError::NothingToMine(why) => Self::of(Code::NothingToMine)
-                .param("id")
-                .detail(format!("There are no hard negatives to find: {why}")),
+            AnalysisError::NothingToMine(why) => {
+                Self::of(Code::NothingToMine).param("id").detail(format!("There are no hard negatives to find: {why}"))
+            }
             AnalysisError::TooManyTexts { texts, most } => Self::of(Code::TaxonomyRecipeUnusable)
                 .param("hard_negatives")
                 .detail(format!(
