@@ -12,7 +12,6 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
@@ -20,13 +19,12 @@ pub use draft::{Draft, Received};
 pub use reads::AnnotationWords;
 pub use rows::{RowsFound, RowsWanted, Sort};
 
-pub use crate::ml::dataset::inspect::InspectContext as Around;
-use crate::ml::dataset::inspect::{self, Inspection, Stored};
-use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
-use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Problems, Scores, TableKind};
-use crate::ml::train::RecipeFacts;
-use crate::store::{self, Dataset, NewDataset, Purpose, Store};
+use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
+use tables::choices::{Scale, TableOptions};
+pub use tables::inspect::InspectContext as Around;
+use tables::inspect::{self, Inspection, Stored};
+use tables::source::Input;
+use tables::{Problems, Scores};
 
 /// Tables that are read at a time: each takes a processor, and 40 bytes a row.
 const READ_AT_ONCE: usize = 2;
@@ -62,7 +60,7 @@ pub enum ShelfError {
     VersionGone(String),
     /// The database cannot be read.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// A table as it was sent.
@@ -74,7 +72,7 @@ pub struct Upload {
     /// Its bytes, kept as they are.
     pub table: Received,
     /// How they are to be read, as far as somebody said so.
-    pub choices: Choices,
+    pub choices: TableOptions,
     /// What they are looked at with.
     pub around: Around,
     /// The dataset that it is a new version of.
@@ -89,29 +87,6 @@ pub fn scores(purpose: Purpose) -> Scores {
     }
 }
 
-/// What a recipe depends on: a stored dataset, and a transformer or another model.
-pub fn facts(dataset: &Dataset, transformer: bool) -> RecipeFacts {
-    let rows = dataset.rows as usize;
-    // A table from before they were counted is taken to have them.
-    let positives = dataset.scores["positives"].as_u64().map_or(rows, |count| count as usize);
-    RecipeFacts { kind: kind(dataset), rows, positives, transformer }
-}
-
-/// What a stored dataset's rows are.
-pub fn kind(dataset: &Dataset) -> TableKind {
-    serde_json::from_value(dataset.kind.as_str().into()).unwrap_or_default()
-}
-
-/// What a stored dataset's lowest score means, if somebody said so.
-pub fn lowest_means(dataset: &Dataset) -> Option<LowestMeans> {
-    serde_json::from_value(dataset.lowest_means.as_deref()?.into()).ok()
-}
-
-/// How a stored dataset's file is read.
-pub fn choices(dataset: &Dataset) -> Choices {
-    serde_json::from_value(dataset.choices.0.clone()).unwrap_or_default()
-}
-
 impl DatasetShelf {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
@@ -124,7 +99,7 @@ impl DatasetShelf {
         self.folder.join(&dataset.sha256)
     }
 
-    /// A dataset's pairs (see `ml::dataset::stored`).
+    /// A dataset's pairs (see `tables::stored`).
     pub fn pairs_file(&self, dataset: &Dataset) -> PathBuf {
         self.folder.join(pairs_name(&dataset.dataset_id))
     }
@@ -135,9 +110,9 @@ impl DatasetShelf {
     /// # Errors
     /// Where the folder or the database cannot be read.
     pub async fn take_stock(&self) -> anyhow::Result<()> {
-        let datasets = self.store.every_dataset().await?;
-        let mut known: BTreeSet<String> = datasets.iter().map(|dataset| dataset.sha256.clone()).collect();
-        known.extend(datasets.iter().map(|dataset| pairs_name(&dataset.dataset_id)));
+        let datasets = self.store.dataset_files().await?;
+        let known: BTreeSet<String> =
+            datasets.iter().flat_map(|(id, sha256)| [pairs_name(id), sha256.clone()]).collect();
         for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -145,11 +120,12 @@ impl DatasetShelf {
                 std::fs::remove_file(&path)?;
             }
         }
-        for dataset in datasets {
-            if self.pairs_file(&dataset).exists() {
+        for (id, _) in datasets {
+            if self.folder.join(pairs_name(&id)).exists() {
                 continue;
             }
-            let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
+            let Some(dataset) = self.store.dataset(&id).await? else { continue };
+            let shelf = self.clone();
             if let Err(error) = tokio::task::spawn_blocking(move || shelf.make_pairs(&dataset)).await? {
                 tracing::error!(dataset = id, "the pairs of this dataset cannot be made: {error}");
             }
@@ -160,7 +136,7 @@ impl DatasetShelf {
     /// Makes the pairs of a dataset anew. One from before choices were kept is read as it was then: its scores, from
     /// 0 to 1 or a benchmark's, as they stand there.
     fn make_pairs(&self, dataset: &Dataset) -> Result<(), ShelfError> {
-        let mut choices = choices(dataset);
+        let mut choices = dataset.choices()?;
         if choices.scale.is_none() && dataset.purpose == Purpose::Training {
             choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
         }
@@ -207,7 +183,7 @@ impl DatasetShelf {
     pub async fn inspect(
         &self,
         table: &Received,
-        choices: Choices,
+        choices: TableOptions,
         purpose: Purpose,
         around: Around,
     ) -> Result<Inspection, ShelfError> {
@@ -257,14 +233,14 @@ impl DatasetShelf {
                 name: &name,
                 purpose,
                 sha256: &table.sha256,
-                format: word(&inspection.dialect.format),
+                format: inspection.dialect.format,
                 bytes: table.bytes as i64,
                 columns: columns(&inspection),
                 rows: stored.rows as i64,
                 scores: stored.scores,
-                kind: word(&inspection.kind.unwrap_or_default()),
+                kind: inspection.kind.unwrap_or_default(),
                 choices: &chosen,
-                lowest_means: inspection.choices.lowest_means.map(|meaning| word(&meaning)),
+                lowest_means: inspection.choices.lowest_means,
                 skipped: stored.skipped as i64,
                 fixed_out: stored.fixed_out as i64,
                 findings: findings(&inspection),
@@ -276,9 +252,7 @@ impl DatasetShelf {
                 let _ = std::fs::remove_file(shelf.folder.join(pairs_name(&dataset_id)));
             }
             match inserted {
-                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-                    Err(ShelfError::VersionGone(version_of.unwrap_or_default()))
-                }
+                Err(StoreError::Gone) => Err(ShelfError::VersionGone(version_of.unwrap_or_default())),
                 inserted => Ok(inserted?),
             }
         };
@@ -302,7 +276,7 @@ impl DatasetShelf {
     /// Removes a dataset that no job uses.
     ///
     /// # Errors
-    /// A foreign key violation where a job uses it.
+    /// [`StoreError::Referenced`] where a job uses it.
     pub async fn remove(&self, dataset: &Dataset) -> Result<(), ShelfError> {
         let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {
@@ -363,9 +337,4 @@ fn findings(inspection: &Inspection) -> Value {
     let mut kept = inspection.findings.clone();
     kept.iter_mut().for_each(|finding| finding.examples.truncate(EXAMPLES_KEPT));
     json!(kept)
-}
-
-/// What serde calls an enum's value.
-fn word(value: &impl Serialize) -> String {
-    json!(value).as_str().unwrap_or_default().to_owned()
 }

@@ -1,12 +1,13 @@
 //! The queue as others see it: enqueue, cancel, wait for what happens.
 
+use tables::inspect::ScoreSummary;
 use tokio::sync::watch;
 
 use super::spec::{RunSpec, Table};
-use crate::datasets::{self, DatasetShelf};
+use crate::datasets::DatasetShelf;
 use crate::ml::train::{TrainConfig, training_rows};
 use crate::registry::ModelRegistry;
-use crate::store::{self, AliasGate, Dataset, Job, ModelRow, NewJob, OpenAiNotes, Purpose, Status, Store};
+use crate::store::{self, AliasGate, Dataset, Job, ModelRow, NewJob, OpenAiNotes, Purpose, Status, Store, StoreError};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub const FEWEST_PAIRS: usize = 10;
@@ -69,7 +70,7 @@ pub enum QueueError {
     KeyReused,
     /// The database cannot be written.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// Why a job was not cancelled.
@@ -83,7 +84,7 @@ pub enum CancelError {
     Over(Status),
     /// The database cannot be written.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// The queue.
@@ -147,16 +148,14 @@ impl JobQueue {
             .await;
         match inserted {
             // Another request was quicker: with the same key, or with the same name.
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(StoreError::Taken { .. }) => {
                 self.earlier(&request).await?.map(|job| (job, false)).ok_or(QueueError::NameTaken(name))
             }
-            Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-                Err(QueueError::DatasetGone(request.dataset.dataset_id))
-            }
+            Err(StoreError::Gone) => Err(QueueError::DatasetGone(request.dataset.dataset_id)),
             Err(error) => Err(error.into()),
             Ok(()) => {
                 self.wake();
-                let job = self.store.job(&job_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+                let job = self.store.job(&job_id).await?.ok_or(StoreError::Gone)?;
                 Ok((job, true))
             }
         }
@@ -179,7 +178,6 @@ impl JobQueue {
         if let Some(table) = request.benchmark.as_ref().filter(|table| table.purpose == Purpose::Training) {
             return Err(QueueError::NotABenchmark(table.dataset_id.clone()));
         }
-        let kind = datasets::kind(&request.dataset);
         if request.config.replay.is_some() && request.replay.is_none() {
             let reason = "has no meaning without a table to replay; send \"replay_id\", or leave it out".to_owned();
             return Err(crate::ml::Error::Config { field: "replay", reason }.into());
@@ -188,9 +186,8 @@ impl JobQueue {
             let reason = "is for training too, and this table was uploaded to measure with; upload it without benchmark=true, its scores from 0 to 1".to_owned();
             return Err(crate::ml::Error::Config { field: "replay", reason }.into());
         }
-        let number = |name: &str| request.dataset.scores[name].as_f64().unwrap_or_default();
-        let (lowest, highest, distinct) = (number("lowest"), number("highest"), number("distinct"));
-        if let Some(reason) = request.config.loss.objection(kind, lowest, highest, distinct as usize) {
+        let ScoreSummary { lowest, highest, distinct, .. } = request.dataset.scores;
+        if let Some(reason) = request.config.loss.objection(request.dataset.kind, lowest, highest, distinct) {
             return Err(crate::ml::Error::Config { field: "loss", reason }.into());
         }
         let pairs = request.dataset.rows as usize;
@@ -216,9 +213,9 @@ impl JobQueue {
         let table = |dataset: &Dataset| Table {
             name: dataset.name.clone(),
             file: self.datasets.pairs_file(dataset),
-            kind: datasets::kind(dataset),
-            lowest_means: datasets::lowest_means(dataset),
-            format: dataset.format.clone(),
+            kind: dataset.kind,
+            lowest_means: dataset.lowest_means,
+            format: dataset.format,
             sha256: dataset.sha256.clone(),
         };
         RunSpec {

@@ -46,6 +46,52 @@ async fn a_dry_run_of_a_job_that_would_be_refused_says_why() {
     assert!(reply.body["detail"].as_str().unwrap().contains("ngrams"), "{}", reply.body);
 }
 
+/// A dry run of the example's table.
+fn dry_run(app: &App) -> reqwest::RequestBuilder {
+    let file = reqwest::multipart::Part::bytes(example()).file_name("pairs.csv");
+    app.request("POST", "/jobs?dry_run=true").multipart(reqwest::multipart::Form::new().part("file", file))
+}
+
+fn files(app: &App, folder: &str) -> usize {
+    std::fs::read_dir(app.data.path().join(folder)).map_or(0, Iterator::count)
+}
+
+/// Waits until the server's folders are as wanted.
+async fn until(wanted: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if wanted() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("this did not come within a minute");
+}
+
+#[tokio::test]
+async fn a_dry_run_whose_client_hangs_up_leaves_nothing() {
+    let app = App::start();
+    let request = tokio::spawn(dry_run(&app).send());
+    until(|| files(&app, "plans") > 0).await;
+    request.abort();
+    until(|| files(&app, "plans") == 0).await;
+    assert_eq!(files(&app, "datasets"), 0);
+    assert_eq!(app.get("/datasets").await.body["datasets"], json!([]));
+}
+
+#[tokio::test]
+async fn a_dry_run_leaves_the_dataset_alone_that_another_client_was_given_meanwhile() {
+    let app = App::start();
+    let planned = tokio::spawn(dry_run(&app).send());
+    until(|| files(&app, "plans") > 0).await;
+    let id = app.post_csv("/datasets", example()).await.text("id");
+    assert_eq!(planned.await.unwrap().unwrap().status(), 200);
+    let found = app.get(&format!("/datasets/{id}")).await;
+    assert_eq!(found.status, 200, "{}", found.body);
+    assert_eq!(app.get(&format!("/datasets/{id}/rows")).await.status, 200);
+    // The table and its pairs.
+    assert_eq!(files(&app, "datasets"), 2);
+}
+
 /// What can be known without the model is told when the job is posted, the rest by the plan.
 #[tokio::test]
 async fn settings_of_layers_and_factors_are_refused_by_name() {

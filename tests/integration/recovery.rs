@@ -154,6 +154,30 @@ async fn a_trainer_that_dies_is_started_again_and_given_up_after_three_times() {
 }
 
 #[tokio::test]
+async fn a_database_that_another_process_holds_for_a_while_costs_a_running_job_nothing() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let app = App::logging(tempfile::TempDir::new().unwrap(), &[], log.reopen().unwrap().into());
+    let id = app.post_job(few(40), &[("config", r#"{"epochs": 3}"#)]).await.text("id");
+    app.follow(&id, None, |event| event["type"] == "started").await;
+    let database = sqlx::sqlite::SqliteConnectOptions::new().filename(app.data.path().join("shamisen.db"));
+    let other = sqlx::SqlitePool::connect_with(database).await.unwrap();
+    let held = other.begin_with("begin immediate").await.unwrap();
+    // The server waits for its turn first, and is refused then.
+    let refused = || std::fs::read_to_string(log.path()).unwrap().contains("the database is out of reach");
+    while !refused() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    held.rollback().await.unwrap();
+
+    let job = app.finished(&id).await;
+    assert_eq!((&job["status"], &job["attempt"]), (&json!("succeeded"), &json!(1)), "{job}");
+    let events = app.follow(&id, None, |_| false).await;
+    assert_eq!(events.iter().filter(|event| event["type"] == "epoch").count(), 3);
+    assert_eq!(events.iter().filter(|event| event["type"] == "evaluation").count(), 2);
+    assert!(events.iter().all(|event| event["type"] != "requeued"));
+}
+
+#[tokio::test]
 async fn models_outlive_a_lost_database_and_stray_folders_do_no_harm() {
     let app = App::start();
     let id = app.post_job(few(20), &[("config", r#"{"epochs": 1}"#)]).await.text("id");

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::datasets::facts;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::options::{Label, Wishes};
@@ -133,7 +132,7 @@ pub(crate) async fn resolve_request(
     };
     let wishes = Wishes::of(&body.reading)?;
     let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
-    let config = settings(recipe, facts(&dataset, state.models.is_transformer(&model)), body.config.as_ref())?;
+    let config = settings(recipe, dataset.facts(state.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
         dataset,

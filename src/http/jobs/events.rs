@@ -52,7 +52,7 @@ struct EventBody {
 
 impl From<Event> for EventBody {
     fn from(event: Event) -> Self {
-        Self { seq: event.seq, at: rfc3339(event.at), r#type: event.r#type, data: event.data.0 }
+        Self { seq: event.seq, at: rfc3339(event.at), r#type: event.r#type, data: event.data }
     }
 }
 

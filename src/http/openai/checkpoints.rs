@@ -72,10 +72,11 @@ async fn list_fine_tuning_checkpoints(
 
 /// The epoch whose weights a job's model has.
 async fn kept(state: &AppState, job: Job, model: String) -> Result<FineTuningCheckpoint> {
-    let kept = job.report.as_ref().and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
+    let kept = state.store.report(&job.job_id).await?;
+    let kept = kept.and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
     let mut metrics = CheckpointMetrics::default();
     for epoch in state.store.events_of_attempt(&job.job_id, "epoch").await? {
-        let epoch = epoch.data.0;
+        let epoch = epoch.data;
         if epoch["epoch"].as_u64().is_some_and(|epoch| epoch <= kept) {
             metrics.step += epoch["step_losses"].as_array().map_or(0, Vec::len);
             (metrics.train_loss, metrics.valid_loss) = (epoch["loss"].as_f64(), epoch["val_loss"].as_f64());

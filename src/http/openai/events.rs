@@ -36,7 +36,6 @@ impl FineTuningEvent {
 /// An event's form and words.
 pub(super) fn event(job_id: &str, event: Event) -> FineTuningEvent {
     let Event { seq, at, r#type: kind, data } = event;
-    let data = data.0;
     let level = match kind.as_str() {
         "failed" => "error",
         "warning" | "requeued" => "warn",

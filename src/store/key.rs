@@ -14,7 +14,8 @@ pub struct ApiKeyRow {
     /// Of the secret part, in hex.
     pub secret_sha256: String,
     /// What it may do.
-    pub scopes: Json<Vec<String>>,
+    #[sqlx(json)]
+    pub scopes: Vec<String>,
     /// Milliseconds.
     pub created_at: i64,
     /// Milliseconds; a key without goes on for ever.
@@ -38,17 +39,15 @@ impl ApiKeyRow {
 
 impl Store {
     /// Stores a key.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn insert_api_key(&self, key: &ApiKeyRow) -> Result<()> {
         sqlx::query(
-            "insert into api_key (key_id, name, secret_sha256, scopes, created_at, expires_at) values (?, ?, ?, ?, ?, ?)",
+            "insert into api_key (key_id, name, secret_sha256, scopes, created_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&key.key_id)
         .bind(&key.name)
         .bind(&key.secret_sha256)
-        .bind(&key.scopes)
+        .bind(Json(&key.scopes))
         .bind(key.created_at)
         .bind(key.expires_at)
         .execute(&self.writer)
@@ -57,36 +56,30 @@ impl Store {
     }
 
     /// All keys that there ever were, the newest first.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn api_keys(&self) -> Result<Vec<ApiKeyRow>> {
-        sqlx::query_as("select * from api_key order by created_at desc, key_id desc").fetch_all(&self.reader).await
+        let keys = sqlx::query_as(
+            "select key_id, name, secret_sha256, scopes, created_at, expires_at, last_used_at, revoked_at
+               from api_key order by created_at desc, key_id desc",
+        );
+        Ok(keys.fetch_all(&self.reader).await?)
     }
 
     /// Takes a key back, for ever. `false` where there is none of that id. A second time changes nothing.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool> {
-        let revoked = sqlx::query("update api_key set revoked_at = coalesce(revoked_at, ?) where key_id = ?")
-            .bind(now())
+        let revoked = sqlx::query("update api_key set revoked_at = coalesce(revoked_at, $2) where key_id = $1")
             .bind(id)
+            .bind(now())
             .execute(&self.writer)
             .await?;
         Ok(revoked.rows_affected() == 1)
     }
 
     /// Notes that a key was used.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn touch_api_key(&self, id: &str, at: i64) -> Result<()> {
-        sqlx::query("update api_key set last_used_at = max(coalesce(last_used_at, 0), ?) where key_id = ?")
-            .bind(at)
-            .bind(id)
-            .execute(&self.writer)
-            .await?;
+        let touched = sqlx::query(
+            "update api_key set last_used_at = $2 where key_id = $1 and (last_used_at is null or last_used_at < $2)",
+        );
+        touched.bind(id).bind(at).execute(&self.writer).await?;
         Ok(())
     }
 }
