@@ -20,13 +20,13 @@ use super::log;
 use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
 use crate::datasets::{Around, DatasetShelf, Upload};
-use crate::http::{self, App, AppState, ConnectionLimits, Life, Limits, Meter};
+use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
-use crate::ml::dataset::reading::Choices;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
+use tables::choices::TableOptions;
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
     let _log = log::start(config)?;
@@ -83,8 +83,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             config.host
         );
     }
-    let meter = Meter::install()?;
-    tokio::spawn(meter.clone().keep_up());
+    let recorder = Recorder::install()?;
+    tokio::spawn(recorder.clone().keep_up());
     let program = std::env::current_exe()?;
     let models = ModelRegistry::new(store.clone(), data.join("models"), program.clone());
     models.take_stock().await.context("the models cannot be read")?;
@@ -134,8 +134,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             default_benchmark,
         }),
         keys,
-        life: Arc::new(Life::default()),
-        meter,
+        lifecycle: Arc::new(Lifecycle::default()),
+        recorder,
         stop: stop.clone(),
     });
     let address = SocketAddr::new(config.host, config.port);
@@ -143,7 +143,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
     let address = listener.local_addr()?;
-    tokio::spawn(stop_on_signal(Arc::clone(&state.life), stop.clone(), config.connections.stop_wait));
+    tokio::spawn(stop_on_signal(Arc::clone(&state.lifecycle), stop.clone(), config.connections.stop_wait));
     tracing::info!(%address, "listening");
     greet(address);
     let server = tokio::spawn(http::serve(listener, state.clone(), connection_limits(&config.connections)));
@@ -166,7 +166,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         let _ended = ended;
         supervised.await
     });
-    state.life.begin();
+    state.lifecycle.begin();
     tracing::info!("ready");
     say("Shamisen is ready: its models are loaded.");
 
@@ -221,7 +221,7 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
         name,
         purpose: Purpose::Benchmark,
         table: datasets.receive_bytes(&bytes).await?,
-        choices: Choices::default(),
+        choices: TableOptions::default(),
         around: Around::default(),
         version_of: None,
     };
@@ -231,7 +231,7 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
 
 /// Stops the server politely at the first signal, and at once at the second. After SIGTERM, which a machine sends,
 /// the server goes on for `wait` seconds, so that whoever sends requests here can see that it wants no more.
-async fn stop_on_signal(life: Arc<Life>, stop: CancellationToken, wait: u64) {
+async fn stop_on_signal(lifecycle: Arc<Lifecycle>, stop: CancellationToken, wait: u64) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         tracing::error!("signals cannot be received; the server will not stop politely");
@@ -241,7 +241,7 @@ async fn stop_on_signal(life: Arc<Life>, stop: CancellationToken, wait: u64) {
         _ = interrupt.recv() => Duration::ZERO,
         _ = terminate.recv() => Duration::from_secs(wait),
     };
-    life.end();
+    lifecycle.end();
     tracing::info!("stopping; a running job goes on at the next start");
     let again = async {
         tokio::select! {

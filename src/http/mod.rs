@@ -50,8 +50,8 @@ pub use connections::ConnectionLimits;
 use error::words::nearest;
 use error::{ApiError, Code};
 pub use middleware::cors::is_origin;
-pub use middleware::lifecycle::Life;
-pub use middleware::metrics::Meter;
+pub use middleware::lifecycle::Lifecycle;
+pub use middleware::recorder::Recorder;
 use middleware::{cors, deadline, metrics, trace};
 pub use state::{App, AppState, Limits};
 

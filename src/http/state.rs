@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::analysis::Analysis;
 use crate::datasets::DatasetShelf;
-use crate::http::middleware::lifecycle::Life;
-use crate::http::middleware::metrics::Meter;
+use crate::http::middleware::lifecycle::Lifecycle;
+use crate::http::middleware::recorder::Recorder;
 use crate::jobs::{JobQueue, Planner};
 use crate::keys::Keyring;
 use crate::registry::ModelRegistry;
@@ -46,9 +46,9 @@ pub struct App {
     /// Who may ask.
     pub keys: Arc<Keyring>,
     /// Loading, answering or stopping.
-    pub life: Arc<Life>,
+    pub lifecycle: Arc<Lifecycle>,
     /// What is counted and measured.
-    pub meter: Meter,
+    pub recorder: Recorder,
     /// Ends streams and waits when the server stops.
     pub stop: CancellationToken,
 }

@@ -28,11 +28,11 @@ async fn a_slow_encoder_answers_beside_others_and_nothing_is_embedded_twice_thou
     let before = figure(&app.get("/metrics").await.body, TEXTS);
 
     let begun = app.wait_for("/metrics", |figures| figure(figures, "shamisen_queue_texts ") > 0.0);
+    let (of_large, of_small) = (path(&large), path(&small));
     tokio::select! {
-        reply = app.get(&path(&large)) => panic!("the table is too small to be waited for: {reply:?}"),
+        reply = app.get(&of_large) => panic!("the table is too small to be waited for: {reply:?}"),
         _ = begun => {}
     }
-    let (of_large, of_small) = (path(&large), path(&small));
     let timed = async |path: &str| (app.get(path).await, Instant::now());
     let (slow, quick) = tokio::join!(timed(&of_large), timed(&of_small));
     assert_eq!((slow.0.status, quick.0.status), (200, 200), "{} {}", slow.0.body, quick.0.body);

@@ -11,7 +11,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::dataset::stored::StoredPair;
+use tables::stored::StoredPair;
 
 /// Rows of a page.
 const MOST_ROWS: usize = 1000;

@@ -20,9 +20,9 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::dataset::Problem;
-use crate::ml::dataset::taxonomy::{Counts, HeldOut, Recipe, Targets};
 use crate::registry::DEFAULT_ALIAS;
+use tables::Problem;
+use tables::taxonomy::{Counts, HeldOut, Recipe, Targets};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(create_from_taxonomy))

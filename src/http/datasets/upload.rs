@@ -12,10 +12,10 @@ use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Part, content_type};
 use crate::http::state::AppState;
-use crate::ml::dataset::source::FileFormat;
 use crate::ml::encoder;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Purpose};
+use tables::choices::FileFormat;
 
 /// Bytes of a part of a form that is no file.
 const LONGEST_PART: usize = 64 << 10;

@@ -13,9 +13,9 @@ use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::eval::baseline::Baseline;
 use crate::registry::DEFAULT_ALIAS;
+use tables::choices::LowestMeans;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(judge_need))

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::ranking::{order, ranks};
 use crate::ml::eval::Calibration;
-use crate::ml::similarity::{Similarity, cosine};
+use tables::similarity::{Similarity, cosine};
 
 /// Which texts are compared with which. Places count in the request's list of texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
-use crate::ml::similarity::Similarity;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
+use tables::similarity::Similarity;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(similarity))

@@ -4,10 +4,10 @@ use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
-use crate::ml::dataset::Problems;
 use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, PoolError, TextFault};
 use crate::store::StoreError;
+use tables::Problems;
 
 /// The code of a layer below, which writes its codes as text.
 fn known(code: &str) -> Code {
