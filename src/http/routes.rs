@@ -93,7 +93,7 @@ const fn upload(path: &'static str) -> Route {
     Route { body: BodyLimit::Upload, ..on("POST", path, TRAIN, Long) }
 }
 
-/// All routes but the page's files, which [`is_page`] knows.
+/// All routes but the page's files, which `is_page` knows.
 pub const ROUTES: &[Route] = &[
     get("/", Nothing, Usual),
     post("/", EMBED, Usual),
