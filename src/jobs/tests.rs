@@ -13,7 +13,7 @@ use crate::datasets::{Around, DatasetShelf, Upload};
 use crate::ml::dataset::reading::Choices;
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
-use crate::store::{Event, Job, Kind, ModelRow, Purpose, Release, Status, Store, now};
+use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
 
 const TRAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jobs/tests/trainer.sh");
 /// Says that training begins, and waits for the test's sign.
