@@ -9,13 +9,13 @@ mod rows;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
-pub use draft::{Draft, Received};
+pub use draft::{Draft, PairsDraft, Received};
 pub use reads::AnnotationWords;
 pub use rows::{RowsFound, RowsWanted, Sort};
 
@@ -143,8 +143,8 @@ impl DatasetShelf {
         let input = Input::File(self.file(dataset));
         let context = Around { scores: scores(dataset.purpose), ..Around::default() };
         let inspection = inspect::inspect(&input, &choices, &context)?;
-        write_pairs(&self.folder, &dataset.dataset_id, &input, &inspection)?;
-        std::fs::rename(self.folder.join(draft_name(&dataset.dataset_id)), self.pairs_file(dataset))?;
+        let (draft, _) = write_pairs(self.folder.join(draft_name(&dataset.dataset_id)), &input, &inspection)?;
+        std::fs::rename(&draft.0, self.pairs_file(dataset))?;
         Ok(std::fs::File::open(&self.folder)?.sync_all()?)
     }
 
@@ -212,51 +212,64 @@ impl DatasetShelf {
     /// # Errors
     /// All problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
-        let Upload { name, purpose, table, choices, around, version_of } = upload;
-        let inspection = self.inspect(&table, choices, purpose, around).await?;
-        let chosen = serde_json::to_string(&inspection.choices).map_err(std::io::Error::other)?;
-        if let Some(same) = self.store.same_dataset(&table.sha256, purpose, &chosen).await? {
-            return Ok((same, false));
-        }
-        let dataset_id = store::new_id("ds");
-        let written = self.beside({
-            let (folder, id, input) = (self.folder.clone(), dataset_id.clone(), table.input());
-            move || Ok((write_pairs(&folder, &id, &input, &inspection)?, inspection))
-        });
-        let (stored, inspection) = written.await?;
+        let read = match self.read(upload, draft_name).await? {
+            Read::Known(same) => return Ok((*same, false)),
+            Read::New(read) => read,
+        };
         let shelf = self.clone();
         let store = async move {
             let _changing = shelf.changing.lock().await;
-            shelf.place(&table, &dataset_id).await?;
-            let new = NewDataset {
-                dataset_id: &dataset_id,
-                name: &name,
-                purpose,
-                sha256: &table.sha256,
-                format: inspection.dialect.format,
-                bytes: table.bytes as i64,
-                columns: columns(&inspection),
-                rows: stored.rows as i64,
-                scores: stored.scores,
-                kind: inspection.kind.unwrap_or_default(),
-                choices: &chosen,
-                lowest_means: inspection.choices.lowest_means,
-                skipped: stored.skipped as i64,
-                fixed_out: stored.fixed_out as i64,
-                findings: findings(&inspection),
-                version_of: version_of.as_deref(),
-            };
-            let inserted = shelf.store.insert_dataset(new).await;
+            shelf.place(&read.table, &read.dataset_id).await?;
+            let inserted = shelf.store.insert_dataset(read.row()).await;
             if !matches!(inserted, Ok((_, true))) {
                 // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
-                let _ = std::fs::remove_file(shelf.folder.join(pairs_name(&dataset_id)));
+                let _ = tokio::fs::remove_file(shelf.folder.join(pairs_name(&read.dataset_id))).await;
             }
             match inserted {
-                Err(StoreError::Gone) => Err(ShelfError::VersionGone(version_of.unwrap_or_default())),
+                Err(StoreError::Gone) => Err(ShelfError::VersionGone(read.version_of.clone().unwrap_or_default())),
                 inserted => Ok(inserted?),
             }
         };
         whole(store).await
+    }
+
+    /// A table as the dataset that it would be. Nothing is stored; the pairs of a new one are where a dataset's are,
+    /// for as long as the draft lives.
+    ///
+    /// # Errors
+    /// All problems of the table together.
+    pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), ShelfError> {
+        match self.read(upload, pairs_name).await? {
+            Read::Known(same) => Ok((*same, None)),
+            Read::New(read) => Ok((read.row().unstored()?, Some(read.pairs))),
+        }
+    }
+
+    /// Reads a table, unless it is there already. What it writes goes where nobody waits to the end.
+    async fn read(&self, upload: Upload, pairs_name: fn(&str) -> String) -> Result<Read, ShelfError> {
+        let Upload { name, purpose, table, choices, around, version_of } = upload;
+        let inspection = self.inspect(&table, choices, purpose, around).await?;
+        let choices = serde_json::to_string(&inspection.choices).map_err(std::io::Error::other)?;
+        if let Some(same) = self.store.same_dataset(&table.sha256, purpose, &choices).await? {
+            return Ok(Read::Known(Box::new(same)));
+        }
+        let dataset_id = store::new_id("ds");
+        let written = self.beside({
+            let (path, input) = (self.folder.join(pairs_name(&dataset_id)), table.input());
+            move || Ok((write_pairs(path, &input, &inspection)?, inspection))
+        });
+        let ((pairs, stored), inspection) = written.await?;
+        Ok(Read::New(Box::new(NewTable {
+            dataset_id,
+            name,
+            purpose,
+            table,
+            version_of,
+            choices,
+            inspection,
+            stored,
+            pairs,
+        })))
     }
 
     /// Gives the files of a table that is about to have a row their names, and sees them onto the disk.
@@ -293,6 +306,51 @@ impl DatasetShelf {
     }
 }
 
+/// A table that was read.
+enum Read {
+    /// The dataset that it is already.
+    Known(Box<Dataset>),
+    New(Box<NewTable>),
+}
+
+/// A table that is no dataset yet.
+struct NewTable {
+    dataset_id: String,
+    name: String,
+    purpose: Purpose,
+    table: Received,
+    version_of: Option<String>,
+    /// As JSON that is the same for the same choices.
+    choices: String,
+    inspection: Inspection,
+    stored: Stored,
+    pairs: PairsDraft,
+}
+
+impl NewTable {
+    fn row(&self) -> NewDataset<'_> {
+        let Self { inspection, stored, .. } = self;
+        NewDataset {
+            dataset_id: &self.dataset_id,
+            name: &self.name,
+            purpose: self.purpose,
+            sha256: &self.table.sha256,
+            format: inspection.dialect.format,
+            bytes: self.table.bytes as i64,
+            columns: columns(inspection),
+            rows: stored.rows as i64,
+            scores: stored.scores.clone(),
+            kind: inspection.kind.unwrap_or_default(),
+            choices: &self.choices,
+            lowest_means: inspection.choices.lowest_means,
+            skipped: stored.skipped as i64,
+            fixed_out: stored.fixed_out as i64,
+            findings: findings(inspection),
+            version_of: self.version_of.as_deref(),
+        }
+    }
+}
+
 /// Runs to its end even where the client goes away meanwhile, so that files and their row come or go together.
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, ShelfError>> + Send + 'static,
@@ -308,21 +366,15 @@ fn draft_name(dataset_id: &str) -> String {
     format!("{dataset_id}.draft")
 }
 
-/// Writes a table's pairs as a draft and sees them onto the disk; the draft goes where that fails.
-fn write_pairs(folder: &Path, dataset_id: &str, input: &Input, inspection: &Inspection) -> Result<Stored, ShelfError> {
-    let path = folder.join(draft_name(dataset_id));
-    let write = || {
-        let mut out = BufWriter::with_capacity(1 << 18, std::fs::File::create_new(&path)?);
-        let stored = inspect::store(input, inspection, &mut out)?;
-        out.flush()?;
-        out.get_ref().sync_all()?;
-        Ok(stored)
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&path);
-    }
-    written
+/// Writes a table's pairs and sees them onto the disk.
+fn write_pairs(path: PathBuf, input: &Input, inspection: &Inspection) -> Result<(PairsDraft, Stored), ShelfError> {
+    let file = std::fs::File::create_new(&path)?;
+    let draft = PairsDraft(path);
+    let mut out = BufWriter::with_capacity(1 << 18, file);
+    let stored = inspect::store(input, inspection, &mut out)?;
+    out.flush()?;
+    out.get_ref().sync_all()?;
+    Ok((draft, stored))
 }
 
 /// The names of the columns that are read, in the order of their meaning.

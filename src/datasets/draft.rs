@@ -84,3 +84,14 @@ impl Drop for Received {
         let _ = std::fs::remove_file(&self.path);
     }
 }
+
+/// Pairs on disk that belong to no dataset yet. Their file goes when this goes, unless a dataset took it.
+#[derive(Debug)]
+pub struct PairsDraft(pub(super) PathBuf);
+
+impl Drop for PairsDraft {
+    fn drop(&mut self) {
+        // As above.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

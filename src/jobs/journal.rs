@@ -115,7 +115,7 @@ async fn record(queue: &JobQueue, job: &Job, runs: &Path, message: Message) -> b
                 Message::Progress(progress) => (Some(Phase::Training), Some(*progress)),
                 _ => (None, None),
             };
-            let (kind, data) = message.event();
+            let (kind, data) = store::event_parts(message).expect("messages are plain structs");
             persist(job, || store.record_event(job, &kind, &data, phase, progress)).await
         }
     };

@@ -5,41 +5,12 @@ use tokio::sync::watch;
 
 use super::spec::{RunSpec, Table};
 use crate::datasets::DatasetShelf;
-use crate::ml::train::{TrainConfig, training_rows};
+use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
-use crate::store::{self, AliasGate, Dataset, Job, ModelRow, NewJob, OpenAiNotes, Purpose, Status, Store, StoreError};
+use crate::store::{self, Dataset, Job, JobRequest, Purpose, Status, Store, StoreError};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub const FEWEST_PAIRS: usize = 10;
-
-/// A job as it is asked for, its parts found already.
-#[derive(Debug)]
-pub struct JobRequest {
-    /// The model that is tuned.
-    pub model: ModelRow,
-    /// The pairs to learn.
-    pub dataset: Dataset,
-    /// The table that measures general ability.
-    pub benchmark: Option<Dataset>,
-    /// The table that is learnt beside, against forgetting.
-    pub replay: Option<Dataset>,
-    /// The tuned model's name; its id where there is none.
-    pub name: Option<String>,
-    /// The name of the settings.
-    pub recipe: String,
-    /// All settings.
-    pub config: TrainConfig,
-    /// The texts of the heatmap.
-    pub titles: Vec<String>,
-    /// Points at the tuned model in the end.
-    pub alias: Option<String>,
-    /// What must be true of the report for that.
-    pub alias_if: Option<AliasGate>,
-    /// The client's key for this request, and the request's SHA-256.
-    pub idempotency: Option<(String, String)>,
-    /// What a client of OpenAI's API said beside it.
-    pub openai: Option<OpenAiNotes>,
-}
 
 /// Why a job was not queued.
 #[derive(Debug, thiserror::Error)]
@@ -128,24 +99,7 @@ impl JobQueue {
         self.check(&request).await?;
         let job_id = store::new_id("job");
         let name = request.name.clone().unwrap_or_else(|| model_id(&job_id));
-        let inserted = self
-            .store
-            .insert_job(NewJob {
-                job_id: &job_id,
-                name: &name,
-                base_model: &request.model,
-                dataset: &request.dataset,
-                benchmark: request.benchmark.as_ref(),
-                replay: request.replay.as_ref(),
-                recipe: &request.recipe,
-                config: &request.config,
-                titles: &request.titles,
-                alias: request.alias.as_deref(),
-                alias_if: request.alias_if,
-                idempotency: request.idempotency.as_ref().map(|(key, sha256)| (key.as_str(), sha256.as_str())),
-                openai: request.openai.as_ref(),
-            })
-            .await;
+        let inserted = self.store.insert_job(&job_id, &name, &request).await;
         match inserted {
             // Another request was quicker: with the same key, or with the same name.
             Err(StoreError::Taken { .. }) => {

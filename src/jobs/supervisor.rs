@@ -17,10 +17,10 @@ use super::journal::{Journal, checkpoint_folder, persist};
 use super::message::{Message, Report};
 use super::process::{GRACE, Trainer};
 use super::publish::{MakeReady, Unpublished, publish};
-use super::queue::{JobQueue, JobRequest};
+use super::queue::JobQueue;
 use super::spec::Saved;
 use crate::ml::encoder::ModelCard;
-use crate::store::{Job, JobError, Release};
+use crate::store::{Job, JobError, JobRequest, Release};
 
 /// Trainers that may die under a job before it is given up.
 const MOST_CRASHES: i64 = 3;

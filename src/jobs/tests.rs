@@ -12,7 +12,7 @@ use super::*;
 use crate::datasets::{Around, DatasetShelf, Upload};
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
-use crate::store::{Event, Job, Kind, ModelRow, Purpose, Release, Status, Store, now};
+use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
 use tables::choices::TableOptions;
 
 const TRAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jobs/tests/trainer.sh");

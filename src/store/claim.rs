@@ -3,13 +3,15 @@
 //! Every write carries the lease token of the claim that it belongs to. A writer whose claim was
 //! superseded changes nothing and is told so.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::types::Json;
 
 use super::alias::move_alias;
-use super::event::append;
+use super::event::{append, tell};
 use super::job::job_columns;
-use super::{AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, Result, Status, Store, now};
+use super::{
+    AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, QueueEvent, Result, Status, Store, now,
+};
 
 /// How a claim ends without a model.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +60,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(job) = &job {
-            append(&mut tx, &job.job_id, "started", &json!({ "attempt": job.attempt })).await?;
+            tell(&mut tx, &job.job_id, &QueueEvent::Started { attempt: job.attempt }).await?;
         }
         tx.commit().await?;
         Ok(job)
@@ -130,7 +132,7 @@ impl Store {
         .bind(&claim.job_id)
         .fetch_all(&mut *tx)
         .await?;
-        append(&mut tx, &claim.job_id, "checkpoint", &json!({ "step": step })).await?;
+        tell(&mut tx, &claim.job_id, &QueueEvent::Checkpoint { step }).await?;
         tx.commit().await?;
         Ok(Some(forgotten))
     }
@@ -204,10 +206,10 @@ impl Store {
             if result.moved {
                 move_alias(&mut tx, name, &model.model_id, MoveReason::Job).await?;
             }
-            let told = json!({ "alias": name, "moved": result.moved, "code": result.code, "message": result.message });
-            append(&mut tx, &claim.job_id, "alias", &told).await?;
+            let told = QueueEvent::Alias { alias: name.clone(), result: result.clone() };
+            tell(&mut tx, &claim.job_id, &told).await?;
         }
-        append(&mut tx, &claim.job_id, "succeeded", &json!({ "model": model.model_id })).await?;
+        tell(&mut tx, &claim.job_id, &QueueEvent::Succeeded { model: model.model_id.clone() }).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -242,15 +244,15 @@ impl Store {
         .bind(error.map(Json))
         .fetch_optional(&mut *tx)
         .await?;
-        let (kind, data) = match (status, release) {
+        let told = match (status, release) {
             (None, _) => return Ok(None),
-            (Some(Status::Cancelled), _) => ("cancelled", json!({})),
+            (Some(Status::Cancelled), _) => QueueEvent::Cancelled {},
             (_, Release::Interrupted { reason } | Release::Crashed { reason }) => {
-                ("requeued", json!({ "reason": reason }))
+                QueueEvent::Requeued { reason: reason.to_owned() }
             }
-            (_, Release::Failed(error)) => ("failed", json!(error)),
+            (_, Release::Failed(error)) => QueueEvent::Failed(error.clone()),
         };
-        append(&mut tx, job_id, kind, &data).await?;
+        tell(&mut tx, job_id, &told).await?;
         tx.commit().await?;
         Ok(status)
     }

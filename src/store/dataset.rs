@@ -111,6 +111,34 @@ pub struct NewDataset<'a> {
     pub version_of: Option<&'a str>,
 }
 
+impl NewDataset<'_> {
+    /// The row that it would be, of a table that is only tried out.
+    pub fn unstored(self) -> Result<Dataset> {
+        Ok(Dataset {
+            dataset_id: self.dataset_id.to_owned(),
+            name: self.name.to_owned(),
+            purpose: self.purpose,
+            sha256: self.sha256.to_owned(),
+            format: self.format,
+            bytes: self.bytes,
+            columns: self.columns,
+            kind: self.kind,
+            rows: self.rows,
+            scores: self.scores,
+            choices: serde_json::from_str(self.choices).map_err(StoreError::other)?,
+            lowest_means: self.lowest_means,
+            skipped: self.skipped,
+            fixed_out: self.fixed_out,
+            findings: self.findings,
+            family: self.dataset_id.to_owned(),
+            version: 1,
+            version_of: None,
+            latest: true,
+            created_at: now(),
+        })
+    }
+}
+
 impl Dataset {
     /// How the file is read. What this program cannot read is an error: nothing is assumed in its place.
     pub fn choices(&self) -> Result<TableOptions> {

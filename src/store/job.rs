@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::types::Json;
 
-use super::event::append;
-use super::{Dataset, JobConfig, ModelRow, Result, Store, now};
+use super::event::tell;
+use super::{Dataset, JobConfig, ModelRow, QueueEvent, Result, Store, now};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
@@ -193,35 +193,33 @@ impl Job {
     }
 }
 
-/// A job about to be queued.
-#[derive(Debug)]
-pub struct NewJob<'a> {
-    /// `job_..`
-    pub job_id: &'a str,
-    /// The name that the tuned model gets.
-    pub name: &'a str,
+/// A job as it is asked for, its parts found already.
+#[derive(Clone, Debug)]
+pub struct JobRequest {
     /// The model that is tuned.
-    pub base_model: &'a ModelRow,
+    pub model: ModelRow,
     /// The pairs to learn.
-    pub dataset: &'a Dataset,
+    pub dataset: Dataset,
     /// The table that measures general ability.
-    pub benchmark: Option<&'a Dataset>,
+    pub benchmark: Option<Dataset>,
     /// The table that is learnt beside, against forgetting.
-    pub replay: Option<&'a Dataset>,
+    pub replay: Option<Dataset>,
+    /// The tuned model's name; its id where there is none.
+    pub name: Option<String>,
     /// The name of the settings.
-    pub recipe: &'a str,
+    pub recipe: String,
     /// All settings, resolved.
-    pub config: &'a TrainConfig,
+    pub config: TrainConfig,
     /// The texts of the heatmap.
-    pub titles: &'a [String],
+    pub titles: Vec<String>,
     /// Points at the tuned model in the end.
-    pub alias: Option<&'a str>,
+    pub alias: Option<String>,
     /// What must be true of the report for that.
     pub alias_if: Option<AliasGate>,
-    /// The client's key, and the SHA-256 of its request.
-    pub idempotency: Option<(&'a str, &'a str)>,
-    /// What a client of OpenAI's API said of it.
-    pub openai: Option<&'a OpenAiNotes>,
+    /// The client's key for this request, and the request's SHA-256.
+    pub idempotency: Option<(String, String)>,
+    /// What a client of OpenAI's API said beside it.
+    pub openai: Option<OpenAiNotes>,
 }
 
 /// The columns of [`Job`], also of one that was changed.
@@ -244,31 +242,31 @@ macro_rules! job {
 impl Store {
     /// Queues a job. [`StoreError::Taken`](super::StoreError::Taken) says whether its name or its idempotency key is
     /// another job's, [`StoreError::Gone`](super::StoreError::Gone) that a dataset was removed.
-    pub async fn insert_job(&self, new: NewJob<'_>) -> Result<()> {
+    pub async fn insert_job(&self, job_id: &str, name: &str, new: &JobRequest) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
                               titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai)
              values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
-        .bind(new.job_id)
-        .bind(new.name)
-        .bind(&new.base_model.model_id)
+        .bind(job_id)
+        .bind(name)
+        .bind(&new.model.model_id)
         .bind(&new.dataset.dataset_id)
-        .bind(new.benchmark.map(|benchmark| &benchmark.dataset_id))
-        .bind(new.replay.map(|replay| &replay.dataset_id))
-        .bind(new.recipe)
-        .bind(Json(new.config))
-        .bind(Json(new.titles))
-        .bind(new.alias)
+        .bind(new.benchmark.as_ref().map(|benchmark| &benchmark.dataset_id))
+        .bind(new.replay.as_ref().map(|replay| &replay.dataset_id))
+        .bind(&new.recipe)
+        .bind(Json(&new.config))
+        .bind(Json(&new.titles))
+        .bind(&new.alias)
         .bind(new.alias_if)
-        .bind(new.idempotency.map(|(key, _)| key))
-        .bind(new.idempotency.map(|(_, request)| request))
+        .bind(new.idempotency.as_ref().map(|(key, _)| key))
+        .bind(new.idempotency.as_ref().map(|(_, request)| request))
         .bind(now())
-        .bind(new.openai.map(Json))
+        .bind(new.openai.as_ref().map(Json))
         .execute(&mut *tx)
         .await?;
-        append(&mut tx, new.job_id, "queued", &json!({})).await?;
+        tell(&mut tx, job_id, &QueueEvent::Queued {}).await?;
         Ok(tx.commit().await?)
     }
 
@@ -337,7 +335,7 @@ impl Store {
         .rows_affected()
             == 1;
         if cancelled {
-            append(&mut tx, id, "cancelled", &json!({})).await?;
+            tell(&mut tx, id, &QueueEvent::Cancelled {}).await?;
         }
         sqlx::query(
             "update job set cancel_requested_at = $2

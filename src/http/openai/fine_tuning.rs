@@ -209,7 +209,7 @@ async fn create_fine_tuning_job(
         alias: body.alias,
         ..CreateBody::default()
     };
-    let (mut request, _) = create::resolve_request(&state, request, None, idempotency).await?;
+    let (mut request, _) = create::resolve_request(&state, request, None, idempotency, false).await?;
     request.openai = Some(OpenAiNotes {
         metadata: body.metadata,
         validation_file: body.validation_file,

@@ -143,7 +143,7 @@ async fn an_alias_that_is_made_anew_has_no_way_back_to_what_it_meant_before() {
 async fn a_name_is_an_alias_as_soon_as_a_job_promises_it() {
     let world = World::open().await;
     assert!(!world.alias_exists("prod").await.unwrap());
-    world.insert_job(NewJob { alias: Some("prod"), ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "job_1", &world.job_for("prod")).await.unwrap();
     assert!(world.alias_exists("prod").await.unwrap());
     world.cancel_job("job_1").await.unwrap();
     assert!(!world.alias_exists("prod").await.unwrap());

@@ -221,7 +221,7 @@ async fn a_cancellation_and_an_end_at_the_same_time_make_one_of_both() {
 async fn a_model_its_job_and_its_alias_come_together() {
     let world = World::open().await;
     world.set_alias("prod", "base").await.unwrap();
-    world.insert_job(NewJob { name: "occupations", alias: Some("prod"), ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "occupations", &world.job_for("prod")).await.unwrap();
     let claim = world.claim_job().await.unwrap().unwrap();
     assert_eq!(world.report("job_1").await.unwrap(), None);
     let model = ModelRow { bytes: 77, ..tuned("ft_1", &claim) };
@@ -246,7 +246,7 @@ async fn a_model_its_job_and_its_alias_come_together() {
 async fn an_alias_that_may_not_move_stays_and_the_job_says_why() {
     let world = World::open().await;
     world.set_alias("prod", "base").await.unwrap();
-    world.insert_job(NewJob { alias: Some("prod"), ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "job_1", &world.job_for("prod")).await.unwrap();
     let claim = world.claim_job().await.unwrap().unwrap();
     let result = AliasResult { code: "not_a_win".to_owned(), ..moved(false) };
     assert!(world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), Some(&result)).await.unwrap());
@@ -262,7 +262,7 @@ async fn an_alias_that_may_not_move_stays_and_the_job_says_why() {
 #[tokio::test]
 async fn a_name_that_was_taken_meanwhile_is_told_and_the_claim_is_still_held() {
     let world = World::open().await;
-    world.insert_job(NewJob { name: "occupations", alias: Some("prod"), ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "occupations", &world.job_for("prod")).await.unwrap();
     let claim = world.claim_job().await.unwrap().unwrap();
     world.upsert_model(&model("occupations")).await.unwrap();
     let refused = world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), Some(&moved(true))).await.unwrap_err();

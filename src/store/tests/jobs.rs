@@ -1,5 +1,10 @@
 use super::*;
 
+/// With the idempotency key that all of them have.
+fn keyed(job: JobRequest) -> JobRequest {
+    JobRequest { idempotency: Some(("key".to_owned(), "request".to_owned())), ..job }
+}
+
 #[tokio::test]
 async fn a_job_is_queued_with_all_that_was_said_of_it() {
     let world = World::open().await;
@@ -8,19 +13,16 @@ async fn a_job_is_queued_with_all_that_was_said_of_it() {
     let replay = world.insert_dataset(table("ds_2")).await.unwrap().0;
     let notes = OpenAiNotes { learning_rate_multiplier: Some(0.5), ..OpenAiNotes::default() };
     let titles = ["nurse".to_owned(), "看護師".to_owned()];
-    let new = NewJob {
-        name: "occupations",
-        benchmark: Some(&benchmark),
-        replay: Some(&replay),
-        titles: &titles,
-        alias: Some("prod"),
+    let new = JobRequest {
+        benchmark: Some(benchmark),
+        replay: Some(replay),
+        titles: titles.to_vec(),
         alias_if: Some(AliasGate::Win),
-        idempotency: Some(("key", "request")),
-        openai: Some(&notes),
-        ..world.job("job_1")
+        openai: Some(notes.clone()),
+        ..keyed(world.job_for("prod"))
     };
     let before = now();
-    world.insert_job(new).await.unwrap();
+    world.insert_job("job_1", "occupations", &new).await.unwrap();
     let job = world.row("job_1").await;
     assert_eq!((job.name.as_str(), job.status, job.phase), ("occupations", Status::Queued, None));
     assert_eq!((job.base_model.as_str(), job.recipe.as_str()), ("base", "tutorial"));
@@ -53,22 +55,22 @@ async fn what_is_not_there_is_none() {
 #[tokio::test]
 async fn two_unfinished_jobs_never_promise_one_name() {
     let world = World::open().await;
-    let named = |id| NewJob { name: "occupations", ..world.job(id) };
-    world.insert_job(named("job_1")).await.unwrap();
-    let refused = world.insert_job(named("job_2")).await.unwrap_err();
+    let job = world.job();
+    world.insert_job("job_1", "occupations", &job).await.unwrap();
+    let refused = world.insert_job("job_2", "occupations", &job).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Taken { what } if what == "name"), "{refused:?}");
     assert!(world.store.job("job_2").await.unwrap().is_none() && world.told("job_2").await.is_empty());
     world.cancel_job("job_1").await.unwrap();
-    world.insert_job(named("job_2")).await.unwrap();
+    world.insert_job("job_2", "occupations", &job).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_idempotency_key_belongs_to_one_job_for_ever() {
     let world = World::open().await;
-    let keyed = |id| NewJob { idempotency: Some(("key", "request")), ..world.job(id) };
-    world.insert_job(keyed("job_1")).await.unwrap();
+    let job = keyed(world.job());
+    world.insert_job("job_1", "job_1", &job).await.unwrap();
     world.cancel_job("job_1").await.unwrap();
-    let refused = world.insert_job(keyed("job_2")).await.unwrap_err();
+    let refused = world.insert_job("job_2", "job_2", &job).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Taken { what } if what == "idempotency key"), "{refused:?}");
     let job = world.job_of_key("key").await.unwrap().unwrap();
     assert_eq!((job.job_id.as_str(), job.request_sha256.as_deref()), ("job_1", Some("request")));
@@ -78,8 +80,8 @@ async fn an_idempotency_key_belongs_to_one_job_for_ever() {
 async fn of_many_requests_with_one_key_one_makes_a_job() {
     let world = World::open().await;
     let ids: Vec<String> = (0..8).map(|number| format!("job_{number}")).collect();
-    let keyed = ids.iter().map(|id| NewJob { idempotency: Some(("key", "request")), ..world.job(id) });
-    let made = futures_util::future::join_all(keyed.map(|new| world.insert_job(new))).await;
+    let job = keyed(world.job());
+    let made = futures_util::future::join_all(ids.iter().map(|id| world.insert_job(id, id, &job))).await;
     assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
     assert_eq!(world.jobs(None, 100).await.unwrap().len(), 1);
 }
@@ -89,8 +91,9 @@ async fn a_job_over_a_dataset_that_was_removed_is_refused_and_leaves_nothing() {
     let world = World::open().await;
     let gone = world.insert_dataset(table("ds_1")).await.unwrap().0;
     world.delete_dataset("ds_1").await.unwrap();
-    for new in [NewJob { dataset: &gone, ..world.job("job_1") }, NewJob { replay: Some(&gone), ..world.job("job_1") }] {
-        assert!(matches!(world.insert_job(new).await.unwrap_err(), StoreError::Gone));
+    let replay = Some(gone.clone());
+    for new in [JobRequest { dataset: gone, ..world.job() }, JobRequest { replay, ..world.job() }] {
+        assert!(matches!(world.insert_job("job_1", "job_1", &new).await.unwrap_err(), StoreError::Gone));
     }
     assert!(world.store.job("job_1").await.unwrap().is_none() && world.told("job_1").await.is_empty());
 }
@@ -137,7 +140,8 @@ async fn jobs_are_found_by_all_their_metadata_whatever_its_keys_are() {
     };
     let odd = [("a.b", "1"), ("$", "2"), ("\"", "3"), ("[0]", "4"), ("職種", "看護師")];
     let notes = OpenAiNotes { metadata: Some(pairs(&odd)), ..OpenAiNotes::default() };
-    world.insert_job(NewJob { openai: Some(&notes), ..world.job("job_1") }).await.unwrap();
+    let job = JobRequest { openai: Some(notes), ..world.job() };
+    world.insert_job("job_1", "job_1", &job).await.unwrap();
     world.queue("job_2").await;
     let found = async |wanted: &[(&str, &str)]| -> Vec<String> {
         let page = world.jobs_page(None, &pairs(wanted), 10).await.unwrap();

@@ -61,17 +61,17 @@ impl World {
         Store::open(&self.folder.path().join("store.db")).await.unwrap()
     }
 
-    fn job<'a>(&'a self, job_id: &'a str) -> NewJob<'a> {
-        NewJob {
-            job_id,
-            name: job_id,
-            base_model: &self.base,
-            dataset: &self.table,
+    /// A job that is like every other.
+    fn job(&self) -> JobRequest {
+        JobRequest {
+            model: self.base.clone(),
+            dataset: self.table.clone(),
             benchmark: None,
             replay: None,
-            recipe: "tutorial",
-            config: &self.config,
-            titles: &[],
+            name: None,
+            recipe: "tutorial".to_owned(),
+            config: self.config.clone(),
+            titles: Vec::new(),
             alias: None,
             alias_if: None,
             idempotency: None,
@@ -79,8 +79,13 @@ impl World {
         }
     }
 
+    /// A job whose alias means its model in the end.
+    fn job_for(&self, alias: &str) -> JobRequest {
+        JobRequest { alias: Some(alias.to_owned()), ..self.job() }
+    }
+
     async fn queue(&self, job_id: &str) {
-        self.insert_job(self.job(job_id)).await.unwrap();
+        self.insert_job(job_id, job_id, &self.job()).await.unwrap();
     }
 
     /// A job that was queued and claimed.

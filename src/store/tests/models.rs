@@ -35,7 +35,7 @@ async fn a_model_that_comes_back_is_there_again() {
 #[tokio::test]
 async fn a_name_belongs_to_one_model() {
     let world = World::open().await;
-    world.insert_job(NewJob { name: "occupations", ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "occupations", &world.job()).await.unwrap();
     let claim = world.claim_job().await.unwrap().unwrap();
     world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), None).await.unwrap();
     let refused = world.upsert_model(&model("occupations")).await.unwrap_err();
@@ -46,7 +46,7 @@ async fn a_name_belongs_to_one_model() {
 async fn a_model_is_found_by_its_id_then_by_alias_then_by_name() {
     let world = World::open().await;
     let found = async |wanted| world.store.model(wanted).await.unwrap().map(|row| row.model_id);
-    world.insert_job(NewJob { name: "word", ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "word", &world.job()).await.unwrap();
     let claim = world.claim_job().await.unwrap().unwrap();
     world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), None).await.unwrap();
     assert_eq!((found("word").await.as_deref(), found("nobody").await), (Some("ft_1"), None));
@@ -72,7 +72,7 @@ async fn models_are_listed_the_newest_first_without_those_that_were_deleted() {
 async fn a_name_is_taken_by_models_and_by_jobs_that_promise_it() {
     let world = World::open().await;
     let taken = async |name| world.model_name_taken(name).await.unwrap();
-    world.insert_job(NewJob { name: "word", ..world.job("job_1") }).await.unwrap();
+    world.insert_job("job_1", "word", &world.job()).await.unwrap();
     assert!(taken("word").await && taken("base").await && !taken("nobody").await);
     let claim = world.claim_job().await.unwrap().unwrap();
     world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), None).await.unwrap();
@@ -107,7 +107,7 @@ async fn a_model_is_deleted_where_nothing_needs_it() {
     for alias in ["prod", "canary"] {
         world.delete_alias(alias).await.unwrap();
     }
-    world.insert_job(NewJob { base_model: &model, ..world.job("job_2") }).await.unwrap();
+    world.insert_job("job_2", "job_2", &JobRequest { model, ..world.job() }).await.unwrap();
     assert_eq!(world.delete_model("ft_1").await.unwrap(), Deletion::InUse(vec!["job_2".to_owned()]));
     world.cancel_job("job_2").await.unwrap();
     world.pin_model("ft_1", true).await.unwrap();
