@@ -1,12 +1,14 @@
 //! The core: texts in, tensors and numbers out.
 //!
 //! Knows neither HTTP, SQL nor async, never prints and never reads the environment. It reports
-//! through return values and an [`train::Observer`].
+//! through return values and an [observer](crate::ml::train::Observer).
 //!
-//! A model: [`encoder::load`] reads a folder, [`encoder::Model::tokenize`] makes token ids of a text, and
-//! [`encoder::encode_all`] vectors of ids. Training: [`tables::read`] reads a table, [`eval::token_pairs`] makes
-//! token ids of it, [`train::split()`] parts its rows, [`train::train`] learns from them, and [`encoder::save_tuned`]
-//! keeps what changed. Whether that was worth it: [`eval::EvalPairs::assess`].
+//! A model: [`load`](crate::ml::encoder::load) reads a folder, [`tokenize`](crate::ml::encoder::Model::tokenize) makes
+//! token ids of a text, and [`encode_all`](crate::ml::encoder::encode_all()) vectors of ids. Training: [`tables::read()`]
+//! reads a table, [`token_pairs`](crate::ml::eval::token_pairs) makes token ids of it,
+//! [`split`](crate::ml::train::split()) parts its rows, [`train`](crate::ml::train::train()) learns from them, and
+//! [`save_tuned`](crate::ml::encoder::save_tuned) keeps what changed. Whether that was worth it:
+//! [`assess`](crate::ml::eval::EvalPairs::assess).
 
 /// Models: load, encode, import, export.
 pub mod encoder;
