@@ -186,15 +186,18 @@ async fn the_allow_header_lists_what_is_possible() {
 async fn a_table_that_cannot_be_used_is_told_of_the_part_that_brought_it() {
     let app = App::start();
     let part = |reply: &Reply| (reply.status, reply.text("code"), reply.text("param"));
-    let said = |param: &str| (422, "no_rows".to_owned(), param.to_owned());
+    let said = |param: &str| (422, "column_not_found".to_owned(), param.to_owned());
     for path in ["/datasets", "/datasets/inspect"] {
-        let header = "base,ref,similarity\n";
-        let raw = app.request("POST", path).header("content-type", "text/csv").body(header);
-        let file = reqwest::multipart::Part::text(header).file_name("empty.csv");
+        let path = format!("{path}?mapping={{\"score\":\"points\"}}");
+        let path = path.as_str();
+        let table = "base,ref,similarity\na,b,1\n";
+        let raw = app.request("POST", path).header("content-type", "text/csv").body(table);
+        let file = reqwest::multipart::Part::text(table).file_name("table.csv");
         let form = app.request("POST", path).multipart(Form::new().part("file", file));
         assert_eq!(part(&app.send(raw).await), said("the body"), "{path}");
         assert_eq!(part(&app.send(form).await), said("file"), "{path}");
-        assert_eq!(part(&app.post(path, json!({ "pairs": [] })).await), said("pairs"), "{path}");
+        assert_eq!(part(&app.post(path, json!({ "pairs": [["a", "b", 1]] })).await), said("pairs"), "{path}");
     }
-    assert_eq!(part(&app.post("/jobs", json!({ "pairs": [] })).await), said("pairs"));
+    let job = json!({ "pairs": [["a", "b", 1]], "mapping": { "score": "points" } });
+    assert_eq!(part(&app.post("/jobs", job).await), said("pairs"));
 }

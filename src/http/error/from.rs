@@ -5,18 +5,14 @@ use crate::analysis::AnalysisError;
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::error::sentence;
-use crate::serving::{EmbedError, EngineError, PoolError, TextFault};
+use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
 use crate::store::StoreError;
 use tables::Problems;
 
-/// The code of a layer below, which writes its codes as text.
-fn known(code: &str) -> Code {
-    Code::named(code).expect("a test finds every code of the sources in the table")
-}
-
 impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
-        let mut error = Self::of(known(problems.code)).detail(problems.what).hint(problems.hint);
+        let code = Code::named(problems.code).expect("a test finds every code of the sources in the table");
+        let mut error = Self::of(code).detail(problems.what).hint(problems.hint);
         if problems.total > 0 {
             error.0.title = "Some rows cannot be used";
             error.0.errors_total = Some(problems.total);
@@ -74,7 +70,7 @@ impl From<PoolError> for ApiError {
         match error {
             PoolError::Unknown(wanted) => model_not_found(&wanted, None),
             PoolError::Failed { model, failure } => {
-                let error = Self::of(known(failure.fault.code()))
+                let error = Self::of(failure.fault.into())
                     .detail(format!("The model {model} cannot be served, since {}.", failure.message));
                 if !failure.may_pass {
                     return error;
@@ -90,6 +86,17 @@ impl From<PoolError> for ApiError {
                 tuned.join(", ")
             )),
             PoolError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LoadFault> for Code {
+    fn from(fault: LoadFault) -> Self {
+        match fault {
+            LoadFault::SelfCheckFailed => Self::SelfCheckFailed,
+            LoadFault::ModelBroken => Self::ModelBroken,
+            LoadFault::ModelFilesNotReadable => Self::ModelFilesNotReadable,
+            LoadFault::BaseNotLoaded => Self::BaseNotLoaded,
         }
     }
 }
