@@ -3,28 +3,37 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Analysis, Result};
+use super::{Analysis, ModelRef, Result};
 use crate::ml::eval::each_with_each;
 use crate::store::ModelRow;
 
 /// Pairs of texts that are told as movers.
 const MOST_MOVERS: usize = 10;
 
-/// Two models' cosines of the same texts.
-pub(crate) struct Compared {
+/// Two models' cosines of the same texts, and what the tuned one's job measured.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Comparison {
+    base: ModelRef,
+    tuned: ModelRef,
+    texts: Vec<String>,
     /// The base's cosine of each text with each.
-    pub(crate) before: Vec<Vec<f64>>,
+    before: Vec<Vec<f64>>,
     /// The tuned model's.
-    pub(crate) after: Vec<Vec<f64>>,
-    /// The pairs of texts that moved most, the farthest first.
-    pub(crate) moved: Vec<Moved>,
+    after: Vec<Vec<f64>>,
+    /// The pairs of texts that moved most, at most ten, the farthest first.
+    moved: Vec<Moved>,
+    /// The verdict in the report of the tuned model's job; `null` where it was made without one.
+    verdict: Option<Value>,
+    /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them.
+    movers: Option<Value>,
 }
 
 /// A pair of texts.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Moved {
+struct Moved {
     left: String,
     right: String,
     before: f64,
@@ -33,17 +42,28 @@ pub(crate) struct Moved {
 }
 
 impl Analysis {
-    /// What two models say of the same few texts.
+    /// What two models say of the same few texts, beside a job's report.
     pub(crate) async fn compare(
         &self,
         [base, tuned]: [&ModelRow; 2],
-        texts: &[String],
+        texts: Vec<String>,
+        report: Option<&Value>,
         caller: Option<&Arc<str>>,
-    ) -> Result<Compared> {
-        let both = tokio::try_join!(self.embed(base, texts, caller), self.embed(tuned, texts, caller))?;
+    ) -> Result<Comparison> {
+        let both = tokio::try_join!(self.embed(base, &texts, caller), self.embed(tuned, &texts, caller))?;
         let [before, after] =
             [both.0, both.1].map(|embedded| each_with_each(&embedded.rows().collect::<Vec<&[f32]>>()));
-        Ok(Compared { moved: moved(texts, &before, &after), before, after })
+        let part = |name: &str| report.and_then(|report| report.get(name)).cloned();
+        Ok(Comparison {
+            base: base.into(),
+            tuned: tuned.into(),
+            moved: moved(&texts, &before, &after),
+            verdict: part("verdict"),
+            movers: part("movers"),
+            texts,
+            before,
+            after,
+        })
     }
 }
 

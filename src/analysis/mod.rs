@@ -19,11 +19,13 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use answers::Answers;
+use serde::Serialize;
 use tables::choices::{Encoding, FileFormat, FileOptions};
 use tables::draws::sample;
 use tables::similarity::cosine;
 use tables::stored::{self, StoredPair};
-use texts::Texts;
+use texts::{Embedded, TableVectors, Texts};
+use utoipa::ToSchema;
 
 use crate::datasets::{DatasetShelf, ShelfError};
 use crate::ml::eval::baseline::Baseline;
@@ -46,22 +48,22 @@ pub struct Analysis {
     pool: Arc<ModelPool>,
     engine: Arc<Engine>,
     baselines: Arc<Answers<Baseline>>,
-    neighbourhoods: Arc<Answers<neighbours::Neighbourhood>>,
+    neighbourhoods: Arc<Answers<TableVectors>>,
 }
 
-/// One model's vectors `(N, D)` of texts, of length 1, row after row.
-struct Embedded {
-    vectors: Vec<f32>,
-    dimensions: usize,
+/// A model that answered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Answering)]
+struct ModelRef {
+    /// Its id.
+    model: String,
+    name: String,
+    fingerprint: String,
 }
 
-impl Embedded {
-    fn vector(&self, place: usize) -> &[f32] {
-        &self.vectors[place * self.dimensions..][..self.dimensions]
-    }
-
-    fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
-        self.vectors.chunks_exact(self.dimensions)
+impl From<&ModelRow> for ModelRef {
+    fn from(row: &ModelRow) -> Self {
+        Self { model: row.model_id.clone(), name: row.name.clone(), fingerprint: row.fingerprint.clone() }
     }
 }
 

@@ -8,45 +8,38 @@ use serde::Serialize;
 use tables::similarity::cosine;
 use utoipa::ToSchema;
 
-use super::answers::Answer;
 use super::ranking::{order, ranks};
-use super::texts::texts_of;
-use super::{Analysis, Embedded, Result, compute};
+use super::texts::{TableVectors, texts_of};
+use super::{Analysis, ModelRef, Result, compute};
 use crate::store::{Dataset, ModelRow};
 
 /// Different texts of a table that are searched: the first ones.
 const MOST_TEXTS: usize = 5000;
 
-/// A table's texts and one model's vectors of them.
-pub(super) struct Neighbourhood {
-    texts: Vec<String>,
-    embedded: Embedded,
-    /// Different texts in the table.
-    total: usize,
-}
-
-impl Answer for Neighbourhood {
-    const MOST_BYTES: u64 = 128 << 20;
-    const USUAL_BYTES: u64 = 8 << 20;
-
-    fn bytes(&self) -> usize {
-        let texts: usize = self.texts.iter().map(|text| size_of::<String>() + text.len()).sum();
-        texts + size_of_val(&*self.embedded.vectors)
-    }
-}
-
-/// What models find near.
+/// The nearest texts of a table.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Neighbours {
-    /// Different texts of the table that were searched.
-    pub(crate) searched: usize,
+    text: String,
+    dataset_id: String,
+    dataset_name: String,
+    /// Different texts of the table that were searched, the first 5,000 at most.
+    searched: usize,
     /// Different texts of the table.
-    pub(crate) total: usize,
-    /// Of each model, the nearest first.
-    pub(crate) of_models: Vec<Vec<Neighbour>>,
+    total: usize,
+    /// In the order of the request.
+    models: Vec<OfModel>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OfModel {
+    #[serde(flatten)]
+    model: ModelRef,
+    /// The nearest first; of equally near ones the first of the table.
+    neighbours: Vec<Neighbour>,
 }
 
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Neighbour {
+struct Neighbour {
     text: String,
     /// The cosine.
     score: f64,
@@ -65,33 +58,40 @@ impl Analysis {
         k: usize,
         caller: Option<&Arc<str>>,
     ) -> Result<Neighbours> {
-        let mut found = Neighbours { searched: 0, total: 0, of_models: Vec::new() };
+        let (mut searched, mut total, mut of_models) = (0, 0, Vec::new());
         let mut first: Option<Arc<[usize]>> = None;
         for row in models {
-            let known = self.neighbourhood(dataset, row, caller).await?;
+            let known = self.table_vectors(dataset, row, caller).await?;
             let asked = self.embed(row, &[text], caller).await?;
-            (found.searched, found.total) = (known.texts.len(), known.total);
+            (searched, total) = (known.texts.len(), known.total);
             let (text, before) = (text.to_owned(), first.clone());
             let (near, ranks) = compute(move || known.nearest(&text, asked.vector(0), k, before.as_deref())).await?;
-            found.of_models.push(near);
+            of_models.push(OfModel { model: row.into(), neighbours: near });
             first.get_or_insert(ranks.into());
         }
-        Ok(found)
+        Ok(Neighbours {
+            text: text.to_owned(),
+            dataset_id: dataset.dataset_id.clone(),
+            dataset_name: dataset.name.clone(),
+            searched,
+            total,
+            models: of_models,
+        })
     }
 
     /// A table's texts with a model's vectors.
-    async fn neighbourhood(
+    async fn table_vectors(
         &self,
         dataset: &Dataset,
         row: &ModelRow,
         caller: Option<&Arc<str>>,
-    ) -> Result<Arc<Neighbourhood>> {
+    ) -> Result<Arc<TableVectors>> {
         let key = (dataset.dataset_id.clone(), row.fingerprint.clone());
         let (analysis, dataset, row, caller) = (self.clone(), dataset.clone(), row.clone(), caller.cloned());
         let work = async move {
             let (texts, total) = analysis.first_texts(&dataset).await?;
             let embedded = analysis.embed(&row, &texts, caller.as_ref()).await?;
-            Ok(Neighbourhood { texts, embedded, total })
+            Ok(TableVectors { texts, embedded, total })
         };
         self.neighbourhoods.once(key, work).await
     }
@@ -114,7 +114,7 @@ impl Analysis {
     }
 }
 
-impl Neighbourhood {
+impl TableVectors {
     /// The nearest texts, and the rank of each text of the table.
     fn nearest(&self, text: &str, vector: &[f32], k: usize, first: Option<&[usize]>) -> (Vec<Neighbour>, Vec<usize>) {
         let mut scores: Vec<f64> = self.embedded.rows().map(|known| cosine(vector, known)).collect();
@@ -136,10 +136,11 @@ impl Neighbourhood {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::texts::Embedded;
 
     #[test]
     fn a_text_is_no_neighbour_of_itself_equal_ones_keep_the_tables_order_and_ranks_tell_who_rose() {
-        let table = |vectors: [[f32; 2]; 4]| Neighbourhood {
+        let table = |vectors: [[f32; 2]; 4]| TableVectors {
             texts: ["nurse", "doctor", "chef", "cook"].map(str::to_owned).into(),
             embedded: Embedded { vectors: vectors.concat(), dimensions: 2 },
             total: 4,

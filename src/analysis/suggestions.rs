@@ -37,20 +37,28 @@ pub(crate) struct Question<'a> {
 }
 
 /// Pairs to label.
-pub(crate) struct Suggested {
-    /// Different texts that were put together.
-    pub(crate) texts: usize,
-    /// Whether they were drawn from more.
-    pub(crate) sampled: bool,
-    /// The cosine from which on the tuned model counts texts as alike, where that is known.
-    pub(crate) threshold: Option<f64>,
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Suggestions {
+    /// The id of the tuned model.
+    model: String,
+    model_fingerprint: String,
+    /// The id of its base; `null` where that is gone.
+    base: Option<String>,
+    /// The dataset whose texts were put together.
+    texts_of: String,
+    /// Different texts that were.
+    texts: usize,
+    /// Whether they were drawn from more: at most 3,000 are.
+    sampled: bool,
+    /// The cosine from which on the tuned model counts texts as alike; `null` where that is not known.
+    cut: Option<f64>,
     /// The reasons in turn, each with what it finds best first.
-    pub(crate) pairs: Vec<SuggestedPair>,
+    suggestions: Vec<SuggestedPair>,
 }
 
 /// A pair that nobody has labelled.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SuggestedPair {
+struct SuggestedPair {
     left: String,
     right: String,
     /// The tuned model's cosine.
@@ -66,7 +74,7 @@ pub(crate) struct SuggestedPair {
 
 impl Analysis {
     /// Pairs of texts that nobody has labelled and whose answer would teach the tuned model most.
-    pub(crate) async fn suggestions(&self, question: Question<'_>, caller: Option<&Arc<str>>) -> Result<Suggested> {
+    pub(crate) async fn suggestions(&self, question: Question<'_>, caller: Option<&Arc<str>>) -> Result<Suggestions> {
         let Question { learned, source, tuned, base, limit, seed } = question;
         let (texts, sampled) = self.drawn_texts(source, seed).await?;
         let (texts, labelled) = self.labelled(learned, texts).await?;
@@ -99,7 +107,16 @@ impl Analysis {
             why: suggestion.why,
             message: message(&suggestion, threshold),
         };
-        Ok(Suggested { texts: texts.texts.len(), sampled, threshold, pairs: found.into_iter().map(told).collect() })
+        Ok(Suggestions {
+            model: tuned.model_id.clone(),
+            model_fingerprint: tuned.fingerprint.clone(),
+            base: base.map(|base| base.model_id.clone()),
+            texts_of: source.dataset_id.clone(),
+            texts: texts.texts.len(),
+            sampled,
+            cut: threshold,
+            suggestions: found.into_iter().map(told).collect(),
+        })
     }
 
     /// A table's different texts, drawn where they are many, and whether they were.

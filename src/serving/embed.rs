@@ -16,79 +16,48 @@ use crate::store::ModelRow;
 
 /// How texts become vectors.
 #[derive(Clone, Debug, Default)]
-pub struct EmbedOptions {
+pub(crate) struct EmbedOptions {
     /// A text that is too long is an error, and not cut.
-    pub refuse_long: bool,
+    pub(crate) refuse_long: bool,
     /// Which end of a text that is too long is cut.
-    pub truncation: TruncationDirection,
+    pub(crate) truncation: TruncationDirection,
     /// The name of what the model puts in front; `None` for its default.
-    pub prompt: Option<String>,
+    pub(crate) prompt: Option<String>,
     /// From this text on, another prompt.
-    pub documents: Option<(usize, Option<String>)>,
+    pub(crate) documents: Option<(usize, Option<String>)>,
     /// Vectors as the model makes them, and not of length 1.
-    pub raw: bool,
+    pub(crate) raw: bool,
     /// Only the vectors' first so many dimensions.
-    pub dimensions: Option<usize>,
+    pub(crate) dimensions: Option<usize>,
     /// A text that cannot be used has an empty vector and is told in [`Vectors::errors`], instead of failing all.
-    pub lenient: bool,
+    pub(crate) lenient: bool,
     /// The fingerprint that the client counts on.
-    pub expected_fingerprint: Option<String>,
+    pub(crate) expected_fingerprint: Option<String>,
 }
 
 /// Why there are no vectors.
 #[derive(Debug, thiserror::Error)]
-pub enum EmbedError {
-    /// The client counts on another model.
+pub(crate) enum EmbedError {
     #[error("the fingerprint {expected:?} is expected; the model has {found:?}")]
-    Fingerprint {
-        /// What the request said.
-        expected: String,
-        /// The model's.
-        found: String,
-    },
-    /// The model has not so many dimensions.
+    Fingerprint { expected: String, found: String },
     #[error("{asked} dimensions; the model has {all}")]
-    Dimensions {
-        /// What the request said.
-        asked: usize,
-        /// The model's.
-        all: usize,
-    },
-    /// The model has no such prompt.
+    Dimensions { asked: usize, all: usize },
     #[error("the model has no prompt {name:?}")]
-    Prompt {
-        /// What the request said.
-        name: String,
-        /// Those that it has.
-        known: Vec<String>,
-    },
-    /// One of the texts has no vector.
+    Prompt { name: String, known: Vec<String> },
     #[error("text {index}: {fault}")]
-    Text {
-        /// Which of the texts, from 0.
-        index: usize,
-        /// Why.
-        fault: TextFault,
-    },
-    /// The model cannot be had.
+    Text { index: usize, fault: TextFault },
     #[error(transparent)]
     Pool(#[from] PoolError),
-    /// The inference threads gave no answer.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
 /// Why a text has no vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TextFault {
+pub(crate) enum TextFault {
     /// It is too long, and is not to be cut.
     #[error("{tokens} tokens; the model reads {max_tokens}")]
-    TooLong {
-        /// Its tokens.
-        tokens: usize,
-        /// What the model reads.
-        max_tokens: usize,
-    },
+    TooLong { tokens: usize, max_tokens: usize },
     /// What a client would read as `null`, or put into an index for good.
     #[error("its vector has numbers that are not finite")]
     NotFinite,
@@ -96,50 +65,43 @@ pub enum TextFault {
 
 /// A text that was longer than the model reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Truncated {
+pub(crate) struct Truncated {
     /// Which of the request's texts, from 0.
-    pub index: usize,
+    pub(crate) index: usize,
     /// How many tokens it has.
-    pub tokens: usize,
+    pub(crate) tokens: usize,
     /// How many of them were not read.
-    pub tokens_dropped: usize,
+    pub(crate) tokens_dropped: usize,
 }
 
 /// The vectors of a request's texts.
-pub struct Vectors {
-    /// Who made them.
-    pub model: Arc<ServedModel>,
-    /// One for each text.
-    pub vectors: Vec<Vec<f32>>,
+pub(crate) struct Vectors {
+    pub(crate) model: Arc<ServedModel>,
+    pub(crate) vectors: Vec<Vec<f32>>,
     /// Tokens of each text that were read.
-    pub tokens: Vec<usize>,
+    pub(crate) tokens: Vec<usize>,
     /// The texts of which the end was not.
-    pub truncated: Vec<Truncated>,
+    pub(crate) truncated: Vec<Truncated>,
     /// The texts whose vectors are empty, where they may be.
-    pub errors: Vec<(usize, TextFault)>,
-    /// What they took.
-    pub stages: Stages,
+    pub(crate) errors: Vec<(usize, TextFault)>,
+    pub(crate) stages: Stages,
 }
 
 /// What a request's vectors took.
 #[derive(Clone, Copy, Debug)]
-pub struct Stages {
+pub(crate) struct Stages {
     /// When the texts came.
-    pub began: Instant,
-    /// Cutting them into tokens.
-    pub tokenize: Duration,
+    pub(crate) began: Instant,
+    pub(crate) tokenize: Duration,
     /// Waiting for an inference thread.
-    pub queue: Duration,
+    pub(crate) queue: Duration,
     /// The forward pass that the last of the texts was in.
-    pub infer: Duration,
+    pub(crate) infer: Duration,
 }
 
 /// The vectors of texts, by a model that is loaded where it is not yet. `caller` is whose they are: callers get equal
 /// shares.
-///
-/// # Errors
-/// Where the model cannot do what is asked, or, unless the options are lenient, one of the texts cannot be used.
-pub async fn embed(
+pub(crate) async fn embed(
     pool: &Arc<ModelPool>,
     engine: &Engine,
     row: &ModelRow,
@@ -159,10 +121,7 @@ pub async fn embed(
 }
 
 /// The text of one of a model's prompts; of its default one without a name.
-///
-/// # Errors
-/// Where it has none of that name.
-pub fn prompt(model: &ServedModel, name: Option<&str>) -> Result<String, EmbedError> {
+pub(crate) fn prompt(model: &ServedModel, name: Option<&str>) -> Result<String, EmbedError> {
     model.prompts.prompt(name).map(str::to_owned).map_err(|known| EmbedError::Prompt {
         name: name.unwrap_or_default().to_owned(),
         known: known.into_iter().map(str::to_owned).collect(),

@@ -7,42 +7,42 @@ use crate::ml::encoder::TruncationDirection;
 
 /// How texts are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct EncodeOptions {
+pub(crate) struct EncodeOptions {
     /// What stands in front of each text.
-    pub prompt: String,
+    pub(crate) prompt: String,
     /// Which end of a text that is too long is cut.
-    pub truncation: TruncationDirection,
+    pub(crate) truncation: TruncationDirection,
     /// A text that is too long gets no vector.
-    pub refuse_long: bool,
+    pub(crate) refuse_long: bool,
 }
 
 /// What became of a text.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct EncodedText {
+pub(crate) struct EncodedText {
     /// Its vector as the model makes it; `None` where it is too long and [`EncodeOptions::refuse_long`] is set.
-    pub vector: Option<Arc<[f32]>>,
+    pub(crate) vector: Option<Arc<[f32]>>,
     /// Tokens that were read.
-    pub tokens: usize,
+    pub(crate) tokens: usize,
     /// Tokens that were not.
-    pub dropped: usize,
+    pub(crate) dropped: usize,
 }
 
 /// What became of a request's texts.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Encoded {
+pub(crate) struct Encoded {
     /// In the order of the texts.
-    pub texts: Vec<EncodedText>,
+    pub(crate) texts: Vec<EncodedText>,
     /// How long the last of the request's parts waited for a thread.
-    pub queue: Duration,
+    pub(crate) queue: Duration,
     /// How long cutting its batch into tokens took.
-    pub tokenize: Duration,
+    pub(crate) tokenize: Duration,
     /// How long the batch's forward pass took.
-    pub infer: Duration,
+    pub(crate) infer: Duration,
 }
 
 /// Why texts have no vectors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     /// Too much waits already.
     #[error("{waiting} texts are waiting")]
     Overloaded {

@@ -65,10 +65,7 @@ impl Engine {
     }
 
     /// The vectors of texts. `caller` is whose they are: callers get equal shares.
-    ///
-    /// # Errors
-    /// Where too much waits or the model fails on the texts.
-    pub async fn encode(
+    pub(crate) async fn encode(
         &self,
         model: &Arc<ServedModel>,
         texts: Vec<String>,
@@ -89,10 +86,7 @@ impl Engine {
     }
 
     /// The same, computed also where the vectors are kept.
-    ///
-    /// # Errors
-    /// As [`Engine::encode`].
-    pub async fn encode_anew(
+    pub(crate) async fn encode_anew(
         &self,
         model: &Arc<ServedModel>,
         texts: Vec<String>,

@@ -11,8 +11,8 @@ mod slot;
 
 pub use batcher::Waiting;
 pub use cache::VectorCache;
-pub use embed::{EmbedError, EmbedOptions, Stages, TextFault, Truncated, Vectors, embed, prompt};
-pub use encoding::{EncodeOptions, Encoded, EncodedText, EngineError};
+pub(crate) use embed::{EmbedError, EmbedOptions, Stages, TextFault, Truncated, Vectors, embed, prompt};
+pub(crate) use encoding::{EncodeOptions, EngineError};
 pub use engine::{BATCH_TOKENS, Engine};
 pub use model::{LoadFault, ServedModel};
 pub use pool::{ModelPool, PoolError, PoolLimits};

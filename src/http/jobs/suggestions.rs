@@ -1,12 +1,12 @@
 //! What to label next: pairs whose answer would teach a tuned model most.
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::analysis::suggestions::{Question, SuggestedPair};
+use crate::analysis::suggestions::{Question, Suggestions};
 use crate::http::auth::caller::Caller;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
@@ -34,26 +34,6 @@ struct SuggestionsQuery {
     texts_of: Option<String>,
     /// Draws the texts of a large table: 42 unless said. Another seed, other texts.
     seed: Option<u64>,
-}
-
-/// Pairs to label.
-#[derive(Serialize, ToSchema)]
-struct Suggestions {
-    /// The id of the tuned model.
-    model: String,
-    model_fingerprint: String,
-    /// The id of its base; `null` where that is gone.
-    base: Option<String>,
-    /// The dataset whose texts were put together.
-    texts_of: String,
-    /// Different texts that were.
-    texts: usize,
-    /// Whether they were drawn from more: at most 3,000 are.
-    sampled: bool,
-    /// The cosine from which on the tuned model counts texts as alike; `null` where that is not known.
-    cut: Option<f64>,
-    /// The reasons in turn, each with what it finds best first.
-    suggestions: Vec<SuggestedPair>,
 }
 
 /// Suggest pairs to label next.
@@ -92,17 +72,7 @@ async fn suggest_pairs(
         limit,
         seed: query.seed.unwrap_or(SEED),
     };
-    let found = state.analysis.suggestions(question, caller.key.as_ref()).await?;
-    Ok(axum::Json(Suggestions {
-        model: tuned.model_id,
-        model_fingerprint: tuned.fingerprint,
-        base: base.map(|base| base.model_id),
-        texts_of: source.dataset_id,
-        texts: found.texts,
-        sampled: found.sampled,
-        cut: found.threshold,
-        suggestions: found.pairs,
-    }))
+    Ok(axum::Json(state.analysis.suggestions(question, caller.key.as_ref()).await?))
 }
 
 fn not_succeeded(job: &Job) -> ApiError {

@@ -1,13 +1,11 @@
 //! Base against tuned: what the job measured, and the same for texts of one's own.
 
 use axum::extract::State;
-use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::analysis::compare::{Compared, Moved};
+use crate::analysis::compare::Comparison;
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
@@ -16,7 +14,6 @@ use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::ml::eval::TITLES;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
-use crate::store::ModelRow;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(compare))
@@ -25,40 +22,6 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 /// Texts that are compared with each other.
 const MOST_TEXTS: usize = 50;
 const PARAMETERS: [&str; 3] = ["base", "tuned", "text"];
-
-/// A model that answered.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Answering)]
-pub(crate) struct ModelRef {
-    /// Its id.
-    model: String,
-    name: String,
-    fingerprint: String,
-}
-
-impl From<&ModelRow> for ModelRef {
-    fn from(row: &ModelRow) -> Self {
-        Self { model: row.model_id.clone(), name: row.name.clone(), fingerprint: row.fingerprint.clone() }
-    }
-}
-
-/// Two models' cosines of the same texts, and what the tuned one's job measured.
-#[derive(Serialize, ToSchema)]
-struct Comparison {
-    base: ModelRef,
-    tuned: ModelRef,
-    texts: Vec<String>,
-    /// The base's cosine of each text with each.
-    before: Vec<Vec<f64>>,
-    /// The tuned model's.
-    after: Vec<Vec<f64>>,
-    /// The pairs of texts that moved most, at most ten, the farthest first.
-    moved: Vec<Moved>,
-    /// The verdict in the report of the tuned model's job; `null` where it was made without one.
-    verdict: Option<Value>,
-    /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them.
-    movers: Option<Value>,
-}
 
 /// What the query asks for.
 #[derive(Default)]
@@ -98,23 +61,12 @@ async fn compare(
         (true, Some(job)) => job.titles.clone(),
         (true, None) => TITLES.map(str::to_owned).into(),
     };
-    let Compared { before, after, moved } =
-        state.analysis.compare([&base, &tuned], &texts, caller.key.as_ref()).await?;
     let report = match &job {
         Some(job) => state.store.report(&job.job_id).await?,
         None => None,
     };
-    let part = |name: &str| report.as_ref().and_then(|report| report.get(name)).cloned();
-    Ok(axum::Json(Comparison {
-        base: ModelRef::from(&base),
-        tuned: ModelRef::from(&tuned),
-        moved,
-        verdict: part("verdict"),
-        movers: part("movers"),
-        texts,
-        before,
-        after,
-    }))
+    let models = [&base, &tuned];
+    Ok(axum::Json(state.analysis.compare(models, texts, report.as_ref(), caller.key.as_ref()).await?))
 }
 
 /// A query in which a name may stand several times.

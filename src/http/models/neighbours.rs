@@ -1,19 +1,18 @@
 //! The nearest texts of a table, as one model or several see them.
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::analysis::neighbours::Neighbour;
+use crate::analysis::neighbours::Neighbours;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::embeddings::{fan_out, text_list};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
-use crate::http::models::compare::ModelRef;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
@@ -41,28 +40,6 @@ struct NeighboursQuery {
     dataset: Option<String>,
 }
 
-/// The nearest texts of a table.
-#[derive(Serialize, ToSchema)]
-struct Neighbours {
-    text: String,
-    dataset_id: String,
-    dataset_name: String,
-    /// Different texts of the table that were searched, the first 5,000 at most.
-    searched: usize,
-    /// Different texts of the table.
-    total: usize,
-    /// In the order of the request.
-    models: Vec<OfModel>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct OfModel {
-    #[serde(flatten)]
-    model: ModelRef,
-    /// The nearest first; of equally near ones the first of the table.
-    neighbours: Vec<Neighbour>,
-}
-
 /// The texts of a model's training table that are nearest to a text, as one model or several see them.
 #[utoipa::path(get, path = "/neighbours", tag = "Models", params(NeighboursQuery),
     responses((status = 200, description = "The nearest texts.", body = Neighbours), (status = 404, description = "There is no such model or dataset."),
@@ -85,15 +62,7 @@ async fn list_neighbours(
     let models = models(&state, &query).await?;
     let dataset = table(&state, &query, &models).await?;
     let found = state.analysis.neighbours(&dataset, &models, &query.text, k, caller.key.as_ref()).await?;
-    let of_model = |(row, neighbours)| OfModel { model: ModelRef::from(row), neighbours };
-    Ok(axum::Json(Neighbours {
-        text: query.text,
-        dataset_id: dataset.dataset_id,
-        dataset_name: dataset.name,
-        searched: found.searched,
-        total: found.total,
-        models: models.iter().zip(found.of_models).map(of_model).collect(),
-    }))
+    Ok(axum::Json(found))
 }
 
 async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRow>> {
