@@ -19,12 +19,12 @@ pub use draft::{Draft, PairsDraft, Received};
 pub use reads::AnnotationWords;
 pub use rows::{RowsFound, RowsWanted, Sort};
 
-pub use crate::ml::dataset::inspect::InspectContext as Around;
-use crate::ml::dataset::inspect::{self, Inspection, Stored};
-use crate::ml::dataset::reading::{Choices, Scale};
-use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Problems, Scores};
 use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
+use tables::choices::{Scale, TableOptions};
+pub use tables::inspect::InspectContext as Around;
+use tables::inspect::{self, Inspection, Stored};
+use tables::source::Input;
+use tables::{Problems, Scores};
 
 /// Tables that are read at a time: each takes a processor, and 40 bytes a row.
 const READ_AT_ONCE: usize = 2;
@@ -72,7 +72,7 @@ pub struct Upload {
     /// Its bytes, kept as they are.
     pub table: Received,
     /// How they are to be read, as far as somebody said so.
-    pub choices: Choices,
+    pub choices: TableOptions,
     /// What they are looked at with.
     pub around: Around,
     /// The dataset that it is a new version of.
@@ -99,7 +99,7 @@ impl DatasetShelf {
         self.folder.join(&dataset.sha256)
     }
 
-    /// A dataset's pairs (see `ml::dataset::stored`).
+    /// A dataset's pairs (see `tables::stored`).
     pub fn pairs_file(&self, dataset: &Dataset) -> PathBuf {
         self.folder.join(pairs_name(&dataset.dataset_id))
     }
@@ -183,7 +183,7 @@ impl DatasetShelf {
     pub async fn inspect(
         &self,
         table: &Received,
-        choices: Choices,
+        choices: TableOptions,
         purpose: Purpose,
         around: Around,
     ) -> Result<Inspection, ShelfError> {

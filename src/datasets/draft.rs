@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-use crate::ml::dataset::source::Input;
 use crate::ml::sha256::Sha256Hex;
 use crate::store;
+use tables::source::Input;
 
 /// Of a table's first bytes, so many are kept: they tell how it is written.
 const HEAD: usize = 256;

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{DatasetShelf, RowsFound, RowsWanted, ShelfError, draft_name, rows, scores};
-use crate::ml::dataset::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
-use crate::ml::dataset::checks::{pair_key, text_key};
-use crate::ml::dataset::diff::{Diff, diff};
-use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Pair, Problem, Problems, stored};
 use crate::store::{self, Dataset};
+use tables::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
+use tables::checks::{pair_key, text_key};
+use tables::diff::{Diff, diff};
+use tables::source::Input;
+use tables::{Pair, Problem, Problems, stored};
 
 /// The words of an annotated file.
 #[derive(Clone, Copy, Debug)]

@@ -10,11 +10,11 @@ use tables::choices::FileFormat;
 
 use super::message::Report;
 use super::spec::{RunSpec, Table};
-use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::encoder::ModelCard;
 use crate::ml::train::{RecipeFacts, TrainConfig};
 use crate::ml::{Error, Result};
 use crate::registry::TRAINING;
+use tables::choices::LowestMeans;
 
 /// The part of a report that holds texts of the table.
 const ROWS_TEXTS: &str = "movers";

@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::datasets::{Around, DatasetShelf, Upload};
-use crate::ml::dataset::reading::Choices;
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
 use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
+use tables::choices::TableOptions;
 
 const TRAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jobs/tests/trainer.sh");
 /// Says that training begins, and waits for the test's sign.
@@ -110,7 +110,7 @@ impl Shop {
     async fn post_as(&self, name: &str) -> Job {
         let rows = (0..12).map(|row| format!("left {row},right {row},0.{row:02}\n")).collect::<String>();
         let table = self.queue.datasets.receive_bytes(format!("a,b,score\n{rows}").as_bytes()).await.unwrap();
-        let (choices, around) = (Choices::default(), Around::default());
+        let (choices, around) = (TableOptions::default(), Around::default());
         let upload =
             Upload { name: "t".to_owned(), purpose: Purpose::Training, table, choices, around, version_of: None };
         let request = JobRequest {

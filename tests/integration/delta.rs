@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use safetensors::tensor::{Dtype, TensorView};
-use shamisen::ml::dataset::TableKind;
 use shamisen::ml::encoder::{self, Encoder, Model};
 use shamisen::ml::train::{
     Checkpoint, EpochRecord, Observer, Step, TrainConfig, TrainData, TrainReport, stored_bytes, train,
 };
 use shamisen::ml::{Error, Result};
+use tables::TableKind;
 use tempfile::TempDir;
 
 use crate::fixtures::base;

@@ -89,10 +89,14 @@ fn every_test_that_a_document_names_is_there() {
 }
 
 #[test]
-fn the_code_map_names_files_that_are_there() {
-    let map = text("ARCHITECTURE.md");
-    let (_, map) = map.split_once("## Code map\n").unwrap();
-    let (map, _) = map.split_once("\n## ").unwrap();
+fn the_code_map_and_the_walks_name_files_that_are_there() {
+    let page = text("ARCHITECTURE.md");
+    let (before, map) = page.split_once("## Code map\n").unwrap();
+    let (map, walks) = map.split_once("\n## ").unwrap();
+    for name in quoted(before).chain(quoted(walks)).filter(|name| name.contains('/') && name.ends_with(".rs")) {
+        let there = ["", "src"].iter().any(|folder| root().join(folder).join(name).exists());
+        assert!(there, "there is no {name}");
+    }
     let mut named = 0;
     for room in map.split("\n### `").skip(1) {
         let (folder, lines) = room.split_once('`').unwrap();

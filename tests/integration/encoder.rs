@@ -1,10 +1,10 @@
 //! The base model against reference figures.
 
 use serde_json::Value;
-use shamisen::ml::dataset::Scores;
 use shamisen::ml::encoder::{RaggedBatch, TruncationDirection, encode, encode_all, tokenize};
 use shamisen::ml::eval::{self, token_pairs};
-use shamisen::ml::similarity::cosine;
+use tables::Scores;
+use tables::similarity::cosine;
 
 use crate::fixtures::{base, public_data, public_table};
 

@@ -180,3 +180,21 @@ async fn the_allow_header_lists_what_is_possible() {
     let app = App::start();
     assert!(app.get("/embed").await.header("allow").contains("POST"));
 }
+
+/// A table may come in three ways: its faults are told of the part of the request that it is.
+#[tokio::test]
+async fn a_table_that_cannot_be_used_is_told_of_the_part_that_brought_it() {
+    let app = App::start();
+    let part = |reply: &Reply| (reply.status, reply.text("code"), reply.text("param"));
+    let said = |param: &str| (422, "no_rows".to_owned(), param.to_owned());
+    for path in ["/datasets", "/datasets/inspect"] {
+        let header = "base,ref,similarity\n";
+        let raw = app.request("POST", path).header("content-type", "text/csv").body(header);
+        let file = reqwest::multipart::Part::text(header).file_name("empty.csv");
+        let form = app.request("POST", path).multipart(Form::new().part("file", file));
+        assert_eq!(part(&app.send(raw).await), said("the body"), "{path}");
+        assert_eq!(part(&app.send(form).await), said("file"), "{path}");
+        assert_eq!(part(&app.post(path, json!({ "pairs": [] })).await), said("pairs"), "{path}");
+    }
+    assert_eq!(part(&app.post("/jobs", json!({ "pairs": [] })).await), said("pairs"));
+}

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use shamisen::ml::dataset::{self, PairDataset, Scores};
 use shamisen::ml::encoder::{self, Model};
+use tables::{self, PairDataset, Scores};
 
 /// The base model's folder, imported from the set-up's ONNX file.
 pub(crate) static BASE_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -52,7 +52,7 @@ pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
 
 /// The same as a table.
 pub(crate) fn public_table(file: &str, scores: Scores) -> Option<PairDataset> {
-    Some(dataset::read(&public_data(file)?, scores).expect("public data is well formed"))
+    Some(tables::read(&public_data(file)?, scores).expect("public data is well formed"))
 }
 
 /// A Python with a reference package, in a virtual environment of its own. A test that gets `None` says

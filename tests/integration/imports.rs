@@ -88,8 +88,9 @@ impl Imports {
         let Some(item) = parts.get(module.split("::").count()) else { return Some(module) };
         // A folder's face may only pass on what a file in it defines.
         for (_, names) in Self::uses(&self.code[&module]).filter(|(public, _)| *public) {
-            if let Some((origin, _)) = names.iter().find(|(_, name)| name == item) {
-                return self.file(&self.from_root(&module, origin));
+            let origin = names.iter().find(|(_, name)| name == item).map(|(origin, _)| self.from_root(&module, origin));
+            if let Some(origin) = origin.filter(|origin| origin != path) {
+                return self.file(&origin);
             }
         }
         Some(module)

@@ -1,7 +1,7 @@
 //! `/jobs`: a table becomes a model.
 
 use serde_json::{Value, json};
-use shamisen::ml::dataset::Scores;
+use tables::Scores;
 
 use crate::app::{App, example, few};
 use crate::fixtures::{public_data, public_table, python};

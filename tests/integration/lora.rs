@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use shamisen::ml::dataset::TableKind;
 use shamisen::ml::encoder::{self, Encoder, Model, RaggedBatch, encode};
 use shamisen::ml::eval::{self, token_pairs};
 use shamisen::ml::train::{
@@ -12,6 +11,7 @@ use shamisen::ml::train::{
 };
 use shamisen::ml::{Error, Result};
 use shamisen::registry::{self, ExportFormat};
+use tables::TableKind;
 use tempfile::TempDir;
 
 use crate::fixtures::{BASE_FOLDER, base};

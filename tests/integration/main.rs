@@ -26,6 +26,7 @@ mod keys;
 mod layers;
 mod lora;
 mod models;
+mod neighbours;
 mod onnx;
 mod openai;
 mod openapi;

@@ -7,8 +7,8 @@ use std::process::Command;
 use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 use shamisen::ml::encoder::{self, Model, RaggedBatch, TruncationDirection, encode, tokenize};
-use shamisen::ml::similarity::cosine;
 use shamisen::registry::{self, ExportFormat};
+use tables::similarity::cosine;
 use tch::{Kind, Tensor};
 use tempfile::TempDir;
 

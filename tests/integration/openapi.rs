@@ -532,7 +532,7 @@ fn no_two_types_are_described_under_one_name() {
     assert!(names.is_empty(), "{names:#?}");
 }
 
-/// The sources of the layers that give codes, without their tests.
+/// The sources, without their tests.
 fn sources() -> String {
     fn read(folder: &Path, all: &mut String) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -546,8 +546,8 @@ fn sources() -> String {
         }
     }
     let mut all = String::new();
-    for layer in ["src/http", "src/jobs", "src/serving", "crates/tables/src"] {
-        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(layer), &mut all);
+    for folder in ["src", "crates/tables/src"] {
+        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut all);
     }
     all
 }
@@ -558,44 +558,53 @@ fn quoted_after<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
     after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next()).collect()
 }
 
+/// `NotJson` as `not_json`.
+fn snake(name: &str) -> String {
+    let big = name.char_indices().skip(1).filter(|(_, c)| c.is_ascii_uppercase()).map(|(at, _)| at);
+    let ends: Vec<usize> = [0].into_iter().chain(big).chain([name.len()]).collect();
+    ends.windows(2).map(|at| name[at[0]..at[1]].to_lowercase()).collect::<Vec<_>>().join("_")
+}
+
+/// `src/http` names the codes of its replies with a type, so that a wrong one does not compile. The layers below
+/// write theirs as text: each is told, and where it may stand.
 #[test]
 fn every_code_in_the_sources_is_told_and_no_other() {
     let sources = sources();
-    // The ways in which a code is written.
-    let mut found: BTreeSet<&str> = [
-        "unusable(",
-        "not_found(",
-        "conflict(",
-        "too_large(",
-        "refuse(",
-        "unavailable(",
-        "failed(",
-        "note(",
-        "problem(cell,",
-        "Problems::table(",
-        "code:",
-        "self.code =",
-        "unknown(",
-    ]
-    .iter()
-    .flat_map(|before| quoted_after(&sources, before))
-    .collect();
-    for rest in sources.split("StatusCode::").skip(1) {
-        let name: String = rest.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_').collect();
-        found.extend(quoted_after(&rest[..rest.len().min(200)], &format!("{name},")).first());
-    }
-    found.retain(|code| {
-        code.len() > 3 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
-    });
     let schemas = &DOCUMENT["components"]["schemas"];
-    let told: BTreeSet<&str> = ["Problem", "RowProblem", "JobError", "Note", "Finding"]
-        .iter()
-        .flat_map(|schema| schemas[schema]["properties"]["code"]["enum"].as_array().unwrap())
-        .map(|code| code.as_str().unwrap())
-        .collect();
-    let untold: Vec<_> = found.difference(&told).collect();
-    let gone: Vec<_> = told.iter().filter(|code| !sources.contains(&format!("\"{code}\""))).collect();
-    assert!(untold.is_empty() && gone.is_empty(), "not in errors.toml: {untold:?}\nonly there: {gone:?}");
+    let told_of = |schema: &str| -> BTreeSet<&str> {
+        let codes = schemas[schema]["properties"]["code"]["enum"].as_array().unwrap();
+        codes.iter().map(|code| code.as_str().unwrap()).collect()
+    };
+    let everywhere = ["Problem", "RowProblem", "JobError", "Note", "Finding"];
+    // The ways in which a code is written, and where it stands then.
+    let ways: [(&str, &[&str]); 8] = [
+        ("Problems::table(", &["Problem"]),
+        ("self.code =", &["Problem"]),
+        ("LoadFailure::new(", &["Problem"]),
+        ("problem(cell,", &["RowProblem"]),
+        ("failed(", &["JobError", "Problem"]),
+        ("note(", &["Note"]),
+        ("Finding::new(", &["Finding"]),
+        ("code:", &everywhere),
+    ];
+    let is_code = |text: &&str| {
+        text.len() > 3 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+    };
+    for (before, schemas) in ways {
+        let told: BTreeSet<&str> = schemas.iter().flat_map(|schema| told_of(schema)).collect();
+        let untold: Vec<_> =
+            quoted_after(&sources, before).into_iter().filter(is_code).filter(|code| !told.contains(code)).collect();
+        assert!(
+            untold.is_empty(),
+            "errors.toml does not tell {untold:?}, which stand after {before:?}, of {schemas:?}"
+        );
+    }
+    let name = |rest: &str| rest.split(|c: char| !c.is_ascii_alphanumeric()).next().map(snake).unwrap_or_default();
+    let typed: BTreeSet<String> = sources.split("Code::").skip(1).map(name).collect();
+    let told: BTreeSet<&str> = everywhere.into_iter().flat_map(told_of).collect();
+    let gone: Vec<_> =
+        told.iter().filter(|code| !typed.contains(**code) && !sources.contains(&format!("\"{code}\""))).collect();
+    assert!(told.len() > 150 && gone.is_empty(), "only in errors.toml: {gone:?}");
 }
 
 #[tokio::test]

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use shamisen::ml::dataset::inspect::{Circumstances, Inspection, Why, inspect};
-use shamisen::ml::dataset::reading::{Choices, LowestMeans};
-use shamisen::ml::dataset::source::Input;
+use tables::choices::Why;
+use tables::choices::{LowestMeans, TableOptions};
+use tables::inspect::{InspectContext, Inspection, inspect};
+use tables::source::Input;
 
 use crate::fixtures::public_data;
 
 fn look(file: &str) -> Option<Inspection> {
     let input = Input::Bytes(Arc::from(public_data(file)?));
-    let around = Circumstances::default();
-    Some(inspect(&input, &Choices::default(), &around).expect("public data is well formed"))
+    let around = InspectContext::default();
+    Some(inspect(&input, &TableOptions::default(), &around).expect("public data is well formed"))
 }
 
 #[test]

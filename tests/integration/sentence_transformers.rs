@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use shamisen::ml::encoder::{self, Model, encode_all};
-use shamisen::ml::similarity::cosine;
 use shamisen::ml::train::{LoraConfig, TrainConfig, TrainData, train};
 use shamisen::registry::{self, ExportFormat};
+use tables::similarity::cosine;
 use tempfile::TempDir;
 
 use crate::fixtures::{MINILM_FOLDER, PYTHON, minilm, script};

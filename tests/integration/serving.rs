@@ -1,7 +1,7 @@
 //! `/embed`, `/similarity`, `/models`.
 
 use serde_json::{Value, json};
-use shamisen::ml::similarity::cosine;
+use tables::similarity::cosine;
 
 use crate::app::App;
 

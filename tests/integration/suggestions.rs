@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use shamisen::ml::similarity::Similarity;
+use tables::similarity::Similarity;
 
 use crate::app::{App, example, few};
 

@@ -118,3 +118,22 @@ fn the_command_line_writes_pairs_and_does_not_replace_a_file_unasked() {
     let wrong = pairs(folder.path(), &["jobs.csv", "--targets", "brother=1"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("brother"));
 }
+
+#[tokio::test]
+async fn where_one_of_both_tables_cannot_be_stored_neither_is() {
+    let app = App::start();
+    let database = sqlx::sqlite::SqliteConnectOptions::new().filename(app.data.path().join("shamisen.db"));
+    let database = sqlx::SqlitePool::connect_with(database).await.unwrap();
+    for refuse in [
+        "create trigger refuse before insert on dataset when new.purpose = 'training' begin select raise(abort, 'no'); end",
+        "create trigger refuse before insert on dataset when new.purpose = 'benchmark' begin select raise(abort, 'no'); end",
+    ] {
+        sqlx::query(refuse).execute(&database).await.unwrap();
+        let refused = app.post_csv("/datasets/from-taxonomy?held_out=1112,2112", occupations()).await;
+        assert_eq!(refused.status, 500, "{}", refused.body);
+        assert_eq!(app.get("/datasets").await.body["datasets"], json!([]), "{refuse}");
+        sqlx::query("drop trigger refuse").execute(&database).await.unwrap();
+    }
+    let made = app.post_csv("/datasets/from-taxonomy?held_out=1112,2112", occupations()).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+}

@@ -1,10 +1,8 @@
 //! Training on the real model.
 
 use serde_json::Value;
-use shamisen::ml::dataset::{self, Scores, TableKind};
 use shamisen::ml::encoder::{Encoder, Model, RaggedBatch, encode};
 use shamisen::ml::eval::{self, token_pairs};
-use shamisen::ml::similarity::cosine;
 use shamisen::ml::train::{
     Checkpoint, ClipKind, ClipTable, Conditions, ContrastConfig, EarlyStoppingConfig, EpochRecord, EpsilonMode,
     ForgettingAction, ForgettingConfig, GeneralMetric, LOSSES, LoraConfig, LossKind, Monitor, Observer, OptimizerKind,
@@ -12,6 +10,8 @@ use shamisen::ml::train::{
     training_rows,
 };
 use shamisen::ml::{Error, Result};
+use tables::similarity::cosine;
+use tables::{self, Scores, TableKind};
 
 use crate::fixtures::{base, public_data, public_table};
 
@@ -145,7 +145,7 @@ fn training_equals_an_independent_dense_implementation_in_both_epsilon_modes() {
 
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another() {
-    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
+    let table = tables::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
     let run = |seed| {
         let mut model = base();
         let pairs = token_pairs(&model, &table);
@@ -161,7 +161,7 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
 
 /// The first 40 example pairs as rows of a kind.
 pub(crate) fn example_rows(model: &Model, kind: TableKind) -> Vec<TokenPair> {
-    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
+    let table = tables::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
     let mut rows = token_pairs(model, &table);
     rows.truncate(40);
     let others: Vec<Vec<u32>> = rows.iter().cycle().skip(7).take(40).map(|row| row.right.clone()).collect();
@@ -535,7 +535,7 @@ fn a_budget_of_forgetting_is_kept() {
 
 #[test]
 fn the_best_epochs_weights_are_kept_when_asked_for() {
-    let table = dataset::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
+    let table = tables::read(include_bytes!("../../examples/occupations.csv"), Scores::Unit).unwrap();
     let mut model = base();
     let pairs = token_pairs(&model, &table);
     // A rate at which validation gets worse after its first epochs.

@@ -1,7 +1,6 @@
 //! all-MiniLM-L6-v2, against figures of sentence-transformers and PyTorch.
 
 use serde::Deserialize;
-use shamisen::ml::dataset::Scores;
 use shamisen::ml::encoder::Encoder;
 use shamisen::ml::encoder::{Model, RaggedBatch, encode, encode_all};
 use shamisen::ml::eval::{self, token_pairs};
@@ -9,6 +8,7 @@ use shamisen::ml::train::{
     Checkpoint, ClipKind, EpochRecord, EpsilonMode, LossKind, Observer, OptimizerKind, Schedule, Step, TokenPair,
     TrainConfig, TrainData, train,
 };
+use tables::Scores;
 
 use crate::fixtures::{minilm, public_data, public_table};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shamisen::ml::dataset::{self, Scores};
 use shamisen::ml::eval::Calibration;
+use tables::{self, Scores};
 
 use crate::app::{App, example, few};
 
@@ -38,7 +38,7 @@ async fn a_report_carries_a_verdict_movers_with_their_rows_and_a_calibration() {
     }
 
     // A mover's row is the row of the file, and its similarity is the model's.
-    let table = dataset::read(&example(), Scores::Unit).unwrap();
+    let table = tables::read(&example(), Scores::Unit).unwrap();
     let rows: BTreeMap<usize, _> = table.pairs.iter().map(|pair| (pair.row, pair)).collect();
     for list in ["toward", "away", "worst"] {
         let movers = report["movers"][list].as_array().unwrap();
@@ -109,7 +109,7 @@ async fn few_validation_rows_give_no_verdict_and_no_calibration() {
 #[tokio::test]
 async fn a_model_that_finds_all_texts_alike_is_told_as_worse() {
     let app = App::start();
-    let table = dataset::read(&few(160), Scores::Unit).unwrap();
+    let table = tables::read(&few(160), Scores::Unit).unwrap();
     let pairs: Vec<Value> = table.pairs.iter().map(|pair| json!([pair.left, pair.right, 1.0])).collect();
     let body = json!({ "pairs": pairs, "recipe": "tutorial", "config": { "epochs": 4, "learning_rate": 1e-3, "collapse_alarm": false } });
     let id = app.post("/jobs", body).await.text("id");

@@ -7,11 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::reply::rfc3339;
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::checks::Finding;
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::dataset::source::FileFormat;
 use crate::store::{Dataset, Purpose};
+use tables::TableKind;
+use tables::checks::Finding;
+use tables::choices::FileFormat;
+use tables::choices::LowestMeans;
 
 /// A table of pairs.
 #[derive(Serialize, ToSchema)]

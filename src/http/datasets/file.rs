@@ -14,8 +14,8 @@ use crate::http::error::{ApiError, Code, Result, codes};
 use crate::http::extract::{Path, Query};
 use crate::http::reply::file::{attachment, streamed};
 use crate::http::state::AppState;
-use crate::ml::dataset::annotate::Similarities;
 use crate::store::Dataset;
+use tables::annotate::Similarities;
 
 /// Pairs of a table whose similarities are asked for with it: each takes a model's time.
 const MOST_PAIRS: i64 = 20_000;

@@ -1,12 +1,13 @@
 //! The errors of the layers below, as clients see them.
 
 use super::{ApiError, Code, model_not_found};
+use crate::analysis::AnalysisError;
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
-use crate::ml::dataset::Problems;
 use crate::ml::error::sentence;
-use crate::serving::{EngineError, PoolError};
+use crate::serving::{EmbedError, EngineError, PoolError, TextFault};
 use crate::store::StoreError;
+use tables::Problems;
 
 /// The code of a layer below, which writes its codes as text.
 fn known(code: &str) -> Code {
@@ -73,7 +74,7 @@ impl From<PoolError> for ApiError {
         match error {
             PoolError::Unknown(wanted) => model_not_found(&wanted, None),
             PoolError::Failed { model, failure } => {
-                let error = Self::of(known(failure.code))
+                let error = Self::of(known(failure.fault.code()))
                     .detail(format!("The model {model} cannot be served, since {}.", failure.message));
                 if !failure.may_pass {
                     return error;
@@ -101,6 +102,61 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Closed => Self::of(Code::Stopping).retry_after(5),
             EngineError::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<EmbedError> for ApiError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Fingerprint { expected, found } => Self::fingerprint_mismatch(&expected, &found),
+            EmbedError::Dimensions { asked, all } => Self::of(Code::DimensionsOutOfRange)
+                .param("dimensions")
+                .detail(format!("{asked} dimensions; the model has {all}."))
+                .hint(format!("Ask for 1 to {all}.")),
+            EmbedError::Prompt { name, known } => Self::of(Code::PromptNotFound)
+                .param("prompt_name")
+                .detail(format!("The model has no prompt {name:?}."))
+                .hint(match known.as_slice() {
+                    [] => "It has none: leave prompt_name out.".to_owned(),
+                    known => format!("Its prompts are {}.", known.join(", ")),
+                }),
+            EmbedError::Text { index, fault } => Self::of_text(&format!("Text {index} (counted from 0)"), fault),
+            EmbedError::Pool(error) => error.into(),
+            EmbedError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl ApiError {
+    /// Why a text has no vector. `text` is what it is called.
+    pub(crate) fn of_text(text: &str, fault: TextFault) -> Self {
+        match fault {
+            TextFault::TooLong { tokens, max_tokens } => Self::of(Code::TextTooLong)
+                .param(text)
+                .detail(format!("{text} has {tokens} tokens; the model reads {max_tokens}.")),
+            TextFault::NotFinite => {
+                Self::of(Code::NotFinite).detail(format!("{text} has a vector with numbers that are not finite."))
+            }
+        }
+    }
+}
+
+impl From<AnalysisError> for ApiError {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Embed(error) => error.into(),
+            AnalysisError::Datasets(error) => error.into(),
+            AnalysisError::NothingToMine(why) => {
+                Self::of(Code::NothingToMine).param("id").detail(format!("There are no hard negatives to find: {why}"))
+            }
+            AnalysisError::TooManyTexts { texts, most } => Self::of(Code::TaxonomyRecipeUnusable)
+                .param("hard_negatives")
+                .detail(format!(
+                    "Hard negatives of this taxonomy need the vectors of {texts} texts; {most} are allowed."
+                ))
+                .hint("Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`."),
+            AnalysisError::Ended(error) => Self::internal(error),
         }
     }
 }

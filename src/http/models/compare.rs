@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::analysis::compare::{Compared, Moved};
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::texts::Reading;
-use crate::http::embeddings::{several, text_list};
+use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::eval::{TITLES, each_with_each};
+use crate::ml::eval::TITLES;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::store::ModelRow;
 
@@ -24,20 +24,19 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// Texts that are compared with each other.
 const MOST_TEXTS: usize = 50;
-/// Pairs of them that are told as movers.
-const MOST_MOVERS: usize = 10;
 const PARAMETERS: [&str; 3] = ["base", "tuned", "text"];
 
 /// A model that answered.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Answering {
+#[schema(as = Answering)]
+pub(crate) struct ModelRef {
     /// Its id.
     model: String,
     name: String,
     fingerprint: String,
 }
 
-impl From<&ModelRow> for Answering {
+impl From<&ModelRow> for ModelRef {
     fn from(row: &ModelRow) -> Self {
         Self { model: row.model_id.clone(), name: row.name.clone(), fingerprint: row.fingerprint.clone() }
     }
@@ -46,8 +45,8 @@ impl From<&ModelRow> for Answering {
 /// Two models' cosines of the same texts, and what the tuned one's job measured.
 #[derive(Serialize, ToSchema)]
 struct Comparison {
-    base: Answering,
-    tuned: Answering,
+    base: ModelRef,
+    tuned: ModelRef,
     texts: Vec<String>,
     /// The base's cosine of each text with each.
     before: Vec<Vec<f64>>,
@@ -59,16 +58,6 @@ struct Comparison {
     verdict: Option<Value>,
     /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them.
     movers: Option<Value>,
-}
-
-/// A pair of texts.
-#[derive(Serialize, ToSchema)]
-struct Moved {
-    left: String,
-    right: String,
-    before: f64,
-    after: f64,
-    change: f64,
 }
 
 /// What the query asks for.
@@ -109,20 +98,17 @@ async fn compare(
         (true, Some(job)) => job.titles.clone(),
         (true, None) => TITLES.map(str::to_owned).into(),
     };
-    let models = [base.clone(), tuned.clone()];
-    let answers = several::embed(&state, &caller, &models, &texts, &Reading::default()).await?;
-    let cosines = answers.iter().map(|answer| each_with_each(&answer.vectors));
-    let [before, after] = <[_; 2]>::try_from(cosines.collect::<Vec<_>>())
-        .map_err(|_| ApiError::internal("two models gave another number of answers"))?;
+    let Compared { before, after, moved } =
+        state.analysis.compare([&base, &tuned], &texts, caller.key.as_ref()).await?;
     let report = match &job {
-        Some(job) => state.queue.store.report(&job.job_id).await?,
+        Some(job) => state.store.report(&job.job_id).await?,
         None => None,
     };
     let part = |name: &str| report.as_ref().and_then(|report| report.get(name)).cloned();
     Ok(axum::Json(Comparison {
-        base: Answering::from(&base),
-        tuned: Answering::from(&tuned),
-        moved: moved(&texts, &before, &after),
+        base: ModelRef::from(&base),
+        tuned: ModelRef::from(&tuned),
+        moved,
         verdict: part("verdict"),
         movers: part("movers"),
         texts,
@@ -151,20 +137,4 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
             )));
     }
     Ok(asked)
-}
-
-/// The pairs of different texts that moved most; of equally far ones the first.
-fn moved(texts: &[String], before: &[Vec<f64>], after: &[Vec<f64>]) -> Vec<Moved> {
-    let pairs = (0..texts.len()).flat_map(|left| (left + 1..texts.len()).map(move |right| (left, right)));
-    let pair = |(left, right): (usize, usize)| Moved {
-        left: texts[left].clone(),
-        right: texts[right].clone(),
-        before: before[left][right],
-        after: after[left][right],
-        change: after[left][right] - before[left][right],
-    };
-    let mut moved: Vec<Moved> = pairs.map(pair).collect();
-    moved.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
-    moved.truncate(MOST_MOVERS);
-    moved
 }

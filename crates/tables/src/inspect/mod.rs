@@ -19,6 +19,9 @@ use crate::choices::{LowestMeans, TableOptions, Why};
 use crate::pair::{Scores, TableKind};
 use crate::problems::{Problem, Problems};
 
+/// Says whether a model reads only a part of a text.
+pub type IsTruncated = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// What an inspection needs beside the table.
 #[derive(Clone, Default)]
 pub struct InspectContext {
@@ -26,8 +29,8 @@ pub struct InspectContext {
     pub scores: Scores,
     /// For the checks.
     pub knowledge: Knowledge,
-    /// Whether the model reads only a part of a text. Asked for long texts alone.
-    pub is_truncated: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    /// Asked for long texts alone.
+    pub is_truncated: Option<IsTruncated>,
 }
 
 /// A column and what becomes of it.

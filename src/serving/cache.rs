@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::ServedModel;
-use super::engine::{EncodeOptions, EncodedText};
+use super::encoding::{EncodeOptions, EncodedText};
+use super::model::ServedModel;
 
 /// What a vector depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,5 +74,5 @@ impl VectorCache {
 }
 
 fn key(model: &ServedModel, options: &Arc<EncodeOptions>, text: &str) -> Key {
-    Key { fingerprint: Arc::clone(&model.fingerprint), options: Arc::clone(options), text: text.to_owned() }
+    Key { fingerprint: Arc::clone(model.fingerprint()), options: Arc::clone(options), text: text.to_owned() }
 }

@@ -1,15 +1,16 @@
-//! Several models in one call: base against tuned.
+//! One model or several in one call: base against tuned.
 
 use axum::http::HeaderMap;
 use futures_util::future::try_join_all;
 
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::text_list::TextList;
-use crate::http::embeddings::texts::{self, Reading, Vectors};
+use crate::http::embeddings::fingerprint;
+use crate::http::embeddings::text_list::{self, TextError, TextList};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::models;
+use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::serving::{self, EmbedOptions, Vectors};
 use crate::store::ModelRow;
 
 /// Models in one call.
@@ -18,7 +19,7 @@ const MOST: usize = 4;
 pub(crate) const BASE: &str = "base";
 
 /// Who is to answer a request about texts.
-pub(crate) struct Asked<'a> {
+pub(crate) struct ModelSelection<'a> {
     /// One model; without it, the default one.
     pub(crate) model: Option<&'a str>,
     /// Two to four.
@@ -28,55 +29,60 @@ pub(crate) struct Asked<'a> {
     pub(crate) bare_unless: Option<&'a str>,
 }
 
-/// What models say of a request's texts, at their places.
-pub(crate) enum Answers {
+/// What a model says of a request's texts at their places, and of some texts why it says nothing.
+pub(crate) type Answer = (Vectors, Vec<TextError>);
+
+/// What models say of a request's texts.
+pub(crate) enum Embeddings {
     /// Of the field `model`.
-    One(Vectors),
+    One(Answer),
     /// Of the field `models`, in its order.
-    Several(Vec<Vectors>),
+    Several(Vec<Answer>),
 }
 
-impl Answers {
+impl Embeddings {
     /// Which model answered, as far as the body has no room for it, and what it took.
     pub(crate) fn headers(&self) -> HeaderMap {
         match self {
-            Self::One(answer) => answer.headers(),
-            Self::Several(answers) => texts::headers_of_several(answers),
+            Self::One((answer, _)) => fingerprint::headers(answer),
+            Self::Several(answers) => fingerprint::headers_of_several(answers.iter().map(|(answer, _)| answer)),
         }
     }
 }
 
-/// Asks the models that a request names.
-pub(crate) async fn ask(
+/// The vectors of texts, by the models that a request names.
+pub(crate) async fn embed(
     state: &AppState,
     caller: &Caller,
-    asked: Asked<'_>,
+    selection: ModelSelection<'_>,
     mut list: TextList,
-    reading: Reading,
-) -> Result<Answers> {
-    texts::few_enough(state, list.count())?;
-    let Some(wanted) = asked.models else {
-        let answer = texts::embed(state, caller, asked.model, std::mem::take(&mut list.usable), reading).await?;
-        return Ok(Answers::One(list.spread(answer)));
+    options: EmbedOptions,
+) -> Result<Embeddings> {
+    text_list::few_enough(state, list.count())?;
+    let Some(wanted) = selection.models else {
+        let row = resolve(state, selection.model.unwrap_or(DEFAULT_ALIAS)).await?;
+        let answer = embed_with(state, caller, &row, std::mem::take(&mut list.usable), &options).await?;
+        return Ok(Embeddings::One(list.spread(answer)));
     };
-    if let Some(field) = asked.bare_unless {
+    if let Some(field) = selection.bare_unless {
         return Err(unclear(
             "Several models are named, and a bare array has room for one.",
             &format!("Send the texts as {field:?}."),
         ));
     }
-    if asked.model.is_some() {
+    if selection.model.is_some() {
         return Err(unclear("Both \"model\" and \"models\" are given.", "Send one of them."));
     }
-    if reading.expected_fingerprint.is_some() {
+    if options.expected_fingerprint.is_some() {
         return Err(unclear(
             "One fingerprint is expected of several models.",
             "Leave it out: the reply names each model's fingerprint.",
         ));
     }
     let models = find(state, wanted).await?;
-    let answers = embed(state, caller, &models, &list.usable, &reading).await?;
-    Ok(Answers::Several(answers.into_iter().map(|answer| list.spread(answer)).collect()))
+    let answers = models.iter().map(|row| embed_with(state, caller, row, list.usable.clone(), &options));
+    let answers = try_join_all(answers).await?;
+    Ok(Embeddings::Several(answers.into_iter().map(|answer| list.spread(answer)).collect()))
 }
 
 /// Models by their ids, names or aliases; `base` is the base of the others, or of the default model.
@@ -88,16 +94,16 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
     let mut found = Vec::new();
     for name in wanted {
         let means_base = name == BASE && state.models.find(name).await?.is_none();
-        found.push(if means_base { None } else { Some(models::resolve(state, name).await?) });
+        found.push(if means_base { None } else { Some(resolve(state, name).await?) });
     }
     let mut bases: Vec<&str> = found.iter().flatten().map(ModelRegistry::root).collect();
     bases.dedup();
     let base = match bases.as_slice() {
         [] => {
-            let default = models::resolve(state, DEFAULT_ALIAS).await?;
-            models::resolve(state, ModelRegistry::root(&default)).await?
+            let default = resolve(state, DEFAULT_ALIAS).await?;
+            resolve(state, ModelRegistry::root(&default)).await?
         }
-        [base] => models::resolve(state, base).await?,
+        [base] => resolve(state, base).await?,
         _ if found.iter().all(Option::is_some) => return Ok(found.into_iter().flatten().collect()),
         several => {
             let detail = format!("\"base\" could be {}.", several.join(" or "));
@@ -107,16 +113,15 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
     Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
 }
 
-/// What each model says of the same texts.
-pub(crate) async fn embed(
+/// The vectors of texts, by one model.
+pub(crate) async fn embed_with(
     state: &AppState,
     caller: &Caller,
-    models: &[ModelRow],
-    texts: &[String],
-    reading: &Reading,
-) -> Result<Vec<Vectors>> {
-    let answers = models.iter().map(|row| texts::embed_with(state, caller, row, texts.to_vec(), reading.clone()));
-    try_join_all(answers).await
+    row: &ModelRow,
+    texts: Vec<String>,
+    options: &EmbedOptions,
+) -> Result<Vectors> {
+    Ok(serving::embed(&state.pool, &state.engine, row, texts, options, caller.key.as_ref()).await?)
 }
 
 fn unclear(detail: &str, hint: &str) -> ApiError {

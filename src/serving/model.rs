@@ -10,14 +10,13 @@ use crate::ml::encoder::{
 };
 use crate::ml::eval::Calibration;
 use crate::registry::ModelRegistry;
-use crate::store::ModelRow;
+use crate::store::{Kind, ModelRow};
 
 /// A loaded model, as the inference threads share it.
 pub struct ServedModel {
     /// What the database said of it when it was loaded.
-    pub row: ModelRow,
-    /// Of the row; what the vectors that are kept go by.
-    pub(super) fingerprint: Arc<str>,
+    row: ModelRow,
+    fingerprint: Arc<str>,
     tokenizer: Arc<Tokenizer>,
     /// What may stand in front of texts.
     pub prompts: Arc<Prompts>,
@@ -30,6 +29,31 @@ pub struct ServedModel {
     pub resident_bytes: u64,
     /// Locked for the moment that a thread takes its own handle to the weights.
     model: Mutex<Model>,
+}
+
+/// Why a model cannot be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadFault {
+    /// It says something else than when it was made.
+    SelfCheckFailed,
+    /// Its files are damaged.
+    ModelBroken,
+    /// Its files cannot be read now.
+    ModelFilesNotReadable,
+    /// The model that it is a delta of cannot be loaded.
+    BaseNotLoaded,
+}
+
+impl LoadFault {
+    /// For programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::SelfCheckFailed => "self_check_failed",
+            Self::ModelBroken => "model_broken",
+            Self::ModelFilesNotReadable => "model_files_not_readable",
+            Self::BaseNotLoaded => "base_not_loaded",
+        }
+    }
 }
 
 /// Why a model's folder gives no model to serve.
@@ -74,6 +98,35 @@ impl ServedModel {
         })
     }
 
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.row.model_id
+    }
+
+    /// What users call it.
+    pub fn name(&self) -> &str {
+        &self.row.name
+    }
+
+    /// Equal fingerprints give equal vectors.
+    pub fn fingerprint(&self) -> &Arc<str> {
+        &self.fingerprint
+    }
+
+    /// Tokens of a text that it reads.
+    pub fn max_tokens(&self) -> usize {
+        self.row.max_tokens as usize
+    }
+
+    pub(super) fn is_tuned(&self) -> bool {
+        self.row.kind == Kind::Tuned
+    }
+
+    /// The id of the full model that it is a delta of.
+    pub(super) fn base(&self) -> Option<&str> {
+        self.row.base_model.as_deref()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,7 +143,7 @@ impl ServedModel {
     }
 
     /// Lets the system have the memory of weights that are in a file until the next request.
-    pub(super) fn rest(&self) {
+    pub(super) fn release_pages(&self) {
         self.lock().rest();
     }
 
@@ -102,7 +155,7 @@ impl ServedModel {
     /// The token ids of a text with a prompt in front, cut to what the model reads. Takes time with the text's length: not for
     /// an async thread.
     pub fn tokenize(&self, prompt: &str, text: &str, direction: TruncationDirection) -> Tokens {
-        tokenize(&self.tokenizer, prompt, text, self.row.max_tokens as usize, direction)
+        tokenize(&self.tokenizer, prompt, text, self.max_tokens(), direction)
     }
 }
 
@@ -132,12 +185,11 @@ fn own_bytes(encoder: &dyn Encoder, base: Option<&dyn Encoder>) -> u64 {
 const ROW_PLACE: u64 = 24;
 
 impl LoadError {
-    /// For programs.
-    pub(super) fn code(&self) -> &'static str {
+    pub(super) fn fault(&self) -> LoadFault {
         match self {
-            Self::SelfCheck(_) => "self_check_failed",
-            Self::Files(Error::File { .. }) => "model_files_not_readable",
-            Self::Files(_) => "model_broken",
+            Self::SelfCheck(_) => LoadFault::SelfCheckFailed,
+            Self::Files(Error::File { .. }) => LoadFault::ModelFilesNotReadable,
+            Self::Files(_) => LoadFault::ModelBroken,
         }
     }
 

@@ -1,7 +1,7 @@
-//! A model's place in the pool: what became of the model, and what may become of it next.
+//! A model's slot in the pool: what became of the model, and what may become of it next.
 //!
-//! A place goes from [`State::Available`] over [`State::Loading`] to [`State::Ready`] or [`State::Failed`]; from either
-//! it may be loaded anew, and what is ready may be put out. Nothing here waits, reads files or locks.
+//! A slot goes from [`State::Available`] over [`State::Loading`] to [`State::Ready`] or [`State::Failed`]; from either
+//! it may be loaded anew, and what is ready may be evicted. Nothing here waits, reads files or locks.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{BoxFuture, Shared};
 use serde::Serialize;
 
-use super::ServedModel;
+use super::model::{LoadFault, ServedModel};
 use crate::registry::Footprint;
 use crate::store::{ModelRow, now};
 
@@ -41,8 +41,8 @@ pub enum ModelState {
 /// Why a model could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFailure {
-    /// For programs: `self_check_failed`, `model_broken`, `model_files_not_readable`, `base_not_loaded`.
-    pub code: &'static str,
+    /// What went wrong.
+    pub fault: LoadFault,
     /// For people, after the model's name.
     pub message: String,
     /// Milliseconds, of the last try.
@@ -58,8 +58,8 @@ pub struct LoadFailure {
 }
 
 impl LoadFailure {
-    pub(super) fn new(code: &'static str, message: String, may_pass: bool, footprint: Footprint) -> Self {
-        Self { code, message, at: now(), attempts: 1, may_pass, retry_at: Instant::now(), footprint }
+    pub(super) fn new(fault: LoadFault, message: String, may_pass: bool, footprint: Footprint) -> Self {
+        Self { fault, message, at: now(), attempts: 1, may_pass, retry_at: Instant::now(), footprint }
     }
 
     /// Whole seconds until a request tries again, at least one.
@@ -68,7 +68,7 @@ impl LoadFailure {
     }
 }
 
-/// What a model's place says.
+/// What a model's slot says.
 #[derive(Clone, Debug)]
 pub struct ModelStatus {
     /// Where it stands.
@@ -92,7 +92,7 @@ pub(super) enum State {
     Failed,
 }
 
-pub(super) struct Place {
+pub(super) struct Slot {
     /// Of the model that the state is about.
     pub(super) fingerprint: String,
     pub(super) state: State,
@@ -101,11 +101,11 @@ pub(super) struct Place {
     pub(super) turn: u64,
     last_used_at: Option<i64>,
     failure: Option<LoadFailure>,
-    /// Models that were put out and may still be in use.
+    /// Models that were evicted and may still be in use.
     leaving: Vec<Weak<ServedModel>>,
 }
 
-impl Place {
+impl Slot {
     pub(super) fn new(row: &ModelRow) -> Self {
         Self {
             fingerprint: row.fingerprint.clone(),
@@ -118,11 +118,11 @@ impl Place {
         }
     }
 
-    /// Makes the place the one of the model in this row, and remembers that it was asked for.
+    /// Makes the slot the one of the model in this row, and remembers that it was asked for.
     pub(super) fn ask(&mut self, row: &ModelRow, turn: u64) {
         if self.fingerprint != row.fingerprint {
             // Another model under the same id: the one before answers what it began.
-            self.put_out();
+            self.evict();
             (self.state, self.failure) = (State::Available, None);
             self.fingerprint.clone_from(&row.fingerprint);
         }
@@ -157,7 +157,7 @@ impl Place {
         failure
     }
 
-    /// What the place says to whoever asks.
+    /// What the slot says to whoever asks.
     pub(super) fn status(&mut self) -> ModelStatus {
         self.leaving.retain(|model| model.strong_count() > 0);
         let state = match &self.state {
@@ -176,7 +176,7 @@ impl Place {
     }
 
     /// Takes a ready model out of memory; requests that hold it finish.
-    pub(super) fn put_out(&mut self) {
+    pub(super) fn evict(&mut self) {
         if let State::Ready(model) = std::mem::replace(&mut self.state, State::Available) {
             self.leaving.push(Arc::downgrade(&model));
         }
@@ -185,17 +185,17 @@ impl Place {
 }
 
 #[derive(Default)]
-pub(super) struct Places {
-    pub(super) by_id: HashMap<String, Place>,
+pub(super) struct Slots {
+    pub(super) by_id: HashMap<String, Slot>,
     /// The last turn or try.
     pub(super) count: u64,
     /// The tuned models that were used last, the last one at the end.
     warm: VecDeque<String>,
 }
 
-impl Places {
-    /// Remembers that a tuned model is used. The one that was used before all warm ones may rest.
-    pub(super) fn warm(&mut self, model_id: &str) {
+impl Slots {
+    /// Remembers that a tuned model is used. The one that was used before all warm ones gives its pages back.
+    pub(super) fn touch(&mut self, model_id: &str) {
         if self.warm.back().is_some_and(|last| last == model_id) {
             return;
         }
@@ -203,9 +203,9 @@ impl Places {
         self.warm.push_back(model_id.to_owned());
         if self.warm.len() > WARM_MODELS
             && let Some(cold) = self.warm.pop_front()
-            && let Some(model) = self.by_id.get(&cold).and_then(Place::ready)
+            && let Some(model) = self.by_id.get(&cold).and_then(Slot::ready)
         {
-            model.rest();
+            model.release_pages();
         }
     }
 }
