@@ -1,0 +1,4 @@
+//! What the sources and the documents promise.
+
+mod layers;
+mod readme;
