@@ -21,7 +21,7 @@ pub use rows::{RowsFound, RowsWanted, Sort};
 
 use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
-pub use tables::inspect::InspectContext as Around;
+pub use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
 use tables::source::Input;
 use tables::{Problems, Scores};
@@ -33,7 +33,7 @@ const EXAMPLES_KEPT: usize = 3;
 
 /// Where tables of pairs live.
 #[derive(Clone, Debug)]
-pub struct DatasetShelf {
+pub struct DatasetStore {
     store: Store,
     folder: PathBuf,
     /// Held while files and their row come or go together.
@@ -48,7 +48,7 @@ type KeysOf = (String, Arc<HashSet<u64>>);
 
 /// Why a table was not stored.
 #[derive(Debug, thiserror::Error)]
-pub enum ShelfError {
+pub enum DatasetError {
     /// It cannot be used as it is.
     #[error(transparent)]
     Problems(#[from] Problems),
@@ -74,7 +74,7 @@ pub struct Upload {
     /// How they are to be read, as far as somebody said so.
     pub choices: TableOptions,
     /// What they are looked at with.
-    pub around: Around,
+    pub context: InspectContext,
     /// The dataset that it is a new version of.
     pub version_of: Option<String>,
 }
@@ -87,7 +87,7 @@ pub fn scores(purpose: Purpose) -> Scores {
     }
 }
 
-impl DatasetShelf {
+impl DatasetStore {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
         let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
@@ -109,7 +109,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// Where the folder or the database cannot be read.
-    pub async fn take_stock(&self) -> anyhow::Result<()> {
+    pub async fn reconcile(&self) -> anyhow::Result<()> {
         let datasets = self.store.dataset_files().await?;
         let known: BTreeSet<String> =
             datasets.iter().flat_map(|(id, sha256)| [pairs_name(id), sha256.clone()]).collect();
@@ -125,8 +125,8 @@ impl DatasetShelf {
                 continue;
             }
             let Some(dataset) = self.store.dataset(&id).await? else { continue };
-            let shelf = self.clone();
-            if let Err(error) = tokio::task::spawn_blocking(move || shelf.make_pairs(&dataset)).await? {
+            let datasets = self.clone();
+            if let Err(error) = tokio::task::spawn_blocking(move || datasets.make_pairs(&dataset)).await? {
                 tracing::error!(dataset = id, "the pairs of this dataset cannot be made: {error}");
             }
         }
@@ -135,13 +135,13 @@ impl DatasetShelf {
 
     /// Makes the pairs of a dataset anew. One from before choices were kept is read as it was then: its scores, from
     /// 0 to 1 or a benchmark's, as they stand there.
-    fn make_pairs(&self, dataset: &Dataset) -> Result<(), ShelfError> {
+    fn make_pairs(&self, dataset: &Dataset) -> Result<(), DatasetError> {
         let mut choices = dataset.choices()?;
         if choices.scale.is_none() && dataset.purpose == Purpose::Training {
             choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
         }
         let input = Input::File(self.file(dataset));
-        let context = Around { scores: scores(dataset.purpose), ..Around::default() };
+        let context = InspectContext { scores: scores(dataset.purpose), ..InspectContext::default() };
         let inspection = inspect::inspect(&input, &choices, &context)?;
         let (draft, _) = write_pairs(self.folder.join(draft_name(&dataset.dataset_id)), &input, &inspection)?;
         std::fs::rename(&draft.0, self.pairs_file(dataset))?;
@@ -152,7 +152,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// What the system says.
-    pub async fn receive(&self) -> Result<Draft, ShelfError> {
+    pub async fn receive(&self) -> Result<Draft, DatasetError> {
         Ok(Draft::create(&self.folder).await?)
     }
 
@@ -160,7 +160,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// What the system says.
-    pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, ShelfError> {
+    pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, DatasetError> {
         let mut draft = self.receive().await?;
         draft.write(bytes).await?;
         Ok(draft.finish().await?)
@@ -170,7 +170,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// What the system says.
-    pub async fn receive_again(&self, dataset: &Dataset) -> Result<Received, ShelfError> {
+    pub async fn receive_again(&self, dataset: &Dataset) -> Result<Received, DatasetError> {
         let path = self.folder.join(draft_name(&store::new_id("ds")));
         tokio::fs::hard_link(self.file(dataset), &path).await?;
         Ok(Received { path, sha256: dataset.sha256.clone(), bytes: dataset.bytes as u64, head: Vec::new() })
@@ -185,18 +185,18 @@ impl DatasetShelf {
         table: &Received,
         choices: TableOptions,
         purpose: Purpose,
-        around: Around,
-    ) -> Result<Inspection, ShelfError> {
+        context: InspectContext,
+    ) -> Result<Inspection, DatasetError> {
         let input = table.input();
-        let context = Around { scores: scores(purpose), ..around };
+        let context = InspectContext { scores: scores(purpose), ..context };
         self.beside(move || Ok(inspect::inspect(&input, &choices, &context)?)).await
     }
 
     /// Work that takes memory and a processor: off the async threads, and not much of it at a time.
     async fn beside<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, ShelfError> + Send + 'static,
-    ) -> Result<T, ShelfError> {
+        work: impl FnOnce() -> Result<T, DatasetError> + Send + 'static,
+    ) -> Result<T, DatasetError> {
         let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(std::io::Error::other)?;
         // The turn is over when the work is, also where nobody waits for it any more.
         let work = move || {
@@ -211,22 +211,22 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// All problems of the table together; then nothing is stored.
-    pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
+    pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), DatasetError> {
         let read = match self.read(upload, draft_name).await? {
             Read::Known(same) => return Ok((*same, false)),
             Read::New(read) => read,
         };
-        let shelf = self.clone();
+        let datasets = self.clone();
         let store = async move {
-            let _changing = shelf.changing.lock().await;
-            shelf.place(&read.table, &read.dataset_id).await?;
-            let inserted = shelf.store.insert_dataset(read.row()).await;
+            let _changing = datasets.changing.lock().await;
+            datasets.place(&read.table, &read.dataset_id).await?;
+            let inserted = datasets.store.insert_dataset(read.row()).await;
             if !matches!(inserted, Ok((_, true))) {
                 // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
-                let _ = tokio::fs::remove_file(shelf.folder.join(pairs_name(&read.dataset_id))).await;
+                let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&read.dataset_id))).await;
             }
             match inserted {
-                Err(StoreError::Gone) => Err(ShelfError::VersionGone(read.version_of.clone().unwrap_or_default())),
+                Err(StoreError::Gone) => Err(DatasetError::VersionGone(read.version_of.clone().unwrap_or_default())),
                 inserted => Ok(inserted?),
             }
         };
@@ -238,7 +238,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// All problems of the table together.
-    pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), ShelfError> {
+    pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), DatasetError> {
         match self.read(upload, pairs_name).await? {
             Read::Known(same) => Ok((*same, None)),
             Read::New(read) => Ok((read.row().unstored()?, Some(read.pairs))),
@@ -246,9 +246,9 @@ impl DatasetShelf {
     }
 
     /// Reads a table, unless it is there already. What it writes goes where nobody waits to the end.
-    async fn read(&self, upload: Upload, pairs_name: fn(&str) -> String) -> Result<Read, ShelfError> {
-        let Upload { name, purpose, table, choices, around, version_of } = upload;
-        let inspection = self.inspect(&table, choices, purpose, around).await?;
+    async fn read(&self, upload: Upload, pairs_name: fn(&str) -> String) -> Result<Read, DatasetError> {
+        let Upload { name, purpose, table, choices, context, version_of } = upload;
+        let inspection = self.inspect(&table, choices, purpose, context).await?;
         let choices = serde_json::to_string(&inspection.choices).map_err(std::io::Error::other)?;
         if let Some(same) = self.store.same_dataset(&table.sha256, purpose, &choices).await? {
             return Ok(Read::Known(Box::new(same)));
@@ -290,15 +290,15 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// [`StoreError::Referenced`] where a job uses it.
-    pub async fn remove(&self, dataset: &Dataset) -> Result<(), ShelfError> {
-        let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
+    pub async fn remove(&self, dataset: &Dataset) -> Result<(), DatasetError> {
+        let (datasets, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {
-            let _changing = shelf.changing.lock().await;
-            let unshared = shelf.store.delete_dataset(&id).await?;
+            let _changing = datasets.changing.lock().await;
+            let unshared = datasets.store.delete_dataset(&id).await?;
             // A file that stays behind is removed at the next start.
-            let _ = tokio::fs::remove_file(shelf.folder.join(pairs_name(&id))).await;
+            let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&id))).await;
             if let Some(sha256) = unshared {
-                let _ = tokio::fs::remove_file(shelf.folder.join(sha256)).await;
+                let _ = tokio::fs::remove_file(datasets.folder.join(sha256)).await;
             }
             Ok(())
         };
@@ -353,8 +353,8 @@ impl NewTable {
 
 /// Runs to its end even where the client goes away meanwhile, so that files and their row come or go together.
 async fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T, ShelfError>> + Send + 'static,
-) -> Result<T, ShelfError> {
+    work: impl Future<Output = Result<T, DatasetError>> + Send + 'static,
+) -> Result<T, DatasetError> {
     tokio::spawn(work).await.map_err(std::io::Error::other)?
 }
 
@@ -367,7 +367,7 @@ fn draft_name(dataset_id: &str) -> String {
 }
 
 /// Writes a table's pairs and sees them onto the disk.
-fn write_pairs(path: PathBuf, input: &Input, inspection: &Inspection) -> Result<(PairsDraft, Stored), ShelfError> {
+fn write_pairs(path: PathBuf, input: &Input, inspection: &Inspection) -> Result<(PairsDraft, Stored), DatasetError> {
     let file = std::fs::File::create_new(&path)?;
     let draft = PairsDraft(path);
     let mut out = BufWriter::with_capacity(1 << 18, file);

@@ -213,7 +213,7 @@ impl ModelRegistry {
     }
 
     /// A new place for what is made and sent at once. What a stopped server leaves there is removed by
-    /// [`ModelRegistry::take_stock`].
+    /// [`ModelRegistry::reconcile`].
     pub fn passing_folder(&self) -> PathBuf {
         self.folder.join(format!("{}.draft", store::new_id("export")))
     }

@@ -3,7 +3,7 @@
 use tables::Problems;
 use tokio::task::JoinError;
 
-use crate::datasets::ShelfError;
+use crate::datasets::DatasetError;
 use crate::serving::{EmbedError, PoolError};
 
 /// Why a table has no answer.
@@ -14,7 +14,7 @@ pub(crate) enum AnalysisError {
     Embed(#[from] EmbedError),
     /// The table cannot be read, or what was made of it not be stored.
     #[error(transparent)]
-    Datasets(#[from] ShelfError),
+    Datasets(#[from] DatasetError),
     /// The table has no hard negatives.
     #[error("{0}")]
     NothingToMine(&'static str),

@@ -27,7 +27,7 @@ use tables::stored::{self, StoredPair};
 use texts::{Embedded, TableVectors, Texts};
 use utoipa::ToSchema;
 
-use crate::datasets::{DatasetShelf, ShelfError};
+use crate::datasets::{DatasetError, DatasetStore};
 use crate::ml::eval::baseline::Baseline;
 use crate::serving::{self, EmbedOptions, Engine, ModelPool};
 use crate::store::{Dataset, ModelRow};
@@ -44,7 +44,7 @@ const PAIRS_AT_ONCE: usize = 4096;
 /// Tables, the models that are asked about them, and what these said lately.
 #[derive(Clone)]
 pub struct Analysis {
-    datasets: DatasetShelf,
+    datasets: DatasetStore,
     pool: Arc<ModelPool>,
     engine: Arc<Engine>,
     baselines: Arc<Answers<Baseline>>,
@@ -69,7 +69,7 @@ impl From<&ModelRow> for ModelRef {
 
 impl Analysis {
     /// Over the datasets and models that there are.
-    pub fn new(datasets: DatasetShelf, pool: Arc<ModelPool>, engine: Arc<Engine>) -> Self {
+    pub fn new(datasets: DatasetStore, pool: Arc<ModelPool>, engine: Arc<Engine>) -> Self {
         Self { datasets, pool, engine, baselines: Arc::default(), neighbourhoods: Arc::default() }
     }
 
@@ -126,14 +126,14 @@ impl Analysis {
     async fn over_pairs<T: Send + 'static>(
         &self,
         dataset: &Dataset,
-        work: impl FnOnce(&mut dyn Iterator<Item = Result<StoredPair, ShelfError>>) -> Result<T, ShelfError>
+        work: impl FnOnce(&mut dyn Iterator<Item = Result<StoredPair, DatasetError>>) -> Result<T, DatasetError>
         + Send
         + 'static,
     ) -> Result<T> {
         let file = self.datasets.pairs_file(dataset);
         let work = move || {
             let pairs = stored::pairs(BufReader::new(File::open(file)?));
-            work(&mut pairs.map(|pair| pair.map_err(ShelfError::from)))
+            work(&mut pairs.map(|pair| pair.map_err(DatasetError::from)))
         };
         Ok(tokio::task::spawn_blocking(work).await??)
     }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::baseline::{SEED, meaning};
 use super::texts::Texts;
 use super::{Analysis, AnalysisError, Result, compute, written_here};
-use crate::datasets::{Around, ShelfError, Upload};
+use crate::datasets::{DatasetError, InspectContext, Upload};
 use crate::ml::eval::baseline::{ScoredPair, related, scored_pairs};
 use crate::store::{Dataset, ModelRow, Purpose};
 
@@ -79,9 +79,9 @@ impl Analysis {
         let upload = Upload {
             name,
             purpose: Purpose::Training,
-            table: self.datasets.receive_bytes(&csv.map_err(ShelfError::from)?).await?,
+            table: self.datasets.receive_bytes(&csv.map_err(DatasetError::from)?).await?,
             choices: as_triplets(),
-            around: Around::default(),
+            context: InspectContext::default(),
             version_of: None,
         };
         let (made, new) = self.datasets.add(upload).await?;

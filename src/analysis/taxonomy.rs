@@ -8,7 +8,7 @@ use tables::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Analysis, AnalysisError, Result, written_here};
-use crate::datasets::{Around, Received, ShelfError, Upload};
+use crate::datasets::{DatasetError, InspectContext, Received, Upload};
 use crate::store::{Dataset, ModelRow, Purpose};
 
 /// Texts whose vectors one request may ask for.
@@ -27,7 +27,7 @@ pub(crate) struct Making {
     /// The model that finds hard negatives, where they are wanted.
     pub(crate) model: Option<ModelRow>,
     /// What the dataset is looked at with.
-    pub(crate) around: Around,
+    pub(crate) context: InspectContext,
 }
 
 /// What became of it.
@@ -45,7 +45,7 @@ type Ask = (Vec<String>, oneshot::Sender<(Vec<f32>, usize)>);
 impl Analysis {
     /// Makes pairs of a taxonomy and stores them: both tables or none.
     pub(crate) async fn make_pairs(&self, making: Making, caller: Option<&Arc<str>>) -> Result<MadeTables> {
-        let Making { name, table, file_name, read_as, language, recipe, model, around } = making;
+        let Making { name, table, file_name, read_as, language, recipe, model, context } = making;
         let (ask, mut asked) = mpsc::channel::<Ask>(1);
         let ask = model.is_some().then_some(ask);
         let work = move || {
@@ -75,22 +75,27 @@ impl Analysis {
         let analysis = self.clone();
         // In a task of its own: a client that goes away leaves both tables or none.
         tokio::spawn(async move {
-            let (dataset, held_out) = analysis.store_both(name, &made, around).await?;
+            let (dataset, held_out) = analysis.store_both(name, &made, context).await?;
             Ok(MadeTables { taxonomy, made, dataset, held_out })
         })
         .await?
     }
 
-    async fn store_both(&self, name: String, made: &Made, around: Around) -> Result<(Dataset, Option<Dataset>)> {
+    async fn store_both(
+        &self,
+        name: String,
+        made: &Made,
+        context: InspectContext,
+    ) -> Result<(Dataset, Option<Dataset>)> {
         // A benchmark may have a text of another one.
-        let knowledge = Knowledge { most_tokens: around.knowledge.most_tokens, ..Knowledge::default() };
-        let around_held_out = Around { knowledge, ..around.clone() };
+        let knowledge = Knowledge { most_tokens: context.knowledge.most_tokens, ..Knowledge::default() };
+        let held_out_context = InspectContext { knowledge, ..context.clone() };
         let held_out_name = format!("{name} (held out)");
-        let (dataset, new) = self.store(name, Purpose::Training, &made.pairs, around).await?;
+        let (dataset, new) = self.store(name, Purpose::Training, &made.pairs, context).await?;
         if made.held_out.is_empty() {
             return Ok((dataset, None));
         }
-        match self.store(held_out_name, Purpose::Benchmark, &made.held_out, around_held_out).await {
+        match self.store(held_out_name, Purpose::Benchmark, &made.held_out, held_out_context).await {
             Ok((held_out, _)) => Ok((dataset, Some(held_out))),
             Err(error) => {
                 if new && let Err(error) = self.datasets.remove(&dataset).await {
@@ -107,10 +112,10 @@ impl Analysis {
         name: String,
         purpose: Purpose,
         pairs: &[MadePair],
-        around: Around,
+        context: InspectContext,
     ) -> Result<(Dataset, bool)> {
         let mut bytes = Vec::new();
-        taxonomy::write(pairs, &mut bytes).map_err(ShelfError::from)?;
+        taxonomy::write(pairs, &mut bytes).map_err(DatasetError::from)?;
         let for_training = purpose == Purpose::Training;
         let choices = TableOptions {
             read_as: written_here(),
@@ -119,7 +124,7 @@ impl Analysis {
             ..TableOptions::default()
         };
         let table = self.datasets.receive_bytes(&bytes).await?;
-        Ok(self.datasets.add(Upload { name, purpose, table, choices, around, version_of: None }).await?)
+        Ok(self.datasets.add(Upload { name, purpose, table, choices, context, version_of: None }).await?)
     }
 }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::log;
 use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
-use crate::datasets::{Around, DatasetShelf, Upload};
+use crate::datasets::{DatasetStore, InspectContext, Upload};
 use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
@@ -87,15 +87,15 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     tokio::spawn(recorder.clone().keep_up());
     let program = std::env::current_exe()?;
     let models = ModelRegistry::new(store.clone(), data.join("models"), program.clone());
-    models.take_stock().await.context("the models cannot be read")?;
+    models.reconcile().await.context("the models cannot be read")?;
     if models.find(DEFAULT_ALIAS).await?.is_none() {
         bail!(
             "there is no model in {}. Run `make deps` and `shamisen model import SOURCE` first; `make serve` does both",
             data.join("models").display()
         );
     }
-    let datasets = DatasetShelf::new(store.clone(), data.join("datasets"));
-    datasets.take_stock().await.context("the datasets cannot be read")?;
+    let datasets = DatasetStore::new(store.clone(), data.join("datasets"));
+    datasets.reconcile().await.context("the datasets cannot be read")?;
     // An empty variable is one that is not set.
     let default_benchmark = match config.sts.as_deref().filter(|file| !file.is_empty()).map(Path::new) {
         Some(file) => Some(benchmark(&datasets, file).await?),
@@ -214,7 +214,7 @@ fn make_ready(pool: &Arc<ModelPool>) -> MakeReady {
 }
 
 /// Stores the operator's benchmark; its id.
-async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<String> {
+async fn benchmark(datasets: &DatasetStore, file: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("SHAMISEN_STS: {} cannot be read", file.display()))?;
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let upload = Upload {
@@ -222,7 +222,7 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
         purpose: Purpose::Benchmark,
         table: datasets.receive_bytes(&bytes).await?,
         choices: TableOptions::default(),
-        around: Around::default(),
+        context: InspectContext::default(),
         version_of: None,
     };
     let stored = datasets.add(upload).await;

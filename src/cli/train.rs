@@ -165,9 +165,9 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
     let read = std::fs::File::open(file).and_then(|file| hash.update_from(file));
     read.with_context(|| format!("{} cannot be read", file.display()))?;
     let input = Input::File(std::path::absolute(file)?);
-    let around = InspectContext { scores, ..InspectContext::default() };
+    let context = InspectContext { scores, ..InspectContext::default() };
     let make = || -> anyhow::Result<_> {
-        let inspection = inspect(&input, &TableOptions { lowest_means, ..TableOptions::default() }, &around)?;
+        let inspection = inspect(&input, &TableOptions { lowest_means, ..TableOptions::default() }, &context)?;
         let mut out = BufWriter::new(std::fs::File::create(&pairs)?);
         store(&input, &inspection, &mut out)?;
         out.flush()?;

@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{DatasetShelf, RowsFound, RowsWanted, ShelfError, draft_name, rows, scores};
+use super::{DatasetError, DatasetStore, RowsFound, RowsWanted, draft_name, rows, scores};
 use crate::store::{self, Dataset};
 use tables::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
 use tables::checks::{pair_key, text_key};
@@ -24,7 +24,7 @@ pub struct AnnotationWords {
     pub problem: fn(&Problem) -> String,
 }
 
-impl From<AnnotateError> for ShelfError {
+impl From<AnnotateError> for DatasetError {
     fn from(error: AnnotateError) -> Self {
         match error {
             AnnotateError::Problems(problems) => Self::Problems(problems),
@@ -34,12 +34,12 @@ impl From<AnnotateError> for ShelfError {
     }
 }
 
-impl DatasetShelf {
+impl DatasetStore {
     /// Some of a dataset's pairs, from `offset`.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, ShelfError> {
+    pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, DatasetError> {
         let found = self.rows(dataset, RowsWanted { offset, limit, ..RowsWanted::default() }).await?;
         Ok(found.rows.into_iter().map(|row| row.pair).collect())
     }
@@ -48,7 +48,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, ShelfError> {
+    pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, DatasetError> {
         let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
         let find = move || rows::find(&file, &wanted, total);
         tokio::task::spawn_blocking(find).await.map_err(std::io::Error::other)?
@@ -64,7 +64,7 @@ impl DatasetShelf {
         dataset: &Dataset,
         similarities: Vec<Similarities>,
         words: AnnotationWords,
-    ) -> Result<std::fs::File, ShelfError> {
+    ) -> Result<std::fs::File, DatasetError> {
         let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
         let (choices, scores) = (dataset.choices()?, scores(dataset.purpose));
         let draft = self.folder.join(draft_name(&store::new_id("ds")));
@@ -89,9 +89,9 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// Where a file cannot be read.
-    pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, ShelfError> {
+    pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, DatasetError> {
         let (before, after) = (self.pairs_file(before), self.pairs_file(after));
-        let open = |file: &Path| Ok::<_, ShelfError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
+        let open = |file: &Path| Ok::<_, DatasetError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
         self.beside(move || diff(|| open(&before), || open(&after))).await
     }
 
@@ -99,7 +99,7 @@ impl DatasetShelf {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub async fn pair_keys(&self, dataset: &Dataset) -> Result<Arc<HashSet<u64>>, ShelfError> {
+    pub async fn pair_keys(&self, dataset: &Dataset) -> Result<Arc<HashSet<u64>>, DatasetError> {
         let mut kept = self.keys.lock().await;
         if let Some((id, keys)) = &*kept
             && *id == dataset.dataset_id
@@ -110,7 +110,7 @@ impl DatasetShelf {
         let read = move || {
             let pairs = stored::pairs(BufReader::new(std::fs::File::open(file)?));
             let key = |pair: Pair| pair_key(text_key(&pair.left), text_key(&pair.right));
-            pairs.map(|pair| Ok(key(pair?.pair))).collect::<Result<HashSet<u64>, ShelfError>>()
+            pairs.map(|pair| Ok(key(pair?.pair))).collect::<Result<HashSet<u64>, DatasetError>>()
         };
         let keys = Arc::new(tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??);
         *kept = Some((dataset.dataset_id.clone(), Arc::clone(&keys)));

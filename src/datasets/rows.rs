@@ -5,7 +5,7 @@ use std::path::Path;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
-use super::ShelfError;
+use super::DatasetError;
 use tables::stored::{self, StoredPair};
 
 /// In which order pairs are told.
@@ -46,7 +46,7 @@ pub struct RowsFound {
 
 /// Reads the table once, and a second time where it is to be sorted: then a number for each matching pair is all
 /// that is kept in between.
-pub(super) fn find(file: &Path, wanted: &RowsWanted, total: usize) -> Result<RowsFound, ShelfError> {
+pub(super) fn find(file: &Path, wanted: &RowsWanted, total: usize) -> Result<RowsFound, DatasetError> {
     let text = wanted.text.as_deref().map(folded).filter(|text| !text.is_empty());
     let fits = |pair: &StoredPair| {
         wanted.scores.is_none_or(|(low, high)| (low..=high).contains(&pair.pair.score))

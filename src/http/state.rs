@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::analysis::Analysis;
-use crate::datasets::DatasetShelf;
+use crate::datasets::DatasetStore;
 use crate::http::middleware::lifecycle::Lifecycle;
 use crate::http::middleware::recorder::Recorder;
 use crate::jobs::{JobQueue, Planner};
@@ -24,7 +24,7 @@ pub struct App {
     /// All rows.
     pub store: Store,
     /// The tables.
-    pub datasets: DatasetShelf,
+    pub datasets: DatasetStore,
     /// The models that there are.
     pub models: ModelRegistry,
     /// The jobs that wait.

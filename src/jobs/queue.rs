@@ -4,7 +4,7 @@ use tables::inspect::ScoreSummary;
 use tokio::sync::watch;
 
 use super::spec::{RunSpec, Table};
-use crate::datasets::DatasetShelf;
+use crate::datasets::DatasetStore;
 use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
 use crate::store::{self, Dataset, Job, JobRequest, Purpose, Status, Store, StoreError};
@@ -64,7 +64,7 @@ pub struct JobQueue {
     /// Jobs and events.
     pub store: Store,
     /// The pairs that jobs learn.
-    pub datasets: DatasetShelf,
+    pub datasets: DatasetStore,
     /// The models that jobs read and make.
     pub models: ModelRegistry,
     /// Counts what happened to any job; the table is the truth, this only wakes who waits for it.
@@ -73,7 +73,7 @@ pub struct JobQueue {
 
 impl JobQueue {
     /// Over an open store.
-    pub fn new(store: Store, datasets: DatasetShelf, models: ModelRegistry) -> Self {
+    pub fn new(store: Store, datasets: DatasetStore, models: ModelRegistry) -> Self {
         Self { store, datasets, models, happened: watch::Sender::new(0) }
     }
 

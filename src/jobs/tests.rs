@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::datasets::{Around, DatasetShelf, Upload};
+use crate::datasets::{DatasetStore, InspectContext, Upload};
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
 use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
@@ -92,7 +92,7 @@ impl Shop {
         std::fs::write(at("done.json"), format!("{}\n", done())).unwrap();
         let store = Store::open(&at("shamisen.db")).await.unwrap();
         store.upsert_model(&model("base")).await.unwrap();
-        let datasets = DatasetShelf::new(store.clone(), at("datasets"));
+        let datasets = DatasetStore::new(store.clone(), at("datasets"));
         let models = ModelRegistry::new(store.clone(), at("models"), PathBuf::new());
         let queue = JobQueue::new(store, datasets, models);
         let config = SupervisorConfig { program: program.to_owned(), runs: at("runs"), checkpoint_seconds: 30 };
@@ -110,9 +110,9 @@ impl Shop {
     async fn post_as(&self, name: &str) -> Job {
         let rows = (0..12).map(|row| format!("left {row},right {row},0.{row:02}\n")).collect::<String>();
         let table = self.queue.datasets.receive_bytes(format!("a,b,score\n{rows}").as_bytes()).await.unwrap();
-        let (choices, around) = (TableOptions::default(), Around::default());
+        let (choices, context) = (TableOptions::default(), InspectContext::default());
         let upload =
-            Upload { name: "t".to_owned(), purpose: Purpose::Training, table, choices, around, version_of: None };
+            Upload { name: "t".to_owned(), purpose: Purpose::Training, table, choices, context, version_of: None };
         let request = JobRequest {
             model: self.queue.store.model("base").await.unwrap().unwrap(),
             dataset: self.queue.datasets.add(upload).await.unwrap().0,

@@ -50,7 +50,7 @@ impl ModelRegistry {
     ///
     /// # Errors
     /// Where the folder or the database cannot be read.
-    pub async fn take_stock(&self) -> anyhow::Result<()> {
+    pub async fn reconcile(&self) -> anyhow::Result<()> {
         let rows = self.store.models().await?;
         let mut scanned = self.scanned.lock().await;
         for candidate in self.candidates(|_| true).await? {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tables::inspect::ScoreSummary;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::datasets::options::{Label, Wishes};
+use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::reply::rfc3339;
 use crate::store::{Dataset, Purpose};
 use tables::TableKind;
@@ -133,9 +133,9 @@ pub(crate) struct PairsBody {
     /// The rows.
     pairs: Vec<PairRow>,
     #[serde(flatten)]
-    label: Label,
+    label: DatasetMeta,
     #[serde(flatten)]
-    wishes: Wishes,
+    wanted: OptionsBody,
 }
 
 /// A pair: a list of two texts and a score, or an object with the names of a table's columns.
@@ -167,7 +167,7 @@ pub(crate) struct TableForm {
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     #[serde(flatten)]
-    label: Label,
+    label: DatasetMeta,
     #[serde(flatten)]
-    wishes: Wishes,
+    wanted: OptionsBody,
 }

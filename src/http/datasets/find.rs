@@ -1,6 +1,6 @@
 //! A dataset by its id.
 
-use crate::datasets::ShelfError;
+use crate::datasets::DatasetError;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::state::AppState;
 use crate::store::{Dataset, StoreError};
@@ -23,7 +23,7 @@ pub(crate) async fn remove(state: &AppState, id: &str) -> Result<()> {
     }
     match state.datasets.remove(&dataset).await {
         Ok(()) => Ok(()),
-        Err(ShelfError::Store(StoreError::Referenced)) => {
+        Err(DatasetError::Store(StoreError::Referenced)) => {
             Err(ApiError::of(Code::DatasetInUse).detail("A job uses this dataset, and its numbers refer to it."))
         }
         Err(error) => Err(error.into()),

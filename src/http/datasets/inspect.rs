@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::http::datasets::body::{PairsBody, TableForm};
-use crate::http::datasets::options::{Label, Wishes};
+use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, upload_of};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
@@ -41,7 +41,7 @@ pub(crate) struct InspectionBody {
     post,
     path = "/datasets/inspect",
     tag = "Data",
-    params(Label, Wishes),
+    params(DatasetMeta, OptionsBody),
     request_body(content(
         (PairsBody = "application/json", example = json!({ "pairs": [["Nurse", "看護師", 5], ["Nurse", "Driver", 0]] })),
         (String = "text/csv", example = "職種A,職種B,点数\n看護師,看護助手,1\nデータ分析者,データアナリスト,5\n"),
@@ -57,11 +57,11 @@ pub(crate) async fn inspect_table(
 ) -> Result<axum::Json<InspectionBody>> {
     let sent = upload::receive(&state, query, &[], request).await?;
     let part = sent.table.part;
-    let looked_at = upload_of(&state, sent.table, sent.label, sent.wishes).await?;
+    let looked_at = upload_of(&state, sent.table, sent.label, sent.wanted).await?;
     let file =
         InspectedFile { name: looked_at.name, bytes: looked_at.table.bytes, sha256: looked_at.table.sha256.clone() };
-    let (choices, around) = (looked_at.choices, looked_at.around);
-    let inspection = state.datasets.inspect(&looked_at.table, choices, looked_at.purpose, around).await;
+    let (choices, context) = (looked_at.choices, looked_at.context);
+    let inspection = state.datasets.inspect(&looked_at.table, choices, looked_at.purpose, context).await;
     let inspection = inspection.map_err(|error| ApiError::of_table(error, part))?;
     Ok(axum::Json(InspectionBody { file, inspection }))
 }

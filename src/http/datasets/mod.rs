@@ -30,7 +30,7 @@ use crate::jobs::QueueError;
 use crate::store::Dataset;
 use body::{CreateBody, CreateForm, DatasetBody, VersionWish};
 pub(crate) use find::{find, remove};
-use options::{Label, Wishes};
+use options::{DatasetMeta, OptionsBody};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -58,7 +58,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     path = "/datasets",
     tag = "Data",
     params(
-        Label, Wishes, VersionWish,
+        DatasetMeta, OptionsBody, VersionWish,
         ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
     ),
     request_body(content(
@@ -96,7 +96,7 @@ async fn create_dataset(
         Some(id) => Some(find(&state, id, "version_of").await?.dataset_id),
         None => None,
     };
-    let (dataset, new) = upload::store(&state, sent.table, sent.label, sent.wishes, version_of).await?;
+    let (dataset, new) = upload::store(&state, sent.table, sent.label, sent.wanted, version_of).await?;
     if let Some(key) = &key {
         state.store.remember_dataset_request(key, &sent.sha256, &dataset.dataset_id).await?;
     }

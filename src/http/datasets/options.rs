@@ -20,7 +20,8 @@ use tables::choices::{LowestMeans, Mapping, OnBadRow, Scale, TableOptions};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
-pub(crate) struct Wishes {
+#[schema(as = Wishes)]
+pub(crate) struct OptionsBody {
     /// How the file is written.
     #[serde(deserialize_with = "value")]
     #[param(inline)]
@@ -76,7 +77,8 @@ pub(crate) struct Wishes {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
-pub(crate) struct Label {
+#[schema(as = Label)]
+pub(crate) struct DatasetMeta {
     /// What lists show; by default the file's name.
     #[serde(deserialize_with = "value")]
     pub(crate) name: Option<String>,
@@ -103,7 +105,7 @@ enum FixesWish {
     List(Vec<Fix>),
 }
 
-/// The names of [`Wishes`].
+/// The names of [`OptionsBody`].
 pub(crate) const READING: [&str; 12] = [
     "mapping",
     "format",
@@ -118,10 +120,10 @@ pub(crate) const READING: [&str; 12] = [
     "apply",
     "on_bad_row",
 ];
-/// The names of [`Label`].
-pub(crate) const LABEL: [&str; 2] = ["name", "benchmark"];
+/// The names of [`DatasetMeta`].
+pub(crate) const META: [&str; 2] = ["name", "benchmark"];
 
-impl Wishes {
+impl OptionsBody {
     /// Out of fields as they were sent; only fields of these names.
     pub(crate) fn of(fields: &Map<String, Value>) -> Result<Self> {
         read(fields)
@@ -148,7 +150,7 @@ impl Wishes {
     }
 }
 
-impl Label {
+impl DatasetMeta {
     /// Out of fields as they were sent.
     pub(crate) fn of(fields: &Map<String, Value>) -> Result<Self> {
         read(fields)
@@ -267,18 +269,18 @@ mod tests {
 
     use super::*;
 
-    fn wishes(fields: &Value) -> Result<Wishes> {
-        Wishes::of(fields.as_object().unwrap())
+    fn options(fields: &Value) -> Result<OptionsBody> {
+        OptionsBody::of(fields.as_object().unwrap())
     }
 
     #[test]
     fn a_query_a_form_and_json_say_the_same() {
-        let text = wishes(&json!({
+        let text = options(&json!({
             "mapping": r#"{"text_a":"職種A","text_b":2}"#, "header": "true", "encoding": "windows-31j", "delimiter": "tab",
             "scale": "0-5", "words": r#"{"○":1}"#, "lowest_means": "unrelated", "apply": "trim_texts, drop_repeats",
             "sheet": "2024", "on_bad_row": "skip", "kind": "",
         }));
-        let json = wishes(&json!({
+        let json = options(&json!({
             "mapping": { "text_a": "職種A", "text_b": 2 }, "header": true, "encoding": "windows-31j", "delimiter": "\t",
             "scale": { "lowest": 0, "highest": 5 }, "words": { "○": 1.0 }, "lowest_means": "unrelated",
             "apply": ["drop_repeats", "trim_texts"], "sheet": "2024", "on_bad_row": "skip", "kind": null,
@@ -294,18 +296,18 @@ mod tests {
             assert_eq!(range(text), Some(Scale { lowest, highest }), "{text}");
         }
         for wrong in ["5-0", "0", "a-b", "{}"] {
-            let error = wishes(&json!({ "scale": wrong })).unwrap_err();
+            let error = options(&json!({ "scale": wrong })).unwrap_err();
             assert!(error.told().1.contains("0-5"), "{wrong}: {error:?}");
         }
     }
 
     #[test]
     fn what_cannot_be_meant_is_told_with_the_field_and_the_nearest_value() {
-        let told = |fields: Value| wishes(&fields).unwrap_err().told().1.to_owned();
+        let told = |fields: Value| options(&fields).unwrap_err().told().1.to_owned();
         assert!(told(json!({ "encoding": "windows-31" })).contains("did you mean \"windows-31j\"?"));
         assert!(told(json!({ "apply": "drop_repeat" })).contains("did you mean \"drop_repeats\"?"));
         assert!(told(json!({ "mapping": "{\"text_c\":1}" })).contains("text_c"));
-        let error = only_known([&"maping".to_owned()], &[&READING, &LABEL]).unwrap_err();
+        let error = only_known([&"maping".to_owned()], &[&READING, &META]).unwrap_err();
         assert!(error.told().1.contains("did you mean \"mapping\"?"));
     }
 }

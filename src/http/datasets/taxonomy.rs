@@ -11,10 +11,10 @@ use utoipa_axum::routes;
 
 use crate::analysis::AnalysisError;
 use crate::analysis::taxonomy::{self, MadeTables};
-use crate::datasets::ShelfError;
+use crate::datasets::DatasetError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::body::{DatasetBody, TableForm};
-use crate::http::datasets::options::{Label, Wishes};
+use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, Sent};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
@@ -93,7 +93,7 @@ struct MadeBody {
     post,
     path = "/datasets/from-taxonomy",
     tag = "Data",
-    params(Label, Wishes, Making),
+    params(DatasetMeta, OptionsBody, Making),
     request_body(content(
         (String = "text/csv", example = "id,parent,label,alt_labels,description\n2512.1,2512,software developer,programmer|coder,Software developers write programs.\n"),
         (Vec<u8> = "application/octet-stream"),
@@ -112,7 +112,7 @@ async fn create_from_taxonomy(
     request: Request,
 ) -> Result<Response> {
     let sent = upload::receive(&state, query, &OWN, request).await?;
-    let Sent { table, label, wishes, others, .. } = sent;
+    let Sent { table, label, wanted, others, .. } = sent;
     let making: Making = serde_json::from_value(Value::Object(others))
         .map_err(|error| extract::data_error(&error.to_string(), "the request"))?;
     let (recipe, hard_negatives) = recipe(&making)?;
@@ -125,15 +125,15 @@ async fn create_from_taxonomy(
         name: table.label(label.name),
         table: table.received,
         file_name: table.file_name,
-        read_as: wishes.choices().read_as,
+        read_as: wanted.choices().read_as,
         language: making.language,
         recipe,
         model,
-        around: upload::around(&state, true).await?,
+        context: upload::inspect_context(&state, true).await?,
     };
     let made = state.analysis.make_pairs(making, caller.key.as_ref()).await;
     let MadeTables { taxonomy, made, dataset, held_out } = made.map_err(|error| match error {
-        AnalysisError::Datasets(ShelfError::Problems(problems)) => ApiError::from(problems).param(part),
+        AnalysisError::Datasets(DatasetError::Problems(problems)) => ApiError::from(problems).param(part),
         error => error.into(),
     })?;
     let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];

@@ -6,8 +6,8 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::datasets::{Around, Received, Upload};
-use crate::http::datasets::options::{self, Label, Wishes};
+use crate::datasets::{InspectContext, Received, Upload};
+use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Part, content_type};
@@ -37,8 +37,8 @@ pub(crate) struct Table {
 /// A request that brings a table.
 pub(crate) struct Sent {
     pub(crate) table: Table,
-    pub(crate) label: Label,
-    pub(crate) wishes: Wishes,
+    pub(crate) label: DatasetMeta,
+    pub(crate) wanted: OptionsBody,
     /// What else was said, and allowed.
     pub(crate) others: Map<String, Value>,
     /// Of the table's bytes and all fields: two requests that say the same have the same.
@@ -62,7 +62,7 @@ pub(crate) async fn receive(
     others: &[&'static str],
     request: Request,
 ) -> Result<Sent> {
-    let known = [&options::READING[..], &options::LABEL, others];
+    let known = [&options::READING[..], &options::META, others];
     options::only_known(query.keys(), &known)?;
     let media_type = content_type(request.headers());
     let mut fields = query;
@@ -109,17 +109,17 @@ pub(crate) async fn receive(
     for name in others {
         own.extend(fields.remove_entry(*name));
     }
-    let mut of_label = Map::new();
-    for name in options::LABEL {
-        of_label.extend(fields.remove_entry(name));
+    let mut of_meta = Map::new();
+    for name in options::META {
+        of_meta.extend(fields.remove_entry(name));
     }
-    let told = serde_json::to_vec(&(&fields, &of_label, &own)).map_err(ApiError::internal)?;
-    let mut wishes = Wishes::of(&fields)?;
-    wishes.header = wishes.header.or(header);
+    let told = serde_json::to_vec(&(&fields, &of_meta, &own)).map_err(ApiError::internal)?;
+    let mut wanted = OptionsBody::of(&fields)?;
+    wanted.header = wanted.header.or(header);
     Ok(Sent {
         sha256: crate::http::extract::idempotency::sha256([table.received.sha256.as_bytes(), &told]),
-        label: Label::of(&of_label)?,
-        wishes,
+        label: DatasetMeta::of(&of_meta)?,
+        wanted,
         others: own,
         table,
     })
@@ -176,9 +176,9 @@ async fn raw(state: &AppState, body: Body, media_type: &str) -> Result<Table> {
         if draft.bytes() + bytes.len() as u64 > state.limits.max_upload as u64 {
             return Err(extract::body_too_large());
         }
-        draft.write(&bytes).await.map_err(crate::datasets::ShelfError::from)?;
+        draft.write(&bytes).await.map_err(crate::datasets::DatasetError::from)?;
     }
-    let received = draft.finish().await.map_err(crate::datasets::ShelfError::from)?;
+    let received = draft.finish().await.map_err(crate::datasets::DatasetError::from)?;
     let hint = match media_type {
         "text/csv" | "application/csv" | "text/tab-separated-values" => Some(FileFormat::Csv),
         "application/jsonl" | "application/x-ndjson" | "application/x-jsonlines" => Some(FileFormat::Jsonl),
@@ -211,9 +211,9 @@ pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<T
             let file_name = field.file_name().map(str::to_owned);
             let mut draft = state.datasets.receive().await?;
             while let Some(bytes) = field.chunk().await.map_err(|error| extract::form_broken(&error))? {
-                draft.write(&bytes).await.map_err(crate::datasets::ShelfError::from)?;
+                draft.write(&bytes).await.map_err(crate::datasets::DatasetError::from)?;
             }
-            let received = draft.finish().await.map_err(crate::datasets::ShelfError::from)?;
+            let received = draft.finish().await.map_err(crate::datasets::DatasetError::from)?;
             let hint = of_name(file_name.as_deref()).filter(|hint| in_doubt(&received.head, *hint));
             table = Some(Table { received, part: "file", file_name, hint });
             continue;
@@ -276,44 +276,49 @@ pub(crate) fn no_file() -> ApiError {
 }
 
 /// What tables are looked at with here: the server's benchmark, and what its default model reads of a text.
-pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Around> {
-    let mut around = Around::default();
+pub(crate) async fn inspect_context(state: &AppState, for_training: bool) -> Result<InspectContext> {
+    let mut context = InspectContext::default();
     if let Some(id) = state.limits.default_benchmark.as_ref().filter(|_| for_training)
         && let Some(benchmark) = state.store.dataset(id).await?
     {
-        around.knowledge.benchmark = (*state.datasets.pair_keys(&benchmark).await?).clone();
+        context.knowledge.benchmark = (*state.datasets.pair_keys(&benchmark).await?).clone();
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
-        around.knowledge.most_tokens = Some(model.max_tokens());
+        context.knowledge.most_tokens = Some(model.max_tokens());
         let is_truncated = move |text: &str| model.tokenize("", text, encoder::TruncationDirection::Right).dropped > 0;
-        around.is_truncated = Some(std::sync::Arc::new(is_truncated));
+        context.is_truncated = Some(std::sync::Arc::new(is_truncated));
     }
-    Ok(around)
+    Ok(context)
 }
 
 /// Stores a table that came in, and says whether it is new here.
 pub(crate) async fn store(
     state: &AppState,
     table: Table,
-    label: Label,
-    wishes: Wishes,
+    label: DatasetMeta,
+    wanted: OptionsBody,
     version_of: Option<String>,
 ) -> Result<(Dataset, bool)> {
     let part = table.part;
-    let upload = Upload { version_of, ..upload_of(state, table, label, wishes).await? };
+    let upload = Upload { version_of, ..upload_of(state, table, label, wanted).await? };
     state.datasets.add(upload).await.map_err(|error| ApiError::of_table(error, part))
 }
 
 /// The same, ready to be stored.
-pub(crate) async fn upload_of(state: &AppState, table: Table, label: Label, wishes: Wishes) -> Result<Upload> {
+pub(crate) async fn upload_of(
+    state: &AppState,
+    table: Table,
+    label: DatasetMeta,
+    wanted: OptionsBody,
+) -> Result<Upload> {
     let purpose = label.purpose();
-    let mut choices = wishes.choices();
+    let mut choices = wanted.choices();
     choices.read_as.format = choices.read_as.format.or(table.hint);
     Ok(Upload {
         name: table.label(label.name),
         purpose,
         choices,
-        around: around(state, purpose == Purpose::Training).await?,
+        context: inspect_context(state, purpose == Purpose::Training).await?,
         table: table.received,
         version_of: None,
     })

@@ -2,7 +2,7 @@
 
 use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
-use crate::datasets::ShelfError;
+use crate::datasets::DatasetError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
@@ -29,12 +29,12 @@ impl From<StoreError> for ApiError {
     }
 }
 
-impl From<ShelfError> for ApiError {
-    fn from(error: ShelfError) -> Self {
+impl From<DatasetError> for ApiError {
+    fn from(error: DatasetError) -> Self {
         match error {
-            ShelfError::Problems(problems) => problems.into(),
-            ShelfError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
-            ShelfError::VersionGone(id) => Self::of(Code::DatasetNotFound)
+            DatasetError::Problems(problems) => problems.into(),
+            DatasetError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            DatasetError::VersionGone(id) => Self::of(Code::DatasetNotFound)
                 .detail(format!("The dataset {id:?} was removed meanwhile."))
                 .hint("Send the table without version_of.")
                 .param("version_of"),
@@ -45,9 +45,9 @@ impl From<ShelfError> for ApiError {
 
 impl ApiError {
     /// Of a table that came in as `part` of the request.
-    pub(crate) fn of_table(error: ShelfError, part: &str) -> Self {
+    pub(crate) fn of_table(error: DatasetError, part: &str) -> Self {
         match error {
-            ShelfError::Problems(problems) => Self::from(problems).param(part),
+            DatasetError::Problems(problems) => Self::from(problems).param(part),
             other => other.into(),
         }
     }
@@ -58,7 +58,7 @@ impl From<crate::ml::Error> for ApiError {
     fn from(error: crate::ml::Error) -> Self {
         match error {
             crate::ml::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
-                ShelfError::File(cause).into()
+                DatasetError::File(cause).into()
             }
             other => Self::internal(other),
         }

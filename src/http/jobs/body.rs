@@ -9,7 +9,7 @@ use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::datasets::body::PairRow;
-use crate::http::datasets::options::{self, Wishes};
+use crate::http::datasets::options::{self, OptionsBody};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
 use crate::http::reply::rfc3339;
@@ -53,9 +53,9 @@ pub(crate) struct CreateBody {
     pub(crate) alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     pub(crate) alias_if: Option<AliasGate>,
-    /// How the table is to be read (see [`Wishes`]), and names that nobody knows.
+    /// How the table is to be read (see [`OptionsBody`]), and names that nobody knows.
     #[serde(flatten)]
-    #[schema(value_type = Wishes)]
+    #[schema(value_type = OptionsBody)]
     pub(crate) reading: Map<String, Value>,
 }
 

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use crate::datasets::PairsDraft;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
-use crate::http::datasets::options::{Label, Wishes};
+use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, LONGEST_JSON, Table};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::idempotency::{idempotency_key, sha256};
@@ -130,8 +130,8 @@ pub(crate) async fn resolve_request(
         Some(id) => Some(datasets::find(state, id, "replay_id").await?),
         None => None,
     };
-    let wishes = Wishes::of(&body.reading)?;
-    let (dataset, draft) = dataset(state, body.dataset_id, body.pairs, file, wishes, dry_run).await?;
+    let wanted = OptionsBody::of(&body.reading)?;
+    let (dataset, draft) = dataset(state, body.dataset_id, body.pairs, file, wanted, dry_run).await?;
     let config = settings(recipe, dataset.facts(state.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
@@ -184,11 +184,11 @@ async fn dataset(
     id: Option<String>,
     pairs: Option<Vec<Value>>,
     file: Option<Table>,
-    mut wishes: Wishes,
+    mut wanted: OptionsBody,
     dry_run: bool,
 ) -> Result<(Dataset, Option<PairsDraft>)> {
     let table = match (id, pairs, file) {
-        (Some(_), None, None) if wishes != Wishes::default() => {
+        (Some(_), None, None) if wanted != OptionsBody::default() => {
             return Err(ApiError::of(Code::FormUnclear)
                 .param("dataset_id")
                 .detail("The dataset is there already, and was read as its \"choices\" say.")
@@ -196,7 +196,7 @@ async fn dataset(
         }
         (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, None)),
         (None, Some(pairs), None) => {
-            upload::without_header(&pairs, &mut wishes.header);
+            upload::without_header(&pairs, &mut wanted.header);
             Table::of_pairs(state, &pairs).await?
         }
         (None, None, Some(file)) => file,
@@ -215,8 +215,8 @@ async fn dataset(
     };
     if dry_run {
         let part = table.part;
-        let upload = upload::upload_of(state, table, Label::default(), wishes).await?;
+        let upload = upload::upload_of(state, table, DatasetMeta::default(), wanted).await?;
         return state.datasets.try_out(upload).await.map_err(|error| ApiError::of_table(error, part));
     }
-    Ok((upload::store(state, table, Label::default(), wishes, None).await?.0, None))
+    Ok((upload::store(state, table, DatasetMeta::default(), wanted, None).await?.0, None))
 }

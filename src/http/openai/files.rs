@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::page::{Page, seconds};
-use crate::http::datasets::options::{Label, Wishes};
+use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::{self, file, upload};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
@@ -130,8 +130,8 @@ async fn create_file(State(state): State<AppState>, request: Request) -> Result<
             .detail("The field \"purpose\" is missing.")
             .hint("Send purpose=fine-tune.")
     })?;
-    let label = Label { benchmark: Some(purpose.ours() == Purpose::Benchmark), ..Label::default() };
-    let (dataset, _new) = upload::store(&state, file, label, Wishes::default(), None).await?;
+    let label = DatasetMeta { benchmark: Some(purpose.ours() == Purpose::Benchmark), ..DatasetMeta::default() };
+    let (dataset, _new) = upload::store(&state, file, label, OptionsBody::default(), None).await?;
     Ok(axum::Json(dataset.into()))
 }
 

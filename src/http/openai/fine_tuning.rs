@@ -255,7 +255,7 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
         name: file.name,
         purpose: Purpose::Benchmark,
         choices,
-        around: upload::around(state, false).await?,
+        context: upload::inspect_context(state, false).await?,
         version_of: None,
     };
     let stored = state.datasets.add(upload).await;
