@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::app::{App, few};
 
@@ -18,7 +17,7 @@ const TEXTS: &str = "shamisen_texts_total{model=\"use-multilingual-v3\"} ";
 
 #[tokio::test]
 async fn a_slow_encoder_answers_beside_others_and_nothing_is_embedded_twice_though_a_client_went_away() {
-    let app = App::over(TempDir::new().unwrap(), &["--threads", "1", "--request-timeout", "1"]);
+    let app = App::real_with(&["--threads", "1", "--request-timeout", "1"]);
     let long = "A sentence about the work of people who do this and that every day. ".repeat(12);
     let rows: String =
         (0..500).map(|row| format!("{row} {long},{long} {row},{}\n", f64::from(row % 5) / 4.0)).collect();
