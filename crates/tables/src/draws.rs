@@ -44,7 +44,10 @@ mod tests {
         shuffle(&mut items, &mut rng);
         let draws = [98, 98, 2].map(|below| draw(below, &mut rng));
         let (sampled, _) = sample(0..100, 7, 42);
-        assert_eq!((items, draws, sampled), (vec![9, 7, 2, 5, 0, 1, 4, 3, 8, 6], [23, 49, 1], vec![7, 10, 27, 38, 67, 71, 92]));
+        assert_eq!(
+            (items, draws, sampled),
+            (vec![9, 7, 2, 5, 0, 1, 4, 3, 8, 6], [23, 49, 1], vec![7, 10, 27, 38, 67, 71, 92])
+        );
     }
 
     #[test]
