@@ -100,12 +100,15 @@ impl Search<'_> {
 
     fn of_block(&self, block: &[&[Anchor]]) -> Vec<Negatives> {
         let mut cosines = vec![Vec::with_capacity(self.candidates.len()); block.len()];
-        for &candidate in &self.candidates {
-            let vector = self.row(candidate);
-            for (anchors, cosines) in block.iter().zip(&mut cosines) {
-                cosines.push(dot(self.row(anchors[0].text), vector));
+        // Compiled once for each kind of vector unit; this takes the widest that there is.
+        pulp::Arch::new().dispatch(|| {
+            for &candidate in &self.candidates {
+                let vector = self.row(candidate);
+                for (anchors, cosines) in block.iter().zip(&mut cosines) {
+                    cosines.push(dot(self.row(anchors[0].text), vector));
+                }
             }
-        }
+        });
         block.iter().zip(&cosines).flat_map(|(anchors, cosines)| self.of_text(anchors, cosines)).collect()
     }
 
@@ -166,6 +169,7 @@ fn in_order(number: f32) -> i32 {
 }
 
 /// Sums side by side, as a vector register holds them, so that a compiler sees it.
+#[inline(always)]
 fn dot(one: &[f32], other: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 16];
     let (ones, others) = (one.chunks_exact(16), other.chunks_exact(16));
