@@ -48,9 +48,8 @@ test: check ## Do what CI does: format, lints, documentation, tests
 
 check: deps
 	@cargo fmt --all --check
-	@cargo clippy --release --locked --workspace --all-targets -- -D warnings
-	@cargo check --release --locked --all-features
-	@RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps --document-private-items
+	@cargo clippy --release --locked --workspace --all-targets --all-features -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --all-features --no-deps --document-private-items
 
 demo: ## Post the example pairs to a running server and show nine titles before and after
 	@python3 scripts/demo.py --server http://127.0.0.1:$(PORT)

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use shamisen::ml::encoder::{self, RaggedBatch};
-use shamisen::ml::similarity::Similarity;
+use tables::similarity::Similarity;
 
 const TEXTS: [&str; 4] = ["Data Scientist", "Data Analyst", "データ分析担当", "Registered Nurse"];
 

@@ -10,10 +10,10 @@ use std::path::Path;
 use anyhow::Context;
 use shamisen::ml::Result;
 use shamisen::ml::encoder::{self, Encoder, Model};
-use shamisen::ml::similarity::Similarity;
 use shamisen::ml::train::{
     Checkpoint, EpochRecord, LossKind, Observer, Step, TokenPair, TrainConfig, TrainData, train,
 };
+use tables::similarity::Similarity;
 
 /// Two texts and the cosine that they should have: 1 for the same work, 0 for unrelated.
 const PAIRS: [(&str, &str, f64); 12] = [

@@ -3,10 +3,12 @@
 
     python=$(python3 scripts/reference_env.py)            # what Shamisen is compared with
     python=$(python3 scripts/reference_env.py clients)    # what apps call it with
+    python=$(python3 scripts/reference_env.py formats)    # whose formats it reads and writes
 
 A virtual environment in the cache folder (SHAMISEN_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/shamisen), made once:
 `reference` with PyTorch for the CPU, transformers, sentence-transformers and onnxruntime (a minute, 1.6 GB), `clients`
-with the clients of OpenAI, Hugging Face and LangChain (10 s, 0.2 GB). It needs Python 3.11 or newer with venv;
+with the clients of OpenAI, Hugging Face and LangChain (10 s, 0.2 GB), `formats` with SentencePiece and TensorBoard
+(10 s, 0.2 GB). Several may be named: each that is missing is made, and the last one's path printed. It needs Python 3.11 or newer with venv;
 `reference` also needs a C compiler on x86-64. Afterwards nothing of it asks the network, if the caller sets
 HF_HUB_OFFLINE=1.
 
@@ -58,6 +60,13 @@ CLIENTS = """
     typing_extensions==4.16.0 urllib3==2.8.0 uuid_utils==0.19.0 websockets==17.4 xxhash==4.1.0 zstandard==0.25.0
 """.split()
 
+# SentencePiece reads its own models, TensorBoard its own event files.
+FORMATS = """
+    sentencepiece==0.2.3 tensorboard==2.20.0 absl-py==2.5.1 grpcio==1.85.3 markdown==3.11.3 markupsafe==3.0.4
+    numpy==2.4.6 packaging==26.4 pillow==13.0.0 protobuf==7.36.2 tensorboard-data-server==0.7.2
+    typing_extensions==4.16.0 werkzeug==3.1.9
+""".split()
+
 
 @dataclass
 class Environment:
@@ -70,6 +79,7 @@ class Environment:
 ENVIRONMENTS = {
     "reference": Environment(PACKAGES, "onnx, onnxruntime, sentence_transformers", torch=True),
     "clients": Environment(CLIENTS, "huggingface_hub, langchain_huggingface, langchain_openai, openai"),
+    "formats": Environment(FORMATS, "sentencepiece, tensorboard.backend.event_processing.event_accumulator"),
 }
 
 
@@ -137,7 +147,9 @@ def stand_in_for_cuda(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    name = sys.argv[1] if len(sys.argv) > 1 else "reference"
-    if name not in ENVIRONMENTS:
-        stop(f"there is no environment {name!r}.", f"name one of {', '.join(ENVIRONMENTS)}")
-    print(reference_python(name))
+    names = sys.argv[1:] or ["reference"]
+    for name in names:
+        if name not in ENVIRONMENTS:
+            stop(f"there is no environment {name!r}.", f"name one of {', '.join(ENVIRONMENTS)}")
+    *_, python = [reference_python(name) for name in names]
+    print(python)

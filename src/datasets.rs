@@ -9,24 +9,22 @@ mod rows;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
-pub use draft::{Draft, Received};
+pub use draft::{Draft, PairsDraft, Received};
 pub use reads::AnnotationWords;
 pub use rows::{RowsFound, RowsWanted, Sort};
 
-pub use crate::ml::dataset::inspect::InspectContext as Around;
-use crate::ml::dataset::inspect::{self, Inspection, Stored};
-use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
-use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Problems, Scores, TableKind};
-use crate::ml::train::RecipeFacts;
-use crate::store::{self, Dataset, NewDataset, Purpose, Store};
+use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
+use tables::choices::{Scale, TableOptions};
+pub use tables::inspect::InspectContext as Around;
+use tables::inspect::{self, Inspection, Stored};
+use tables::source::Input;
+use tables::{Problems, Scores};
 
 /// Tables that are read at a time: each takes a processor, and 40 bytes a row.
 const READ_AT_ONCE: usize = 2;
@@ -62,7 +60,7 @@ pub enum ShelfError {
     VersionGone(String),
     /// The database cannot be read.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// A table as it was sent.
@@ -74,7 +72,7 @@ pub struct Upload {
     /// Its bytes, kept as they are.
     pub table: Received,
     /// How they are to be read, as far as somebody said so.
-    pub choices: Choices,
+    pub choices: TableOptions,
     /// What they are looked at with.
     pub around: Around,
     /// The dataset that it is a new version of.
@@ -89,29 +87,6 @@ pub fn scores(purpose: Purpose) -> Scores {
     }
 }
 
-/// What a recipe depends on: a stored dataset, and a transformer or another model.
-pub fn facts(dataset: &Dataset, transformer: bool) -> RecipeFacts {
-    let rows = dataset.rows as usize;
-    // A table from before they were counted is taken to have them.
-    let positives = dataset.scores["positives"].as_u64().map_or(rows, |count| count as usize);
-    RecipeFacts { kind: kind(dataset), rows, positives, transformer }
-}
-
-/// What a stored dataset's rows are.
-pub fn kind(dataset: &Dataset) -> TableKind {
-    serde_json::from_value(dataset.kind.as_str().into()).unwrap_or_default()
-}
-
-/// What a stored dataset's lowest score means, if somebody said so.
-pub fn lowest_means(dataset: &Dataset) -> Option<LowestMeans> {
-    serde_json::from_value(dataset.lowest_means.as_deref()?.into()).ok()
-}
-
-/// How a stored dataset's file is read.
-pub fn choices(dataset: &Dataset) -> Choices {
-    serde_json::from_value(dataset.choices.0.clone()).unwrap_or_default()
-}
-
 impl DatasetShelf {
     /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
@@ -124,7 +99,7 @@ impl DatasetShelf {
         self.folder.join(&dataset.sha256)
     }
 
-    /// A dataset's pairs (see `ml::dataset::stored`).
+    /// A dataset's pairs (see `tables::stored`).
     pub fn pairs_file(&self, dataset: &Dataset) -> PathBuf {
         self.folder.join(pairs_name(&dataset.dataset_id))
     }
@@ -135,9 +110,9 @@ impl DatasetShelf {
     /// # Errors
     /// Where the folder or the database cannot be read.
     pub async fn take_stock(&self) -> anyhow::Result<()> {
-        let datasets = self.store.every_dataset().await?;
-        let mut known: BTreeSet<String> = datasets.iter().map(|dataset| dataset.sha256.clone()).collect();
-        known.extend(datasets.iter().map(|dataset| pairs_name(&dataset.dataset_id)));
+        let datasets = self.store.dataset_files().await?;
+        let known: BTreeSet<String> =
+            datasets.iter().flat_map(|(id, sha256)| [pairs_name(id), sha256.clone()]).collect();
         for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -145,11 +120,12 @@ impl DatasetShelf {
                 std::fs::remove_file(&path)?;
             }
         }
-        for dataset in datasets {
-            if self.pairs_file(&dataset).exists() {
+        for (id, _) in datasets {
+            if self.folder.join(pairs_name(&id)).exists() {
                 continue;
             }
-            let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
+            let Some(dataset) = self.store.dataset(&id).await? else { continue };
+            let shelf = self.clone();
             if let Err(error) = tokio::task::spawn_blocking(move || shelf.make_pairs(&dataset)).await? {
                 tracing::error!(dataset = id, "the pairs of this dataset cannot be made: {error}");
             }
@@ -160,15 +136,15 @@ impl DatasetShelf {
     /// Makes the pairs of a dataset anew. One from before choices were kept is read as it was then: its scores, from
     /// 0 to 1 or a benchmark's, as they stand there.
     fn make_pairs(&self, dataset: &Dataset) -> Result<(), ShelfError> {
-        let mut choices = choices(dataset);
+        let mut choices = dataset.choices()?;
         if choices.scale.is_none() && dataset.purpose == Purpose::Training {
             choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
         }
         let input = Input::File(self.file(dataset));
         let context = Around { scores: scores(dataset.purpose), ..Around::default() };
         let inspection = inspect::inspect(&input, &choices, &context)?;
-        write_pairs(&self.folder, &dataset.dataset_id, &input, &inspection)?;
-        std::fs::rename(self.folder.join(draft_name(&dataset.dataset_id)), self.pairs_file(dataset))?;
+        let (draft, _) = write_pairs(self.folder.join(draft_name(&dataset.dataset_id)), &input, &inspection)?;
+        std::fs::rename(&draft.0, self.pairs_file(dataset))?;
         Ok(std::fs::File::open(&self.folder)?.sync_all()?)
     }
 
@@ -207,7 +183,7 @@ impl DatasetShelf {
     pub async fn inspect(
         &self,
         table: &Received,
-        choices: Choices,
+        choices: TableOptions,
         purpose: Purpose,
         around: Around,
     ) -> Result<Inspection, ShelfError> {
@@ -236,53 +212,64 @@ impl DatasetShelf {
     /// # Errors
     /// All problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), ShelfError> {
-        let Upload { name, purpose, table, choices, around, version_of } = upload;
-        let inspection = self.inspect(&table, choices, purpose, around).await?;
-        let chosen = serde_json::to_string(&inspection.choices).map_err(std::io::Error::other)?;
-        if let Some(same) = self.store.same_dataset(&table.sha256, purpose, &chosen).await? {
-            return Ok((same, false));
-        }
-        let dataset_id = store::new_id("ds");
-        let written = self.beside({
-            let (folder, id, input) = (self.folder.clone(), dataset_id.clone(), table.input());
-            move || Ok((write_pairs(&folder, &id, &input, &inspection)?, inspection))
-        });
-        let (stored, inspection) = written.await?;
+        let read = match self.read(upload, draft_name).await? {
+            Read::Known(same) => return Ok((*same, false)),
+            Read::New(read) => read,
+        };
         let shelf = self.clone();
         let store = async move {
             let _changing = shelf.changing.lock().await;
-            shelf.place(&table, &dataset_id).await?;
-            let new = NewDataset {
-                dataset_id: &dataset_id,
-                name: &name,
-                purpose,
-                sha256: &table.sha256,
-                format: word(&inspection.dialect.format),
-                bytes: table.bytes as i64,
-                columns: columns(&inspection),
-                rows: stored.rows as i64,
-                scores: stored.scores,
-                kind: word(&inspection.kind.unwrap_or_default()),
-                choices: &chosen,
-                lowest_means: inspection.choices.lowest_means.map(|meaning| word(&meaning)),
-                skipped: stored.skipped as i64,
-                fixed_out: stored.fixed_out as i64,
-                findings: findings(&inspection),
-                version_of: version_of.as_deref(),
-            };
-            let inserted = shelf.store.insert_dataset(new).await;
+            shelf.place(&read.table, &read.dataset_id).await?;
+            let inserted = shelf.store.insert_dataset(read.row()).await;
             if !matches!(inserted, Ok((_, true))) {
                 // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
-                let _ = std::fs::remove_file(shelf.folder.join(pairs_name(&dataset_id)));
+                let _ = tokio::fs::remove_file(shelf.folder.join(pairs_name(&read.dataset_id))).await;
             }
             match inserted {
-                Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-                    Err(ShelfError::VersionGone(version_of.unwrap_or_default()))
-                }
+                Err(StoreError::Gone) => Err(ShelfError::VersionGone(read.version_of.clone().unwrap_or_default())),
                 inserted => Ok(inserted?),
             }
         };
         whole(store).await
+    }
+
+    /// A table as the dataset that it would be. Nothing is stored; the pairs of a new one are where a dataset's are,
+    /// for as long as the draft lives.
+    ///
+    /// # Errors
+    /// All problems of the table together.
+    pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), ShelfError> {
+        match self.read(upload, pairs_name).await? {
+            Read::Known(same) => Ok((*same, None)),
+            Read::New(read) => Ok((read.row().unstored()?, Some(read.pairs))),
+        }
+    }
+
+    /// Reads a table, unless it is there already. What it writes goes where nobody waits to the end.
+    async fn read(&self, upload: Upload, pairs_name: fn(&str) -> String) -> Result<Read, ShelfError> {
+        let Upload { name, purpose, table, choices, around, version_of } = upload;
+        let inspection = self.inspect(&table, choices, purpose, around).await?;
+        let choices = serde_json::to_string(&inspection.choices).map_err(std::io::Error::other)?;
+        if let Some(same) = self.store.same_dataset(&table.sha256, purpose, &choices).await? {
+            return Ok(Read::Known(Box::new(same)));
+        }
+        let dataset_id = store::new_id("ds");
+        let written = self.beside({
+            let (path, input) = (self.folder.join(pairs_name(&dataset_id)), table.input());
+            move || Ok((write_pairs(path, &input, &inspection)?, inspection))
+        });
+        let ((pairs, stored), inspection) = written.await?;
+        Ok(Read::New(Box::new(NewTable {
+            dataset_id,
+            name,
+            purpose,
+            table,
+            version_of,
+            choices,
+            inspection,
+            stored,
+            pairs,
+        })))
     }
 
     /// Gives the files of a table that is about to have a row their names, and sees them onto the disk.
@@ -302,7 +289,7 @@ impl DatasetShelf {
     /// Removes a dataset that no job uses.
     ///
     /// # Errors
-    /// A foreign key violation where a job uses it.
+    /// [`StoreError::Referenced`] where a job uses it.
     pub async fn remove(&self, dataset: &Dataset) -> Result<(), ShelfError> {
         let (shelf, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {
@@ -316,6 +303,51 @@ impl DatasetShelf {
             Ok(())
         };
         whole(remove).await
+    }
+}
+
+/// A table that was read.
+enum Read {
+    /// The dataset that it is already.
+    Known(Box<Dataset>),
+    New(Box<NewTable>),
+}
+
+/// A table that is no dataset yet.
+struct NewTable {
+    dataset_id: String,
+    name: String,
+    purpose: Purpose,
+    table: Received,
+    version_of: Option<String>,
+    /// As JSON that is the same for the same choices.
+    choices: String,
+    inspection: Inspection,
+    stored: Stored,
+    pairs: PairsDraft,
+}
+
+impl NewTable {
+    fn row(&self) -> NewDataset<'_> {
+        let Self { inspection, stored, .. } = self;
+        NewDataset {
+            dataset_id: &self.dataset_id,
+            name: &self.name,
+            purpose: self.purpose,
+            sha256: &self.table.sha256,
+            format: inspection.dialect.format,
+            bytes: self.table.bytes as i64,
+            columns: columns(inspection),
+            rows: stored.rows as i64,
+            scores: stored.scores.clone(),
+            kind: inspection.kind.unwrap_or_default(),
+            choices: &self.choices,
+            lowest_means: inspection.choices.lowest_means,
+            skipped: stored.skipped as i64,
+            fixed_out: stored.fixed_out as i64,
+            findings: findings(inspection),
+            version_of: self.version_of.as_deref(),
+        }
     }
 }
 
@@ -334,21 +366,15 @@ fn draft_name(dataset_id: &str) -> String {
     format!("{dataset_id}.draft")
 }
 
-/// Writes a table's pairs as a draft and sees them onto the disk; the draft goes where that fails.
-fn write_pairs(folder: &Path, dataset_id: &str, input: &Input, inspection: &Inspection) -> Result<Stored, ShelfError> {
-    let path = folder.join(draft_name(dataset_id));
-    let write = || {
-        let mut out = BufWriter::with_capacity(1 << 18, std::fs::File::create_new(&path)?);
-        let stored = inspect::store(input, inspection, &mut out)?;
-        out.flush()?;
-        out.get_ref().sync_all()?;
-        Ok(stored)
-    };
-    let written = write();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&path);
-    }
-    written
+/// Writes a table's pairs and sees them onto the disk.
+fn write_pairs(path: PathBuf, input: &Input, inspection: &Inspection) -> Result<(PairsDraft, Stored), ShelfError> {
+    let file = std::fs::File::create_new(&path)?;
+    let draft = PairsDraft(path);
+    let mut out = BufWriter::with_capacity(1 << 18, file);
+    let stored = inspect::store(input, inspection, &mut out)?;
+    out.flush()?;
+    out.get_ref().sync_all()?;
+    Ok((draft, stored))
 }
 
 /// The names of the columns that are read, in the order of their meaning.
@@ -363,9 +389,4 @@ fn findings(inspection: &Inspection) -> Value {
     let mut kept = inspection.findings.clone();
     kept.iter_mut().for_each(|finding| finding.examples.truncate(EXAMPLES_KEPT));
     json!(kept)
-}
-
-/// What serde calls an enum's value.
-fn word(value: &impl Serialize) -> String {
-    json!(value).as_str().unwrap_or_default().to_owned()
 }

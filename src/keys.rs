@@ -13,12 +13,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sqlx::types::Json;
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
 use crate::ml::sha256::sha256;
-use crate::store::{self, ApiKeyRow, Store, now};
+use crate::store::{self, ApiKeyRow, Store, StoreError, now};
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -82,7 +81,7 @@ impl ApiKey {
             id: row.key_id.into(),
             name: row.name,
             // A scope of a newer version is none here.
-            scopes: row.scopes.0.iter().filter_map(|name| Scope::parse(name)).collect(),
+            scopes: row.scopes.iter().filter_map(|name| Scope::parse(name)).collect(),
             secret_sha256: row.secret_sha256,
             expires_at: row.expires_at,
             revoked: row.revoked_at.is_some(),
@@ -149,14 +148,14 @@ impl Keyring {
     /// # Errors
     /// What the database says, or the system where it gives no random bytes.
     pub async fn create(&self, name: &str, scopes: &[Scope], expires_at: Option<i64>) -> store::Result<NewKey> {
-        let secret = secret().map_err(sqlx::Error::Io)?;
+        let secret = secret().map_err(StoreError::other)?;
         let key_id = store::new_id("key");
         let text = format!("sk_{}_{secret}", key_id.trim_start_matches("key_"));
         let row = ApiKeyRow {
             key_id,
             name: name.to_owned(),
             secret_sha256: sha256(secret.as_bytes()),
-            scopes: Json(scopes.iter().map(|scope| scope.name().to_owned()).collect()),
+            scopes: scopes.iter().map(|scope| scope.name().to_owned()).collect(),
             created_at: now(),
             expires_at,
             last_used_at: None,
@@ -168,17 +167,11 @@ impl Keyring {
     }
 
     /// All keys that there ever were, the newest first.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn list(&self) -> store::Result<Vec<ApiKeyRow>> {
         self.store.api_keys().await
     }
 
     /// Takes a key back, by its id. `false` where there is none.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn revoke(&self, id: &str) -> store::Result<bool> {
         let revoked = self.store.revoke_api_key(id).await?;
         self.forget();
@@ -186,17 +179,11 @@ impl Keyring {
     }
 
     /// Whether a key was ever made: from then on each request needs one.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn in_use(&self) -> store::Result<bool> {
         Ok(!self.keys().await?.is_empty())
     }
 
     /// What the key that a request presents comes to.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn check(&self, presented: Option<&str>) -> store::Result<Entry> {
         let keys = self.keys().await?;
         if keys.is_empty() {

@@ -26,7 +26,7 @@
 //! # The modules
 //!
 //! From the core outward; each may use those above it, and a test reads the sources to keep it so. ARCHITECTURE.md has the map and
-//! three walks.
+//! four walks.
 
 /// Encoders, losses, the training loop, what a report measures.
 pub mod ml;
@@ -45,6 +45,9 @@ pub mod registry;
 pub mod jobs;
 /// What becomes of `POST /embed`, from a text to its vector.
 pub mod serving;
+
+/// What becomes of a table that asks a model.
+pub mod analysis;
 
 /// What becomes of any request, up to the modules above.
 pub mod http;

@@ -15,13 +15,13 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::{Value, json};
-use shamisen::ml::dataset::{self, PairDataset, Scores};
 use shamisen::ml::encoder::{self, Encoder, Model, TokenCache, TruncationDirection, encode_all, tokenize};
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::train::{
     Checkpoint, ClipKind, EpochRecord, EpsilonMode, LossKind, Observer, OptimizerKind, Step, TrainConfig, TrainData,
     train,
 };
+use tables::{self, PairDataset, Scores};
 
 /// Pairs whose texts are encoded.
 const PAIRS: usize = 500;
@@ -68,7 +68,7 @@ fn main() -> anyhow::Result<()> {
 
 fn read(file: &Path) -> anyhow::Result<PairDataset> {
     let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
-    Ok(dataset::read(&bytes, Scores::Any)?)
+    Ok(tables::read(&bytes, Scores::Any)?)
 }
 
 /// Texts to vectors of length 1, tokenization included.

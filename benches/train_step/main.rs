@@ -19,12 +19,12 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use shamisen::ml::dataset::{self, Scores};
 use shamisen::ml::encoder::{self, Encoder, Model};
 use shamisen::ml::eval::token_pairs;
 use shamisen::ml::train::{
     Checkpoint, ClipTable, EpochRecord, EpsilonMode, Observer, Step, TokenPair, TrainConfig, TrainData, train,
 };
+use tables::{self, Scores};
 
 /// Measures the trainer and prints JSON lines.
 #[derive(Parser)]
@@ -70,7 +70,7 @@ fn main() -> anyhow::Result<()> {
     tch::set_num_threads(if options.threads > 0 { options.threads } else { i32::try_from(cores)? });
     let model = encoder::load(&options.model).context("the base model; run `make model` once before")?;
     let table = std::fs::read(&options.pairs).with_context(|| options.pairs.display().to_string())?;
-    let pairs = token_pairs(&model, &dataset::read(&table, Scores::Unit)?);
+    let pairs = token_pairs(&model, &tables::read(&table, Scores::Unit)?);
     match options.what {
         What::Tokens => tokens(&pairs),
         What::Epochs => epochs(model, &pairs, &config(options.batch_size, options.rounds)),

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 
 use crate::config::Eval;
-use crate::ml::dataset::reading::Choices;
-use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{self, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Model, TokenCache};
 use crate::ml::eval::{self, token_pairs};
 use crate::registry;
+use tables::choices::TableOptions;
+use tables::source::Input;
+use tables::{self, PairDataset, Scores, TableKind};
 
 pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
     let mut model = registry::load_by_id(&config.data.join("models"), &config.model)?;
@@ -28,7 +28,7 @@ pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
 
 fn read(file: &Path, scores: Scores) -> anyhow::Result<PairDataset> {
     let input = Input::File(file.to_owned());
-    dataset::read_with(&input, &Choices::default(), scores).with_context(|| file.display().to_string())
+    tables::read_with(&input, &TableOptions::default(), scores).with_context(|| file.display().to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are this command's output")]

@@ -77,7 +77,7 @@ async fn list(store: &Store) -> anyhow::Result<()> {
             "{}  {:<8} {:<20} {}  made {}  {used}{end}",
             key.key_id,
             key.status(at),
-            key.scopes.0.join(","),
+            key.scopes.join(","),
             key.name,
             minute(key.created_at),
         );

@@ -10,11 +10,12 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 
 use crate::config::Pairs;
-use crate::ml::dataset::Problems;
-use crate::ml::dataset::source::{Input, ReadAs};
-use crate::ml::dataset::taxonomy::{self, Counts, HeldOut, Made, MadePair, Recipe, Targets, Taxonomy, VectorsOf};
 use crate::ml::encoder::{Model, TokenCache, encode_all};
 use crate::registry;
+use tables::Problems;
+use tables::choices::FileOptions;
+use tables::source::Input;
+use tables::taxonomy::{self, Counts, HeldOut, Made, MadePair, Recipe, Targets, Taxonomy, VectorsOf};
 
 /// Texts whose vectors are made between two steps of the bar.
 const AT_ONCE: usize = 512;
@@ -37,8 +38,8 @@ pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
         .iter()
         .map(|file| taxonomy::File { name: file.to_str().map(str::to_owned), input: Input::File(file.clone()) });
     let files: Vec<taxonomy::File> = files.collect();
-    let taxonomy =
-        Taxonomy::read(&files, &ReadAs::default(), config.language.as_deref()).map_err(|problems| told(&problems))?;
+    let taxonomy = Taxonomy::read(&files, &FileOptions::default(), config.language.as_deref())
+        .map_err(|problems| told(&problems))?;
     tell_taxonomy(&taxonomy);
     let recipe =
         Recipe { targets, per_concept: config.per_concept, per_kind: config.per_kind, held_out, seed: config.seed };

@@ -17,15 +17,16 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::log;
+use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
 use crate::datasets::{Around, DatasetShelf, Upload};
-use crate::http::{self, App, AppState, ConnectionLimits, Life, Limits, Meter};
+use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
-use crate::ml::dataset::reading::Choices;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
+use tables::choices::TableOptions;
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
     let _log = log::start(config)?;
@@ -82,8 +83,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             config.host
         );
     }
-    let meter = Meter::install()?;
-    tokio::spawn(meter.clone().keep_up());
+    let recorder = Recorder::install()?;
+    tokio::spawn(recorder.clone().keep_up());
     let program = std::env::current_exe()?;
     let models = ModelRegistry::new(store.clone(), data.join("models"), program.clone());
     models.take_stock().await.context("the models cannot be read")?;
@@ -105,18 +106,21 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     let queue = JobQueue::new(store.clone(), datasets.clone(), models.clone());
     let plans = data.join("plans");
     let _ = std::fs::remove_dir_all(&plans);
+    let limits = PoolLimits { models: config.max_models, bytes: config.max_model_bytes };
+    let pool = Arc::new(ModelPool::new(models.clone(), limits));
+    let engine = Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?);
+    let analysis = Analysis::new(datasets.clone(), Arc::clone(&pool), Arc::clone(&engine));
     let state = Arc::new(App {
         store: store.clone(),
         datasets,
-        models: models.clone(),
+        models,
         planner: Planner::new(queue.clone(), program.clone(), plans),
         queue,
-        pool: Arc::new(ModelPool::new(models, PoolLimits { models: config.max_models, bytes: config.max_model_bytes })),
-        engine: Arc::new(Engine::start(threads, config.max_waiting, config.vector_cache_bytes)?),
+        pool,
+        engine,
+        analysis,
         tokenizing: Arc::new(Semaphore::new(threads)),
         exporting: Arc::new(Semaphore::new(2)),
-        neighbourhoods: Arc::default(),
-        verdicts: Arc::default(),
         limits: Arc::new(Limits {
             max_texts: config.max_texts,
             max_waiting: config.max_waiting,
@@ -130,8 +134,8 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             default_benchmark,
         }),
         keys,
-        life: Arc::new(Life::default()),
-        meter,
+        lifecycle: Arc::new(Lifecycle::default()),
+        recorder,
         stop: stop.clone(),
     });
     let address = SocketAddr::new(config.host, config.port);
@@ -139,7 +143,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("{address} cannot be listened on; SHAMISEN_PORT chooses another port"))?;
     let address = listener.local_addr()?;
-    tokio::spawn(stop_on_signal(Arc::clone(&state.life), stop.clone(), config.connections.stop_wait));
+    tokio::spawn(stop_on_signal(Arc::clone(&state.lifecycle), stop.clone(), config.connections.stop_wait));
     tracing::info!(%address, "listening");
     greet(address);
     let server = tokio::spawn(http::serve(listener, state.clone(), connection_limits(&config.connections)));
@@ -162,7 +166,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         let _ended = ended;
         supervised.await
     });
-    state.life.begin();
+    state.lifecycle.begin();
     tracing::info!("ready");
     say("Shamisen is ready: its models are loaded.");
 
@@ -199,9 +203,9 @@ fn make_ready(pool: &Arc<ModelPool>) -> MakeReady {
         Box::pin(async move {
             match pool.load(&row).await {
                 Ok(_) => Ok(()),
-                Err(PoolError::Failed { failure: LoadFailure { code, message, .. }, .. }) => {
+                Err(PoolError::Failed { failure: LoadFailure { fault, message, .. }, .. }) => {
                     let message = format!("the model cannot be served, since {message}.");
-                    Err(Note { code: code.to_owned(), message })
+                    Err(Note { code: fault.code().to_owned(), message })
                 }
                 Err(other) => Err(Note { code: "model_broken".to_owned(), message: format!("{other}.") }),
             }
@@ -217,7 +221,7 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
         name,
         purpose: Purpose::Benchmark,
         table: datasets.receive_bytes(&bytes).await?,
-        choices: Choices::default(),
+        choices: TableOptions::default(),
         around: Around::default(),
         version_of: None,
     };
@@ -227,7 +231,7 @@ async fn benchmark(datasets: &DatasetShelf, file: &Path) -> anyhow::Result<Strin
 
 /// Stops the server politely at the first signal, and at once at the second. After SIGTERM, which a machine sends,
 /// the server goes on for `wait` seconds, so that whoever sends requests here can see that it wants no more.
-async fn stop_on_signal(life: Arc<Life>, stop: CancellationToken, wait: u64) {
+async fn stop_on_signal(lifecycle: Arc<Lifecycle>, stop: CancellationToken, wait: u64) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         tracing::error!("signals cannot be received; the server will not stop politely");
@@ -237,7 +241,7 @@ async fn stop_on_signal(life: Arc<Life>, stop: CancellationToken, wait: u64) {
         _ = interrupt.recv() => Duration::ZERO,
         _ = terminate.recv() => Duration::from_secs(wait),
     };
-    life.end();
+    lifecycle.end();
     tracing::info!("stopping; a running job goes on at the next start");
     let again = async {
         tokio::select! {

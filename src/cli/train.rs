@@ -13,15 +13,15 @@ use serde_json::Value;
 use super::progress::{self, Bar};
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
-use crate::ml::dataset::Scores;
-use crate::ml::dataset::inspect::{Circumstances, inspect, store};
-use crate::ml::dataset::reading::{Choices, LowestMeans};
-use crate::ml::dataset::source::Input;
 use crate::ml::encoder::is_transformer;
 use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry;
+use tables::Scores;
+use tables::choices::{LowestMeans, TableOptions};
+use tables::inspect::{InspectContext, inspect, store};
+use tables::source::Input;
 
 /// What a run on the command line remembers of its checkpoints, in its folder.
 const CHECKPOINTS: &str = "checkpoints.json";
@@ -165,9 +165,9 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
     let read = std::fs::File::open(file).and_then(|file| hash.update_from(file));
     read.with_context(|| format!("{} cannot be read", file.display()))?;
     let input = Input::File(std::path::absolute(file)?);
-    let around = Circumstances { scores, ..Circumstances::default() };
+    let around = InspectContext { scores, ..InspectContext::default() };
     let make = || -> anyhow::Result<_> {
-        let inspection = inspect(&input, &Choices { lowest_means, ..Choices::default() }, &around)?;
+        let inspection = inspect(&input, &TableOptions { lowest_means, ..TableOptions::default() }, &around)?;
         let mut out = BufWriter::new(std::fs::File::create(&pairs)?);
         store(&input, &inspection, &mut out)?;
         out.flush()?;
@@ -179,7 +179,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
         file: pairs,
         kind: inspection.kind.unwrap_or_default(),
         lowest_means: inspection.choices.lowest_means,
-        format: tables::choices::name_of(&inspection.dialect.format),
+        format: inspection.dialect.format,
         sha256: hash.finish(),
     })
 }

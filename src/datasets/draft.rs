@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-use crate::ml::dataset::source::Input;
 use crate::ml::sha256::Sha256Hex;
 use crate::store;
+use tables::source::Input;
 
 /// Of a table's first bytes, so many are kept: they tell how it is written.
 const HEAD: usize = 256;
@@ -82,5 +82,16 @@ impl Drop for Received {
     fn drop(&mut self) {
         // A file that a dataset took has another name. What stays behind is removed at the next start.
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Pairs on disk that belong to no dataset yet. Their file goes when this goes, unless a dataset took it.
+#[derive(Debug)]
+pub struct PairsDraft(pub(super) PathBuf);
+
+impl Drop for PairsDraft {
+    fn drop(&mut self) {
+        // As above.
+        let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -5,13 +5,13 @@ use std::io::{BufReader, BufWriter, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{DatasetShelf, RowsFound, RowsWanted, ShelfError, choices, draft_name, rows, scores};
-use crate::ml::dataset::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
-use crate::ml::dataset::checks::{pair_key, text_key};
-use crate::ml::dataset::diff::{Diff, diff};
-use crate::ml::dataset::source::Input;
-use crate::ml::dataset::{Pair, Problem, Problems, stored};
+use super::{DatasetShelf, RowsFound, RowsWanted, ShelfError, draft_name, rows, scores};
 use crate::store::{self, Dataset};
+use tables::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
+use tables::checks::{pair_key, text_key};
+use tables::diff::{Diff, diff};
+use tables::source::Input;
+use tables::{Pair, Problem, Problems, stored};
 
 /// The words of an annotated file.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl DatasetShelf {
         words: AnnotationWords,
     ) -> Result<std::fs::File, ShelfError> {
         let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
-        let (choices, scores) = (choices(dataset), scores(dataset.purpose));
+        let (choices, scores) = (dataset.choices()?, scores(dataset.purpose));
         let draft = self.folder.join(draft_name(&store::new_id("ds")));
         let annotate = move || {
             let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));

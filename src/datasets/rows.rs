@@ -6,7 +6,7 @@ use std::path::Path;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::ShelfError;
-use crate::ml::dataset::stored::{self, StoredPair};
+use tables::stored::{self, StoredPair};
 
 /// In which order pairs are told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn folded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::dataset::Pair;
+    use tables::Pair;
 
     fn table() -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();

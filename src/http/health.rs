@@ -43,9 +43,9 @@ async fn live() -> axum::Json<Health> {
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
     (status = 200, description = "They are.", body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
-    state.life.welcomes_requests()?;
+    state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
-    state.life.pulse(pass(&state)).await?;
+    state.lifecycle.pulse(pass(&state)).await?;
     Ok(axum::Json(OK))
 }
 

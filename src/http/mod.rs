@@ -47,14 +47,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::store;
 pub use connections::ConnectionLimits;
-pub use datasets::verdict::Verdicts;
 use error::words::nearest;
 use error::{ApiError, Code};
 pub use middleware::cors::is_origin;
-pub use middleware::lifecycle::Life;
-pub use middleware::metrics::Meter;
+pub use middleware::lifecycle::Lifecycle;
+pub use middleware::recorder::Recorder;
 use middleware::{cors, deadline, metrics, trace};
-pub use models::neighbours::Neighbourhoods;
 pub use state::{App, AppState, Limits};
 
 /// The API's description (OpenAPI 3.1), as `GET /openapi.json` answers it.

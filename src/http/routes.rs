@@ -93,7 +93,7 @@ const fn upload(path: &'static str) -> Route {
     Route { body: BodyLimit::Upload, ..on("POST", path, TRAIN, Long) }
 }
 
-/// All routes but the page's files, which [`is_page`] knows.
+/// All routes but the page's files, which `is_page` knows.
 pub const ROUTES: &[Route] = &[
     get("/", Nothing, Usual),
     post("/", EMBED, Usual),
@@ -188,7 +188,7 @@ pub(crate) fn required_scope(method: &Method, template: Option<&str>) -> Require
 
 /// Whether a route is the page or one of its files, which stand at the root and have an ending.
 pub(crate) fn is_page(template: &str) -> bool {
-    template == "/" || template[1..].split_once('/').is_none() && template.contains('.')
+    template.strip_prefix('/').is_some_and(|name| name.is_empty() || (!name.contains('/') && name.contains('.')))
 }
 
 /// The paths that a wrong one may have meant: those of the API without parameters.

@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::analysis::Analysis;
 use crate::datasets::DatasetShelf;
-use crate::http::datasets::verdict::Verdicts;
-use crate::http::middleware::lifecycle::Life;
-use crate::http::middleware::metrics::Meter;
-use crate::http::models::neighbours::Neighbourhoods;
+use crate::http::middleware::lifecycle::Lifecycle;
+use crate::http::middleware::recorder::Recorder;
 use crate::jobs::{JobQueue, Planner};
 use crate::keys::Keyring;
 use crate::registry::ModelRegistry;
@@ -40,18 +39,16 @@ pub struct App {
     pub tokenizing: Arc<Semaphore>,
     /// A permit for each export that may be on the disk at once.
     pub exporting: Arc<Semaphore>,
-    /// The vectors of tables whose texts were searched lately.
-    pub neighbourhoods: Arc<Neighbourhoods>,
-    /// What models said lately of tables that they have not learned.
-    pub verdicts: Arc<Verdicts>,
+    /// What tables ask models.
+    pub analysis: Analysis,
     /// What requests may ask for.
     pub limits: Arc<Limits>,
     /// Who may ask.
     pub keys: Arc<Keyring>,
     /// Loading, answering or stopping.
-    pub life: Arc<Life>,
+    pub lifecycle: Arc<Lifecycle>,
     /// What is counted and measured.
-    pub meter: Meter,
+    pub recorder: Recorder,
     /// Ends streams and waits when the server stops.
     pub stop: CancellationToken,
 }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::message::{Note, Rows};
 use super::process;
-use super::queue::{JobQueue, JobRequest, QueueError};
+use super::queue::{JobQueue, QueueError};
 use super::trainer::{Loaded, explain};
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
@@ -18,7 +18,7 @@ use crate::ml::train::{
     Checkpoint, EpochRecord, Observer, Step, TokenPair, TrainConfig, TrainData, stored_bytes, train,
 };
 use crate::ml::{Error, Result};
-use crate::store::{self, JobError};
+use crate::store::{self, JobError, JobRequest};
 
 /// A plan loads the model, measures the base and does some steps; more is a sign of trouble.
 const LONGEST: Duration = Duration::from_secs(300);

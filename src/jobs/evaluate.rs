@@ -3,11 +3,11 @@
 use super::message::{Evaluation, Note};
 use super::spec::RunSpec;
 use crate::ml::Result;
-use crate::ml::dataset::{PairDataset, TableKind};
 use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval::{self, Assessment, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::{LossKind, Split, TokenPair};
+use tables::{PairDataset, TableKind};
 
 /// All that a model is asked.
 pub(super) struct EvalSuite {

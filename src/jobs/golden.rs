@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::ml::dataset::PairDataset;
 use crate::ml::encoder::{Origin, evenly_spaced};
 use crate::ml::eval::retention_pairs;
+use tables::PairDataset;
 
 /// Of the table, which reach the rows that training changed.
 const OF_TABLE: usize = 12;
@@ -36,7 +36,7 @@ pub(super) fn golden_texts(table: &PairDataset, titles: &[String]) -> Vec<(Origi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::dataset::{Pair, TableKind};
+    use tables::{Pair, TableKind};
 
     #[test]
     fn golden_texts_are_of_the_table_the_titles_and_both_languages_and_no_two_are_the_same() {

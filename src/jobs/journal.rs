@@ -11,12 +11,13 @@ use futures_util::future::BoxFuture;
 
 use super::message::Message;
 use super::queue::JobQueue;
-use crate::store::{self, CheckpointRow, Job, Phase};
+use crate::store::{self, CheckpointRow, Job, Phase, StoreError};
 
 /// Between two tries of the database: at first, and in the end.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
-/// Asks the database until it answers, with growing pauses. What it refuses for good it says at once.
+/// Asks the database until it answers, with growing pauses. What does not pass it says at once; of what may be
+/// anything, it waits for some seconds whether it does.
 pub(super) async fn persist<T, F: Future<Output = store::Result<T>>>(
     job: &Job,
     mut ask: impl FnMut() -> F,
@@ -24,7 +25,10 @@ pub(super) async fn persist<T, F: Future<Output = store::Result<T>>>(
     let [mut pause, longest] = PAUSES;
     loop {
         match ask().await {
-            Err(error) if !store::is_final(&error) => {
+            Err(error)
+                if matches!(error, StoreError::Unavailable(_))
+                    || matches!(error, StoreError::Other(_)) && pause < longest =>
+            {
                 tracing::warn!(job = job.job_id, %error, "the database is out of reach; it is asked again");
                 tokio::time::sleep(pause).await;
                 pause = (2 * pause).min(longest);
@@ -111,7 +115,7 @@ async fn record(queue: &JobQueue, job: &Job, runs: &Path, message: Message) -> b
                 Message::Progress(progress) => (Some(Phase::Training), Some(*progress)),
                 _ => (None, None),
             };
-            let (kind, data) = message.event();
+            let (kind, data) = store::event_parts(message).expect("messages are plain structs");
             persist(job, || store.record_event(job, &kind, &data, phase, progress)).await
         }
     };

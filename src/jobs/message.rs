@@ -1,12 +1,11 @@
 //! What the trainer tells the supervisor: one JSON object a line.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::ml::encoder::ModelCard;
 use crate::ml::eval::{Assessment, Benchmark, Validation};
 use crate::ml::train::{EpochRecord, TrainReport};
-use crate::store::{JobError, Phase, Progress};
+use crate::store::{Event, JobError, Phase, Progress, QueueEvent};
 
 /// A line of the trainer's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,12 +72,22 @@ pub enum Message {
     Failed(JobError),
 }
 
-impl Message {
-    /// The event's type and its particulars.
-    pub fn event(&self) -> (String, Value) {
-        let mut value = serde_json::to_value(self).expect("messages are plain structs");
-        let kind = value.as_object_mut().and_then(|fields| fields.remove("type"));
-        (kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(), value)
+/// What happened to a job.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum JobEvent {
+    /// What the queue did with it.
+    Queue(QueueEvent),
+    /// What its trainer said.
+    Trainer(Message),
+    /// What this program does not know.
+    #[serde(skip)]
+    Other,
+}
+
+impl From<&Event> for JobEvent {
+    fn from(event: &Event) -> Self {
+        event.told().unwrap_or(Self::Other)
     }
 }
 
@@ -145,4 +154,48 @@ pub struct Heatmaps {
     pub before: Vec<Vec<f64>>,
     /// `(T, T)`, of the tuned model.
     pub after: Vec<Vec<f64>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_as_what_it_tells_and_one_that_nobody_knows_is_another() {
+        let read = |kind: &str, data: Value| JobEvent::from(&Event { seq: 1, at: 0, r#type: kind.to_owned(), data });
+        let progress = json!({
+            "epoch": 1, "epochs": 2, "step": 3, "total_steps": 8, "loss": 0.25, "fraction": 0.375, "seconds_remaining": 1.5
+        });
+        assert!(matches!(
+            read("progress", progress),
+            JobEvent::Trainer(Message::Progress(Progress { step: 3, loss: 0.25, .. }))
+        ));
+        let phase = json!({ "phase": "base_eval" });
+        assert!(matches!(read("phase", phase), JobEvent::Trainer(Message::Phase { phase: Phase::BaseEval })));
+        assert!(matches!(read("queued", json!({})), JobEvent::Queue(QueueEvent::Queued {})));
+        let checkpoint = read("checkpoint", json!({ "step": 3 }));
+        assert!(matches!(checkpoint, JobEvent::Queue(QueueEvent::Checkpoint { step: 3 })));
+        let alias = json!({ "alias": "prod", "moved": true, "code": "moved", "message": "" });
+        assert!(matches!(read("alias", alias), JobEvent::Queue(QueueEvent::Alias { .. })));
+        assert!(matches!(read("weather", json!({ "rain": true })), JobEvent::Other));
+        // Of another version of this program.
+        assert!(matches!(read("phase", json!({ "phase": "polishing" })), JobEvent::Other));
+    }
+
+    #[test]
+    fn what_a_trainer_says_is_kept_by_its_type_and_read_as_it_was_said() {
+        let said = Message::Warning(Note { code: "no_benchmark".to_owned(), message: "None was given.".to_owned() });
+        let (kind, data) = crate::store::event_parts(&said).unwrap();
+        let expected = json!({ "code": "no_benchmark", "message": "None was given." });
+        assert_eq!((kind.as_str(), &data), ("warning", &expected));
+        let event = Event { seq: 1, at: 0, r#type: kind, data };
+        assert!(!event.is_last());
+        assert!(
+            matches!(JobEvent::from(&event), JobEvent::Trainer(Message::Warning(note)) if note.code == "no_benchmark")
+        );
+        let failed = json!({ "code": "disk_full", "message": "", "hint": "" });
+        assert!(Event { r#type: "failed".to_owned(), data: failed, ..event }.is_last());
+    }
 }

@@ -17,9 +17,9 @@ mod tensorboard;
 mod trainer;
 
 pub use estimate::{Estimate, Plan, PlanError, Planner, plan};
-pub use message::{Evaluation, Message, Note, Report, Rows};
+pub use message::{Evaluation, JobEvent, Message, Note, Report, Rows};
 pub use publish::MakeReady;
-pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, JobRequest, QueueError, model_id};
+pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, QueueError, model_id};
 pub use spec::{RunSpec, Saved, Table};
 pub use supervisor::{Supervisor, SupervisorConfig};
 pub use trainer::run;

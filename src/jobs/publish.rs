@@ -12,7 +12,7 @@ use super::spec::RunSpec;
 use crate::ml::encoder::ModelCard;
 use crate::ml::eval::Verdict;
 use crate::registry::ModelRegistry;
-use crate::store::{self, AliasResult, Job, JobError, Kind, ModelRow, Status, now};
+use crate::store::{AliasResult, Job, JobError, Kind, ModelRow, Status, StoreError, now};
 
 /// Makes a model ready to answer before an alias moves to it, or says why it cannot be. Jobs know nothing of
 /// serving: who starts the supervisor gives this.
@@ -77,7 +77,7 @@ pub(super) async fn publish(
                 _ => return Err(Unpublished::LeaseLost),
             }
         }
-        Err(error) if store::is_taken(&error) => Unpublished::Refused(name_taken(&job.name)),
+        Err(StoreError::Taken { .. }) => Unpublished::Refused(name_taken(&job.name)),
         Err(error) => Unpublished::Files(std::io::Error::other(error)),
     };
     if let Err(error) = models.discard(&model_id).await {

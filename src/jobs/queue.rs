@@ -1,44 +1,16 @@
 //! The queue as others see it: enqueue, cancel, wait for what happens.
 
+use tables::inspect::ScoreSummary;
 use tokio::sync::watch;
 
 use super::spec::{RunSpec, Table};
-use crate::datasets::{self, DatasetShelf};
-use crate::ml::train::{TrainConfig, training_rows};
+use crate::datasets::DatasetShelf;
+use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
-use crate::store::{self, AliasGate, Dataset, Job, ModelRow, NewJob, OpenAiNotes, Purpose, Status, Store};
+use crate::store::{self, Dataset, Job, JobRequest, Purpose, Status, Store, StoreError};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub const FEWEST_PAIRS: usize = 10;
-
-/// A job as it is asked for, its parts found already.
-#[derive(Debug)]
-pub struct JobRequest {
-    /// The model that is tuned.
-    pub model: ModelRow,
-    /// The pairs to learn.
-    pub dataset: Dataset,
-    /// The table that measures general ability.
-    pub benchmark: Option<Dataset>,
-    /// The table that is learnt beside, against forgetting.
-    pub replay: Option<Dataset>,
-    /// The tuned model's name; its id where there is none.
-    pub name: Option<String>,
-    /// The name of the settings.
-    pub recipe: String,
-    /// All settings.
-    pub config: TrainConfig,
-    /// The texts of the heatmap.
-    pub titles: Vec<String>,
-    /// Points at the tuned model in the end.
-    pub alias: Option<String>,
-    /// What must be true of the report for that.
-    pub alias_if: Option<AliasGate>,
-    /// The client's key for this request, and the request's SHA-256.
-    pub idempotency: Option<(String, String)>,
-    /// What a client of OpenAI's API said beside it.
-    pub openai: Option<OpenAiNotes>,
-}
 
 /// Why a job was not queued.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +41,7 @@ pub enum QueueError {
     KeyReused,
     /// The database cannot be written.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// Why a job was not cancelled.
@@ -83,7 +55,7 @@ pub enum CancelError {
     Over(Status),
     /// The database cannot be written.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] StoreError),
 }
 
 /// The queue.
@@ -127,36 +99,17 @@ impl JobQueue {
         self.check(&request).await?;
         let job_id = store::new_id("job");
         let name = request.name.clone().unwrap_or_else(|| model_id(&job_id));
-        let inserted = self
-            .store
-            .insert_job(NewJob {
-                job_id: &job_id,
-                name: &name,
-                base_model: &request.model,
-                dataset: &request.dataset,
-                benchmark: request.benchmark.as_ref(),
-                replay: request.replay.as_ref(),
-                recipe: &request.recipe,
-                config: &request.config,
-                titles: &request.titles,
-                alias: request.alias.as_deref(),
-                alias_if: request.alias_if,
-                idempotency: request.idempotency.as_ref().map(|(key, sha256)| (key.as_str(), sha256.as_str())),
-                openai: request.openai.as_ref(),
-            })
-            .await;
+        let inserted = self.store.insert_job(&job_id, &name, &request).await;
         match inserted {
             // Another request was quicker: with the same key, or with the same name.
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(StoreError::Taken { .. }) => {
                 self.earlier(&request).await?.map(|job| (job, false)).ok_or(QueueError::NameTaken(name))
             }
-            Err(sqlx::Error::Database(error)) if error.is_foreign_key_violation() => {
-                Err(QueueError::DatasetGone(request.dataset.dataset_id))
-            }
+            Err(StoreError::Gone) => Err(QueueError::DatasetGone(request.dataset.dataset_id)),
             Err(error) => Err(error.into()),
             Ok(()) => {
                 self.wake();
-                let job = self.store.job(&job_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+                let job = self.store.job(&job_id).await?.ok_or(StoreError::Gone)?;
                 Ok((job, true))
             }
         }
@@ -179,7 +132,6 @@ impl JobQueue {
         if let Some(table) = request.benchmark.as_ref().filter(|table| table.purpose == Purpose::Training) {
             return Err(QueueError::NotABenchmark(table.dataset_id.clone()));
         }
-        let kind = datasets::kind(&request.dataset);
         if request.config.replay.is_some() && request.replay.is_none() {
             let reason = "has no meaning without a table to replay; send \"replay_id\", or leave it out".to_owned();
             return Err(crate::ml::Error::Config { field: "replay", reason }.into());
@@ -188,9 +140,8 @@ impl JobQueue {
             let reason = "is for training too, and this table was uploaded to measure with; upload it without benchmark=true, its scores from 0 to 1".to_owned();
             return Err(crate::ml::Error::Config { field: "replay", reason }.into());
         }
-        let number = |name: &str| request.dataset.scores[name].as_f64().unwrap_or_default();
-        let (lowest, highest, distinct) = (number("lowest"), number("highest"), number("distinct"));
-        if let Some(reason) = request.config.loss.objection(kind, lowest, highest, distinct as usize) {
+        let ScoreSummary { lowest, highest, distinct, .. } = request.dataset.scores;
+        if let Some(reason) = request.config.loss.objection(request.dataset.kind, lowest, highest, distinct) {
             return Err(crate::ml::Error::Config { field: "loss", reason }.into());
         }
         let pairs = request.dataset.rows as usize;
@@ -216,9 +167,9 @@ impl JobQueue {
         let table = |dataset: &Dataset| Table {
             name: dataset.name.clone(),
             file: self.datasets.pairs_file(dataset),
-            kind: datasets::kind(dataset),
-            lowest_means: datasets::lowest_means(dataset),
-            format: dataset.format.clone(),
+            kind: dataset.kind,
+            lowest_means: dataset.lowest_means,
+            format: dataset.format,
             sha256: dataset.sha256.clone(),
         };
         RunSpec {

@@ -6,14 +6,15 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
+use tables::choices::FileFormat;
 
 use super::message::Report;
 use super::spec::{RunSpec, Table};
-use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::encoder::ModelCard;
 use crate::ml::train::{RecipeFacts, TrainConfig};
 use crate::ml::{Error, Result};
 use crate::registry::TRAINING;
+use tables::choices::LowestMeans;
 
 /// The part of a report that holds texts of the table.
 const ROWS_TEXTS: &str = "movers";
@@ -52,7 +53,7 @@ struct Tuned<'a> {
 #[derive(Serialize)]
 struct Learned<'a> {
     name: &'a str,
-    format: &'a str,
+    format: FileFormat,
     sha256: &'a str,
     lowest_means: Option<LowestMeans>,
 }
@@ -60,7 +61,7 @@ struct Learned<'a> {
 impl<'a> Learned<'a> {
     fn new(table: &'a Table) -> Self {
         let Table { name, format, sha256, lowest_means, .. } = table;
-        Self { name, format, sha256, lowest_means: *lowest_means }
+        Self { name, format: *format, sha256, lowest_means: *lowest_means }
     }
 }
 

@@ -4,11 +4,12 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tables::choices::FileFormat;
 
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::dataset::{PairDataset, TableKind, stored};
 use crate::ml::train::TrainConfig;
 use crate::ml::{Error, Result};
+use tables::choices::LowestMeans;
+use tables::{PairDataset, TableKind, stored};
 
 /// The run's description in its folder.
 const SPEC: &str = "run.json";
@@ -51,7 +52,7 @@ pub struct Saved {
     pub manifest_sha256: String,
 }
 
-/// A table of pairs on disk, as Shamisen keeps it (`ml::dataset::stored`).
+/// A table of pairs on disk, as Shamisen keeps it (`tables::stored`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Table {
     /// As the user calls it.
@@ -63,7 +64,7 @@ pub struct Table {
     /// What its lowest score means, if somebody said so.
     pub lowest_means: Option<LowestMeans>,
     /// How the user's own file is written.
-    pub format: String,
+    pub format: FileFormat,
     /// Of the user's own file, in hex.
     pub sha256: String,
 }

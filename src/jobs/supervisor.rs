@@ -17,10 +17,10 @@ use super::journal::{Journal, checkpoint_folder, persist};
 use super::message::{Message, Report};
 use super::process::{GRACE, Trainer};
 use super::publish::{MakeReady, Unpublished, publish};
-use super::queue::{JobQueue, JobRequest};
+use super::queue::JobQueue;
 use super::spec::Saved;
 use crate::ml::encoder::ModelCard;
-use crate::store::{Job, JobError, Release};
+use crate::store::{Job, JobError, JobRequest, Release};
 
 /// Trainers that may die under a job before it is given up.
 const MOST_CRASHES: i64 = 3;
@@ -143,8 +143,8 @@ impl Supervisor {
             replay: dataset(job.replay_id.as_ref()).await?,
             name: Some(job.name.clone()),
             recipe: job.recipe.clone(),
-            config: job.config.0.clone(),
-            titles: job.titles.0.clone(),
+            config: job.config.settings.clone(),
+            titles: job.titles.clone(),
             alias: job.alias.clone(),
             alias_if: job.alias_if,
             idempotency: None,
@@ -172,6 +172,9 @@ impl Supervisor {
         journal: &mut Journal<'_>,
         stop: &CancellationToken,
     ) -> Outcome {
+        if let Some(error) = job.objection() {
+            return Outcome::Failed(error);
+        }
         let prepared = tokio::select! {
             prepared = self.prepare(job, folder) => prepared,
             () = stop.cancelled() => return Outcome::Stopping,

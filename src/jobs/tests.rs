@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::datasets::{Around, DatasetShelf, Upload};
-use crate::ml::dataset::reading::Choices;
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
-use crate::store::{Event, Job, Kind, ModelRow, Purpose, Release, Status, Store, now};
+use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
+use tables::choices::TableOptions;
 
 const TRAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jobs/tests/trainer.sh");
 /// Says that training begins, and waits for the test's sign.
@@ -104,9 +104,13 @@ impl Shop {
 
     /// Queues a job whose model will be called "mine".
     async fn post(&self) -> Job {
+        self.post_as("mine").await
+    }
+
+    async fn post_as(&self, name: &str) -> Job {
         let rows = (0..12).map(|row| format!("left {row},right {row},0.{row:02}\n")).collect::<String>();
         let table = self.queue.datasets.receive_bytes(format!("a,b,score\n{rows}").as_bytes()).await.unwrap();
-        let (choices, around) = (Choices::default(), Around::default());
+        let (choices, around) = (TableOptions::default(), Around::default());
         let upload =
             Upload { name: "t".to_owned(), purpose: Purpose::Training, table, choices, around, version_of: None };
         let request = JobRequest {
@@ -114,7 +118,7 @@ impl Shop {
             dataset: self.queue.datasets.add(upload).await.unwrap().0,
             benchmark: None,
             replay: None,
-            name: Some("mine".to_owned()),
+            name: Some(name.to_owned()),
             recipe: "tutorial".to_owned(),
             config: TrainConfig::default(),
             titles: vec![],
@@ -222,6 +226,24 @@ async fn a_name_that_was_taken_meanwhile_ends_the_job_after_one_training() {
     assert_eq!(kinds(&events).last(), Some(&"failed"));
     assert_eq!(shop.queue.store.model("mine").await.unwrap().unwrap().job_id, None);
     assert_eq!(std::fs::read_dir(shop.folder.path().join("models")).unwrap().count(), 0);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_settings_cannot_be_read_says_which_and_trains_nothing_else() {
+    let shop = Shop::open(&format!("{BEGIN}{SUCCEED}")).await;
+    let first = shop.post().await;
+    shop.begun(&first).await;
+    let job = shop.post_as("other").await;
+    // As a version that knows more left it.
+    shop.queue.store.alter(r#"update job set config = '{"epochs": 2, "frozen": []}' where name = 'other'"#).await;
+    shop.go();
+    let (job, events) = shop.over(&job).await;
+    assert_eq!((job.status, job.attempt, job.crashes), (Status::Failed, 1, 0));
+    let error = job.error.unwrap();
+    assert_eq!(error.code, "config_not_usable");
+    assert!(error.message.contains("frozen"), "{error:?}");
+    assert_eq!(kinds(&events), ["queued", "started", "failed"]);
     shop.close().await;
 }
 

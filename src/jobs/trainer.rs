@@ -16,7 +16,6 @@ use super::record::TrainingRecord;
 use super::reporter::{MessageSink, Reporter, Saving, heatmap};
 use super::spec::{RunSpec, Saved};
 use super::tensorboard::Curves;
-use crate::ml::dataset::PairDataset;
 use crate::ml::encoder::{self, GoldenVectors, Model};
 use crate::ml::error::sentence;
 use crate::ml::eval::{self, Calibration, token_pairs};
@@ -24,6 +23,7 @@ use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, Tr
 use crate::ml::{Error, Result};
 use crate::registry::{self, CALIBRATION};
 use crate::store::{JobError, Phase};
+use tables::PairDataset;
 
 /// TensorBoard's files, in the run's folder and then in the model's.
 const CURVES: &str = "tensorboard";

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ml::dataset::Problems;
+use tables::Problems;
 
 /// The core's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,12 +1,14 @@
 //! The core: texts in, tensors and numbers out.
 //!
 //! Knows neither HTTP, SQL nor async, never prints and never reads the environment. It reports
-//! through return values and an [`train::Observer`].
+//! through return values and an [observer](crate::ml::train::Observer).
 //!
-//! A model: [`encoder::load`] reads a folder, [`encoder::Model::tokenize`] makes token ids of a text, and
-//! [`encoder::encode_all`] vectors of ids. Training: [`dataset::read`] reads a table, [`eval::token_pairs`] makes
-//! token ids of it, [`train::split()`] parts its rows, [`train::train`] learns from them, and [`encoder::save_tuned`]
-//! keeps what changed. Whether that was worth it: [`eval::EvalPairs::assess`].
+//! A model: [`load`](crate::ml::encoder::load) reads a folder, [`tokenize`](crate::ml::encoder::Model::tokenize) makes
+//! token ids of a text, and [`encode_all`](crate::ml::encoder::encode_all()) vectors of ids. Training: [`tables::read()`]
+//! reads a table, [`token_pairs`](crate::ml::eval::token_pairs) makes token ids of it,
+//! [`split`](crate::ml::train::split()) parts its rows, [`train`](crate::ml::train::train()) learns from them, and
+//! [`save_tuned`](crate::ml::encoder::save_tuned) keeps what changed. Whether that was worth it:
+//! [`assess`](crate::ml::eval::EvalPairs::assess).
 
 /// Models: load, encode, import, export.
 pub mod encoder;
@@ -28,29 +30,3 @@ pub mod train;
 pub mod vectors;
 
 pub use error::{Error, Result};
-pub use tables::similarity;
-
-/// The old paths, until every caller says `tables`.
-#[allow(missing_docs)]
-pub mod dataset {
-    pub use tables::*;
-    pub mod checks {
-        pub use tables::checks::*;
-        pub use tables::choices::Fix;
-    }
-    pub mod inspect {
-        pub use tables::choices::Why;
-        pub use tables::inspect::InspectContext as Circumstances;
-        pub use tables::inspect::*;
-    }
-    pub mod reading {
-        pub use tables::choices::TableOptions as Choices;
-        pub use tables::choices::{Column, LowestMeans, Mapping, OnBadRow, Scale};
-        pub use tables::reading::*;
-    }
-    pub mod source {
-        pub use tables::choices::FileOptions as ReadAs;
-        pub use tables::choices::{Encoding, FileFormat};
-        pub use tables::source::*;
-    }
-}

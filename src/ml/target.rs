@@ -1,7 +1,7 @@
 //! Which similarity a pair's score asks for.
 
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::similarity::Similarity;
+use tables::choices::LowestMeans;
+use tables::similarity::Similarity;
 
 /// From a table's scores, 0 to 1, to similarities on a loss's measure.
 ///

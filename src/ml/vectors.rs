@@ -1,9 +1,8 @@
 //! Texts' vectors as tensors: their lengths, how alike they are, their numbers.
 
+use tables::similarity::COSINE_LIMIT;
 use tch::kind::Element;
 use tch::{Kind, Tensor};
-
-use crate::ml::similarity::COSINE_LIMIT;
 
 /// Rows to length 1; a row of zeros stays.
 pub(crate) fn normalize(x: &Tensor) -> Tensor {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{DEFAULT_ALIAS, ModelRegistry, folder_size, import, root_folder};
 use crate::ml::encoder;
-use crate::store::{self, Kind, ModelRow, Status};
+use crate::store::{self, Kind, ModelRow, Status, StoreError};
 
 /// The model that a fresh data folder's default alias means, where it is there.
 const FIRST_DEFAULT: &str = "use-multilingual-v3";
@@ -136,7 +136,7 @@ impl ModelRegistry {
             import::check(&self.reader, folder).await?;
         }
         match self.store.upsert_model(&row).await {
-            Err(error) if store::is_taken(&error) => anyhow::bail!("a tuned model has its name; rename the folder"),
+            Err(StoreError::Taken { .. }) => anyhow::bail!("a tuned model has its name; rename the folder"),
             other => other?,
         }
         self.store.set_first_alias(DEFAULT_ALIAS, id).await?;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::ServedModel;
-use super::engine::{EncodeOptions, Encoded, EngineError};
+use super::encoding::{EncodeOptions, Encoded, EngineError};
+use super::model::ServedModel;
 
 /// A request of at most this many tokens is interactive.
 const INTERACTIVE_TOKENS: usize = 256;

@@ -6,75 +6,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::ServedModel;
 use super::batcher::{Batcher, Waiting, Work, cost};
-use super::meter;
-use super::vector_cache::VectorCache;
-use crate::ml::encoder::{Tokens, TruncationDirection, encode_all_raw};
+use super::cache::VectorCache;
+use super::encoding::{EncodeOptions, Encoded, EncodedText, EngineError};
+use super::model::ServedModel;
+use crate::ml::encoder::{Tokens, encode_all_raw};
 
 /// Tokens of one forward pass, over all requests in it.
 pub const BATCH_TOKENS: usize = 1024;
 /// A request with more tokens is cut into parts of this many, which the threads share. A part is what an
 /// interactive request may have to wait for.
 const PART_TOKENS: usize = 512;
-
-/// Why texts have no vectors.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EngineError {
-    /// Too much waits already.
-    #[error("{waiting} texts are waiting")]
-    Overloaded {
-        /// Texts in the queue.
-        waiting: usize,
-        /// Seconds until they are computed, at the rate of the last passes.
-        seconds: u64,
-    },
-    /// The server is stopping.
-    #[error("the server is stopping")]
-    Closed,
-    /// The forward pass failed.
-    #[error("{0}")]
-    Failed(String),
-}
-
-/// How texts are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct EncodeOptions {
-    /// What stands in front of each text.
-    pub prompt: String,
-    /// Which end of a text that is too long is cut.
-    pub cut: TruncationDirection,
-    /// A text that is too long gets no vector.
-    pub refuse_long: bool,
-}
-
-/// What became of a text.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EncodedText {
-    /// Its vector as the model makes it; `None` where it is too long and [`EncodeOptions::refuse_long`] is set.
-    pub vector: Option<Arc<[f32]>>,
-    /// Tokens that were read.
-    pub tokens: usize,
-    /// Tokens that were not.
-    pub dropped: usize,
-}
-
-/// What became of a request's texts.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Encoded {
-    /// In the order of the texts.
-    pub texts: Vec<EncodedText>,
-    /// How long the last of the request's parts waited for a thread.
-    pub queue: Duration,
-    /// How long cutting its batch into tokens took.
-    pub tokenize: Duration,
-    /// How long the batch's forward pass took.
-    pub infer: Duration,
-}
 
 /// A pool of threads that runs every model.
 pub struct Engine {
@@ -119,10 +65,7 @@ impl Engine {
     }
 
     /// The vectors of texts. `caller` is whose they are: callers get equal shares.
-    ///
-    /// # Errors
-    /// Where too much waits or the model fails on the texts.
-    pub async fn encode(
+    pub(crate) async fn encode(
         &self,
         model: &Arc<ServedModel>,
         texts: Vec<String>,
@@ -143,10 +86,7 @@ impl Engine {
     }
 
     /// The same, computed also where the vectors are kept.
-    ///
-    /// # Errors
-    /// As [`Engine::encode`].
-    pub async fn encode_anew(
+    pub(crate) async fn encode_anew(
         &self,
         model: &Arc<ServedModel>,
         texts: Vec<String>,
@@ -238,14 +178,17 @@ fn answers(batch: &[Work], started: Instant) -> Result<Vec<Encoded>, EngineError
     let model = &batch[0].model;
     let tokens: Vec<Tokens> = batch
         .iter()
-        .flat_map(|work| work.texts.iter().map(|text| model.tokenize(&work.options.prompt, text, work.options.cut)))
+        .flat_map(|work| {
+            work.texts.iter().map(|text| model.tokenize(&work.options.prompt, text, work.options.truncation))
+        })
         .collect();
     let refuses = batch.iter().flat_map(|work| work.texts.iter().map(|_| work.options.refuse_long));
     let read: Vec<bool> = tokens.iter().zip(refuses).map(|(text, refuse)| !refuse || text.dropped == 0).collect();
     let tokenized = Instant::now();
 
     let ids: Vec<&[u32]> = tokens.iter().zip(&read).filter(|(_, read)| **read).map(|(text, _)| &text.ids[..]).collect();
-    meter::pass(ids.len(), ids.iter().map(|ids| ids.len()).sum());
+    metrics::histogram!("shamisen_batch_texts").record(ids.len() as f64);
+    metrics::histogram!("shamisen_batch_tokens").record(ids.iter().map(|ids| ids.len()).sum::<usize>() as f64);
     let vectors = vectors(model, &ids)?;
     let infer = tokenized.elapsed();
 

@@ -1,16 +1,19 @@
 //! Texts become vectors: a small pool of inference threads runs every model.
 
 mod batcher;
+mod cache;
+mod embed;
+mod encoding;
 mod engine;
-mod meter;
-mod place;
+mod model;
 mod pool;
-mod served_model;
-mod vector_cache;
+mod slot;
 
 pub use batcher::Waiting;
-pub use engine::{BATCH_TOKENS, EncodeOptions, Encoded, EncodedText, Engine, EngineError};
-pub use place::{LoadFailure, ModelState, ModelStatus};
+pub use cache::VectorCache;
+pub(crate) use embed::{EmbedError, EmbedOptions, Stages, TextFault, Truncated, Vectors, embed, prompt};
+pub(crate) use encoding::{EncodeOptions, EngineError};
+pub use engine::{BATCH_TOKENS, Engine};
+pub use model::{LoadFault, ServedModel};
 pub use pool::{ModelPool, PoolError, PoolLimits};
-pub use served_model::ServedModel;
-pub use vector_cache::VectorCache;
+pub use slot::{LoadFailure, ModelState, ModelStatus};

@@ -1,8 +1,8 @@
 //! The models in memory: loaded on first use or when asked, the least recently used out.
 //!
-//! A model's place remembers what became of it: whether it is being loaded (once, for all who wait), is ready, or
-//! could not be loaded and when that is tried again. Requests hold a model for themselves, so that one that is put
-//! out or replaced answers those that it began.
+//! A model's slot remembers what became of it: whether it is being loaded (once, for all who wait), is ready, or
+//! could not be loaded and when that is tried again. Requests hold a model for themselves, so that one that is
+//! evicted or replaced answers those that it began.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,15 +10,15 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
-use super::ServedModel;
-use super::place::{LoadFailure, Loading, ModelState, ModelStatus, Place, Places, State};
-use super::served_model::LoadError;
+use super::model::{LoadFault, ServedModel};
+use super::slot::{LoadFailure, Loading, ModelState, ModelStatus, Slot, Slots, State};
 use crate::ml::encoder::TokenCache;
 use crate::registry::{Footprint, ModelRegistry};
 use crate::store::{Kind, ModelRow};
 
 /// Models that are loaded at the same time: each reads files and computes on a core of its own.
 const LOADS_AT_ONCE: usize = 2;
+
 /// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
@@ -55,7 +55,7 @@ pub enum PoolError {
     },
     /// The database cannot be read.
     #[error(transparent)]
-    Store(#[from] sqlx::Error),
+    Store(#[from] crate::store::StoreError),
 }
 
 /// The models in memory.
@@ -64,23 +64,17 @@ pub struct ModelPool {
     limits: PoolLimits,
     tokens: Arc<TokenCache>,
     loads: Semaphore,
-    places: Mutex<Places>,
+    slots: Mutex<Slots>,
 }
 
 impl ModelPool {
     /// Over the registered models.
     pub fn new(registry: ModelRegistry, limits: PoolLimits) -> Self {
-        Self {
-            registry,
-            limits,
-            tokens: Arc::default(),
-            loads: Semaphore::new(LOADS_AT_ONCE),
-            places: Mutex::default(),
-        }
+        Self { registry, limits, tokens: Arc::default(), loads: Semaphore::new(LOADS_AT_ONCE), slots: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The model of an id, alias or name, loaded where it is not yet.
@@ -131,30 +125,30 @@ impl ModelPool {
     }
 
     fn failed_lately(&self, row: &ModelRow) -> Option<LoadFailure> {
-        let places = self.lock();
-        let place = places.by_id.get(&row.model_id).filter(|place| place.fingerprint == row.fingerprint)?;
-        place.failed_lately()
+        let slots = self.lock();
+        let slot = slots.by_id.get(&row.model_id).filter(|slot| slot.fingerprint == row.fingerprint)?;
+        slot.failed_lately()
     }
 
     /// The model, or what there is to wait for.
     fn ready_or_loading(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, Loading> {
-        let mut places = self.lock();
-        places.count += 1;
-        let count = places.count;
-        let place = places.by_id.entry(row.model_id.clone()).or_insert_with(|| Place::new(row));
-        place.ask(row, count);
-        match &place.state {
+        let mut slots = self.lock();
+        slots.count += 1;
+        let count = slots.count;
+        let slot = slots.by_id.entry(row.model_id.clone()).or_insert_with(|| Slot::new(row));
+        slot.ask(row, count);
+        match &slot.state {
             State::Ready(model) => {
                 let model = Arc::clone(model);
                 if row.kind == Kind::Tuned {
-                    places.warm(&row.model_id);
+                    slots.touch(&row.model_id);
                 }
                 Ok(model)
             }
             State::Loading(_, loading) => Err(loading.clone()),
             State::Available | State::Failed => {
                 let loading = self.begin(row.clone(), count);
-                place.state = State::Loading(count, loading.clone());
+                slot.state = State::Loading(count, loading.clone());
                 Err(loading)
             }
         }
@@ -170,7 +164,7 @@ impl ModelPool {
         let whole = async move {
             task.await.unwrap_or_else(|error| {
                 Err(LoadFailure::new(
-                    "model_broken",
+                    LoadFault::ModelBroken,
                     format!("loading {id} ended early: {error}"),
                     true,
                     Footprint::default(),
@@ -183,15 +177,16 @@ impl ModelPool {
     /// Reads a model, after its base.
     async fn read(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, LoadFailure> {
         let footprint = self.registry.footprint(&row.model_id);
-        let failed = |code, message, may_pass| LoadFailure::new(code, message, may_pass, footprint);
+        let failed = |fault, message, may_pass| LoadFailure::new(fault, message, may_pass, footprint);
         let base = match &row.base_model {
             Some(base) => {
-                let of_base = |error: PoolError| failed("base_not_loaded", format!("its base {error}"), true);
+                let of_base = |error: PoolError| failed(LoadFault::BaseNotLoaded, format!("its base {error}"), true);
                 Some(self.get(base).await.map_err(of_base)?)
             }
             None => None,
         };
-        let permit = self.loads.acquire().await.map_err(|error| failed("model_broken", error.to_string(), true))?;
+        let permit = self.loads.acquire().await;
+        let permit = permit.map_err(|error| failed(LoadFault::ModelBroken, error.to_string(), true))?;
         let (registry, tokens, row, started) =
             (self.registry.clone(), Arc::clone(&self.tokens), row.clone(), Instant::now());
         let id = row.model_id.clone();
@@ -205,63 +200,62 @@ impl ModelPool {
                 Ok(Arc::new(model))
             }
             Ok(Err(error)) => {
-                tracing::error!(model = id, code = error.code(), "the model cannot be loaded: {error}");
-                Err(failed(error.code(), error.message(), LoadError::may_pass(&error)))
+                tracing::error!(model = id, code = error.fault().code(), "the model cannot be loaded: {error}");
+                Err(failed(error.fault(), error.message(), error.may_pass()))
             }
             Err(panic) => {
                 tracing::error!(model = id, "loading the model panicked: {panic}");
-                Err(failed("model_broken", "its weights made the loading stop".to_owned(), false))
+                Err(failed(LoadFault::ModelBroken, "its weights made the loading stop".to_owned(), false))
             }
         }
     }
 
-    /// Writes down what became of a try, unless the place has another one now.
+    /// Writes down what became of a try, unless the slot has another one now.
     fn settle(
         &self,
         row: &ModelRow,
         number: u64,
         loaded: Result<Arc<ServedModel>, LoadFailure>,
     ) -> Result<Arc<ServedModel>, LoadFailure> {
-        let mut places = self.lock();
-        let place = places.by_id.get_mut(&row.model_id);
-        let Some(place) = place.filter(|place| matches!(place.state, State::Loading(known, _) if known == number))
-        else {
+        let mut slots = self.lock();
+        let slot = slots.by_id.get_mut(&row.model_id);
+        let Some(slot) = slot.filter(|slot| matches!(slot.state, State::Loading(known, _) if known == number)) else {
             return loaded;
         };
         match loaded {
             Ok(model) => {
-                place.succeed(Arc::clone(&model));
+                slot.succeed(Arc::clone(&model));
                 if row.kind == Kind::Tuned {
-                    places.warm(&row.model_id);
+                    slots.touch(&row.model_id);
                 }
-                self.make_room(&mut places, &row.model_id);
+                self.evict_least_used(&mut slots, &row.model_id);
                 Ok(model)
             }
-            Err(failure) => Err(place.fail(failure)),
+            Err(failure) => Err(slot.fail(failure)),
         }
     }
 
-    /// Puts the least recently used tuned models out while there are more, or larger ones, than may stay; never a
+    /// Evicts the least recently used tuned models while there are more, or larger ones, than may stay; never a
     /// pinned one, nor the one that was just loaded.
-    fn make_room(&self, places: &mut Places, newest: &str) {
+    fn evict_least_used(&self, slots: &mut Slots, newest: &str) {
         loop {
-            let tuned = |place: &&Place| place.ready().is_some_and(|model| model.row.kind == Kind::Tuned);
-            let (count, bytes) = places
+            let tuned = |slot: &&Slot| slot.ready().is_some_and(|model| model.is_tuned());
+            let (count, bytes) = slots
                 .by_id
                 .values()
                 .filter(tuned)
-                .filter_map(Place::ready)
+                .filter_map(Slot::ready)
                 .fold((0_usize, 0_u64), |(count, bytes), model| (count + 1, bytes + model.resident_bytes));
             if count <= self.limits.models && bytes <= self.limits.bytes {
                 return;
             }
-            let may_go = |(id, place): &(&String, &mut Place)| {
-                !place.pinned && *id != newest && place.ready().is_some_and(|model| model.row.kind == Kind::Tuned)
+            let may_go = |(id, slot): &(&String, &mut Slot)| {
+                !slot.pinned && *id != newest && slot.ready().is_some_and(|model| model.is_tuned())
             };
-            let oldest = places.by_id.iter_mut().filter(may_go).min_by_key(|(_, place)| place.turn);
-            let Some((id, place)) = oldest else { return };
+            let oldest = slots.by_id.iter_mut().filter(may_go).min_by_key(|(_, slot)| slot.turn);
+            let Some((id, slot)) = oldest else { return };
             tracing::info!(model = id, "model put out of memory: it was not used for longest");
-            place.put_out();
+            slot.evict();
         }
     }
 
@@ -270,7 +264,7 @@ impl ModelPool {
     /// # Errors
     /// Where it is pinned, or tuned models in memory share its weights.
     pub async fn unload(self: &Arc<Self>, row: &ModelRow) -> Result<(), PoolError> {
-        let loading = match self.lock().by_id.get(&row.model_id).map(|place| &place.state) {
+        let loading = match self.lock().by_id.get(&row.model_id).map(|slot| &slot.state) {
             Some(State::Loading(_, loading)) => Some(loading.clone()),
             _ => None,
         };
@@ -278,29 +272,29 @@ impl ModelPool {
             // What became of it does not matter: it goes.
             let _ = loading.await;
         }
-        let mut places = self.lock();
-        let over_it = |place: &Place| match &place.state {
-            State::Ready(model) => model.row.base_model.as_ref() == Some(&row.model_id),
+        let mut slots = self.lock();
+        let over_it = |slot: &Slot| match &slot.state {
+            State::Ready(model) => model.base() == Some(&row.model_id),
             _ => false,
         };
         let mut tuned: Vec<String> =
-            places.by_id.iter().filter(|(_, place)| over_it(place)).map(|(id, _)| id.clone()).collect();
+            slots.by_id.iter().filter(|(_, slot)| over_it(slot)).map(|(id, _)| id.clone()).collect();
         tuned.sort();
         if !tuned.is_empty() {
             return Err(PoolError::BaseOfLoaded { model: row.model_id.clone(), tuned });
         }
-        let Some(place) = places.by_id.get_mut(&row.model_id) else { return Ok(()) };
-        if place.pinned {
+        let Some(slot) = slots.by_id.get_mut(&row.model_id) else { return Ok(()) };
+        if slot.pinned {
             return Err(PoolError::Pinned(row.model_id.clone()));
         }
-        place.put_out();
+        slot.evict();
         Ok(())
     }
 
     /// Keeps a model in memory, or lets it go when its turn comes.
     pub fn pin(&self, model_id: &str, pinned: bool) {
-        if let Some(place) = self.lock().by_id.get_mut(model_id) {
-            place.pinned = pinned;
+        if let Some(slot) = self.lock().by_id.get_mut(model_id) {
+            slot.pinned = pinned;
         }
     }
 
@@ -324,10 +318,10 @@ impl ModelPool {
 
     /// Where a model stands.
     pub fn status(&self, row: &ModelRow) -> ModelStatus {
-        let mut places = self.lock();
-        let place = places.by_id.get_mut(&row.model_id).filter(|place| place.fingerprint == row.fingerprint);
-        match place {
-            Some(place) => place.status(),
+        let mut slots = self.lock();
+        let slot = slots.by_id.get_mut(&row.model_id).filter(|slot| slot.fingerprint == row.fingerprint);
+        match slot {
+            Some(slot) => slot.status(),
             None => {
                 ModelStatus { state: ModelState::Available, resident_bytes: None, last_used_at: None, last_error: None }
             }
@@ -341,9 +335,9 @@ impl ModelPool {
 
     /// The ids of the models in memory and the bytes that each takes, sorted.
     pub fn resident(&self) -> Vec<(String, u64)> {
-        let places = self.lock();
-        let ready = |(id, place): (&String, &Place)| Some((id.clone(), place.ready()?.resident_bytes));
-        let mut resident: Vec<_> = places.by_id.iter().filter_map(ready).collect();
+        let slots = self.lock();
+        let ready = |(id, slot): (&String, &Slot)| Some((id.clone(), slot.ready()?.resident_bytes));
+        let mut resident: Vec<_> = slots.by_id.iter().filter_map(ready).collect();
         resident.sort();
         resident
     }

@@ -31,6 +31,22 @@ pub struct AliasMove {
     pub reason: MoveReason,
     /// The move to whose model a rollback goes.
     pub back_to: Option<i64>,
+    /// Whether that model was deleted since.
+    pub deleted: bool,
+}
+
+/// Moves of aliases, with the columns of [`AliasMove`] and others before them.
+macro_rules! moves {
+    ($others:literal, $rest:literal) => {
+        concat!(
+            "select ",
+            $others,
+            "alias_move.seq, alias_move.model_id, alias_move.at, alias_move.reason, alias_move.back_to,
+             model.deleted_at is not null as deleted
+               from alias_move join model on model.model_id = alias_move.model_id ",
+            $rest
+        )
+    };
 }
 
 /// An alias.
@@ -60,8 +76,6 @@ pub enum Rollback {
 pub struct AliasHistory {
     /// The moves.
     pub moves: Vec<AliasMove>,
-    /// The ids of the models in them that were deleted.
-    pub deleted: Vec<String>,
 }
 
 impl AliasHistory {
@@ -71,7 +85,7 @@ impl AliasHistory {
         let now = self.moves.last()?;
         let mut candidate = at(now.back_to?)?;
         // `back_to` always points to an earlier move.
-        while self.deleted.contains(&candidate.model_id) || candidate.model_id == now.model_id {
+        while candidate.deleted || candidate.model_id == now.model_id {
             candidate = at(candidate.back_to?)?;
         }
         Some(candidate)
@@ -86,7 +100,7 @@ pub(super) async fn move_alias(
     reason: MoveReason,
 ) -> Result<()> {
     let before: Option<String> =
-        sqlx::query_scalar("select model_id from alias where name = ?").bind(name).fetch_optional(&mut **tx).await?;
+        sqlx::query_scalar("select model_id from alias where name = $1").bind(name).fetch_optional(&mut **tx).await?;
     if before.as_deref() == Some(model_id) {
         return Ok(());
     }
@@ -99,7 +113,7 @@ pub(super) async fn move_alias(
 }
 
 async fn last_move(tx: &mut Transaction<'static, Sqlite>, name: &str) -> Result<Option<i64>> {
-    sqlx::query_scalar("select max(seq) from alias_move where name = ?").bind(name).fetch_one(&mut **tx).await
+    Ok(sqlx::query_scalar("select max(seq) from alias_move where name = $1").bind(name).fetch_one(&mut **tx).await?)
 }
 
 async fn point(
@@ -110,7 +124,7 @@ async fn point(
     back_to: Option<i64>,
 ) -> Result<()> {
     sqlx::query(
-        "insert into alias (name, model_id, updated_at) values (?, ?, ?)
+        "insert into alias (name, model_id, updated_at) values ($1, $2, $3)
          on conflict (name) do update set model_id = excluded.model_id, updated_at = excluded.updated_at",
     )
     .bind(name)
@@ -120,7 +134,7 @@ async fn point(
     .await?;
     sqlx::query(
         "insert into alias_move (name, seq, model_id, at, reason, back_to)
-         values (?1, (select coalesce(max(seq), 0) + 1 from alias_move where name = ?1), ?2, ?3, ?4, ?5)",
+         values ($1, (select coalesce(max(seq), 0) + 1 from alias_move where name = $1), $2, $3, $4, $5)",
     )
     .bind(name)
     .bind(model_id)
@@ -132,58 +146,57 @@ async fn point(
     Ok(())
 }
 
+/// A move of an alias, beside what the alias is now.
+#[derive(sqlx::FromRow)]
+struct MoveOf {
+    name: String,
+    means: String,
+    updated_at: i64,
+    #[sqlx(flatten)]
+    step: AliasMove,
+}
+
 impl Store {
-    /// All aliases, by name.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn all_aliases(&self) -> Result<Vec<Alias>> {
-        sqlx::query_as("select name, model_id, updated_at from alias order by name").fetch_all(&self.reader).await
+    /// All aliases with their moves, by name.
+    pub async fn alias_histories(&self) -> Result<Vec<(Alias, AliasHistory)>> {
+        // A name that is no alias any more keeps its moves.
+        let steps: Vec<MoveOf> = sqlx::query_as(moves!(
+            "alias.name, alias.model_id as means, alias.updated_at, ",
+            "join alias on alias.name = alias_move.name order by alias.name, seq"
+        ))
+        .fetch_all(&self.reader)
+        .await?;
+        let mut aliases: Vec<(Alias, AliasHistory)> = Vec::new();
+        for MoveOf { name, means, updated_at, step } in steps {
+            match aliases.last_mut().filter(|(alias, _)| alias.name == name) {
+                Some((_, history)) => history.moves.push(step),
+                None => {
+                    let alias = Alias { name, model_id: means, updated_at };
+                    aliases.push((alias, AliasHistory { moves: vec![step] }));
+                }
+            }
+        }
+        Ok(aliases)
     }
 
-    /// All aliases: name and model id.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// All aliases: name and model id, by name.
     pub async fn aliases(&self) -> Result<Vec<(String, String)>> {
-        sqlx::query_as("select name, model_id from alias order by name").fetch_all(&self.reader).await
+        Ok(sqlx::query_as("select name, model_id from alias order by name").fetch_all(&self.reader).await?)
     }
 
     /// An alias by its name.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn alias(&self, name: &str) -> Result<Option<Alias>> {
-        sqlx::query_as("select name, model_id, updated_at from alias where name = ?")
-            .bind(name)
-            .fetch_optional(&self.reader)
-            .await
+        let alias = sqlx::query_as("select name, model_id, updated_at from alias where name = $1");
+        Ok(alias.bind(name).fetch_optional(&self.reader).await?)
     }
 
     /// An alias's moves.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn alias_history(&self, name: &str) -> Result<AliasHistory> {
-        let moves =
-            sqlx::query_as("select seq, model_id, at, reason, back_to from alias_move where name = ? order by seq")
-                .bind(name)
-                .fetch_all(&self.reader)
-                .await?;
-        let deleted = sqlx::query_scalar(
-            "select model_id from model
-              where deleted_at is not null and model_id in (select model_id from alias_move where name = ?)",
-        )
-        .bind(name)
-        .fetch_all(&self.reader)
-        .await?;
-        Ok(AliasHistory { moves, deleted })
+        let moves = sqlx::query_as(moves!("", "where alias_move.name = $1 order by seq"));
+        Ok(AliasHistory { moves: moves.bind(name).fetch_all(&self.reader).await? })
     }
 
     /// Points an alias at a model. `false` where the model was deleted meanwhile.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn set_alias(&self, name: &str, model_id: &str) -> Result<bool> {
         let _changing = self.changing_models();
         let mut tx = self.begin().await?;
@@ -196,28 +209,20 @@ impl Store {
     }
 
     /// Points an alias at a model unless it points at one already.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn set_first_alias(&self, name: &str, model_id: &str) -> Result<()> {
         let _changing = self.changing_models();
         let mut tx = self.begin().await?;
-        let there: Option<i64> =
-            sqlx::query_scalar("select 1 from alias where name = ?").bind(name).fetch_optional(&mut *tx).await?;
-        if there.is_none() {
+        if !points(&mut tx, name).await? {
             move_alias(&mut tx, name, model_id, MoveReason::Set).await?;
         }
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     /// Points an alias, whose last move is `now_at`, at the model of its move `to`, one before.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn roll_alias_back(&self, name: &str, now_at: i64, to: &AliasMove) -> Result<Rollback> {
         let _changing = self.changing_models();
         let mut tx = self.begin().await?;
-        if last_move(&mut tx, name).await? != Some(now_at) || self.alias(name).await?.is_none() {
+        if last_move(&mut tx, name).await? != Some(now_at) || !points(&mut tx, name).await? {
             return Ok(Rollback::Changed);
         }
         if !is_there(&mut tx, &to.model_id).await? {
@@ -229,37 +234,32 @@ impl Store {
     }
 
     /// Removes an alias. `false` where there is none.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn delete_alias(&self, name: &str) -> Result<bool> {
         let _changing = self.changing_models();
         let mut tx = self.begin().await?;
-        let removed = sqlx::query("delete from alias where name = ?").bind(name).execute(&mut *tx).await?;
+        let removed = sqlx::query("delete from alias where name = $1").bind(name).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(removed.rows_affected() == 1)
     }
 
     /// Whether a name is an alias, or will be when a job has succeeded.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn alias_exists(&self, name: &str) -> Result<bool> {
-        sqlx::query_scalar(
-            "select exists (select 1 from alias where name = ?1)
-                 or exists (select 1 from job where alias = ?1 and status in ('queued', 'running'))",
-        )
-        .bind(name)
-        .fetch_one(&self.reader)
-        .await
+        let exists = sqlx::query_scalar(
+            "select exists (select 1 from alias where name = $1)
+                 or exists (select 1 from job where alias = $1 and status in ('queued', 'running'))",
+        );
+        Ok(exists.bind(name).fetch_one(&self.reader).await?)
     }
 }
 
+async fn points(tx: &mut Transaction<'static, Sqlite>, name: &str) -> Result<bool> {
+    let points = sqlx::query_scalar("select exists (select 1 from alias where name = $1)");
+    Ok(points.bind(name).fetch_one(&mut **tx).await?)
+}
+
 async fn is_there(tx: &mut Transaction<'static, Sqlite>, model_id: &str) -> Result<bool> {
-    sqlx::query_scalar("select exists (select 1 from model where model_id = ? and deleted_at is null)")
-        .bind(model_id)
-        .fetch_one(&mut **tx)
-        .await
+    let there = sqlx::query_scalar("select exists (select 1 from model where model_id = $1 and deleted_at is null)");
+    Ok(there.bind(model_id).fetch_one(&mut **tx).await?)
 }
 
 #[cfg(test)]
@@ -267,15 +267,13 @@ mod tests {
     use super::*;
 
     fn step(seq: i64, model: &str, back_to: Option<i64>) -> AliasMove {
-        AliasMove { seq, model_id: model.to_owned(), at: 0, reason: MoveReason::Set, back_to }
+        AliasMove { seq, model_id: model.to_owned(), at: 0, reason: MoveReason::Set, back_to, deleted: false }
     }
 
     #[test]
     fn a_rollback_goes_back_move_by_move_and_passes_over_what_was_deleted() {
-        let mut history = AliasHistory {
-            moves: vec![step(1, "a", None), step(2, "b", Some(1)), step(3, "c", Some(2))],
-            deleted: Vec::new(),
-        };
+        let mut history =
+            AliasHistory { moves: vec![step(1, "a", None), step(2, "b", Some(1)), step(3, "c", Some(2))] };
         assert_eq!(history.previous().unwrap().model_id, "b");
         // Taken back to b, and once more to a; then there is nothing before.
         history.moves.push(step(4, "b", Some(1)));
@@ -283,7 +281,8 @@ mod tests {
         history.moves.push(step(5, "a", None));
         assert!(history.previous().is_none());
 
-        let gone = AliasHistory { moves: history.moves[..3].to_vec(), deleted: vec!["b".to_owned()] };
+        let mut gone = AliasHistory { moves: history.moves[..3].to_vec() };
+        gone.moves[1].deleted = true;
         assert_eq!(gone.previous().unwrap().model_id, "a");
         assert!(AliasHistory::default().previous().is_none());
     }

@@ -3,12 +3,15 @@
 //! Every write carries the lease token of the claim that it belongs to. A writer whose claim was
 //! superseded changes nothing and is told so.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::types::Json;
 
 use super::alias::move_alias;
-use super::job::append;
-use super::{AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, Result, Status, Store, now};
+use super::event::{append, tell};
+use super::job::job_columns;
+use super::{
+    AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, QueueEvent, Result, Status, Store, now,
+};
 
 /// How a claim ends without a model.
 #[derive(Clone, Copy, Debug)]
@@ -42,24 +45,22 @@ pub struct CheckpointRow {
 
 impl Store {
     /// Takes the next queued job, with a new lease token.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn claim_job(&self) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
-        let job: Option<Job> = sqlx::query_as(
+        let job: Option<Job> = sqlx::query_as(concat!(
             "update job
-                set status = 'running', phase = 'loading', started_at = coalesce(started_at, ?1),
+                set status = 'running', phase = 'loading', started_at = coalesce(started_at, $1),
                     lease_token = lease_token + 1, attempt = attempt + 1, progress = null
               where job_id = (select job_id from job where status = 'queued' order by created_at, job_id limit 1)
                 and status = 'queued'
-             returning *",
-        )
+             returning ",
+            job_columns!()
+        ))
         .bind(now())
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(job) = &job {
-            append(&mut tx, &job.job_id, "started", &json!({ "attempt": job.attempt })).await?;
+            tell(&mut tx, &job.job_id, &QueueEvent::Started { attempt: job.attempt }).await?;
         }
         tx.commit().await?;
         Ok(job)
@@ -67,9 +68,6 @@ impl Store {
 
     /// Adds an event to a running job, with the phase or progress that it brings. `false`: the
     /// claim was superseded and nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn record_event(
         &self,
         claim: &Job,
@@ -80,8 +78,8 @@ impl Store {
     ) -> Result<bool> {
         let mut tx = self.begin().await?;
         let held = sqlx::query(
-            "update job set phase = coalesce(?3, phase), progress = coalesce(?4, progress)
-              where job_id = ?1 and lease_token = ?2 and status = 'running'",
+            "update job set phase = coalesce($3, phase), progress = coalesce($4, progress)
+              where job_id = $1 and lease_token = $2 and status = 'running'",
         )
         .bind(&claim.job_id)
         .bind(claim.lease_token)
@@ -100,9 +98,6 @@ impl Store {
 
     /// Records a checkpoint of a running job, with its event, and forgets all but the last two. Gives
     /// those that are forgotten; `None`: the claim was superseded and nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn record_checkpoint(
         &self,
         claim: &Job,
@@ -112,8 +107,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let recorded = sqlx::query(
             "insert into checkpoint (job_id, lease_token, step, manifest_sha256, created_at)
-             select job_id, lease_token, ?3, ?4, ?5 from job
-              where job_id = ?1 and lease_token = ?2 and status = 'running'",
+             select job_id, lease_token, $3, $4, $5 from job
+              where job_id = $1 and lease_token = $2 and status = 'running'",
         )
         .bind(&claim.job_id)
         .bind(claim.lease_token)
@@ -129,34 +124,29 @@ impl Store {
         }
         let forgotten = sqlx::query_as(
             "delete from checkpoint
-              where job_id = ?1 and (lease_token, step) not in (
+              where job_id = $1 and (lease_token, step) not in (
                     select lease_token, step from checkpoint
-                     where job_id = ?1 order by lease_token desc, step desc limit 2)
-             returning *",
+                     where job_id = $1 order by lease_token desc, step desc limit 2)
+             returning job_id, lease_token, step, manifest_sha256",
         )
         .bind(&claim.job_id)
         .fetch_all(&mut *tx)
         .await?;
-        append(&mut tx, &claim.job_id, "checkpoint", &json!({ "step": step })).await?;
+        tell(&mut tx, &claim.job_id, &QueueEvent::Checkpoint { step }).await?;
         tx.commit().await?;
         Ok(Some(forgotten))
     }
 
     /// A job's checkpoints, the newest first.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn checkpoints(&self, job_id: &str) -> Result<Vec<CheckpointRow>> {
-        sqlx::query_as("select * from checkpoint where job_id = ? order by lease_token desc, step desc")
-            .bind(job_id)
-            .fetch_all(&self.reader)
-            .await
+        let checkpoints = sqlx::query_as(
+            "select job_id, lease_token, step, manifest_sha256 from checkpoint
+              where job_id = $1 order by lease_token desc, step desc",
+        );
+        Ok(checkpoints.bind(job_id).fetch_all(&self.reader).await?)
     }
 
     /// Forgets the checkpoints of jobs that are over.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn forget_checkpoints(&self) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query(
@@ -165,14 +155,12 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        tx.commit().await
+        Ok(tx.commit().await?)
     }
 
     /// Registers the model that a job made, moves the job's alias to it where `alias` says so, and ends the job,
     /// all or nothing. `false`: the claim was superseded or the job is to be cancelled; nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// [`StoreError::Taken`](super::StoreError::Taken): another model got the name meanwhile; the claim is still held.
     pub async fn finish_job(
         &self,
         claim: &Job,
@@ -183,8 +171,8 @@ impl Store {
         let _changing = self.changing_models();
         let mut tx = self.begin().await?;
         let finished = sqlx::query(
-            "update job set status = 'succeeded', phase = null, finished_at = ?3, report = ?4, alias_result = ?5
-              where job_id = ?1 and lease_token = ?2 and status = 'running' and cancel_requested_at is null",
+            "update job set status = 'succeeded', phase = null, finished_at = $3, report = $4, alias_result = $5
+              where job_id = $1 and lease_token = $2 and status = 'running' and cancel_requested_at is null",
         )
         .bind(&claim.job_id)
         .bind(claim.lease_token)
@@ -199,8 +187,9 @@ impl Store {
             return Ok(false);
         }
         sqlx::query(
-            "insert into model (model_id, name, kind, base_model, job_id, fingerprint, dimensions, max_tokens, bytes, created_at)
-             values (?, ?, 'tuned', ?, ?, ?, ?, ?, ?, ?)",
+            "insert into model (model_id, name, kind, base_model, job_id, fingerprint, dimensions, max_tokens, bytes,
+                                created_at)
+             values ($1, $2, 'tuned', $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&model.model_id)
         .bind(&model.name)
@@ -217,20 +206,21 @@ impl Store {
             if result.moved {
                 move_alias(&mut tx, name, &model.model_id, MoveReason::Job).await?;
             }
-            let told = json!({ "alias": name, "moved": result.moved, "code": result.code, "message": result.message });
-            append(&mut tx, &claim.job_id, "alias", &told).await?;
+            let told = QueueEvent::Alias { alias: name.clone(), result: result.clone() };
+            tell(&mut tx, &claim.job_id, &told).await?;
         }
-        append(&mut tx, &claim.job_id, "succeeded", &json!({ "model": model.model_id })).await?;
+        tell(&mut tx, &claim.job_id, &QueueEvent::Succeeded { model: model.model_id.clone() }).await?;
         tx.commit().await?;
         Ok(true)
     }
 
     /// Ends a claim without a model: back to the queue, failed, or cancelled where that was asked
     /// for. `None`: the claim was superseded and nothing was written.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn release_job(&self, claim: &Job, release: Release<'_>) -> Result<Option<Status>> {
+        self.release(&claim.job_id, claim.lease_token, release).await
+    }
+
+    async fn release(&self, job_id: &str, lease_token: i64, release: Release<'_>) -> Result<Option<Status>> {
         let mut tx = self.begin().await?;
         let (status, crash, error) = match release {
             Release::Interrupted { .. } => (Status::Queued, 0, None),
@@ -239,29 +229,30 @@ impl Store {
         };
         let status: Option<Status> = sqlx::query_scalar(
             "update job
-                set status = case when cancel_requested_at is not null then 'cancelled' else ?3 end,
-                    finished_at = case when cancel_requested_at is not null or ?3 = 'failed' then ?4 end,
-                    phase = null, progress = null, crashes = crashes + ?5, error = ?6
-              where job_id = ?1 and lease_token = ?2 and status = 'running'
+                set status = case when cancel_requested_at is not null then 'cancelled' else $3 end,
+                    finished_at = case when cancel_requested_at is not null or $3 = 'failed' then $4 end,
+                    phase = null, progress = null, crashes = crashes + $5,
+                    error = case when cancel_requested_at is null then $6 end
+              where job_id = $1 and lease_token = $2 and status = 'running'
              returning status",
         )
-        .bind(&claim.job_id)
-        .bind(claim.lease_token)
+        .bind(job_id)
+        .bind(lease_token)
         .bind(status)
         .bind(now())
         .bind(crash)
         .bind(error.map(Json))
         .fetch_optional(&mut *tx)
         .await?;
-        let (kind, data) = match (status, release) {
+        let told = match (status, release) {
             (None, _) => return Ok(None),
-            (Some(Status::Cancelled), _) => ("cancelled", json!({})),
+            (Some(Status::Cancelled), _) => QueueEvent::Cancelled {},
             (_, Release::Interrupted { reason } | Release::Crashed { reason }) => {
-                ("requeued", json!({ "reason": reason }))
+                QueueEvent::Requeued { reason: reason.to_owned() }
             }
-            (_, Release::Failed(error)) => ("failed", json!(error)),
+            (_, Release::Failed(error)) => QueueEvent::Failed(error.clone()),
         };
-        append(&mut tx, &claim.job_id, kind, &data).await?;
+        tell(&mut tx, job_id, &told).await?;
         tx.commit().await?;
         Ok(status)
     }
@@ -269,18 +260,16 @@ impl Store {
     /// Puts jobs that a stopped server left running back into the queue. Their ids.
     ///
     /// Only the server that holds the data folder's lock may call this, before it claims a job.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn recover_jobs(&self) -> Result<Vec<String>> {
-        let running: Vec<Job> =
-            sqlx::query_as("select * from job where status = 'running'").fetch_all(&self.reader).await?;
+        let running: Vec<(String, i64)> =
+            sqlx::query_as("select job_id, lease_token from job where status = 'running' order by job_id")
+                .fetch_all(&self.reader)
+                .await?;
         let mut recovered = Vec::new();
-        for job in running {
-            if self.release_job(&job, Release::Interrupted { reason: "the server stopped" }).await?
-                == Some(Status::Queued)
-            {
-                recovered.push(job.job_id);
+        for (job_id, lease_token) in running {
+            let release = Release::Interrupted { reason: "the server stopped" };
+            if self.release(&job_id, lease_token, release).await? == Some(Status::Queued) {
+                recovered.push(job_id);
             }
         }
         Ok(recovered)

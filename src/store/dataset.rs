@@ -1,11 +1,15 @@
 //! Datasets.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::types::Json;
+use tables::TableKind;
+use tables::choices::{FileFormat, LowestMeans, TableOptions};
+use tables::inspect::ScoreSummary;
 
-use super::{Result, Store, now};
+use super::word::{Word, word};
+use super::{Result, Store, StoreError, now};
+use crate::ml::train::RecipeFacts;
 
 /// What a dataset is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -29,28 +33,35 @@ pub struct Dataset {
     pub purpose: Purpose,
     /// Of the file's bytes, in hex.
     pub sha256: String,
-    /// `csv`, `json`, `jsonl`, `xlsx` or `parquet`.
-    pub format: String,
+    /// How the file is written.
+    #[sqlx(try_from = "Word<FileFormat>")]
+    pub format: FileFormat,
     /// The file's size.
     pub bytes: i64,
     /// The names in the header of the columns that are read.
-    pub columns: Option<Json<Vec<String>>>,
-    /// What the rows are: `pair_score`, `pair_class`, `pair_positive` or `triplet`.
-    pub kind: String,
+    #[sqlx(json(nullable))]
+    pub columns: Option<Vec<String>>,
+    /// What the rows are.
+    #[sqlx(try_from = "Word<TableKind>")]
+    pub kind: TableKind,
     /// How many pairs.
     pub rows: i64,
     /// What the scores look like.
-    pub scores: Json<serde_json::Value>,
-    /// How the file is read.
-    pub choices: Json<serde_json::Value>,
-    /// `unrelated`, `opposite` or `angular`; `None` where nobody said.
-    pub lowest_means: Option<String>,
+    #[sqlx(json)]
+    pub scores: ScoreSummary,
+    /// How the file is read, as it was told; [`Dataset::choices`] reads it.
+    #[sqlx(json)]
+    pub choices: Value,
+    /// What the lowest score means; `None` where nobody said.
+    #[sqlx(try_from = "Word<Option<LowestMeans>>")]
+    pub lowest_means: Option<LowestMeans>,
     /// Rows that could not be used and were left out.
     pub skipped: i64,
     /// Rows that fixes left out.
     pub fixed_out: i64,
-    /// What was worth knowing when it was stored.
-    pub findings: Json<serde_json::Value>,
+    /// What was worth knowing when it was stored, as it was told then.
+    #[sqlx(json)]
+    pub findings: Value,
     /// The id of the first of its versions.
     pub family: String,
     /// From 1.
@@ -74,43 +85,96 @@ pub struct NewDataset<'a> {
     pub purpose: Purpose,
     /// Of the file's bytes, in hex.
     pub sha256: &'a str,
-    /// `csv`, `json`, `jsonl`, `xlsx` or `parquet`.
-    pub format: String,
+    /// How the file is written.
+    pub format: FileFormat,
     /// The file's size.
     pub bytes: i64,
     /// The names in the header of the columns that are read.
     pub columns: Option<Vec<String>>,
     /// What the rows are.
-    pub kind: String,
+    pub kind: TableKind,
     /// How many pairs.
     pub rows: i64,
     /// What the scores look like.
-    pub scores: serde_json::Value,
+    pub scores: ScoreSummary,
     /// How the file is read, as JSON that is the same for the same choices.
     pub choices: &'a str,
     /// What the lowest score means.
-    pub lowest_means: Option<String>,
+    pub lowest_means: Option<LowestMeans>,
     /// Rows that could not be used and were left out.
     pub skipped: i64,
     /// Rows that fixes left out.
     pub fixed_out: i64,
     /// What is worth knowing.
-    pub findings: serde_json::Value,
+    pub findings: Value,
     /// The dataset that it is a new version of.
     pub version_of: Option<&'a str>,
 }
 
-const OF_THE_SAME: &str = "select * from dataset_with_latest where sha256 = ? and purpose = ? and choices = ?";
+impl NewDataset<'_> {
+    /// The row that it would be, of a table that is only tried out.
+    pub fn unstored(self) -> Result<Dataset> {
+        Ok(Dataset {
+            dataset_id: self.dataset_id.to_owned(),
+            name: self.name.to_owned(),
+            purpose: self.purpose,
+            sha256: self.sha256.to_owned(),
+            format: self.format,
+            bytes: self.bytes,
+            columns: self.columns,
+            kind: self.kind,
+            rows: self.rows,
+            scores: self.scores,
+            choices: serde_json::from_str(self.choices).map_err(StoreError::other)?,
+            lowest_means: self.lowest_means,
+            skipped: self.skipped,
+            fixed_out: self.fixed_out,
+            findings: self.findings,
+            family: self.dataset_id.to_owned(),
+            version: 1,
+            version_of: None,
+            latest: true,
+            created_at: now(),
+        })
+    }
+}
+
+impl Dataset {
+    /// How the file is read. What this program cannot read is an error: nothing is assumed in its place.
+    pub fn choices(&self) -> Result<TableOptions> {
+        TableOptions::deserialize(&self.choices)
+            .map_err(|error| StoreError::other(format!("the choices of the dataset {}: {error}", self.dataset_id)))
+    }
+
+    /// What a recipe depends on: the table, and a transformer or another model.
+    pub fn facts(&self, transformer: bool) -> RecipeFacts {
+        let rows = self.rows as usize;
+        // A table from before they were counted is taken to have them.
+        let positives = self.scores.positives.unwrap_or(rows);
+        RecipeFacts { kind: self.kind, rows, positives, transformer }
+    }
+}
+
+/// The columns of [`Dataset`], and those that follow with what else is asked.
+macro_rules! dataset {
+    ($rest:literal) => {
+        concat!(
+            "select dataset_id, name, purpose, sha256, format, bytes, columns, kind, rows, scores, choices,
+                    lowest_means, skipped, fixed_out, findings, family, version, version_of, latest, created_at
+               from dataset_with_latest ",
+            $rest
+        )
+    };
+}
+
+const OF_THE_SAME: &str = dataset!("where sha256 = $1 and purpose = $2 and choices = $3");
 
 impl Store {
     /// Stores a dataset, or finds the one with the same bytes, purpose and choices. The flag says whether it is
-    /// new. A foreign key violation where the dataset that it is a version of is gone.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// new. [`StoreError::Gone`] where the dataset that it is a version of is.
     pub async fn insert_dataset(&self, new: NewDataset<'_>) -> Result<(Dataset, bool)> {
         let mut tx = self.begin().await?;
-        let family: Option<String> = sqlx::query_scalar("select family from dataset where dataset_id = ?")
+        let family: Option<String> = sqlx::query_scalar("select family from dataset where dataset_id = $1")
             .bind(new.version_of)
             .fetch_optional(&mut *tx)
             .await?;
@@ -118,22 +182,22 @@ impl Store {
         let inserted = sqlx::query(
             "insert into dataset (dataset_id, name, purpose, sha256, format, bytes, columns, kind, rows, scores, choices,
                                   lowest_means, skipped, fixed_out, findings, family, version, version_of, created_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?16,
-                     (select coalesce(max(version), 0) + 1 from dataset where family = ?16), ?17, ?18)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+                     (select coalesce(max(version), 0) + 1 from dataset where family = $16), $17, $18)
              on conflict (sha256, purpose, choices) do nothing",
         )
         .bind(new.dataset_id)
         .bind(new.name)
         .bind(new.purpose)
         .bind(new.sha256)
-        .bind(new.format)
+        .bind(word(&new.format))
         .bind(new.bytes)
         .bind(new.columns.map(Json))
-        .bind(new.kind)
+        .bind(word(&new.kind))
         .bind(new.rows)
         .bind(Json(new.scores))
         .bind(new.choices)
-        .bind(new.lowest_means)
+        .bind(word(&new.lowest_means))
         .bind(new.skipped)
         .bind(new.fixed_out)
         .bind(Json(new.findings))
@@ -154,104 +218,84 @@ impl Store {
     }
 
     /// The dataset of the same bytes, purpose and choices.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn same_dataset(&self, sha256: &str, purpose: Purpose, choices: &str) -> Result<Option<Dataset>> {
-        sqlx::query_as(OF_THE_SAME).bind(sha256).bind(purpose).bind(choices).fetch_optional(&self.reader).await
+        let same = sqlx::query_as(OF_THE_SAME).bind(sha256).bind(purpose).bind(choices);
+        Ok(same.fetch_optional(&self.reader).await?)
     }
 
     /// Remembers which dataset a request with an idempotency key came to. A key that is known stays as it is.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn remember_dataset_request(&self, key: &str, request_sha256: &str, dataset_id: &str) -> Result<()> {
-        sqlx::query("insert into dataset_request values (?, ?, ?) on conflict do nothing")
-            .bind(key)
-            .bind(request_sha256)
-            .bind(dataset_id)
-            .execute(&self.writer)
-            .await?;
+        let request = sqlx::query(
+            "insert into dataset_request (idempotency_key, request_sha256, dataset_id) values ($1, $2, $3)
+             on conflict do nothing",
+        );
+        request.bind(key).bind(request_sha256).bind(dataset_id).execute(&self.writer).await?;
         Ok(())
     }
 
     /// The request with an idempotency key: its SHA-256 and the dataset's id.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn dataset_request(&self, key: &str) -> Result<Option<(String, String)>> {
-        sqlx::query_as("select request_sha256, dataset_id from dataset_request where idempotency_key = ?")
-            .bind(key)
-            .fetch_optional(&self.reader)
-            .await
+        let request =
+            sqlx::query_as("select request_sha256, dataset_id from dataset_request where idempotency_key = $1");
+        Ok(request.bind(key).fetch_optional(&self.reader).await?)
     }
 
     /// All versions of a dataset's table, the newest first.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn dataset_versions(&self, family: &str) -> Result<Vec<Dataset>> {
-        sqlx::query_as("select * from dataset_with_latest where family = ? order by version desc limit 1000")
-            .bind(family)
-            .fetch_all(&self.reader)
-            .await
+        let versions = sqlx::query_as(dataset!("where family = $1 order by version desc limit 1000"));
+        Ok(versions.bind(family).fetch_all(&self.reader).await?)
     }
 
     /// A dataset by its id.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn dataset(&self, id: &str) -> Result<Option<Dataset>> {
-        sqlx::query_as("select * from dataset_with_latest where dataset_id = ?")
-            .bind(id)
-            .fetch_optional(&self.reader)
-            .await
+        Ok(sqlx::query_as(dataset!("where dataset_id = $1")).bind(id).fetch_optional(&self.reader).await?)
     }
 
     /// All datasets, the newest first.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn datasets(&self) -> Result<Vec<Dataset>> {
-        sqlx::query_as("select * from dataset_with_latest order by dataset_id desc limit 1000")
-            .fetch_all(&self.reader)
-            .await
+        self.datasets_page(None, None, false, 1000).await
     }
 
-    /// Every dataset, however many there are.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn every_dataset(&self) -> Result<Vec<Dataset>> {
-        sqlx::query_as("select * from dataset_with_latest").fetch_all(&self.reader).await
+    /// Datasets by their ids, which follow time: those after `after`, of one purpose where it is given.
+    pub async fn datasets_page(
+        &self,
+        purpose: Option<Purpose>,
+        after: Option<&str>,
+        oldest_first: bool,
+        limit: usize,
+    ) -> Result<Vec<Dataset>> {
+        // Ids are ASCII, and no character of it comes after `~`.
+        let query = if oldest_first {
+            dataset!(
+                "where purpose = coalesce($1, purpose) and dataset_id > coalesce($2, '') order by dataset_id limit $3"
+            )
+        } else {
+            dataset!(
+                "where purpose = coalesce($1, purpose) and dataset_id < coalesce($2, '~')
+                 order by dataset_id desc limit $3"
+            )
+        };
+        let page = sqlx::query_as(query).bind(purpose).bind(after).bind(limit as i64);
+        Ok(page.fetch_all(&self.reader).await?)
     }
 
-    /// The names of all datasets by their ids.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn dataset_names(&self) -> Result<HashMap<String, String>> {
-        let names: Vec<(String, String)> =
-            sqlx::query_as("select dataset_id, name from dataset").fetch_all(&self.reader).await?;
-        Ok(names.into_iter().collect())
+    /// The files of every dataset, however many there are: its id, and the SHA-256 of its bytes.
+    pub async fn dataset_files(&self) -> Result<Vec<(String, String)>> {
+        Ok(sqlx::query_as("select dataset_id, sha256 from dataset order by dataset_id").fetch_all(&self.reader).await?)
     }
 
     /// Removes a dataset that no job uses. The file's hash is returned where no other dataset
-    /// shares it. `Err` with a foreign key violation where a job uses it.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// shares it. [`StoreError::Referenced`] where a job uses it.
     pub async fn delete_dataset(&self, id: &str) -> Result<Option<String>> {
         let mut tx = self.begin().await?;
-        let sha256: Option<String> = sqlx::query_scalar("delete from dataset where dataset_id = ? returning sha256")
+        let sha256: Option<String> = sqlx::query_scalar("delete from dataset where dataset_id = $1 returning sha256")
             .bind(id)
             .fetch_optional(&mut *tx)
-            .await?;
-        let shared: i64 = sqlx::query_scalar("select count(*) from dataset where sha256 = ?")
-            .bind(&sha256)
-            .fetch_one(&mut *tx)
-            .await?;
+            .await
+            .map_err(StoreError::of_removal)?;
+        let shared = sqlx::query_scalar("select exists (select 1 from dataset where sha256 = $1)");
+        let shared: bool = shared.bind(&sha256).fetch_one(&mut *tx).await?;
         tx.commit().await?;
-        Ok(sha256.filter(|_| shared == 0))
+        Ok(sha256.filter(|_| !shared))
     }
 }

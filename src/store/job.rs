@@ -1,14 +1,14 @@
-//! The queue: jobs and their events, as everyone may read and ask for them. What the supervisor
-//! writes about a job that it works on is in `claim.rs`.
+//! The queue: jobs as everyone may read and ask for them. What the supervisor writes about a job that it works on
+//! is in `claim.rs`, what happened to jobs in `event.rs`.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{Sqlite, Transaction};
 
-use super::{Dataset, ModelRow, Result, Store, now};
+use super::event::tell;
+use super::{Dataset, JobConfig, ModelRow, QueueEvent, Result, Store, now};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
@@ -113,7 +113,7 @@ pub struct AliasResult {
     pub message: String,
 }
 
-/// A job's row.
+/// A job's row, but for its report, which may have megabytes.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Job {
     /// `job_..`
@@ -128,6 +128,8 @@ pub struct Job {
     pub base_model: String,
     /// The pairs to learn.
     pub dataset_id: String,
+    /// As the user calls them.
+    pub dataset_name: String,
     /// The table that measures general ability.
     pub benchmark_id: Option<String>,
     /// The table that is learnt beside, against forgetting.
@@ -135,15 +137,18 @@ pub struct Job {
     /// The name of the settings.
     pub recipe: String,
     /// All settings, resolved.
-    pub config: Json<TrainConfig>,
+    #[sqlx(try_from = "String")]
+    pub config: JobConfig,
     /// The texts of the heatmap.
-    pub titles: Json<Vec<String>>,
+    #[sqlx(json)]
+    pub titles: Vec<String>,
     /// Points at the tuned model in the end.
     pub alias: Option<String>,
     /// What must be true of the report for that.
     pub alias_if: Option<AliasGate>,
     /// Whether it does, and why or why not.
-    pub alias_result: Option<Json<AliasResult>>,
+    #[sqlx(json(nullable))]
+    pub alias_result: Option<AliasResult>,
     /// SHA-256 of the request that an idempotency key belongs to.
     pub request_sha256: Option<String>,
     /// Milliseconds.
@@ -161,159 +166,167 @@ pub struct Job {
     /// Trainers that died under it.
     pub crashes: i64,
     /// How far it is.
-    pub progress: Option<Json<Progress>>,
+    #[sqlx(json(nullable))]
+    pub progress: Option<Progress>,
     /// Why it failed.
-    pub error: Option<Json<JobError>>,
-    /// What it came to.
-    pub report: Option<Json<Value>>,
+    #[sqlx(json(nullable))]
+    pub error: Option<JobError>,
     /// What a client of OpenAI's API said of it.
-    pub openai: Option<Json<OpenAiNotes>>,
+    #[sqlx(json(nullable))]
+    pub openai: Option<OpenAiNotes>,
 }
 
-/// A job about to be queued.
-#[derive(Debug)]
-pub struct NewJob<'a> {
-    /// `job_..`
-    pub job_id: &'a str,
-    /// The name that the tuned model gets.
-    pub name: &'a str,
+impl Job {
+    /// Why this program cannot train it, where it cannot: nothing else is trained in the place of what it asks for.
+    pub fn objection(&self) -> Option<JobError> {
+        if self.config.unread.is_empty() {
+            return None;
+        }
+        let names = self.config.unread.join(", ");
+        Some(JobError {
+            code: "config_not_usable".to_owned(),
+            message: format!(
+                "The job comes from another version of this program, and this one cannot read some of its settings: {names}."
+            ),
+            hint: "Post the job again with settings that there are.".to_owned(),
+        })
+    }
+}
+
+/// A job as it is asked for, its parts found already.
+#[derive(Clone, Debug)]
+pub struct JobRequest {
     /// The model that is tuned.
-    pub base_model: &'a ModelRow,
+    pub model: ModelRow,
     /// The pairs to learn.
-    pub dataset: &'a Dataset,
+    pub dataset: Dataset,
     /// The table that measures general ability.
-    pub benchmark: Option<&'a Dataset>,
+    pub benchmark: Option<Dataset>,
     /// The table that is learnt beside, against forgetting.
-    pub replay: Option<&'a Dataset>,
+    pub replay: Option<Dataset>,
+    /// The tuned model's name; its id where there is none.
+    pub name: Option<String>,
     /// The name of the settings.
-    pub recipe: &'a str,
+    pub recipe: String,
     /// All settings, resolved.
-    pub config: &'a TrainConfig,
+    pub config: TrainConfig,
     /// The texts of the heatmap.
-    pub titles: &'a [String],
+    pub titles: Vec<String>,
     /// Points at the tuned model in the end.
-    pub alias: Option<&'a str>,
+    pub alias: Option<String>,
     /// What must be true of the report for that.
     pub alias_if: Option<AliasGate>,
-    /// The client's key, and the SHA-256 of its request.
-    pub idempotency: Option<(&'a str, &'a str)>,
-    /// What a client of OpenAI's API said of it.
-    pub openai: Option<&'a OpenAiNotes>,
+    /// The client's key for this request, and the request's SHA-256.
+    pub idempotency: Option<(String, String)>,
+    /// What a client of OpenAI's API said beside it.
+    pub openai: Option<OpenAiNotes>,
 }
 
-/// Something that happened to a job.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Event {
-    /// From 1, without gaps.
-    pub seq: i64,
-    /// Milliseconds.
-    pub at: i64,
-    /// What kind of thing.
-    pub r#type: String,
-    /// The particulars.
-    pub data: Json<Value>,
+/// The columns of [`Job`], also of one that was changed.
+macro_rules! job_columns {
+    () => {
+        "job_id, name, status, phase, base_model, dataset_id,
+         (select dataset.name from dataset where dataset.dataset_id = job.dataset_id) as dataset_name,
+         benchmark_id, replay_id, recipe, config, titles, alias, alias_if, alias_result, request_sha256, created_at,
+         started_at, finished_at, cancel_requested_at, lease_token, attempt, crashes, progress, error, openai"
+    };
 }
+pub(super) use job_columns;
 
-pub(super) async fn append(
-    tx: &mut Transaction<'static, Sqlite>,
-    job_id: &str,
-    kind: &str,
-    data: &Value,
-) -> Result<()> {
-    sqlx::query(
-        "insert into job_event (job_id, seq, at, type, data)
-         values (?1, (select coalesce(max(seq), 0) + 1 from job_event where job_id = ?1), ?2, ?3, ?4)",
-    )
-    .bind(job_id)
-    .bind(now())
-    .bind(kind)
-    .bind(Json(data))
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+macro_rules! job {
+    ($rest:literal) => {
+        concat!("select ", job_columns!(), " from job ", $rest)
+    };
 }
 
 impl Store {
-    /// Queues a job. A violated unique constraint means that the idempotency key is known.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn insert_job(&self, new: NewJob<'_>) -> Result<()> {
+    /// Queues a job. [`StoreError::Taken`](super::StoreError::Taken) says whether its name or its idempotency key is
+    /// another job's, [`StoreError::Gone`](super::StoreError::Gone) that a dataset was removed.
+    pub async fn insert_job(&self, job_id: &str, name: &str, new: &JobRequest) -> Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
                               titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai)
-             values (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
-        .bind(new.job_id)
-        .bind(new.name)
-        .bind(&new.base_model.model_id)
+        .bind(job_id)
+        .bind(name)
+        .bind(&new.model.model_id)
         .bind(&new.dataset.dataset_id)
-        .bind(new.benchmark.map(|benchmark| &benchmark.dataset_id))
-        .bind(new.replay.map(|replay| &replay.dataset_id))
-        .bind(new.recipe)
-        .bind(Json(new.config))
-        .bind(Json(new.titles))
-        .bind(new.alias)
+        .bind(new.benchmark.as_ref().map(|benchmark| &benchmark.dataset_id))
+        .bind(new.replay.as_ref().map(|replay| &replay.dataset_id))
+        .bind(&new.recipe)
+        .bind(Json(&new.config))
+        .bind(Json(&new.titles))
+        .bind(&new.alias)
         .bind(new.alias_if)
-        .bind(new.idempotency.map(|(key, _)| key))
-        .bind(new.idempotency.map(|(_, request)| request))
+        .bind(new.idempotency.as_ref().map(|(key, _)| key))
+        .bind(new.idempotency.as_ref().map(|(_, request)| request))
         .bind(now())
-        .bind(new.openai.map(Json))
+        .bind(new.openai.as_ref().map(Json))
         .execute(&mut *tx)
         .await?;
-        append(&mut tx, new.job_id, "queued", &json!({})).await?;
-        tx.commit().await
+        tell(&mut tx, job_id, &QueueEvent::Queued {}).await?;
+        Ok(tx.commit().await?)
     }
 
     /// A job by its id.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn job(&self, id: &str) -> Result<Option<Job>> {
-        sqlx::query_as("select * from job where job_id = ?").bind(id).fetch_optional(&self.reader).await
+        Ok(sqlx::query_as(job!("where job_id = $1")).bind(id).fetch_optional(&self.reader).await?)
+    }
+
+    /// What a job that has succeeded came to.
+    pub async fn report(&self, id: &str) -> Result<Option<Value>> {
+        let report = sqlx::query_scalar("select report from job where job_id = $1 and report is not null");
+        let report: Option<Json<Value>> = report.bind(id).fetch_optional(&self.reader).await?;
+        Ok(report.map(|report| report.0))
     }
 
     /// The job that an idempotency key belongs to.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn job_of_key(&self, key: &str) -> Result<Option<Job>> {
-        sqlx::query_as("select * from job where idempotency_key = ?").bind(key).fetch_optional(&self.reader).await
+        Ok(sqlx::query_as(job!("where idempotency_key = $1")).bind(key).fetch_optional(&self.reader).await?)
     }
 
     /// Jobs, the newest first, of one status where it is given.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn jobs(&self, status: Option<Status>, limit: i64) -> Result<Vec<Job>> {
-        sqlx::query_as("select * from job where ?1 is null or status = ?1 order by job_id desc limit ?2")
-            .bind(status)
-            .bind(limit)
-            .fetch_all(&self.reader)
-            .await
+        let jobs = sqlx::query_as(job!("where status = coalesce($1, status) order by job_id desc limit $2"));
+        Ok(jobs.bind(status).bind(limit).fetch_all(&self.reader).await?)
+    }
+
+    /// Jobs, the newest first: those older than `after` that have all these metadata.
+    pub async fn jobs_page(
+        &self,
+        after: Option<&str>,
+        metadata: &BTreeMap<String, String>,
+        limit: usize,
+    ) -> Result<Vec<Job>> {
+        // Ids are ASCII, and no character of it comes after `~`. The keys are a client's: no path into JSON can name
+        // every one of them.
+        let jobs = sqlx::query_as(job!(
+            "where job_id < coalesce($1, '~')
+               and not exists (
+                   select 1 from json_each($2) wanted
+                    where not exists (
+                        select 1 from json_each(job.openai, '$.metadata') told
+                         where told.key = wanted.key and told.value = wanted.value))
+             order by job_id desc limit $3"
+        ));
+        Ok(jobs.bind(after).bind(Json(metadata)).bind(limit as i64).fetch_all(&self.reader).await?)
     }
 
     /// The queued jobs' ids in the order of their turns.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn queued_jobs(&self) -> Result<Vec<String>> {
-        sqlx::query_scalar("select job_id from job where status = 'queued' order by created_at, job_id")
-            .fetch_all(&self.reader)
-            .await
+        let queued = sqlx::query_scalar("select job_id from job where status = 'queued' order by created_at, job_id");
+        Ok(queued.fetch_all(&self.reader).await?)
     }
 
     /// Asks for the end of a job: a queued one is cancelled at once, a running one is marked. The
     /// job as it then is, or `None` where there is no such job.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn cancel_job(&self, id: &str) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
         let cancelled = sqlx::query(
-            "update job set status = 'cancelled', cancel_requested_at = ?2, finished_at = ?2
-              where job_id = ?1 and status = 'queued'",
+            "update job set status = 'cancelled', cancel_requested_at = $2, finished_at = $2
+              where job_id = $1 and status = 'queued'",
         )
         .bind(id)
         .bind(now())
@@ -322,48 +335,18 @@ impl Store {
         .rows_affected()
             == 1;
         if cancelled {
-            append(&mut tx, id, "cancelled", &json!({})).await?;
+            tell(&mut tx, id, &QueueEvent::Cancelled {}).await?;
         }
         sqlx::query(
-            "update job set cancel_requested_at = ?2
-              where job_id = ?1 and status = 'running' and cancel_requested_at is null",
+            "update job set cancel_requested_at = $2
+              where job_id = $1 and status = 'running' and cancel_requested_at is null",
         )
         .bind(id)
         .bind(now())
         .execute(&mut *tx)
         .await?;
-        let job = sqlx::query_as("select * from job where job_id = ?").bind(id).fetch_optional(&mut *tx).await?;
+        let job = sqlx::query_as(job!("where job_id = $1")).bind(id).fetch_optional(&mut *tx).await?;
         tx.commit().await?;
         Ok(job)
-    }
-
-    /// The events of one type of a job's present attempt, the oldest first.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn events_of_attempt(&self, job_id: &str, kind: &str) -> Result<Vec<Event>> {
-        sqlx::query_as(
-            "select seq, at, type, data from job_event
-              where job_id = ?1 and type = ?2
-                and seq > (select coalesce(max(seq), 0) from job_event where job_id = ?1 and type = 'started')
-              order by seq",
-        )
-        .bind(job_id)
-        .bind(kind)
-        .fetch_all(&self.reader)
-        .await
-    }
-
-    /// A job's events after a sequence number, the oldest first.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn events_after(&self, job_id: &str, seq: i64, limit: i64) -> Result<Vec<Event>> {
-        sqlx::query_as("select seq, at, type, data from job_event where job_id = ? and seq > ? order by seq limit ?")
-            .bind(job_id)
-            .bind(seq)
-            .bind(limit)
-            .fetch_all(&self.reader)
-            .await
     }
 }

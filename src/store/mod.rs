@@ -5,13 +5,18 @@
 //! model computes.
 
 mod alias;
-mod api_key;
 mod census;
 mod claim;
 mod dataset;
+mod error;
+mod event;
 mod job;
+mod job_config;
+mod key;
 mod model;
-mod pages;
+#[cfg(test)]
+mod tests;
+mod word;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,27 +24,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection, Sqlite, Transaction};
 
 pub use alias::{Alias, AliasHistory, AliasMove, MoveReason, Rollback};
-pub use api_key::ApiKeyRow;
 pub use claim::{CheckpointRow, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
-pub use job::{AliasGate, AliasResult, Event, Job, JobError, NewJob, OpenAiNotes, Phase, Progress, Status};
+pub use error::{Result, StoreError};
+pub use event::{Event, QueueEvent, parts as event_parts};
+pub use job::{AliasGate, AliasResult, Job, JobError, JobRequest, OpenAiNotes, Phase, Progress, Status};
+pub use job_config::JobConfig;
+pub use key::ApiKeyRow;
 pub use model::{Deletion, Kind, ModelRow};
-
-/// The store's result.
-pub type Result<T> = std::result::Result<T, sqlx::Error>;
-
-/// Whether another row has it already.
-pub fn is_taken(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(error) if error.is_unique_violation())
-}
-
-/// Whether to ask again is of no use.
-pub fn is_final(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(error) if error.is_unique_violation() || error.is_foreign_key_violation())
-}
 
 /// The oldest SQLite that does not lose pages when two connections checkpoint at the same instant.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -83,13 +78,24 @@ impl Store {
             .pragma("trusted_schema", "off")
             .pragma("cell_size_check", "on")
             .pragma("journal_size_limit", "67108864");
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            // A disk that is full or broken makes SQLite end a transaction by itself; sqlx then counts on with one
+            // that is not there, and no other could ever begin.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
+            .connect_with(options.clone())
+            .await?;
         let version: String = sqlx::query_scalar("select sqlite_version()").fetch_one(&writer).await?;
         let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
         if parts < vec![OLDEST_SQLITE.0, OLDEST_SQLITE.1, OLDEST_SQLITE.2] {
-            return Err(sqlx::Error::Configuration(format!("SQLite {version} is too old").into()));
+            return Err(StoreError::other(format!("SQLite {version} is too old")));
         }
-        sqlx::migrate!().run(&writer).await?;
+        sqlx::migrate!().run(&writer).await.map_err(StoreError::other)?;
         let reader = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
         Ok(Self {
             writer,
@@ -126,9 +132,9 @@ impl Store {
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>> {
         #[cfg(test)]
         if self.refusals.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok() {
-            return Err(sqlx::Error::PoolTimedOut);
+            return Err(sqlx::Error::PoolTimedOut.into());
         }
-        self.writer.begin_with("begin immediate").await
+        Ok(self.writer.begin_with("begin immediate").await?)
     }
 
     /// Writes what is left in the log into the database and closes it.

@@ -4,6 +4,17 @@ use serde::Serialize;
 
 use super::{Result, Store, now};
 
+/// The columns of [`ModelRow`].
+macro_rules! model {
+    ($rest:literal) => {
+        concat!(
+            "select model.model_id, model.name, model.kind, model.base_model, model.job_id, model.fingerprint,
+                    model.dimensions, model.max_tokens, model.bytes, model.created_at, model.pinned from model ",
+            $rest
+        )
+    };
+}
+
 /// Whether a model stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -59,17 +70,14 @@ pub enum Deletion {
 
 impl Store {
     /// Stores a base model, or refreshes the row that it has.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn upsert_model(&self, model: &ModelRow) -> Result<()> {
         let _changing = self.changing_models();
         sqlx::query(
             "insert into model (model_id, name, kind, base_model, fingerprint, dimensions, max_tokens, bytes, created_at)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              on conflict (model_id) do update
-                set kind = excluded.kind, base_model = excluded.base_model, fingerprint = excluded.fingerprint, dimensions = excluded.dimensions,
-                    max_tokens = excluded.max_tokens, bytes = excluded.bytes, deleted_at = null",
+                set kind = excluded.kind, base_model = excluded.base_model, fingerprint = excluded.fingerprint,
+                    dimensions = excluded.dimensions, max_tokens = excluded.max_tokens, bytes = excluded.bytes, deleted_at = null",
         )
         .bind(&model.model_id)
         .bind(&model.name)
@@ -86,67 +94,47 @@ impl Store {
     }
 
     /// A model by its id, its alias or its name, in that order.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn model(&self, wanted: &str) -> Result<Option<ModelRow>> {
-        sqlx::query_as(
-            "select model.* from model left join alias on alias.model_id = model.model_id and alias.name = ?1
-              where (model.model_id = ?1 or alias.name = ?1 or model.name = ?1) and model.deleted_at is null
-              order by model.model_id = ?1 desc, alias.name is not null desc
-              limit 1",
-        )
-        .bind(wanted)
-        .fetch_optional(&self.reader)
-        .await
+        let model = sqlx::query_as(model!(
+            "left join alias on alias.model_id = model.model_id and alias.name = $1
+              where (model.model_id = $1 or alias.name = $1 or model.name = $1) and model.deleted_at is null
+              order by model.model_id = $1 desc, alias.name is not null desc
+              limit 1"
+        ));
+        Ok(model.bind(wanted).fetch_optional(&self.reader).await?)
     }
 
     /// All models, the newest first.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn models(&self) -> Result<Vec<ModelRow>> {
-        sqlx::query_as("select * from model where deleted_at is null order by created_at desc, model_id desc")
-            .fetch_all(&self.reader)
-            .await
+        let models = sqlx::query_as(model!("where deleted_at is null order by created_at desc, model_id desc"));
+        Ok(models.fetch_all(&self.reader).await?)
     }
 
     /// Whether a name is a model's id or name, or will be when a job has succeeded.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn model_name_taken(&self, name: &str) -> Result<bool> {
-        sqlx::query_scalar(
-            "select exists (select 1 from model where model_id = ?1 or name = ?1)
-                 or exists (select 1 from job where name = ?1 and status in ('queued', 'running'))",
-        )
-        .bind(name)
-        .fetch_one(&self.reader)
-        .await
+        let taken = sqlx::query_scalar(
+            "select exists (select 1 from model where model_id = $1 or name = $1)
+                 or exists (select 1 from job where name = $1 and status in ('queued', 'running'))",
+        );
+        Ok(taken.bind(name).fetch_one(&self.reader).await?)
     }
 
     /// Keeps a model in memory, or no longer. `false` where there is no such model.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn pin_model(&self, model_id: &str, pinned: bool) -> Result<bool> {
         let _changing = self.changing_models();
-        let changed = sqlx::query("update model set pinned = ? where model_id = ? and deleted_at is null")
-            .bind(pinned)
+        let changed = sqlx::query("update model set pinned = $2 where model_id = $1 and deleted_at is null")
             .bind(model_id)
+            .bind(pinned)
             .execute(&self.writer)
             .await?;
         Ok(changed.rows_affected() == 1)
     }
 
     /// Marks a tuned model as deleted and frees its name, unless something needs it.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn delete_model(&self, model_id: &str) -> Result<Deletion> {
         let _changing = self.changing_models();
         let mut tx = self.begin().await?;
-        let model: Option<ModelRow> = sqlx::query_as("select * from model where model_id = ? and deleted_at is null")
+        let model: Option<ModelRow> = sqlx::query_as(model!("where model_id = $1 and deleted_at is null"))
             .bind(model_id)
             .fetch_optional(&mut *tx)
             .await?;
@@ -154,7 +142,7 @@ impl Store {
         if model.kind == Kind::Base {
             return Ok(Deletion::IsBase);
         }
-        let aliases: Vec<String> = sqlx::query_scalar("select name from alias where model_id = ? order by name")
+        let aliases: Vec<String> = sqlx::query_scalar("select name from alias where model_id = $1 order by name")
             .bind(model_id)
             .fetch_all(&mut *tx)
             .await?;
@@ -162,7 +150,7 @@ impl Store {
             return Ok(Deletion::HasAliases(aliases));
         }
         let jobs: Vec<String> = sqlx::query_scalar(
-            "select job_id from job where base_model = ? and status in ('queued', 'running') order by job_id",
+            "select job_id from job where base_model = $1 and status in ('queued', 'running') order by job_id",
         )
         .bind(model_id)
         .fetch_all(&mut *tx)
@@ -170,9 +158,10 @@ impl Store {
         if !jobs.is_empty() {
             return Ok(Deletion::InUse(jobs));
         }
-        sqlx::query("update model set deleted_at = ?2, name = model_id, pinned = 0 where model_id = ?1")
+        sqlx::query("update model set deleted_at = $2, name = model_id, pinned = $3 where model_id = $1")
             .bind(model_id)
             .bind(now())
+            .bind(false)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
@@ -180,13 +169,9 @@ impl Store {
     }
 
     /// Whether there was a model of this id that was deleted.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn was_deleted(&self, model_id: &str) -> Result<bool> {
-        sqlx::query_scalar("select exists (select 1 from model where model_id = ? and deleted_at is not null)")
-            .bind(model_id)
-            .fetch_one(&self.reader)
-            .await
+        let deleted =
+            sqlx::query_scalar("select exists (select 1 from model where model_id = $1 and deleted_at is not null)");
+        Ok(deleted.bind(model_id).fetch_one(&self.reader).await?)
     }
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use shamisen::ml::dataset::{self, PairDataset, Scores};
 use shamisen::ml::encoder::{self, Model};
+use tables::{PairDataset, Scores};
+use tempfile::TempDir;
 
 /// The base model's folder, imported from the set-up's ONNX file.
 pub(crate) static BASE_FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -52,33 +53,22 @@ pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
 
 /// The same as a table.
 pub(crate) fn public_table(file: &str, scores: Scores) -> Option<PairDataset> {
-    Some(dataset::read(&public_data(file)?, scores).expect("public data is well formed"))
+    Some(tables::read(&public_data(file)?, scores).expect("public data is well formed"))
 }
 
-/// A Python with a reference package, in a virtual environment of its own. A test that gets `None` says
-/// so and ends.
-pub(crate) fn python(package: &str, version: &str) -> Option<PathBuf> {
-    let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{package}-{version}"));
-    let python = venv.join("bin/python");
-    let run = |program: &Path, arguments: &[&str]| {
-        Command::new(program).args(arguments).output().is_ok_and(|run| run.status.success())
-    };
-    let import = format!("import {package}");
-    let has_it = || run(&python, &["-c", &import]);
-    if !has_it() {
-        run(Path::new("python3"), &["-m", "venv", &venv.to_string_lossy()]);
-        run(&python, &["-m", "pip", "install", "--quiet", "--prefer-binary", &format!("{package}=={version}")]);
-    }
-    let python = has_it().then(|| python.clone());
-    if python.is_none() {
-        eprintln!("SKIPPED: the Python package {package} {version} cannot be installed here");
-    }
-    python
+/// A data folder with Universal Sentence Encoder.
+pub(crate) fn real_data() -> TempDir {
+    let data = TempDir::new().unwrap();
+    let models = data.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    std::os::unix::fs::symlink(&*BASE_FOLDER, models.join("use-multilingual-v3")).unwrap();
+    data
 }
 
-/// The interpreter of the reference packages, which are fetched on the first call.
-pub(crate) static PYTHON: LazyLock<PathBuf> =
-    LazyLock::new(|| script("python3", "reference_env.py", &[]).trim().into());
+/// The interpreter of an environment of `reference_env.py`, which is made on the first call.
+pub(crate) fn python(environment: &str) -> PathBuf {
+    script("python3", "reference_env.py", &[Path::new(environment)]).trim().into()
+}
 
 /// What one of the repository's scripts prints.
 pub(crate) fn script(python: impl AsRef<Path>, name: &str, arguments: &[&Path]) -> String {

@@ -1,49 +1,24 @@
-//! The tests, in one binary: every binary loads libtorch anew.
+//! The tests, in one binary: every binary loads libtorch anew. A path repeats that of `src/http` where it is about
+//! routes. `peers` needs Python environments and runs as a lane of its own (`make test-peers`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+// What tests use.
+mod api;
 mod app;
-mod clients;
-mod command_line;
 mod contract;
 mod fixtures;
+mod published;
+mod shared;
+mod tiny;
 
-mod aliases;
-mod connections;
-mod dataset_file;
+mod cli;
 mod datasets;
-mod delta;
-mod documents;
-mod encoder;
-mod engine;
-mod errors;
-mod export;
-mod hard_negatives;
-mod import;
-mod imports;
-mod inspect;
+mod embeddings;
 mod jobs;
-mod keys;
-mod layers;
-mod lora;
+mod ml;
 mod models;
-mod onnx;
 mod openai;
-mod openapi;
-mod operations;
-mod page;
-mod plan;
-mod public_tables;
-mod readme;
-mod recovery;
-mod sentence_transformers;
-mod serving;
-mod suggestions;
-mod taxonomy;
-mod tokenize;
-mod tokenizer;
-mod train;
-mod transformer;
-mod truth;
-mod verdict;
-mod verdict_of_data;
-mod versions;
+mod peers;
+mod project;
+mod server;
+mod tei;

@@ -225,8 +225,8 @@ fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
     let score = |row: usize| table.pairs.iter().find(|pair| pair.row == row).map(|pair| pair.score);
     assert_eq!((score(49), score(50), score(45), score(47)), (Some(0.8), Some(0.9), Some(1.0), Some(0.5)));
     assert_eq!(table.pairs[43].right, "医者\r\n（内科）");
-    assert_eq!(stored.scores["lowest"], 0.0);
-    assert_eq!(stored.scores["highest"], 1.0);
+    assert_eq!(stored.scores.lowest, 0.0);
+    assert_eq!(stored.scores.highest, 1.0);
 }
 
 #[test]
@@ -363,4 +363,13 @@ fn a_benchmark_keeps_its_scale() {
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [0.0, 2.6, 5.0]);
     assert!(seen.lowest_means.is_none());
     assert_eq!(seen.histogram.unwrap().edges[10], 5.0);
+}
+
+#[test]
+fn the_mean_of_a_benchmarks_scores_is_a_number_however_large_they_are() {
+    let context = InspectContext { scores: Scores::Any, ..InspectContext::default() };
+    let input = Input::Bytes(Arc::from(b"a,b,score\nx,y,1e308\nx,z,1.5e308\n".as_slice()));
+    let seen = inspect(&input, &TableOptions::default(), &context).unwrap();
+    let scores = store(&input, &seen, &mut Vec::new()).unwrap().scores;
+    assert_eq!((scores.lowest, scores.highest, scores.mean), (1e308, 1.5e308, 1.25e308));
 }

@@ -42,7 +42,7 @@ impl From<ApiKeyRow> for KeyBody {
             status: row.status(now()),
             id: row.key_id,
             name: row.name,
-            scopes: row.scopes.0,
+            scopes: row.scopes,
             created_at: rfc3339(row.created_at),
             expires_at: row.expires_at.map(rfc3339),
             last_used_at: row.last_used_at.map(rfc3339),

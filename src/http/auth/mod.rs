@@ -62,7 +62,7 @@ async fn admit(state: &AppState, request: &Parts) -> Result<Caller> {
             return Err(access::scope_missing(&key, scopes, &what));
         }
     };
-    state.life.answers_requests()?;
+    state.lifecycle.answers_requests()?;
     Ok(caller)
 }
 

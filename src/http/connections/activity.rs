@@ -13,7 +13,7 @@ use super::limits::ConnectionLimits;
 
 /// A connection's state, seen by whoever reads and writes it, serves its requests, and minds the time.
 #[derive(Debug)]
-pub(super) struct Pace(Mutex<State>);
+pub(super) struct Activity(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -27,7 +27,7 @@ struct State {
     stalled: Option<Instant>,
 }
 
-impl Pace {
+impl Activity {
     pub(super) fn new() -> Self {
         Self(Mutex::new(State { in_flight: 0, head: true, since: Instant::now(), stalled: None }))
     }
@@ -79,12 +79,12 @@ impl Pace {
 }
 
 /// A request, from its head to the end of its answer.
-pub(super) struct InFlight(Arc<Pace>);
+pub(super) struct InFlight(Arc<Activity>);
 
 impl InFlight {
-    pub(super) fn begin(pace: Arc<Pace>) -> Self {
-        pace.lock().in_flight += 1;
-        Self(pace)
+    pub(super) fn begin(activity: Arc<Activity>) -> Self {
+        activity.lock().in_flight += 1;
+        Self(activity)
     }
 }
 
@@ -96,24 +96,24 @@ impl Drop for InFlight {
     }
 }
 
-/// A stream that tells its pace.
-pub(super) struct Paced {
+/// A stream that tells its activity.
+pub(super) struct Tracked {
     stream: TcpStream,
-    pace: Arc<Pace>,
+    activity: Arc<Activity>,
 }
 
-impl Paced {
-    pub(super) fn new(stream: TcpStream, pace: Arc<Pace>) -> Self {
-        Self { stream, pace }
+impl Tracked {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { stream, activity }
     }
 
     fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.pace.wrote(written.is_ready());
+        self.activity.wrote(written.is_ready());
         written
     }
 }
 
-impl AsyncRead for Paced {
+impl AsyncRead for Tracked {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -122,13 +122,13 @@ impl AsyncRead for Paced {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.pace.read();
+            self.activity.read();
         }
         read
     }
 }
 
-impl AsyncWrite for Paced {
+impl AsyncWrite for Tracked {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.note(written)
@@ -171,34 +171,34 @@ mod tests {
     };
 
     /// Milliseconds until the client has been too slow; `None` where it is not within a second.
-    async fn cut_off_after(pace: &Pace) -> Option<u128> {
+    async fn cut_off_after(activity: &Activity) -> Option<u128> {
         let started = Instant::now();
-        let overdue = tokio::time::timeout(Duration::from_secs(1), pace.overdue(&LIMITS)).await;
+        let overdue = tokio::time::timeout(Duration::from_secs(1), activity.overdue(&LIMITS)).await;
         overdue.is_ok().then(|| started.elapsed().as_millis())
     }
 
     #[tokio::test]
     async fn a_head_has_less_time_than_an_idle_connection_and_a_request_has_all() {
-        let pace = Arc::new(Pace::new());
-        assert!((40..140).contains(&cut_off_after(&pace).await.unwrap()), "a new connection owes a head");
-        let request = InFlight::begin(Arc::clone(&pace));
-        assert_eq!(cut_off_after(&pace).await, None, "a request is in flight");
+        let activity = Arc::new(Activity::new());
+        assert!((40..140).contains(&cut_off_after(&activity).await.unwrap()), "a new connection owes a head");
+        let request = InFlight::begin(Arc::clone(&activity));
+        assert_eq!(cut_off_after(&activity).await, None, "a request is in flight");
         drop(request);
-        assert!(cut_off_after(&pace).await.unwrap() >= 140, "an idle connection may wait");
-        drop(InFlight::begin(Arc::clone(&pace)));
-        pace.read();
-        pace.read();
-        assert!((40..140).contains(&cut_off_after(&pace).await.unwrap()), "a head has begun");
+        assert!(cut_off_after(&activity).await.unwrap() >= 140, "an idle connection may wait");
+        drop(InFlight::begin(Arc::clone(&activity)));
+        activity.read();
+        activity.read();
+        assert!((40..140).contains(&cut_off_after(&activity).await.unwrap()), "a head has begun");
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_its_answer_is_cut_off() {
-        let pace = Arc::new(Pace::new());
-        let _request = InFlight::begin(Arc::clone(&pace));
-        pace.wrote(false);
-        pace.wrote(true);
-        assert_eq!(cut_off_after(&pace).await, None, "it went on");
-        pace.wrote(false);
-        assert!(cut_off_after(&pace).await.unwrap() >= 140);
+        let activity = Arc::new(Activity::new());
+        let _request = InFlight::begin(Arc::clone(&activity));
+        activity.wrote(false);
+        activity.wrote(true);
+        assert_eq!(cut_off_after(&activity).await, None, "it went on");
+        activity.wrote(false);
+        assert!(cut_off_after(&activity).await.unwrap() >= 140);
     }
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::activity::Pace;
+use super::activity::Activity;
 use super::limits::ConnectionLimits;
 
 /// The connections that there are. Where one is too many, the one that has waited longest without a request
-/// makes room: a crowd that only holds connections open keeps nobody out.
-pub(super) struct Crowd {
+/// makes room: a limiter that only holds connections open keeps nobody out.
+pub(super) struct Limiter {
     limits: ConnectionLimits,
     members: Mutex<Members>,
 }
@@ -24,19 +24,19 @@ struct Members {
 
 struct Member {
     address: IpAddr,
-    pace: Arc<Pace>,
+    activity: Arc<Activity>,
     wanted: CancellationToken,
 }
 
 /// A connection's place, free again when this is dropped.
-pub(super) struct Seat {
+pub(super) struct Permit {
     number: u64,
-    crowd: Arc<Crowd>,
-    pace: Arc<Pace>,
+    limiter: Arc<Limiter>,
+    activity: Arc<Activity>,
     wanted: CancellationToken,
 }
 
-impl Crowd {
+impl Limiter {
     pub(super) fn new(limits: ConnectionLimits) -> Self {
         Self { limits, members: Mutex::default() }
     }
@@ -46,7 +46,7 @@ impl Crowd {
     }
 
     /// A place for a connection; `None` where all are taken by connections with requests.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         let address = network(address);
         let mut members = self.lock();
         let of_this = members.seats.values().filter(|member| member.address == address).count();
@@ -57,12 +57,12 @@ impl Crowd {
             members.make_room(|_| true)?;
         }
         members.last += 1;
-        let (pace, wanted) = (Arc::new(Pace::new()), CancellationToken::new());
+        let (activity, wanted) = (Arc::new(Activity::new()), CancellationToken::new());
         let number = members.last;
-        let member = Member { address, pace: Arc::clone(&pace), wanted: wanted.clone() };
+        let member = Member { address, activity: Arc::clone(&activity), wanted: wanted.clone() };
         members.seats.insert(number, member);
         metrics::gauge!("shamisen_connections").set(members.seats.len() as f64);
-        Some(Seat { number, crowd: Arc::clone(self), pace, wanted })
+        Some(Permit { number, limiter: Arc::clone(self), activity, wanted })
     }
 }
 
@@ -70,15 +70,15 @@ impl Members {
     /// Sends the one away that has waited longest.
     fn make_room(&mut self, among: impl Fn(&Member) -> bool) -> Option<()> {
         let waiting = self.seats.iter().filter(|(_, member)| among(member));
-        let longest = waiting.filter_map(|(number, member)| Some((member.pace.waiting_since()?, *number))).min()?;
+        let longest = waiting.filter_map(|(number, member)| Some((member.activity.waiting_since()?, *number))).min()?;
         self.seats.remove(&longest.1)?.wanted.cancel();
         Some(())
     }
 }
 
-impl Seat {
-    pub(super) fn pace(&self) -> &Arc<Pace> {
-        &self.pace
+impl Permit {
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     /// Returns when the place is needed for another.
@@ -87,9 +87,9 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut members = self.crowd.lock();
+        let mut members = self.limiter.lock();
         members.seats.remove(&self.number);
         metrics::gauge!("shamisen_connections").set(members.seats.len() as f64);
     }
@@ -110,14 +110,14 @@ mod tests {
     use super::super::activity::InFlight;
     use super::*;
 
-    fn crowd(most: usize, most_of_an_address: usize) -> Arc<Crowd> {
+    fn limiter(most: usize, most_of_an_address: usize) -> Arc<Limiter> {
         let second = Duration::from_secs(1);
         let limits = ConnectionLimits { most, most_of_an_address, head: second, idle: second, drain: second };
-        Arc::new(Crowd::new(limits))
+        Arc::new(Limiter::new(limits))
     }
 
-    fn busy(seat: &Seat) -> InFlight {
-        InFlight::begin(Arc::clone(seat.pace()))
+    fn busy(permit: &Permit) -> InFlight {
+        InFlight::begin(Arc::clone(permit.activity()))
     }
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -125,23 +125,23 @@ mod tests {
 
     #[test]
     fn the_longest_waiting_of_an_address_makes_room_for_it() {
-        let crowd = crowd(10, 2);
-        let other = crowd.enter(B).unwrap();
-        let (first, second) = (crowd.enter(A).unwrap(), crowd.enter(A).unwrap());
+        let limiter = limiter(10, 2);
+        let other = limiter.enter(B).unwrap();
+        let (first, second) = (limiter.enter(A).unwrap(), limiter.enter(A).unwrap());
         let _request = busy(&first);
-        let third = crowd.enter(A).unwrap();
-        let wanted = [&other, &first, &second, &third].map(|seat| seat.wanted.is_cancelled());
+        let third = limiter.enter(A).unwrap();
+        let wanted = [&other, &first, &second, &third].map(|permit| permit.wanted.is_cancelled());
         assert_eq!(wanted, [false, false, true, false], "the first has a request, the other is another's");
     }
 
     #[test]
     fn where_all_have_requests_nobody_enters_until_one_leaves() {
-        let crowd = crowd(2, 2);
-        let seats = [crowd.enter(A).unwrap(), crowd.enter(B).unwrap()];
+        let limiter = limiter(2, 2);
+        let seats = [limiter.enter(A).unwrap(), limiter.enter(B).unwrap()];
         let requests = seats.each_ref().map(busy);
-        assert!(crowd.enter(A).is_none());
+        assert!(limiter.enter(A).is_none());
         drop((requests, seats));
-        assert!(crowd.enter(A).is_some() && crowd.lock().seats.is_empty());
+        assert!(limiter.enter(A).is_some() && limiter.lock().seats.is_empty());
     }
 
     #[test]

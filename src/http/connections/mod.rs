@@ -26,8 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::http::error::{ApiError, Code};
-use activity::{InFlight, Paced};
-use limiter::{Crowd, Seat};
+use activity::{InFlight, Tracked};
+use limiter::{Limiter, Permit};
 pub use limits::ConnectionLimits;
 
 /// Those that are told that there are too many connections; more are closed without a word.
@@ -43,7 +43,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
     limits: ConnectionLimits,
 ) -> io::Result<()> {
-    let crowd = Arc::new(Crowd::new(limits));
+    let limiter = Arc::new(Limiter::new(limits));
     let refusals = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
     let graceful = GracefulShutdown::new();
     loop {
@@ -58,8 +58,8 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        match crowd.enter(peer.ip()) {
-            Some(seat) => drop(tokio::spawn(attend(stream, seat, router.clone(), graceful.watcher(), limits))),
+        match limiter.enter(peer.ip()) {
+            Some(permit) => drop(tokio::spawn(attend(stream, permit, router.clone(), graceful.watcher(), limits))),
             None => {
                 metrics::counter!("shamisen_errors_total", "code" => TOO_MANY.entry().code).increment(1);
                 if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
@@ -88,14 +88,14 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
-/// Serves one connection, until it ends, it is too slow, or others need its seat.
-async fn attend(stream: TcpStream, seat: Seat, router: Router, watcher: Watcher, limits: ConnectionLimits) {
+/// Serves one connection, until it ends, it is too slow, or others need its permit.
+async fn attend(stream: TcpStream, permit: Permit, router: Router, watcher: Watcher, limits: ConnectionLimits) {
     // Answers are written whole; waiting for more of them to fill a packet costs milliseconds.
     let _ = stream.set_nodelay(true);
-    let pace = Arc::clone(seat.pace());
-    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace)));
+    let activity = Arc::clone(permit.activity());
+    let io = TokioIo::new(Tracked::new(stream, Arc::clone(&activity)));
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let in_flight = InFlight::begin(Arc::clone(&pace));
+        let in_flight = InFlight::begin(Arc::clone(&activity));
         let reply = router.clone().oneshot(request);
         async move {
             let reply = reply.await?;
@@ -103,14 +103,14 @@ async fn attend(stream: TcpStream, seat: Seat, router: Router, watcher: Watcher,
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    // `pace` minds the heads: also before it is known which version of HTTP a client speaks.
+    // `activity` minds the heads: also before it is known which version of HTTP a client speaks.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(100);
     let connection = watcher.watch(builder.serve_connection(io, service));
     tokio::select! {
         ended = connection => if let Err(error) = ended { tracing::debug!(%error, "a connection broke") },
-        () = pace.overdue(&limits) => tracing::debug!("a connection was too slow"),
-        () = seat.wanted() => tracing::debug!("an idle connection made room for another"),
+        () = activity.overdue(&limits) => tracing::debug!("a connection was too slow"),
+        () = permit.wanted() => tracing::debug!("an idle connection made room for another"),
     }
 }
 

@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use tables::inspect::ScoreSummary;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::reply::rfc3339;
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::checks::Finding;
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::dataset::source::FileFormat;
 use crate::store::{Dataset, Purpose};
+use tables::TableKind;
+use tables::checks::Finding;
+use tables::choices::FileFormat;
+use tables::choices::LowestMeans;
 
 /// A table of pairs.
 #[derive(Serialize, ToSchema)]
@@ -49,23 +50,19 @@ pub(crate) struct DatasetBody {
     /// The names of the columns that are read; `null` for a table without a header.
     columns: Option<Vec<String>>,
     /// What its rows are.
-    #[schema(value_type = TableKind)]
-    kind: String,
+    kind: TableKind,
     /// How many pairs.
     rows: i64,
     /// What the scores look like.
-    #[schema(value_type = ScoreSummary)]
-    scores: Value,
+    scores: ScoreSummary,
     /// How the file is written.
-    #[schema(value_type = FileFormat)]
-    format: String,
+    format: FileFormat,
     /// All that was said or found out about how the file is read. Sent with the file again, it is read in the same
     /// way; empty for a table from before this was kept.
     #[schema(value_type = Object)]
     choices: Value,
     /// What the lowest score says; `null` where nobody said.
-    #[schema(value_type = Option<LowestMeans>)]
-    lowest_means: Option<String>,
+    lowest_means: Option<LowestMeans>,
     /// Rows that could not be used and were left out.
     skipped: i64,
     /// Rows that the fixes left out.
@@ -83,20 +80,6 @@ pub(crate) struct DatasetBody {
     created_at: String,
 }
 
-/// What a table's scores look like. A pair without a score counts as 1.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the database holds")]
-struct ScoreSummary {
-    lowest: f64,
-    highest: f64,
-    mean: f64,
-    /// Different scores.
-    distinct: usize,
-    /// Scores of at least 0.7; older tables lack it.
-    #[schema(required = false)]
-    positives: usize,
-}
-
 impl From<Dataset> for DatasetBody {
     fn from(row: Dataset) -> Self {
         Self {
@@ -105,16 +88,16 @@ impl From<Dataset> for DatasetBody {
             purpose: row.purpose,
             sha256: row.sha256,
             bytes: row.bytes,
-            columns: row.columns.map(|columns| columns.0),
+            columns: row.columns,
             kind: row.kind,
             rows: row.rows,
-            scores: row.scores.0,
+            scores: row.scores,
             format: row.format,
-            choices: row.choices.0,
+            choices: row.choices,
             lowest_means: row.lowest_means,
             skipped: row.skipped,
             fixed_out: row.fixed_out,
-            findings: row.findings.0,
+            findings: row.findings,
             version: row.version,
             version_of: row.version_of,
             latest: row.latest,

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use tables::choices::{FileFormat, name_of};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::datasets::{AnnotationWords, RowsWanted};
@@ -13,8 +14,8 @@ use crate::http::error::{ApiError, Code, Result, codes};
 use crate::http::extract::{Path, Query};
 use crate::http::reply::file::{attachment, streamed};
 use crate::http::state::AppState;
-use crate::ml::dataset::annotate::Similarities;
 use crate::store::Dataset;
+use tables::annotate::Similarities;
 
 /// Pairs of a table whose similarities are asked for with it: each takes a model's time.
 const MOST_PAIRS: i64 = 20_000;
@@ -79,9 +80,9 @@ pub(crate) async fn download_dataset(
 /// The file's name without what it was packed in, and with the ending that it comes back with.
 fn annotated_name(dataset: &Dataset) -> String {
     let name = dataset.name.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".parquet");
-    let ending = if dataset.format == "parquet" { "csv" } else { &dataset.format };
+    let format = if dataset.format == FileFormat::Parquet { FileFormat::Csv } else { dataset.format };
     let has_one = name.rsplit_once('.').is_some_and(|(_, ending)| (2..=5).contains(&ending.len()) && ending.is_ascii());
-    if has_one { name.to_owned() } else { format!("{name}.{ending}") }
+    if has_one { name.to_owned() } else { format!("{name}.{}", name_of(&format)) }
 }
 
 async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, query: &FileQuery) -> Result<Body> {

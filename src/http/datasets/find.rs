@@ -3,7 +3,7 @@
 use crate::datasets::ShelfError;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::state::AppState;
-use crate::store::Dataset;
+use crate::store::{Dataset, StoreError};
 
 /// A dataset by its id, or an error about the field that named it.
 pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Dataset> {
@@ -23,7 +23,7 @@ pub(crate) async fn remove(state: &AppState, id: &str) -> Result<()> {
     }
     match state.datasets.remove(&dataset).await {
         Ok(()) => Ok(()),
-        Err(ShelfError::Store(sqlx::Error::Database(error))) if error.is_foreign_key_violation() => {
+        Err(ShelfError::Store(StoreError::Referenced)) => {
             Err(ApiError::of(Code::DatasetInUse).detail("A job uses this dataset, and its numbers refer to it."))
         }
         Err(error) => Err(error.into()),

@@ -11,7 +11,7 @@ use crate::http::datasets::upload::{self, upload_of};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
 use crate::http::state::AppState;
-use crate::ml::dataset::inspect::Inspection;
+use tables::inspect::Inspection;
 
 /// A file as it came.
 #[derive(Serialize, ToSchema)]

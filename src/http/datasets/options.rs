@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::checks::Fix;
-use crate::ml::dataset::reading::{Choices, LowestMeans, Mapping, OnBadRow, Scale};
-use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
 use crate::store::Purpose;
+use tables::TableKind;
+use tables::choices::Fix;
+use tables::choices::{Encoding, FileFormat, FileOptions};
+use tables::choices::{LowestMeans, Mapping, OnBadRow, Scale, TableOptions};
 
 /// How a table is to be read, as far as the client says so. What it does not say is found out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
@@ -128,9 +128,9 @@ impl Wishes {
     }
 
     /// The same as a reader takes them.
-    pub(crate) fn choices(self) -> Choices {
-        Choices {
-            read_as: ReadAs {
+    pub(crate) fn choices(self) -> TableOptions {
+        TableOptions {
+            read_as: FileOptions {
                 format: self.format,
                 encoding: self.encoding,
                 delimiter: self.delimiter,

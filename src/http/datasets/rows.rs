@@ -7,13 +7,11 @@ use utoipa::{IntoParams, ToSchema};
 use crate::datasets::{RowsWanted, Sort};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::find;
-use crate::http::embeddings::texts::{self, Reading};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::dataset::stored::StoredPair;
-use crate::ml::similarity::cosine;
+use tables::stored::StoredPair;
 
 /// Rows of a page.
 const MOST_ROWS: usize = 1000;
@@ -149,17 +147,9 @@ pub(crate) async fn similarities(
     pairs: &[StoredPair],
 ) -> Result<Vec<f64>> {
     let row = resolve(state, model).await?;
-    let mut cosines = Vec::with_capacity(pairs.len());
-    for some in pairs.chunks(AT_ONCE) {
-        let texts = some.iter().flat_map(|pair| [pair.pair.left.clone(), pair.pair.right.clone()]).collect();
-        let vectors = texts::embed_with(state, caller, &row, texts, Reading::default()).await?.vectors;
-        cosines.extend(vectors.chunks(2).map(|pair| cosine(&pair[0], &pair[1])));
-    }
-    Ok(cosines)
+    let texts: Vec<(&str, &str)> = pairs.iter().map(|StoredPair { pair, .. }| (&*pair.left, &*pair.right)).collect();
+    Ok(state.analysis.cosines(&row, &texts, caller.key.as_ref()).await?)
 }
-
-/// Pairs whose vectors are asked for together: more than a small request, so that those go first.
-const AT_ONCE: usize = 256;
 
 /// `0.2-0.3`, `0.2..0.3`, `0.5`.
 fn scores(text: &str) -> Option<(f64, f64)> {

@@ -9,31 +9,25 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::Upload;
+use crate::analysis::AnalysisError;
+use crate::analysis::taxonomy::{self, MadeTables};
+use crate::datasets::ShelfError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::body::{DatasetBody, TableForm};
 use crate::http::datasets::options::{Label, Wishes};
 use crate::http::datasets::upload::{self, Sent};
-use crate::http::embeddings::texts::{self, Reading};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::dataset::Problem;
-use crate::ml::dataset::reading::{Choices, LowestMeans, Scale};
-use crate::ml::dataset::source::{Encoding, FileFormat, ReadAs};
-use crate::ml::dataset::taxonomy::{self, Counts, HeldOut, Made, MadePair, Recipe, Targets, Taxonomy};
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::{Dataset, ModelRow, Purpose};
+use tables::Problem;
+use tables::taxonomy::{Counts, HeldOut, Recipe, Targets};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(create_from_taxonomy))
 }
 
-/// Texts whose vectors are asked for together: more than a small request, so that those go first.
-const AT_ONCE: usize = 256;
-/// Texts whose vectors one request may ask for.
-const MOST_TEXTS: usize = 50_000;
 /// The fields beside a table's own.
 const OWN: [&str; 8] =
     ["targets", "seed", "per_concept", "per_kind", "held_out", "hard_negatives", "model", "language"];
@@ -126,119 +120,33 @@ async fn create_from_taxonomy(
         true => Some(resolve(&state, making.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?),
         false => None,
     };
-    let name = table.label(label.name);
-    let file = taxonomy::File { name: table.file_name.clone(), input: table.received.input() };
-    let work = Work { state: state.clone(), caller, model, file, part: table.part, recipe, language: making.language };
-    let read_as = wishes.choices().read_as;
-    // Off the async threads, and to its end, also where nobody waits for it any more: the table's file stays so long.
-    let (taxonomy, made) = tokio::task::spawn_blocking(move || {
-        let _table = table;
-        work.make(&read_as)
-    })
-    .await
-    .map_err(ApiError::internal)??;
-    let held_out_id = match made.held_out.is_empty() {
-        true => None,
-        false => {
-            let name = format!("{name} (held out)");
-            Some(store(&state, name, Purpose::Benchmark, &made.held_out).await?.dataset_id)
-        }
+    let part = table.part;
+    let making = taxonomy::Making {
+        name: table.label(label.name),
+        table: table.received,
+        file_name: table.file_name,
+        read_as: wishes.choices().read_as,
+        language: making.language,
+        recipe,
+        model,
+        around: upload::around(&state, true).await?,
     };
-    let dataset = store(&state, name, Purpose::Training, &made.pairs).await?;
+    let made = state.analysis.make_pairs(making, caller.key.as_ref()).await;
+    let MadeTables { taxonomy, made, dataset, held_out } = made.map_err(|error| match error {
+        AnalysisError::Datasets(ShelfError::Problems(problems)) => ApiError::from(problems).param(part),
+        error => error.into(),
+    })?;
     let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
     let body = MadeBody {
         dataset: dataset.into(),
         made: made.counts,
-        held_out_id,
+        held_out_id: held_out.map(|held_out| held_out.dataset_id),
         concepts: taxonomy.concepts.len(),
         notes: made.notes,
         problems: taxonomy.problems,
         problems_total: taxonomy.problems_total,
     };
     Ok((StatusCode::CREATED, location, axum::Json(body)).into_response())
-}
-
-/// All that a taxonomy is read and made pairs of with.
-struct Work {
-    state: AppState,
-    caller: Caller,
-    model: Option<ModelRow>,
-    file: taxonomy::File,
-    /// The part of the request that the file is.
-    part: &'static str,
-    recipe: Recipe,
-    language: Option<String>,
-}
-
-impl Work {
-    fn make(self, read_as: &ReadAs) -> Result<(Taxonomy, Made)> {
-        let told = |problems| ApiError::from(problems).param(self.part);
-        let taxonomy = Taxonomy::read(&[self.file], read_as, self.language.as_deref()).map_err(told)?;
-        let Some(model) = self.model else {
-            let made = taxonomy::make(&taxonomy, &self.recipe, None).map_err(told)?;
-            return Ok((taxonomy, made));
-        };
-        // What the engine says is told as it is, not as a problem of the table.
-        let mut refused = None;
-        let handle = tokio::runtime::Handle::current();
-        let mut vectors = |texts: &[&str]| {
-            handle.block_on(vectors(&self.state, &self.caller, &model, texts)).map_err(|error| {
-                let told = error.told().1.to_owned();
-                refused = Some(error);
-                told
-            })
-        };
-        let made = taxonomy::make(&taxonomy, &self.recipe, Some(&mut vectors));
-        match (made, refused) {
-            (_, Some(error)) => Err(error),
-            (made, None) => Ok((taxonomy, made.map_err(told)?)),
-        }
-    }
-}
-
-/// A model's vectors of texts, in the lane of large requests.
-async fn vectors(state: &AppState, caller: &Caller, row: &ModelRow, texts: &[&str]) -> Result<(Vec<f32>, usize)> {
-    if texts.len() > MOST_TEXTS {
-        return Err(ApiError::of(Code::TaxonomyRecipeUnusable)
-            .param("hard_negatives")
-            .detail(format!(
-                "Hard negatives of this taxonomy need the vectors of {} texts; {MOST_TEXTS} are allowed.",
-                texts.len()
-            ))
-            .hint("Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`."));
-    }
-    let mut values = Vec::new();
-    for some in texts.chunks(AT_ONCE) {
-        let some = some.iter().map(|text| (*text).to_owned()).collect();
-        let vectors = texts::embed_with(state, caller, row, some, Reading::default()).await?.vectors;
-        values.extend(vectors.into_iter().flatten());
-    }
-    let width = values.len() / texts.len().max(1);
-    Ok((values, width))
-}
-
-/// Stores pairs as a table of their own, which says what its scores mean.
-async fn store(state: &AppState, name: String, purpose: Purpose, pairs: &[MadePair]) -> Result<Dataset> {
-    let mut bytes = Vec::new();
-    taxonomy::write(pairs, &mut bytes).map_err(ApiError::internal)?;
-    let read_as = ReadAs {
-        format: Some(FileFormat::Csv),
-        encoding: Some(Encoding::Utf8),
-        delimiter: Some(','),
-        header: Some(true),
-        ..ReadAs::default()
-    };
-    let for_training = purpose == Purpose::Training;
-    let choices = Choices {
-        read_as,
-        scale: for_training.then_some(Scale { lowest: 0.0, highest: 1.0 }),
-        lowest_means: for_training.then_some(LowestMeans::Angular),
-        ..Choices::default()
-    };
-    let table = state.datasets.receive_bytes(&bytes).await?;
-    let around = upload::around(state, for_training).await?;
-    let upload = Upload { name, purpose, table, choices, around, version_of: None };
-    Ok(state.datasets.add(upload).await?.0)
 }
 
 /// The recipe, and whether hard negatives are wanted. Values come as JSON or as a form's text.

@@ -12,10 +12,10 @@ use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Part, content_type};
 use crate::http::state::AppState;
-use crate::ml::dataset::source::FileFormat;
 use crate::ml::encoder;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Purpose};
+use tables::choices::FileFormat;
 
 /// Bytes of a part of a form that is no file.
 const LONGEST_PART: usize = 64 << 10;
@@ -284,7 +284,7 @@ pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Aroun
         around.knowledge.benchmark = (*state.datasets.pair_keys(&benchmark).await?).clone();
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
-        around.knowledge.most_tokens = Some(model.row.max_tokens as usize);
+        around.knowledge.most_tokens = Some(model.max_tokens());
         let is_truncated = move |text: &str| model.tokenize("", text, encoder::TruncationDirection::Right).dropped > 0;
         around.is_truncated = Some(std::sync::Arc::new(is_truncated));
     }

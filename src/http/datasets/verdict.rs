@@ -1,60 +1,24 @@
 //! "Do you need to train at all?": what a model says of a table's pairs before it has learned any of them.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::datasets::{kind, lowest_means};
+use crate::analysis::baseline::MOST_PAIRS;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
-use crate::http::embeddings::table_texts::{self, Texts};
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::eval::baseline::{self, Baseline, scored_pairs};
-use crate::ml::similarity::cosine;
+use crate::ml::eval::baseline::Baseline;
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::{Dataset, ModelRow};
+use tables::choices::LowestMeans;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(judge_need))
-}
-
-/// Pairs that a model is asked about: a correlation of so many is known within 0.02.
-const MOST_PAIRS: usize = 2000;
-/// Draws the same pairs each time.
-const SEED: u64 = 42;
-/// Verdicts that are kept.
-const KEPT: usize = 64;
-
-/// The dataset's id and the model's fingerprint.
-type Key = (String, String);
-
-/// Verdicts that were asked for lately, the last one first. A verdict is computed once, however many wait for it.
-#[derive(Default)]
-pub struct Verdicts(Mutex<VecDeque<(Key, Arc<OnceCell<Baseline>>)>>);
-
-impl Verdicts {
-    /// The place of a verdict, made or to be made.
-    fn place(&self, key: &Key) -> Arc<OnceCell<Baseline>> {
-        // Nothing panics while it holds the lock.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().position(|(known, _)| known == key).and_then(|place| kept.remove(place));
-        let entry = known.unwrap_or_else(|| (key.clone(), Arc::default()));
-        let cell = Arc::clone(&entry.1);
-        kept.push_front(entry);
-        kept.truncate(KEPT);
-        cell
-    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -100,41 +64,15 @@ async fn judge_need(
 ) -> Result<axum::Json<VerdictBody>> {
     let dataset = datasets::find(&state, &id, "id").await?;
     let row = resolve(&state, query.base.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
-    let key = (dataset.dataset_id.clone(), row.fingerprint.clone());
-    let cell = state.verdicts.place(&key);
-    let need = cell.get_or_try_init(|| judge(&state, &caller, &dataset, &row)).await?.clone();
+    let need = state.analysis.baseline(&dataset, &row, caller.key.as_ref()).await?;
     let rows = dataset.rows as usize;
     Ok(axum::Json(VerdictBody {
         dataset_id: dataset.dataset_id.clone(),
         model: row.model_id,
         model_fingerprint: row.fingerprint,
-        lowest_means: lowest_means(&dataset),
+        lowest_means: dataset.lowest_means,
         pairs: rows.min(MOST_PAIRS),
         sampled: rows > MOST_PAIRS,
-        need,
+        need: (*need).clone(),
     }))
-}
-
-/// What the lowest score of a table means to a model: a table without scores has 1 for what belongs together and 0
-/// for what does not.
-pub(crate) fn meaning(dataset: &Dataset) -> Option<LowestMeans> {
-    match kind(dataset) {
-        TableKind::PairPositive | TableKind::Triplet => Some(LowestMeans::Unrelated),
-        TableKind::PairScore | TableKind::PairClass => lowest_means(dataset),
-    }
-}
-
-async fn judge(state: &AppState, caller: &Caller, dataset: &Dataset, row: &ModelRow) -> Result<Baseline> {
-    let (pairs, _) = table_texts::drawn(state, dataset, MOST_PAIRS, SEED).await?;
-    let pairs = scored_pairs(&pairs, kind(dataset));
-    let mut texts = Texts::default();
-    let places: Vec<(usize, usize)> =
-        pairs.iter().map(|pair| (texts.add(&pair.left), texts.add(&pair.right))).collect();
-    let embedded = table_texts::embed(state, caller, row, &texts.texts).await?;
-    let meaning = meaning(dataset);
-    let work = move || {
-        let base: Vec<f64> = places.iter().map(|&(a, b)| cosine(embedded.vector(a), embedded.vector(b))).collect();
-        baseline::check(&pairs, &base, meaning)
-    };
-    table_texts::compute(work).await
 }

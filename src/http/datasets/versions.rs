@@ -9,7 +9,7 @@ use crate::http::datasets::find;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::state::AppState;
-use crate::ml::dataset::diff::Diff;
+use tables::diff::Diff;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DatasetVersions)]

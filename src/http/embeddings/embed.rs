@@ -10,12 +10,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::several::{self, Answers, Asked};
-use crate::http::embeddings::text_list::{OnError, TextError, TextList, TextOrTexts};
-use crate::http::embeddings::texts::{self, Direction, Reading, Truncated, Vectors};
+use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
+use crate::http::embeddings::fingerprint;
+use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
+use crate::serving::{EmbedOptions, Truncated, Vectors};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(embed))
@@ -94,27 +95,29 @@ pub(crate) async fn embed(
     let (value, param) = given(&request)?;
     let ours = param == "texts";
     let list = TextList::read(value, param, lenient)?;
-    let reading = Reading {
-        truncate: request.truncate,
-        direction: request.truncation_direction.unwrap_or_default(),
+    let options = EmbedOptions {
+        refuse_long: request.truncate == Some(false),
+        truncation: request.truncation_direction.unwrap_or_default().into(),
         prompt: request.prompt_name.clone(),
         raw: request.normalize == Some(false),
         dimensions: request.dimensions,
         lenient,
-        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(&headers)),
-        ..Reading::default()
+        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| fingerprint::expected(&headers)),
+        ..EmbedOptions::default()
     };
-    let asked = Asked {
+    let selection = ModelSelection {
         model: request.model.as_deref(),
         models: request.models.as_deref(),
         bare_unless: (!ours).then_some("texts"),
     };
-    let answers = several::ask(&state, &caller, asked, list, reading).await?;
+    let answers = fan_out::embed(&state, &caller, selection, list, options).await?;
     let headers = answers.headers();
     let reply = match answers {
-        Answers::Several(answers) => EmbedReply::Several { models: answers.into_iter().map(EmbedBody::from).collect() },
-        Answers::One(answer) if ours => EmbedReply::One(answer.into()),
-        Answers::One(answer) => EmbedReply::Bare(EmbedBody::from(answer).embeddings),
+        Embeddings::Several(answers) => {
+            EmbedReply::Several { models: answers.into_iter().map(EmbedBody::from).collect() }
+        }
+        Embeddings::One(answer) if ours => EmbedReply::One(answer.into()),
+        Embeddings::One(answer) => EmbedReply::Bare(EmbedBody::from(answer).embeddings),
     };
     Ok((headers, axum::Json(reply)).into_response())
 }
@@ -135,14 +138,14 @@ fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
     }
 }
 
-impl From<Vectors> for EmbedBody {
-    fn from(answer: Vectors) -> Self {
-        let Vectors { model, vectors, tokens, truncated, errors, .. } = answer;
+impl From<Answer> for EmbedBody {
+    fn from((answer, errors): Answer) -> Self {
+        let Vectors { model, vectors, tokens, truncated, .. } = answer;
         let dimensions = vectors.iter().find(|vector| !vector.is_empty()).map_or(0, Vec::len);
         let embeddings = vectors.into_iter().map(|vector| Some(vector).filter(|vector| !vector.is_empty())).collect();
         Self {
-            model: model.row.model_id.clone(),
-            fingerprint: model.row.fingerprint.clone(),
+            model: model.id().to_owned(),
+            fingerprint: model.fingerprint().to_string(),
             dimensions,
             embeddings,
             tokens,

@@ -3,12 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::analysis::ranking::{order, ranks};
 use crate::ml::eval::Calibration;
-use crate::ml::similarity::{Similarity, cosine};
+use tables::similarity::{Similarity, cosine};
 
 /// Which texts are compared with which. Places count in the request's list of texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Pairing {
     /// Text `2 i` with text `2 i + 1`.
     Pairs,
     /// Each of the first `queries` texts with each of the others.
@@ -70,7 +71,7 @@ pub(crate) struct Compared {
     pub(crate) rank_change: Option<Scores<i64>>,
 }
 
-impl Form {
+impl Pairing {
     /// How many of the texts are queries, where there are two sides.
     pub(crate) fn first_side(self) -> Option<usize> {
         match self {
@@ -126,36 +127,25 @@ impl<T: Copy> Scores<T> {
 }
 
 /// A model's cosines beside the first model's.
-pub(crate) fn compare(form: Form, measure: Similarity, first: &Scores<f64>, now: &Scores<f64>) -> Compared {
+pub(crate) fn compare(pairing: Pairing, measure: Similarity, first: &Scores<f64>, now: &Scores<f64>) -> Compared {
     let less = |first: &[Option<f64>], now: &[Option<f64>]| {
         let both = first.iter().zip(now);
         both.map(|(first, now)| Some(measure.of_cosine((*now)?) - measure.of_cosine((*first)?))).collect()
     };
     Compared {
         delta: Some(first.zip_rows(now, less)),
-        rank_change: (form != Form::Pairs).then(|| first.zip_rows(now, rises)),
+        rank_change: (pairing != Pairing::Pairs).then(|| first.zip_rows(now, rises)),
     }
 }
 
 /// By how many places each score rose, among those that both models have.
 fn rises(first: &[Option<f64>], now: &[Option<f64>]) -> Vec<Option<i64>> {
     let both = || first.iter().zip(now).filter_map(|(first, now)| Some(((*first)?, (*now)?)));
-    let ranked = |scores: Vec<f64>| ranks(&scores).into_iter();
+    let ranked = |scores: Vec<f64>| ranks(&order(&scores)).into_iter();
     let (before, after) =
         (ranked(both().map(|(first, _)| first).collect()), ranked(both().map(|(_, now)| now).collect()));
     let mut rises = before.zip(after).map(|(before, after)| before as i64 - after as i64);
     first.iter().zip(now).map(|(first, now)| first.and(*now).and_then(|_| rises.next())).collect()
-}
-
-/// Each score's place, the highest first; of equal ones the one that was sent first.
-fn ranks(scores: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let mut ranks = vec![0; scores.len()];
-    for (rank, text) in order.into_iter().enumerate() {
-        ranks[text] = rank;
-    }
-    ranks
 }
 
 /// Cosines on the scale of the model's training table, and whether they reach the threshold of its middle.
@@ -185,25 +175,25 @@ mod tests {
 
     #[test]
     fn ranks_tell_who_rose_and_equal_scores_keep_their_order() {
-        assert_eq!(ranks(&[0.1, 0.9, 0.5, 0.9]), [3, 0, 2, 1]);
+        assert_eq!(ranks(&order(&[0.1, 0.9, 0.5, 0.9])), [3, 0, 2, 1]);
         let row = |scores: [f64; 3]| Scores::Row(scores.map(Some).to_vec());
         let (first, now) = (row([0.9, 0.5, 0.1]), row([0.2, 0.5, 0.8]));
-        let compared = compare(Form::OneToMany, Similarity::Cosine, &first, &now);
+        let compared = compare(Pairing::OneToMany, Similarity::Cosine, &first, &now);
         assert_eq!(compared.rank_change, Some(Scores::Row(vec![Some(-2), Some(0), Some(2)])));
         let Some(Scores::Row(delta)) = compared.delta else { panic!("no row") };
         assert!((delta[0].unwrap() + 0.7).abs() < 1e-12 && delta[1] == Some(0.0));
-        assert_eq!(compare(Form::Pairs, Similarity::Cosine, &first, &now).rank_change, None);
+        assert_eq!(compare(Pairing::Pairs, Similarity::Cosine, &first, &now).rank_change, None);
     }
 
     #[test]
     fn a_text_without_a_vector_has_no_score_and_no_rank_and_the_others_are_ranked_without_it() {
         let (one, other, none) = (vec![1.0, 0.0], vec![0.0, 1.0], Vec::new());
-        let scores = |form: Form, vectors: [&Vec<f32>; 4]| form.cosines(&vectors.map(Clone::clone));
-        assert_eq!(scores(Form::Pairs, [&one, &one, &none, &one]), Scores::Row(vec![Some(1.0), None]));
-        let row = scores(Form::OneToMany, [&one, &none, &one, &other]);
+        let scores = |pairing: Pairing, vectors: [&Vec<f32>; 4]| pairing.cosines(&vectors.map(Clone::clone));
+        assert_eq!(scores(Pairing::Pairs, [&one, &one, &none, &one]), Scores::Row(vec![Some(1.0), None]));
+        let row = scores(Pairing::OneToMany, [&one, &none, &one, &other]);
         assert_eq!(row, Scores::Row(vec![None, Some(1.0), Some(0.0)]));
         let nothing = Scores::Matrix(vec![vec![None, None], vec![Some(1.0), Some(0.0)]]);
-        assert_eq!(scores(Form::Matrix { queries: 2 }, [&none, &one, &one, &other]), nothing);
+        assert_eq!(scores(Pairing::Matrix { queries: 2 }, [&none, &one, &one, &other]), nothing);
         let rises = rises(&[Some(0.9), Some(0.5), Some(0.1), None], &[None, Some(0.2), Some(0.8), Some(0.9)]);
         assert_eq!(rises, [None, Some(-1), Some(1), None]);
     }

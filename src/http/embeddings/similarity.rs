@@ -10,14 +10,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Form, Scores, ScoresShape, Threshold};
-use crate::http::embeddings::several::{self, Answers, Asked};
-use crate::http::embeddings::text_list::{OnError, TextError, TextList, TextOrTexts};
-use crate::http::embeddings::texts::{self, Direction, Reading, Truncated, Vectors};
+use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
+use crate::http::embeddings::fingerprint;
+use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Pairing, Scores, ScoresShape, Threshold};
+use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
-use crate::ml::similarity::Similarity;
+use crate::serving::{EmbedOptions, Truncated, Vectors};
+use tables::similarity::Similarity;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(similarity))
@@ -138,21 +139,21 @@ pub(crate) async fn similarity(
     headers: HeaderMap,
     Json(request): Json<SimilarityRequest>,
 ) -> Result<Response> {
-    let (form, list) = form(&request)?;
-    let reading = reading(&request, form, &list, &headers)?;
+    let (pairing, list) = pairing(&request)?;
+    let options = options(&request, pairing, &list, &headers)?;
     let measure = request.measure.unwrap_or_default();
     let ours = request.inputs.is_none();
-    let asked = Asked {
+    let selection = ModelSelection {
         model: request.model.as_deref(),
         models: request.models.as_deref(),
         bare_unless: (!ours).then_some("source_sentence"),
     };
-    let answers = several::ask(&state, &caller, asked, list, reading).await?;
+    let answers = fan_out::embed(&state, &caller, selection, list, options).await?;
     let headers = answers.headers();
     let reply = match answers {
-        Answers::Several(answers) => SimilarityReply::Several { models: bodies(form, measure, answers).await? },
-        Answers::One(answer) => {
-            let body = bodies(form, measure, vec![answer]).await?.remove(0);
+        Embeddings::Several(answers) => SimilarityReply::Several { models: bodies(pairing, measure, answers).await? },
+        Embeddings::One(answer) => {
+            let body = bodies(pairing, measure, vec![answer]).await?.remove(0);
             if ours { SimilarityReply::One(Box::new(body)) } else { SimilarityReply::Bare(body.scores.into_row()) }
         }
     };
@@ -160,20 +161,20 @@ pub(crate) async fn similarity(
 }
 
 /// Each model's scores, the later ones beside the first one's.
-async fn bodies(form: Form, measure: Similarity, answers: Vec<Vectors>) -> Result<Vec<SimilarityBody>> {
-    let body = move |answer: Vectors, first: Option<&Scores<f64>>| {
-        let Vectors { model, vectors, truncated, errors, .. } = answer;
-        let cosines = form.cosines(&vectors);
+async fn bodies(pairing: Pairing, measure: Similarity, answers: Vec<Answer>) -> Result<Vec<SimilarityBody>> {
+    let body = move |(answer, errors): Answer, first: Option<&Scores<f64>>| {
+        let Vectors { model, vectors, truncated, .. } = answer;
+        let cosines = pairing.cosines(&vectors);
         let Compared { delta, rank_change } =
-            first.map(|first| scores::compare(form, measure, first, &cosines)).unwrap_or_default();
+            first.map(|first| scores::compare(pairing, measure, first, &cosines)).unwrap_or_default();
         let calibrated = model.calibration.as_ref().and_then(|known| scores::calibrated(known, measure, &cosines));
         let (probability, decision, threshold) = calibrated
             .map_or((None, None, None), |(probability, decision, threshold)| {
                 (Some(probability), Some(decision), Some(threshold))
             });
         let body = SimilarityBody {
-            model: model.row.model_id.clone(),
-            fingerprint: model.row.fingerprint.clone(),
+            model: model.id().to_owned(),
+            fingerprint: model.fingerprint().to_string(),
             measure,
             scores: cosines.map(|cosine| measure.of_cosine(cosine)),
             probability,
@@ -200,11 +201,16 @@ async fn bodies(form: Form, measure: Similarity, answers: Vec<Vectors>) -> Resul
     work.await.map_err(ApiError::internal)
 }
 
-fn reading(request: &SimilarityRequest, form: Form, list: &TextList, headers: &HeaderMap) -> Result<Reading> {
+fn options(
+    request: &SimilarityRequest,
+    pairing: Pairing,
+    list: &TextList,
+    headers: &HeaderMap,
+) -> Result<EmbedOptions> {
     let parameters = request.parameters.as_ref();
     let both = parameters.and_then(|parameters| parameters.prompt_name.as_ref());
     let of_side = |side: &Option<String>| side.as_ref().or(both).cloned();
-    let documents = match form.first_side() {
+    let documents = match pairing.first_side() {
         Some(first_side) => Some((list.usable_among(first_side), of_side(&request.document_prompt_name))),
         None if request.query_prompt_name.is_some() || request.document_prompt_name.is_some() => {
             return Err(ApiError::of(Code::FormUnclear)
@@ -214,14 +220,15 @@ fn reading(request: &SimilarityRequest, form: Form, list: &TextList, headers: &H
         }
         None => None,
     };
-    Ok(Reading {
-        truncate: request.truncate.or(parameters.and_then(|parameters| parameters.truncate)),
-        direction: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default(),
+    let truncate = request.truncate.or(parameters.and_then(|parameters| parameters.truncate));
+    Ok(EmbedOptions {
+        refuse_long: truncate == Some(false),
+        truncation: parameters.and_then(|parameters| parameters.truncation_direction).unwrap_or_default().into(),
         prompt: of_side(&request.query_prompt_name),
         documents,
         lenient: lenient(request),
-        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| texts::expected_fingerprint(headers)),
-        ..Reading::default()
+        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| fingerprint::expected(headers)),
+        ..EmbedOptions::default()
     })
 }
 
@@ -230,7 +237,7 @@ fn lenient(request: &SimilarityRequest) -> bool {
     request.on_error == Some(OnError::Null)
 }
 
-fn form(request: &SimilarityRequest) -> Result<(Form, TextList)> {
+fn pairing(request: &SimilarityRequest) -> Result<(Pairing, TextList)> {
     let lenient = lenient(request);
     let two_sides = |first: (&Value, &str), second: (&Value, &str)| -> Result<(usize, TextList)> {
         let mut all = TextList::read(first.0, first.1, lenient)?;
@@ -240,7 +247,7 @@ fn form(request: &SimilarityRequest) -> Result<(Form, TextList)> {
     };
     let one_to_many = |source: &str, sentences: &Value| {
         let (_, all) = two_sides((&Value::from(source), "source_sentence"), (sentences, "sentences"))?;
-        Ok((Form::OneToMany, all))
+        Ok((Pairing::OneToMany, all))
     };
     let SimilarityRequest { pairs, queries, documents, source_sentence, sentences, inputs, .. } = request;
     let query_form = queries.is_some() || documents.is_some();
@@ -248,10 +255,10 @@ fn form(request: &SimilarityRequest) -> Result<(Form, TextList)> {
     let forms = [pairs.is_some(), query_form, source_form, inputs.is_some()];
     match (pairs, (queries, documents), (source_sentence, sentences), inputs) {
         _ if forms.iter().filter(|given| **given).count() > 1 => Err(unclear("More than one form is given.")),
-        (Some(pairs), ..) => Ok((Form::Pairs, pair_texts(pairs, lenient)?)),
+        (Some(pairs), ..) => Ok((Pairing::Pairs, pair_texts(pairs, lenient)?)),
         (_, (Some(queries), Some(documents)), ..) => {
             let (queries, all) = two_sides((queries, "queries"), (documents, "documents"))?;
-            Ok((Form::Matrix { queries }, all))
+            Ok((Pairing::Matrix { queries }, all))
         }
         (_, _, (Some(source), Some(sentences)), _) => one_to_many(source, sentences),
         (_, _, _, Some(inputs)) => one_to_many(&inputs.source_sentence, &inputs.sentences),

@@ -4,8 +4,31 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::embeddings::texts::{Truncated, Vectors};
 use crate::http::error::{ApiError, Code, Result};
+use crate::http::state::AppState;
+use crate::ml::encoder::TruncationDirection;
+use crate::serving::{Truncated, Vectors};
+
+/// TEI's `truncation_direction`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+pub(crate) enum Direction {
+    /// The end of a long text is cut.
+    #[default]
+    #[serde(alias = "right")]
+    Right,
+    /// Its beginning.
+    #[serde(alias = "left")]
+    Left,
+}
+
+impl From<Direction> for TruncationDirection {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Right => Self::Right,
+            Direction::Left => Self::Left,
+        }
+    }
+}
 
 /// What happens to a list in which a text cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -94,9 +117,16 @@ impl TextList {
 
     /// A model's answer about the usable texts as one about all: each at its place, with an empty vector and no
     /// tokens where there is none, and all errors in the texts' order.
-    pub(crate) fn spread(&self, answer: Vectors) -> Vectors {
+    pub(crate) fn spread(&self, mut answer: Vectors) -> (Vectors, Vec<TextError>) {
+        let mut errors = self.errors.clone();
+        let of_model = std::mem::take(&mut answer.errors).into_iter();
+        // An error's place is told beside it.
+        errors.extend(
+            of_model.map(|(index, fault)| TextError::new(self.places[index], &ApiError::of_text("The text", fault))),
+        );
+        errors.sort_by_key(|error| error.index);
         if self.errors.is_empty() {
-            return answer;
+            return (answer, errors);
         }
         let (mut vectors, mut tokens) = (vec![Vec::new(); self.count()], vec![0; self.count()]);
         for ((&place, vector), read) in self.places.iter().zip(answer.vectors).zip(answer.tokens) {
@@ -104,13 +134,21 @@ impl TextList {
             tokens[place] = read;
         }
         let cut = |text: Truncated| Truncated { index: self.places[text.index], ..text };
-        let of_model = |error: TextError| TextError { index: self.places[error.index], ..error };
-        let mut errors = self.errors.clone();
-        errors.extend(answer.errors.into_iter().map(of_model));
-        errors.sort_by_key(|error| error.index);
         let truncated = answer.truncated.into_iter().map(cut).collect();
-        Vectors { vectors, tokens, truncated, errors, ..answer }
+        (Vectors { vectors, tokens, truncated, ..answer }, errors)
     }
+}
+
+/// Whether so many texts may be in one request.
+pub(crate) fn few_enough(state: &AppState, texts: usize) -> Result<()> {
+    let most = state.limits.max_texts;
+    if texts > most {
+        let requests = texts.div_ceil(most);
+        return Err(ApiError::of(Code::TooManyInputs)
+            .detail(format!("{texts} texts; {most} are allowed in one request."))
+            .hint(format!("Split them into {requests} requests.")));
+    }
+    Ok(())
 }
 
 /// The same where every text must be usable.

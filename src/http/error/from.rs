@@ -1,20 +1,18 @@
 //! The errors of the layers below, as clients see them.
 
 use super::{ApiError, Code, model_not_found};
+use crate::analysis::AnalysisError;
 use crate::datasets::ShelfError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
-use crate::ml::dataset::Problems;
 use crate::ml::error::sentence;
-use crate::serving::{EngineError, PoolError};
-
-/// The code of a layer below, which writes its codes as text.
-fn known(code: &str) -> Code {
-    Code::named(code).expect("a test finds every code of the sources in the table")
-}
+use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
+use crate::store::StoreError;
+use tables::Problems;
 
 impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
-        let mut error = Self::of(known(problems.code)).detail(problems.what).hint(problems.hint);
+        let code = Code::named(problems.code).expect("a test finds every code of the sources in the table");
+        let mut error = Self::of(code).detail(problems.what).hint(problems.hint);
         if problems.total > 0 {
             error.0.title = "Some rows cannot be used";
             error.0.errors_total = Some(problems.total);
@@ -25,8 +23,8 @@ impl From<Problems> for ApiError {
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         Self::internal(error)
     }
 }
@@ -72,7 +70,7 @@ impl From<PoolError> for ApiError {
         match error {
             PoolError::Unknown(wanted) => model_not_found(&wanted, None),
             PoolError::Failed { model, failure } => {
-                let error = Self::of(known(failure.code))
+                let error = Self::of(failure.fault.into())
                     .detail(format!("The model {model} cannot be served, since {}.", failure.message));
                 if !failure.may_pass {
                     return error;
@@ -92,6 +90,17 @@ impl From<PoolError> for ApiError {
     }
 }
 
+impl From<LoadFault> for Code {
+    fn from(fault: LoadFault) -> Self {
+        match fault {
+            LoadFault::SelfCheckFailed => Self::SelfCheckFailed,
+            LoadFault::ModelBroken => Self::ModelBroken,
+            LoadFault::ModelFilesNotReadable => Self::ModelFilesNotReadable,
+            LoadFault::BaseNotLoaded => Self::BaseNotLoaded,
+        }
+    }
+}
+
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         match error {
@@ -100,6 +109,61 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Closed => Self::of(Code::Stopping).retry_after(5),
             EngineError::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<EmbedError> for ApiError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Fingerprint { expected, found } => Self::fingerprint_mismatch(&expected, &found),
+            EmbedError::Dimensions { asked, all } => Self::of(Code::DimensionsOutOfRange)
+                .param("dimensions")
+                .detail(format!("{asked} dimensions; the model has {all}."))
+                .hint(format!("Ask for 1 to {all}.")),
+            EmbedError::Prompt { name, known } => Self::of(Code::PromptNotFound)
+                .param("prompt_name")
+                .detail(format!("The model has no prompt {name:?}."))
+                .hint(match known.as_slice() {
+                    [] => "It has none: leave prompt_name out.".to_owned(),
+                    known => format!("Its prompts are {}.", known.join(", ")),
+                }),
+            EmbedError::Text { index, fault } => Self::of_text(&format!("Text {index} (counted from 0)"), fault),
+            EmbedError::Pool(error) => error.into(),
+            EmbedError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl ApiError {
+    /// Why a text has no vector. `text` is what it is called.
+    pub(crate) fn of_text(text: &str, fault: TextFault) -> Self {
+        match fault {
+            TextFault::TooLong { tokens, max_tokens } => Self::of(Code::TextTooLong)
+                .param(text)
+                .detail(format!("{text} has {tokens} tokens; the model reads {max_tokens}.")),
+            TextFault::NotFinite => {
+                Self::of(Code::NotFinite).detail(format!("{text} has a vector with numbers that are not finite."))
+            }
+        }
+    }
+}
+
+impl From<AnalysisError> for ApiError {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Embed(error) => error.into(),
+            AnalysisError::Datasets(error) => error.into(),
+            AnalysisError::NothingToMine(why) => {
+                Self::of(Code::NothingToMine).param("id").detail(format!("There are no hard negatives to find: {why}"))
+            }
+            AnalysisError::TooManyTexts { texts, most } => Self::of(Code::TaxonomyRecipeUnusable)
+                .param("hard_negatives")
+                .detail(format!(
+                    "Hard negatives of this taxonomy need the vectors of {texts} texts; {most} are allowed."
+                ))
+                .hint("Send a part of the taxonomy, or make the pairs with `shamisen pairs --hard-negatives`."),
+            AnalysisError::Ended(error) => Self::internal(error),
         }
     }
 }

@@ -15,10 +15,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::ml::dataset::Problem;
 use crate::store::JobError;
 pub(crate) use codes::Code;
 use envelope::ErrorEnvelope;
+use tables::Problem;
 use words::{nearest, shown};
 
 /// The edge's result.

@@ -15,8 +15,8 @@ use serde_json::error::Category;
 
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
-use crate::ml::dataset::MOST_ROWS;
 use crate::ml::error::sentence;
+use tables::MOST_ROWS;
 
 /// A JSON body. Unknown fields are told with the nearest known one.
 pub(crate) struct Json<T>(pub(crate) T);

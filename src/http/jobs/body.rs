@@ -1,7 +1,6 @@
 //! Bodies of jobs: what a client asks for, as JSON or as a form, and what it is told.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,7 +16,7 @@ use crate::http::reply::rfc3339;
 use crate::http::state::AppState;
 use crate::jobs::{Estimate, Report, model_id};
 use crate::ml::train::{Recipe, TrainConfig};
-use crate::store::{AliasGate, AliasResult, Job, JobError, Phase, Progress, Status, now};
+use crate::store::{AliasGate, AliasResult, Job, JobConfig, JobError, Phase, Progress, Status, now};
 
 /// What a client asks for. A form has the same fields as parts, and the table as the part `file`. How a table that
 /// comes with the request is to be read may be said too, in the fields of `POST /datasets`.
@@ -172,7 +171,8 @@ pub(super) struct JobBody {
     /// The settings that it began with.
     recipe: String,
     /// All settings, resolved.
-    config: TrainConfig,
+    #[schema(value_type = TrainConfig)]
+    config: JobConfig,
     /// Points at the tuned model in the end.
     alias: Option<String>,
     alias_if: Option<AliasGate>,
@@ -214,31 +214,20 @@ pub(super) enum JobOrEstimate {
     Estimate(Box<Estimate>),
 }
 
-/// What the bodies of jobs tell beside their rows, read once for all of them.
-pub(super) struct Beside {
-    dataset_names: HashMap<String, String>,
-    /// Job ids in the order of their turns.
-    queue: Vec<String>,
-}
-
-impl Beside {
-    pub(super) async fn read(state: &AppState) -> Result<Self> {
-        let store = &state.store;
-        Ok(Self { dataset_names: store.dataset_names().await?, queue: store.queued_jobs().await? })
-    }
-}
-
 impl JobBody {
     pub(super) async fn one(state: &AppState, job: Job) -> Result<Self> {
-        Ok(Self::new(job, &Beside::read(state).await?))
+        let report = if job.status == Status::Succeeded { state.store.report(&job.job_id).await? } else { None };
+        let queue = if job.status == Status::Queued { state.store.queued_jobs().await? } else { Vec::new() };
+        Ok(Self { report, ..Self::new(job, &queue) })
     }
 
-    pub(super) fn new(job: Job, beside: &Beside) -> Self {
+    /// Without its report. `queue` has the queued jobs' ids in the order of their turns.
+    pub(super) fn new(job: Job, queue: &[String]) -> Self {
         let queue_position = match job.status {
-            Status::Queued => beside.queue.iter().position(|id| *id == job.job_id).map(|place| place + 1),
+            Status::Queued => queue.iter().position(|id| *id == job.job_id).map(|place| place + 1),
             _ => None,
         };
-        let progress = job.progress.filter(|_| job.status == Status::Running).map(|progress| progress.0);
+        let progress = job.progress.filter(|_| job.status == Status::Running);
         let seconds = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
         Self {
             model: (job.status == Status::Succeeded).then(|| model_id(&job.job_id)),
@@ -248,15 +237,15 @@ impl JobBody {
             phase: job.phase,
             name: job.name,
             base_model: job.base_model,
-            dataset_name: beside.dataset_names.get(&job.dataset_id).cloned(),
+            dataset_name: Some(job.dataset_name),
             dataset_id: job.dataset_id,
             benchmark_id: job.benchmark_id,
             replay_id: job.replay_id,
             recipe: job.recipe,
-            config: job.config.0,
+            config: job.config,
             alias: job.alias,
             alias_if: job.alias_if,
-            alias_result: job.alias_result.map(|result| result.0),
+            alias_result: job.alias_result,
             created_at: rfc3339(job.created_at),
             started_at: job.started_at.map(rfc3339),
             finished_at: job.finished_at.map(rfc3339),
@@ -265,8 +254,8 @@ impl JobBody {
             attempt: job.attempt,
             progress,
             estimated_finish: seconds.map(|left| rfc3339(now() + left)),
-            error: job.error.map(|error| error.0),
-            report: job.report.map(|report| report.0),
+            error: job.error,
+            report: None,
         }
     }
 }

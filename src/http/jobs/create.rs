@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::datasets::facts;
+use crate::datasets::PairsDraft;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::options::{Label, Wishes};
@@ -18,12 +18,12 @@ use crate::http::extract::{self, Query, content_type, names};
 use crate::http::jobs::body::{CreateBody, CreateForm, JobBody, JobOrEstimate};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::jobs::{JobRequest, Plan};
+use crate::jobs::Plan;
 use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::DEFAULT_ALIAS;
-use crate::store::Dataset;
+use crate::store::{Dataset, JobRequest};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -86,13 +86,10 @@ pub(crate) async fn create_job(
     if body.alias.is_some() {
         caller.require(Scope::Admin, "\"alias\"")?;
     }
-    let (request, new_dataset) = resolve_request(&state, body, file, key.map(|key| (key, request_sha256))).await?;
+    let idempotency = key.map(|key| (key, request_sha256));
+    let (request, _draft) = resolve_request(&state, body, file, idempotency, query.dry_run).await?;
     if query.dry_run {
-        let plan = state.planner.plan(&request).await;
-        if new_dataset {
-            state.datasets.remove(&request.dataset).await?;
-        }
-        return match plan? {
+        return match state.planner.plan(&request).await? {
             Plan::Feasible(estimate) => Ok(axum::Json(estimate).into_response()),
             Plan::Failed { error } => Err(ApiError::infeasible(error)),
         };
@@ -103,13 +100,15 @@ pub(crate) async fn create_job(
     Ok((status, location, axum::Json(JobBody::one(&state, job).await?)).into_response())
 }
 
-/// Finds what a request names, and stores the table that it brings.
+/// Finds what a request names, and stores the table that it brings; for a dry run, its pairs are there for as long as
+/// the draft lives.
 pub(crate) async fn resolve_request(
     state: &AppState,
     body: CreateBody,
     file: Option<Table>,
     idempotency: Option<(String, String)>,
-) -> Result<(JobRequest, bool)> {
+    dry_run: bool,
+) -> Result<(JobRequest, Option<PairsDraft>)> {
     for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
         if let Some(name) = name {
             names::check(name, param)?;
@@ -132,8 +131,8 @@ pub(crate) async fn resolve_request(
         None => None,
     };
     let wishes = Wishes::of(&body.reading)?;
-    let (dataset, new_dataset) = dataset(state, body.dataset_id, body.pairs, file, wishes).await?;
-    let config = settings(recipe, facts(&dataset, state.models.is_transformer(&model)), body.config.as_ref())?;
+    let (dataset, draft) = dataset(state, body.dataset_id, body.pairs, file, wishes, dry_run).await?;
+    let config = settings(recipe, dataset.facts(state.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
         model,
         dataset,
@@ -148,7 +147,7 @@ pub(crate) async fn resolve_request(
         idempotency,
         openai: None,
     };
-    Ok((request, new_dataset))
+    Ok((request, draft))
 }
 
 /// The recipe's settings with the request's in their place.
@@ -179,14 +178,15 @@ fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
     Ok(titles)
 }
 
-/// The table to learn, and whether it is new here.
+/// The table to learn; of a dry run, one that is new is not stored.
 async fn dataset(
     state: &AppState,
     id: Option<String>,
     pairs: Option<Vec<Value>>,
     file: Option<Table>,
     mut wishes: Wishes,
-) -> Result<(Dataset, bool)> {
+    dry_run: bool,
+) -> Result<(Dataset, Option<PairsDraft>)> {
     let table = match (id, pairs, file) {
         (Some(_), None, None) if wishes != Wishes::default() => {
             return Err(ApiError::of(Code::FormUnclear)
@@ -194,7 +194,7 @@ async fn dataset(
                 .detail("The dataset is there already, and was read as its \"choices\" say.")
                 .hint("Send its file with the new choices to POST /datasets, and name the dataset that this makes."));
         }
-        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, false)),
+        (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, None)),
         (None, Some(pairs), None) => {
             upload::without_header(&pairs, &mut wishes.header);
             Table::of_pairs(state, &pairs).await?
@@ -213,5 +213,10 @@ async fn dataset(
                 .hint("Send one of them."));
         }
     };
-    upload::store(state, table, Label::default(), wishes, None).await
+    if dry_run {
+        let part = table.part;
+        let upload = upload::upload_of(state, table, Label::default(), wishes).await?;
+        return state.datasets.try_out(upload).await.map_err(|error| ApiError::of_table(error, part));
+    }
+    Ok((upload::store(state, table, Label::default(), wishes, None).await?.0, None))
 }

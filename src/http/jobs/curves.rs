@@ -4,20 +4,32 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::http::error::Result;
 use crate::http::extract::Path;
 use crate::http::jobs;
 use crate::http::state::AppState;
+use crate::jobs::{JobEvent, Message};
+use crate::ml::train::EpochRecord;
 
-/// The epoch's figures that are curves.
-const OF_EPOCHS: [&str; 9] =
-    ["loss", "val_loss", "val_mae", "val_mape", "val_pearson", "val_spearman", "val_mrr", "general", "learning_rate"];
+/// A curve's name, and its point of an epoch.
+type Curve = (&'static str, fn(&EpochRecord) -> Option<f64>);
 
-/// Those of its spread: the curve's name and the figure's.
-const OF_SPREAD: [(&str, &str); 2] = [("random_cosine", "cosine_mean"), ("effective_rank", "effective_rank")];
+/// What could not be measured is no point.
+const OF_EPOCHS: [Curve; 11] = [
+    ("loss", |epoch| Some(epoch.loss)),
+    ("val_loss", |epoch| Some(epoch.val_loss)),
+    ("val_mae", |epoch| Some(epoch.val_mae)),
+    ("val_mape", |epoch| Some(epoch.val_mape)),
+    ("val_pearson", |epoch| epoch.val_pearson),
+    ("val_spearman", |epoch| epoch.val_spearman),
+    ("val_mrr", |epoch| epoch.val_mrr),
+    ("general", |epoch| epoch.general),
+    ("learning_rate", |epoch| Some(epoch.learning_rate)),
+    ("random_cosine", |epoch| Some(epoch.spread?.cosine_mean)),
+    ("effective_rank", |epoch| Some(epoch.spread?.effective_rank)),
+];
 
 /// A job's curves.
 #[derive(Serialize, ToSchema)]
@@ -44,20 +56,16 @@ pub(crate) struct Metrics {
 pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<Metrics>> {
     let job = jobs::find(&state, &id).await?;
     let epochs = state.store.events_of_attempt(&job.job_id, "epoch").await?;
-    let names = OF_EPOCHS.into_iter().chain(OF_SPREAD.map(|(name, _)| name)).chain(["step_loss"]);
+    let names = OF_EPOCHS.map(|(name, _)| name).into_iter().chain(["step_loss"]);
     let mut series: BTreeMap<&str, Vec<(u64, f64)>> = names.map(|name| (name, Vec::new())).collect();
-    let mut add = |name, x, y: &Value| {
-        // What could not be measured is no point.
-        if let (Some(points), Some(y)) = (series.get_mut(name), y.as_f64()) {
-            points.push((x, y));
-        }
-    };
+    let mut add = |name, x, y| series.entry(name).or_default().push((x, y));
     let mut step = 0;
     for event in &epochs {
-        let epoch = event.data["epoch"].as_u64().unwrap_or_default();
-        OF_EPOCHS.into_iter().for_each(|name| add(name, epoch, &event.data[name]));
-        OF_SPREAD.into_iter().for_each(|(name, figure)| add(name, epoch, &event.data["spread"][figure]));
-        for loss in event.data["step_losses"].as_array().into_iter().flatten() {
+        let JobEvent::Trainer(Message::Epoch { record, step_losses }) = event.into() else { continue };
+        for (name, point) in OF_EPOCHS {
+            point(&record).into_iter().for_each(|y| add(name, record.epoch as u64, y));
+        }
+        for loss in step_losses {
             step += 1;
             add("step_loss", step, loss);
         }

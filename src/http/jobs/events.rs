@@ -52,7 +52,7 @@ struct EventBody {
 
 impl From<Event> for EventBody {
     fn from(event: Event) -> Self {
-        Self { seq: event.seq, at: rfc3339(event.at), r#type: event.r#type, data: event.data.0 }
+        Self { seq: event.seq, at: rfc3339(event.at), r#type: event.r#type, data: event.data }
     }
 }
 
@@ -126,7 +126,7 @@ fn follow(queue: JobQueue, job_id: String, seen: i64) -> impl Stream<Item = Resu
         loop {
             if let Some(event) = following.ready.pop_front() {
                 following.seen = event.seq;
-                following.over = matches!(event.r#type.as_str(), "succeeded" | "failed" | "cancelled");
+                following.over = event.is_last();
                 return Some((Ok(sse_event(event)), following));
             }
             if following.over {

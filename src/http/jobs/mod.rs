@@ -21,8 +21,8 @@ use utoipa_axum::routes;
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::state::AppState;
-use crate::store::{Job, Status};
-use body::{Beside, JobBody};
+use crate::store::Status;
+use body::JobBody;
 
 pub(crate) use find::{find, find_when_over};
 
@@ -65,8 +65,8 @@ struct Jobs {
 )]
 async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<axum::Json<Jobs>> {
     let rows = state.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
-    let beside = Beside::read(&state).await?;
-    let jobs = rows.into_iter().map(|job| JobBody::new(Job { report: None, ..job }, &beside)).collect();
+    let queue = state.store.queued_jobs().await?;
+    let jobs = rows.into_iter().map(|job| JobBody::new(job, &queue)).collect();
     Ok(axum::Json(Jobs { jobs }))
 }
 

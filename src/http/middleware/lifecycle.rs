@@ -19,19 +19,19 @@ const HOLDS: Duration = Duration::from_secs(5);
 
 /// The server's state, as its readiness tells it.
 #[derive(Debug)]
-pub struct Life {
+pub struct Lifecycle {
     stage: AtomicU8,
     pulse: Mutex<Option<(Instant, Result<()>)>>,
     longest_pass: Duration,
 }
 
-impl Default for Life {
+impl Default for Lifecycle {
     fn default() -> Self {
         Self { stage: AtomicU8::new(LOADING), pulse: Mutex::default(), longest_pass: LONGEST_PASS }
     }
 }
 
-impl Life {
+impl Lifecycle {
     /// The models that must be there are loaded.
     pub fn begin(&self) {
         self.stage.fetch_max(READY, Ordering::Relaxed);
@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn threads_that_do_not_answer_in_time_make_the_server_unready_until_they_do() {
-        let life = Life { longest_pass: Duration::from_millis(20), ..Life::default() };
+        let life = Lifecycle { longest_pass: Duration::from_millis(20), ..Lifecycle::default() };
         assert!(life.pulse(pending()).await.is_err());
         assert!(life.pulse(ready(Ok(()))).await.is_err(), "the answer holds for some seconds");
         *life.pulse.lock().await = None;
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_server_that_stops_while_it_loads_does_not_become_ready() {
-        let life = Life::default();
+        let life = Lifecycle::default();
         assert!(life.answers_requests().is_err() && life.welcomes_requests().is_err());
         life.begin();
         assert!(life.answers_requests().is_ok() && life.welcomes_requests().is_ok());

@@ -82,11 +82,8 @@ struct AliasRequest {
 /// All aliases, by name.
 #[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
 async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliases>> {
-    let mut aliases = Vec::new();
-    for alias in state.store.all_aliases().await? {
-        let history = state.store.alias_history(&alias.name).await?;
-        aliases.push(AliasBody::new(alias, &history));
-    }
+    let aliases = state.store.alias_histories().await?;
+    let aliases = aliases.into_iter().map(|(alias, history)| AliasBody::new(alias, &history)).collect();
     Ok(axum::Json(Aliases { aliases }))
 }
 

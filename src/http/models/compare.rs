@@ -1,22 +1,19 @@
 //! Base against tuned: what the job measured, and the same for texts of one's own.
 
 use axum::extract::State;
-use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::analysis::compare::Comparison;
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::texts::Reading;
-use crate::http::embeddings::{several, text_list};
+use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::eval::{TITLES, each_with_each};
+use crate::ml::eval::TITLES;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
-use crate::store::ModelRow;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(compare))
@@ -24,52 +21,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 /// Texts that are compared with each other.
 const MOST_TEXTS: usize = 50;
-/// Pairs of them that are told as movers.
-const MOST_MOVERS: usize = 10;
 const PARAMETERS: [&str; 3] = ["base", "tuned", "text"];
-
-/// A model that answered.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Answering {
-    /// Its id.
-    model: String,
-    name: String,
-    fingerprint: String,
-}
-
-impl From<&ModelRow> for Answering {
-    fn from(row: &ModelRow) -> Self {
-        Self { model: row.model_id.clone(), name: row.name.clone(), fingerprint: row.fingerprint.clone() }
-    }
-}
-
-/// Two models' cosines of the same texts, and what the tuned one's job measured.
-#[derive(Serialize, ToSchema)]
-struct Comparison {
-    base: Answering,
-    tuned: Answering,
-    texts: Vec<String>,
-    /// The base's cosine of each text with each.
-    before: Vec<Vec<f64>>,
-    /// The tuned model's.
-    after: Vec<Vec<f64>>,
-    /// The pairs of texts that moved most, at most ten, the farthest first.
-    moved: Vec<Moved>,
-    /// The verdict in the report of the tuned model's job; `null` where it was made without one.
-    verdict: Option<Value>,
-    /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them.
-    movers: Option<Value>,
-}
-
-/// A pair of texts.
-#[derive(Serialize, ToSchema)]
-struct Moved {
-    left: String,
-    right: String,
-    before: f64,
-    after: f64,
-    change: f64,
-}
 
 /// What the query asks for.
 #[derive(Default)]
@@ -106,26 +58,15 @@ async fn compare(
     };
     let texts = match (texts.is_empty(), &job) {
         (false, _) => text_list::texts(&Value::from(texts), "text")?,
-        (true, Some(job)) => job.titles.0.clone(),
+        (true, Some(job)) => job.titles.clone(),
         (true, None) => TITLES.map(str::to_owned).into(),
     };
-    let models = [base.clone(), tuned.clone()];
-    let answers = several::embed(&state, &caller, &models, &texts, &Reading::default()).await?;
-    let cosines = answers.iter().map(|answer| each_with_each(&answer.vectors));
-    let [before, after] = <[_; 2]>::try_from(cosines.collect::<Vec<_>>())
-        .map_err(|_| ApiError::internal("two models gave another number of answers"))?;
-    let report = job.and_then(|job| job.report).map(|report| report.0);
-    let part = |name: &str| report.as_ref().and_then(|report| report.get(name)).cloned();
-    Ok(axum::Json(Comparison {
-        base: Answering::from(&base),
-        tuned: Answering::from(&tuned),
-        moved: moved(&texts, &before, &after),
-        verdict: part("verdict"),
-        movers: part("movers"),
-        texts,
-        before,
-        after,
-    }))
+    let report = match &job {
+        Some(job) => state.store.report(&job.job_id).await?,
+        None => None,
+    };
+    let models = [&base, &tuned];
+    Ok(axum::Json(state.analysis.compare(models, texts, report.as_ref(), caller.key.as_ref()).await?))
 }
 
 /// A query in which a name may stand several times.
@@ -148,20 +89,4 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
             )));
     }
     Ok(asked)
-}
-
-/// The pairs of different texts that moved most; of equally far ones the first.
-fn moved(texts: &[String], before: &[Vec<f64>], after: &[Vec<f64>]) -> Vec<Moved> {
-    let pairs = (0..texts.len()).flat_map(|left| (left + 1..texts.len()).map(move |right| (left, right)));
-    let pair = |(left, right): (usize, usize)| Moved {
-        left: texts[left].clone(),
-        right: texts[right].clone(),
-        before: before[left][right],
-        after: after[left][right],
-        change: after[left][right] - before[left][right],
-    };
-    let mut moved: Vec<Moved> = pairs.map(pair).collect();
-    moved.sort_by(|a, b| b.change.abs().total_cmp(&a.change.abs()));
-    moved.truncate(MOST_MOVERS);
-    moved
 }

@@ -83,7 +83,7 @@ impl From<LoadFailure> for LastError {
     fn from(failure: LoadFailure) -> Self {
         Self {
             retry_after_s: failure.retry_after(),
-            code: failure.code,
+            code: failure.fault.code(),
             message: failure.message,
             at: rfc3339(failure.at),
             attempts: failure.attempts,

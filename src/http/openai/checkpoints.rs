@@ -11,7 +11,7 @@ use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::jobs;
 use crate::http::state::AppState;
-use crate::jobs::model_id;
+use crate::jobs::{JobEvent, Message, model_id};
 use crate::store::{Job, Status};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -72,13 +72,14 @@ async fn list_fine_tuning_checkpoints(
 
 /// The epoch whose weights a job's model has.
 async fn kept(state: &AppState, job: Job, model: String) -> Result<FineTuningCheckpoint> {
-    let kept = job.report.as_ref().and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
+    let kept = state.store.report(&job.job_id).await?;
+    let kept = kept.and_then(|report| report["kept_epoch"].as_u64()).unwrap_or_default();
     let mut metrics = CheckpointMetrics::default();
-    for epoch in state.store.events_of_attempt(&job.job_id, "epoch").await? {
-        let epoch = epoch.data.0;
-        if epoch["epoch"].as_u64().is_some_and(|epoch| epoch <= kept) {
-            metrics.step += epoch["step_losses"].as_array().map_or(0, Vec::len);
-            (metrics.train_loss, metrics.valid_loss) = (epoch["loss"].as_f64(), epoch["val_loss"].as_f64());
+    for event in &state.store.events_of_attempt(&job.job_id, "epoch").await? {
+        let JobEvent::Trainer(Message::Epoch { record, step_losses }) = event.into() else { continue };
+        if record.epoch as u64 <= kept {
+            metrics.step += step_losses.len();
+            (metrics.train_loss, metrics.valid_loss) = (Some(record.loss), Some(record.val_loss));
         }
     }
     Ok(FineTuningCheckpoint {

@@ -11,14 +11,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::text_list;
-use crate::http::embeddings::texts::{self, Reading};
-use crate::http::error::{ApiError, Code, Result};
+use crate::http::embeddings::{fan_out, fingerprint, text_list};
+use crate::http::error::Result;
 use crate::http::extract::Json;
 use crate::http::models::find::resolve;
 use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
+use crate::serving::EmbedOptions;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(create_embeddings))
@@ -107,21 +107,11 @@ async fn create_embeddings(
     Json(request): Json<EmbeddingsRequest>,
 ) -> Result<Response> {
     let texts = text_list::texts(&request.input, "input")?;
-    let wanted = request.model.as_deref().unwrap_or(DEFAULT_ALIAS);
-    if let Some(dimensions) = request.dimensions {
-        // Told before anything is computed.
-        check(dimensions, resolve(&state, wanted).await?.dimensions)?;
-    }
-    let mut result = texts::embed(&state, &caller, Some(wanted), texts, Reading::default()).await?;
-    if let Some(dimensions) = request.dimensions {
-        // An alias may mean another model by now.
-        check(dimensions, result.model.row.dimensions)?;
-        for vector in &mut result.vectors {
-            vector.truncate(dimensions);
-            texts::normalize(vector);
-        }
-    }
-    let headers = result.headers();
+    text_list::few_enough(&state, texts.len())?;
+    let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let options = EmbedOptions { dimensions: request.dimensions, ..EmbedOptions::default() };
+    let mut result = fan_out::embed_with(&state, &caller, &row, texts, &options).await?;
+    let headers = fingerprint::headers(&result);
     let format = request.encoding_format.unwrap_or_default();
     let vector = |vector: Vec<f32>| match format {
         EncodingFormat::Float => Vector::Float(vector),
@@ -136,18 +126,8 @@ async fn create_embeddings(
     let body = EmbeddingsBody {
         object: "list",
         data: data.collect(),
-        model: result.model.row.name.clone(),
+        model: result.model.name().to_owned(),
         usage: Usage { prompt_tokens: tokens, total_tokens: tokens },
     };
     Ok((headers, axum::Json(body)).into_response())
-}
-
-fn check(dimensions: usize, all: i64) -> Result<()> {
-    if (1..=all as usize).contains(&dimensions) {
-        return Ok(());
-    }
-    Err(ApiError::of(Code::DimensionsOutOfRange)
-        .param("dimensions")
-        .detail(format!("{dimensions} dimensions; the model has {all}."))
-        .hint(format!("Ask for 1 to {all}.")))
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::page::seconds;
-use crate::store::Event;
+use crate::jobs::{JobEvent, Message};
+use crate::store::{Event, Phase, Progress, QueueEvent};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct FineTuningEvent {
@@ -35,15 +36,15 @@ impl FineTuningEvent {
 
 /// An event's form and words.
 pub(super) fn event(job_id: &str, event: Event) -> FineTuningEvent {
+    let told = JobEvent::from(&event);
     let Event { seq, at, r#type: kind, data } = event;
-    let data = data.0;
-    let level = match kind.as_str() {
-        "failed" => "error",
-        "warning" | "requeued" => "warn",
+    let level = match &told {
+        JobEvent::Queue(QueueEvent::Failed(_)) => "error",
+        JobEvent::Queue(QueueEvent::Requeued { .. }) | JobEvent::Trainer(Message::Warning(_)) => "warn",
         _ => "info",
     };
-    let message = message(&kind, &data);
-    let (r#type, data) = match figures(&kind, &data) {
+    let message = message(&told).unwrap_or_else(|| format!("Event: {kind}."));
+    let (r#type, data) = match figures(&told) {
         Some(figures) => ("metrics", figures),
         None => ("message", data),
     };
@@ -52,49 +53,54 @@ pub(super) fn event(job_id: &str, event: Event) -> FineTuningEvent {
     FineTuningEvent { id, object: "fine_tuning.job.event", created_at: seconds(at), level, message, r#type, data }
 }
 
-fn figures(kind: &str, data: &Value) -> Option<Value> {
-    match kind {
-        "progress" => Some(json!({
-            "step": data["step"], "total_steps": data["total_steps"], "epoch": data["epoch"], "train_loss": data["loss"],
-        })),
-        "epoch" => Some(json!({
-            "epoch": data["epoch"], "train_loss": data["loss"], "valid_loss": data["val_loss"],
-            "learning_rate": data["learning_rate"],
+fn figures(told: &JobEvent) -> Option<Value> {
+    match told {
+        JobEvent::Trainer(Message::Progress(Progress { step, total_steps, epoch, loss, .. })) => {
+            Some(json!({ "step": step, "total_steps": total_steps, "epoch": epoch, "train_loss": loss }))
+        }
+        JobEvent::Trainer(Message::Epoch { record, .. }) => Some(json!({
+            "epoch": record.epoch, "train_loss": record.loss, "valid_loss": record.val_loss,
+            "learning_rate": record.learning_rate,
         })),
         _ => None,
     }
 }
 
-fn message(kind: &str, data: &Value) -> String {
-    let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
-    let number = |name: &str| data[name].as_f64().map_or_else(|| "unknown".to_owned(), |number| format!("{number:.5}"));
-    match kind {
-        "queued" => "The job waits for its turn.".to_owned(),
-        "started" => format!("The trainer started (attempt {}).", data["attempt"]),
-        "phase" => match data["phase"].as_str().unwrap_or_default() {
-            "loading" => "The model and the pairs are read.".to_owned(),
-            "base_eval" => "The base model is measured.".to_owned(),
-            "training" => "Training began.".to_owned(),
-            "evaluating" => "The tuned model is measured.".to_owned(),
-            "saving" => "The tuned model is saved.".to_owned(),
-            other => format!("The job is in the phase {other}."),
+/// An event in words, where there are some.
+fn message(told: &JobEvent) -> Option<String> {
+    Some(match told {
+        JobEvent::Queue(event) => match event {
+            QueueEvent::Queued {} => "The job waits for its turn.".to_owned(),
+            QueueEvent::Started { attempt } => format!("The trainer started (attempt {attempt})."),
+            QueueEvent::Checkpoint { step } => format!("The run can go on from step {step}."),
+            QueueEvent::Requeued { reason } => format!("The job waits for its turn again: {reason}."),
+            QueueEvent::Succeeded { model } => format!("The job succeeded. The tuned model is {model}."),
+            QueueEvent::Failed(error) => format!("The job failed. {} {}", error.message, error.hint),
+            QueueEvent::Cancelled {} => "The job was cancelled.".to_owned(),
+            QueueEvent::Alias { .. } => return None,
         },
-        "progress" => format!("Step {}/{}: training loss={}", data["step"], data["total_steps"], number("loss")),
-        "epoch" => format!(
-            "Epoch {} is over: training loss={}, validation loss={}",
-            data["epoch"],
-            number("loss"),
-            number("val_loss")
-        ),
-        "evaluation" => format!("The model was measured {} training.", text("when")),
-        "heatmap" => format!("The titles were compared ({}).", text("when")),
-        "warning" => text("message"),
-        "checkpoint" => format!("The run can go on from step {}.", data["step"]),
-        "resumed" => format!("The run goes on after step {}.", data["step"]),
-        "requeued" => format!("The job waits for its turn again: {}.", text("reason")),
-        "succeeded" => format!("The job succeeded. The tuned model is {}.", text("model")),
-        "failed" => format!("The job failed. {} {}", text("message"), text("hint")),
-        "cancelled" => "The job was cancelled.".to_owned(),
-        other => format!("Event: {other}."),
-    }
+        JobEvent::Trainer(message) => match message {
+            Message::Phase { phase } => match phase {
+                Phase::Loading => "The model and the pairs are read.",
+                Phase::BaseEval => "The base model is measured.",
+                Phase::Training => "Training began.",
+                Phase::Evaluating => "The tuned model is measured.",
+                Phase::Saving => "The tuned model is saved.",
+            }
+            .to_owned(),
+            Message::Progress(Progress { step, total_steps, loss, .. }) => {
+                format!("Step {step}/{total_steps}: training loss={loss:.5}")
+            }
+            Message::Epoch { record, .. } => format!(
+                "Epoch {} is over: training loss={:.5}, validation loss={:.5}",
+                record.epoch, record.loss, record.val_loss
+            ),
+            Message::Evaluation { when, .. } => format!("The model was measured {when} training."),
+            Message::Heatmap { when, .. } => format!("The titles were compared ({when})."),
+            Message::Warning(note) => note.message.clone(),
+            Message::Resumed { step, .. } => format!("The run goes on after step {step}."),
+            Message::Checkpoint { .. } | Message::Done { .. } | Message::Failed(_) => return None,
+        },
+        JobEvent::Other => return None,
+    })
 }

@@ -240,5 +240,5 @@ struct FileContent(String);
 async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
     let body = file::bytes_of(&state, &dataset).await?;
-    Ok(attachment(&format!("{id}.{}", dataset.format), "application/octet-stream", body))
+    Ok(attachment(&format!("{id}.{}", tables::choices::name_of(&dataset.format)), "application/octet-stream", body))
 }

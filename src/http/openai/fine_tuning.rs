@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
 use super::page::{Page, PageQuery, seconds, unknown_cursor};
-use crate::datasets::{Upload, facts};
+use crate::datasets::Upload;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::{self, upload};
 use crate::http::error::words::shown;
@@ -115,14 +115,12 @@ struct JobErrorBody {
 impl From<Job> for FineTuningJob {
     fn from(job: Job) -> Self {
         // A job of /jobs may have a benchmark too.
-        let notes = job.openai.map_or_else(
-            || OpenAiNotes { validation_file: job.benchmark_id, ..OpenAiNotes::default() },
-            |notes| notes.0,
-        );
+        let notes =
+            job.openai.unwrap_or_else(|| OpenAiNotes { validation_file: job.benchmark_id, ..OpenAiNotes::default() });
         let multiplier = notes.learning_rate_multiplier.map_or(Multiplier::Auto("auto"), Multiplier::Asked);
         let hyperparameters = HyperparametersBody {
-            n_epochs: job.config.epochs,
-            batch_size: job.config.batch_size,
+            n_epochs: job.config.settings.epochs,
+            batch_size: job.config.settings.batch_size,
             learning_rate_multiplier: multiplier,
         };
         let progress = job.progress.filter(|_| job.status == Status::Running);
@@ -145,7 +143,7 @@ impl From<Job> for FineTuningJob {
                 message: format!("{} {}", error.message, error.hint),
                 param: None,
             }),
-            seed: job.config.seed,
+            seed: job.config.settings.seed,
             estimated_finish: milliseconds_left.map(|left| seconds(now() + left)),
             method: MethodBody { r#type: "supervised", supervised: SupervisedBody { hyperparameters } },
             metadata: notes.metadata,
@@ -192,7 +190,7 @@ async fn create_fine_tuning_job(
     let dataset = datasets::find(&state, &body.training_file, "training_file").await?;
     let mut config = settings.config;
     if let Some(multiplier) = settings.learning_rate_multiplier {
-        let table = facts(&dataset, state.models.is_transformer(&model));
+        let table = dataset.facts(state.models.is_transformer(&model));
         let others = Value::from(config.clone());
         let usual = create::settings(settings.recipe, table, Some(&others))?;
         config.insert("learning_rate".to_owned(), json!(usual.learning_rate * multiplier));
@@ -211,7 +209,7 @@ async fn create_fine_tuning_job(
         alias: body.alias,
         ..CreateBody::default()
     };
-    let (mut request, _) = create::resolve_request(&state, request, None, idempotency).await?;
+    let (mut request, _) = create::resolve_request(&state, request, None, idempotency, false).await?;
     request.openai = Some(OpenAiNotes {
         metadata: body.metadata,
         validation_file: body.validation_file,
@@ -250,7 +248,7 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
         return Ok(file);
     }
     // The same columns, each score on its own scale.
-    let mut choices = crate::datasets::choices(&file);
+    let mut choices = file.choices()?;
     (choices.scale, choices.lowest_means) = (None, None);
     let upload = Upload {
         table: state.datasets.receive_again(&file).await?,

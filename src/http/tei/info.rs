@@ -1,12 +1,14 @@
 //! What a model is and what may be asked of it, in text-embeddings-inference's words.
 
+use std::path::PathBuf;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::error::Result;
+use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
@@ -79,14 +81,14 @@ struct EmbeddingModel {
     ))]
 async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Result<axum::Json<Info>> {
     let row = resolve(&state, query.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
-    let modes = encoder::pooling(&state.models.folder(ModelRegistry::root(&row)))?;
+    let pooling = pooling(state.models.folder(ModelRegistry::root(&row))).await?;
     let limits = &state.limits;
     Ok(axum::Json(Info {
         model_id: row.model_id,
         model_sha: row.fingerprint,
         model_dtype: "float32",
         served_model_name: row.name,
-        model_type: ModelType { embedding: EmbeddingModel { pooling: pooling(&modes) } },
+        model_type: ModelType { embedding: EmbeddingModel { pooling } },
         max_concurrent_requests: limits.max_waiting,
         max_input_length: row.max_tokens,
         max_batch_tokens: BATCH_TOKENS,
@@ -100,7 +102,9 @@ async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> 
     }))
 }
 
-fn pooling(modes: &[PoolingMode]) -> String {
+/// How a model's folder says that one vector is made.
+async fn pooling(folder: PathBuf) -> Result<String> {
+    let modes = tokio::task::spawn_blocking(move || encoder::pooling(&folder)).await.map_err(ApiError::internal)??;
     let name = |mode: &PoolingMode| match mode {
         PoolingMode::Cls => "cls",
         PoolingMode::Mean => "mean",
@@ -109,5 +113,32 @@ fn pooling(modes: &[PoolingMode]) -> String {
         PoolingMode::MeanSqrtLenTokens => "mean_sqrt_len_tokens",
         PoolingMode::Weightedmean => "weightedmean",
     };
-    modes.iter().map(name).collect::<Vec<_>>().join("+")
+    Ok(modes.iter().map(name).collect::<Vec<_>>().join("+"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_that_is_slow_to_read_holds_nobody_else() {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::fs::write(folder.path().join("modules.json"), "[]").unwrap();
+        // Whoever reads this file waits until somebody has written it.
+        let slow = folder.path().join("config.json");
+        let pipe = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &slow, pipe, rustix::fs::Mode::RWXU, 0).unwrap();
+        let (go_on, others_went_on) = mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let went_on = others_went_on.recv_timeout(Duration::from_secs(10)).is_ok();
+            std::fs::write(slow, "{}").unwrap();
+            went_on
+        });
+        let (told, sent) = tokio::join!(pooling(folder.path().to_owned()), async { go_on.send(()) });
+        assert!(told.is_err(), "an empty description was read");
+        assert!(sent.is_ok() && writer.join().unwrap(), "another task waited for the file");
+    }
 }

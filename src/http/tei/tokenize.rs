@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::embeddings::{text_list, texts};
+use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Json;
 use crate::http::models::find::resolve;
@@ -17,6 +17,7 @@ use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::ml::encoder::TokenSpan;
 use crate::registry::DEFAULT_ALIAS;
+use crate::serving::prompt;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(tokenize))
@@ -70,10 +71,10 @@ async fn tokenize(
     Json(request): Json<TokenizeRequest>,
 ) -> Result<axum::Json<Vec<Vec<Token>>>> {
     let texts = text_list::texts(&request.inputs, "inputs")?;
-    texts::few_enough(&state, texts.len())?;
+    text_list::few_enough(&state, texts.len())?;
     let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
     let model = state.pool.get(&row.model_id).await?;
-    let prompt = texts::prompt(&model, request.prompt_name.as_deref())?;
+    let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);
     let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
     let tokenizer = Arc::clone(&model);

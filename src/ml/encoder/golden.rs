@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tables::similarity::cosine;
 
 use super::{Encoder, Model, encode_all_raw};
 use crate::ml::files::write_new;
-use crate::ml::similarity::cosine;
 use crate::ml::{Error, Result};
 
 /// A model's golden answers in its folder.

@@ -1,14 +1,14 @@
 //! What a job's figures mean, out of what the base and the tuned model say of the same pairs.
 
 use serde::{Deserialize, Serialize};
+use tables::PairDataset;
+use tables::choices::LowestMeans;
 
 use super::bootstrap::{Difference, Metric, difference};
 use super::calibration::{Calibration, Uncalibrated};
 use super::collapse::{Collapse, EmbeddingStats};
 use super::movers::Movers;
 use super::verdict::{Axis, Verdicts, overall};
-use crate::ml::dataset::PairDataset;
-use crate::ml::dataset::reading::LowestMeans;
 use crate::ml::pairs::TokenPair;
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::LossKind;
@@ -140,8 +140,8 @@ fn scores(pairs: &[TokenPair]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::dataset::{Pair, TableKind};
     use crate::ml::eval::{Doubt, Verdict};
+    use tables::{Pair, TableKind};
 
     const SPREAD: EmbeddingStats =
         EmbeddingStats { texts: 80, pairs: 2000, cosine_mean: 0.2, cosine_std: 0.1, effective_rank: 40.0, clipped: 0 };

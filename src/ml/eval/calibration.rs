@@ -5,9 +5,9 @@
 //! Restrictions"). Zadrozny and Elkan 2002 use it to calibrate classifiers.
 
 use serde::{Deserialize, Serialize};
+use tables::similarity::Similarity;
 
 use super::verdict::FEWEST_PAIRS;
-use crate::ml::similarity::Similarity;
 
 /// The precision of a cut that is to be trusted.
 pub const PRECISE: f64 = 0.9;

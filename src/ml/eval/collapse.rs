@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
+use tables::similarity::COSINE_LIMIT;
 use tch::{Kind, Tensor};
 
 use super::bootstrap::below;
 use crate::ml::encoder::{Encoder, encode_all};
-use crate::ml::similarity::COSINE_LIMIT;
 use crate::ml::vectors::numbers;
 
 /// Texts that are looked at, at most.

@@ -17,6 +17,8 @@ pub mod suggest;
 mod verdict;
 
 use serde::{Deserialize, Serialize};
+use tables::similarity::Similarity;
+use tables::{PairDataset, Scores, TableKind};
 use tch::Tensor;
 
 pub use assessment::{Assessment, Differences, EmbeddingStatsChange, EvalPairs, Predictions};
@@ -30,10 +32,8 @@ pub use verdict::{
     Axis, Doubt, FEWEST_PAIRS, LEAST_GAIN, LEAST_GAIN_OF_ERROR, Verdict, Verdicts, WIDEST, WIDEST_OF_ERROR, overall,
 };
 
-use crate::ml::dataset::{self, PairDataset, Scores, TableKind};
 use crate::ml::encoder::{Encoder, Model, encode_all};
 use crate::ml::pairs::TokenPair;
-use crate::ml::similarity::Similarity;
 use crate::ml::target::ScoreTarget;
 use crate::ml::vectors::{angular_similarity, cosine, numbers};
 
@@ -92,7 +92,7 @@ pub struct Benchmark {
 /// A table's rows as token ids, cut to what the model reads.
 pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
     let ids = |text: &str| model.tokenize(text).ids;
-    let row = |pair: &dataset::Pair| TokenPair {
+    let row = |pair: &tables::Pair| TokenPair {
         left: ids(&pair.left),
         right: ids(&pair.right),
         negative: pair.negative.as_deref().map(ids),
@@ -198,7 +198,7 @@ fn correlations(similarities: &[f64], pairs: &[TokenPair]) -> Correlations {
 
 /// Shamisen's own pairs. See [`RETENTION_NAME`].
 pub fn retention_pairs() -> PairDataset {
-    dataset::read(RETENTION_PAIRS, Scores::Any).expect("the built-in table is read by a test")
+    tables::read(RETENTION_PAIRS, Scores::Any).expect("the built-in table is read by a test")
 }
 
 /// The cosine of each title with each: `(T, T)` in rows.
@@ -210,8 +210,9 @@ pub fn heatmap(model: &Model, encoder: &dyn Encoder, titles: &[String]) -> Vec<V
 }
 
 /// The cosine of each vector with each: `(T, T)` in rows.
-pub fn each_with_each(vectors: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    vectors.iter().map(|a| vectors.iter().map(|b| Similarity::Cosine.between(a, b)).collect()).collect()
+pub fn each_with_each(vectors: &[impl AsRef<[f32]>]) -> Vec<Vec<f64>> {
+    let with = |a: &[f32]| vectors.iter().map(|b| Similarity::Cosine.between(a, b.as_ref())).collect();
+    vectors.iter().map(|a| with(a.as_ref())).collect()
 }
 
 #[cfg(test)]

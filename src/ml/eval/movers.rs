@@ -1,8 +1,8 @@
 //! The pairs that tell most about a tuned model: which similarities moved, and which are wrong.
 
 use serde::{Deserialize, Serialize};
+use tables::{PairDataset, TableKind};
 
-use crate::ml::dataset::{PairDataset, TableKind};
 use crate::ml::pairs::TokenPair;
 use crate::ml::target::ScoreTarget;
 
@@ -95,7 +95,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::dataset::Pair;
+    use tables::Pair;
 
     #[test]
     fn movers_are_told_with_the_rows_and_texts_of_the_file() {

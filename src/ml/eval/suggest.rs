@@ -7,9 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
+use tables::similarity::cosine;
 use tch::Tensor;
 
-use crate::ml::similarity::cosine;
 use crate::ml::vectors::numbers;
 
 /// Texts that are compared with all others at once, so that memory stays bounded.

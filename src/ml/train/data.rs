@@ -1,7 +1,8 @@
 //! The rows of a run.
 
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::LowestMeans;
+use tables::TableKind;
+use tables::choices::LowestMeans;
+
 use crate::ml::pairs::TokenPair;
 
 /// The rows of a run.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tables::{PairDataset, TableKind};
 
 use super::config::TrainConfig;
 use super::loss::LossKind;
@@ -9,7 +10,6 @@ use super::options::{
     ClipKind, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig, GeneralMetric,
     Monitor, OptimizerKind, Schedule, SplitKind,
 };
-use crate::ml::dataset::{PairDataset, TableKind};
 
 /// A named set of settings: `recommended`, `tutorial` (to the letter), `gentle` (a quarter of the rate, a
 /// narrow budget of forgetting) or `thorough` (twice the epochs, within a budget).

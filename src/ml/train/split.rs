@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tables::draws::shuffle;
+use tables::ties::tie;
 
 use super::config::TrainConfig;
 use super::options::SplitKind;
-use tables::ties::tie;
 
 use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};

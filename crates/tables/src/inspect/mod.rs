@@ -8,7 +8,7 @@ mod survey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use store::pairs;
 pub use store::store;
@@ -218,6 +218,22 @@ pub fn inspect(input: &Input, choices: &TableOptions, context: &InspectContext) 
     report::report(input, &choices, context, survey, dialect)
 }
 
+/// What a table's scores look like. A pair without a score counts as 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[expect(missing_docs, reason = "a description of its own would be told in the API's")]
+pub struct ScoreSummary {
+    pub lowest: f64,
+    pub highest: f64,
+    pub mean: f64,
+    /// Different scores.
+    pub distinct: usize,
+    /// Scores of at least 0.7; older tables lack it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = usize, required = false))]
+    pub positives: Option<usize>,
+}
+
 /// What was stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
@@ -227,6 +243,6 @@ pub struct Stored {
     pub skipped: usize,
     /// Rows that the fixes left out.
     pub fixed_out: usize,
-    /// Mean, and so on, as `DatasetBody.scores` tells them.
-    pub scores: serde_json::Value,
+    /// What the scores look like.
+    pub scores: ScoreSummary,
 }

@@ -2,9 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::json;
-
-use super::{Inspection, Stored};
+use super::{Inspection, ScoreSummary, Stored};
 use crate::checks::Fate;
 use crate::choices::OnBadRow;
 use crate::pair::{POSITIVE_FROM, Pair};
@@ -123,16 +121,19 @@ impl Summary {
         self.positives += usize::from(score >= POSITIVE_FROM);
     }
 
-    fn told(&mut self) -> serde_json::Value {
+    fn told(&mut self) -> ScoreSummary {
         self.scores.sort_unstable();
         let scores = || self.scores.iter().map(|bits| f64::from_bits(*bits));
         let distinct = self.scores.chunk_by(|one, other| one == other).count();
-        json!({
-            "lowest": scores().fold(f64::INFINITY, f64::min),
-            "highest": scores().fold(f64::NEG_INFINITY, f64::max),
-            "mean": self.sum / self.scores.len() as f64,
-            "distinct": distinct,
-            "positives": self.positives,
-        })
+        let count = self.scores.len() as f64;
+        let mean = self.sum / count;
+        ScoreSummary {
+            lowest: scores().fold(f64::INFINITY, f64::min),
+            highest: scores().fold(f64::NEG_INFINITY, f64::max),
+            // The sum of a benchmark's scores may lie beyond all numbers, their mean does not.
+            mean: if mean.is_finite() { mean } else { scores().map(|score| score / count).sum() },
+            distinct,
+            positives: Some(self.positives),
+        }
     }
 }

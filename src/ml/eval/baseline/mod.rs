@@ -9,14 +9,15 @@ mod report;
 mod tests;
 mod words;
 
+use tables::TableKind;
+use tables::choices::LowestMeans;
+use tables::similarity::Similarity;
+use tables::stored::StoredPair;
+
 pub use report::{Agreement, Baseline, BaselineReason, BaselineVerdict, Gap, MeasuredBy, Separation};
 pub use tables::draws::sample as draw;
 
 use super::correlation::{pearson, spearman};
-use crate::ml::dataset::TableKind;
-use crate::ml::dataset::reading::LowestMeans;
-use crate::ml::dataset::stored::StoredPair;
-use crate::ml::similarity::Similarity;
 use crate::ml::target::ScoreTarget;
 use words::{facts, hint, message};
 

@@ -1,7 +1,7 @@
 use serde_json::json;
+use tables::Pair;
 
 use super::*;
-use crate::ml::dataset::Pair;
 
 fn pair(row: usize, score: f64) -> ScoredPair {
     let (left, right) = (format!("left {row}"), format!("right {row}"));

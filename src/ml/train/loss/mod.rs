@@ -11,14 +11,14 @@ mod scored;
 mod tests;
 
 use serde::{Deserialize, Serialize};
+use tables::TableKind;
 use tables::choices::name_of;
+use tables::similarity::Similarity;
 use tch::Tensor;
 
 pub(crate) use candidates::{Candidates, Rival};
 pub(crate) use columns::Columns;
 
-use crate::ml::dataset::TableKind;
-use crate::ml::similarity::Similarity;
 use crate::ml::vectors::{angular_similarity, cosine};
 use contrast::{mnrl, triplet};
 use scored::{angle, online_contrastive, ordering};

@@ -1,0 +1,134 @@
+//! Pairs made of a taxonomy and stored as tables: what is learned, and what is held out to measure it.
+
+use std::sync::Arc;
+
+use tables::checks::Knowledge;
+use tables::choices::{FileOptions, LowestMeans, Scale, TableOptions};
+use tables::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Analysis, AnalysisError, Result, written_here};
+use crate::datasets::{Around, Received, ShelfError, Upload};
+use crate::store::{Dataset, ModelRow, Purpose};
+
+/// Texts whose vectors one request may ask for.
+const MOST_TEXTS: usize = 50_000;
+
+/// A taxonomy, and what is to be made of it.
+pub(crate) struct Making {
+    /// What the dataset is called.
+    pub(crate) name: String,
+    pub(crate) table: Received,
+    pub(crate) file_name: Option<String>,
+    pub(crate) read_as: FileOptions,
+    /// One of the languages of its texts.
+    pub(crate) language: Option<String>,
+    pub(crate) recipe: Recipe,
+    /// The model that finds hard negatives, where they are wanted.
+    pub(crate) model: Option<ModelRow>,
+    /// What the dataset is looked at with.
+    pub(crate) around: Around,
+}
+
+/// What became of it.
+pub(crate) struct MadeTables {
+    pub(crate) taxonomy: Taxonomy,
+    pub(crate) made: Made,
+    pub(crate) dataset: Dataset,
+    /// The benchmark, where something is held out.
+    pub(crate) held_out: Option<Dataset>,
+}
+
+/// Texts whose vectors the thread that makes pairs waits for.
+type Ask = (Vec<String>, oneshot::Sender<(Vec<f32>, usize)>);
+
+impl Analysis {
+    /// Makes pairs of a taxonomy and stores them: both tables or none.
+    pub(crate) async fn make_pairs(&self, making: Making, caller: Option<&Arc<str>>) -> Result<MadeTables> {
+        let Making { name, table, file_name, read_as, language, recipe, model, around } = making;
+        let (ask, mut asked) = mpsc::channel::<Ask>(1);
+        let ask = model.is_some().then_some(ask);
+        let work = move || {
+            // Its file stays as long as it is read, whoever waits.
+            let table = table;
+            let file = File { name: file_name, input: table.input() };
+            let taxonomy = Taxonomy::read(&[file], &read_as, language.as_deref())?;
+            let mut vectors = ask.map(|ask| move |texts: &[&str]| vectors(&ask, texts));
+            let vectors = vectors.as_mut().map(|vectors| vectors as &mut VectorsOf<'_>);
+            let made = taxonomy::make(&taxonomy, &recipe, vectors)?;
+            Ok::<_, AnalysisError>((taxonomy, made))
+        };
+        let answers = async move {
+            while let (Some((texts, answer)), Some(row)) = (asked.recv().await, &model) {
+                if texts.len() > MOST_TEXTS {
+                    return Err(AnalysisError::TooManyTexts { texts: texts.len(), most: MOST_TEXTS });
+                }
+                let embedded = self.embed(row, &texts, caller).await?;
+                let _ = answer.send((embedded.vectors, embedded.dimensions));
+            }
+            Ok(())
+        };
+        let (made, answered) = tokio::join!(tokio::task::spawn_blocking(work), answers);
+        // What the model says is told as it is, not as a problem of the table.
+        answered?;
+        let (taxonomy, made) = made??;
+        let analysis = self.clone();
+        // In a task of its own: a client that goes away leaves both tables or none.
+        tokio::spawn(async move {
+            let (dataset, held_out) = analysis.store_both(name, &made, around).await?;
+            Ok(MadeTables { taxonomy, made, dataset, held_out })
+        })
+        .await?
+    }
+
+    async fn store_both(&self, name: String, made: &Made, around: Around) -> Result<(Dataset, Option<Dataset>)> {
+        // A benchmark may have a text of another one.
+        let knowledge = Knowledge { most_tokens: around.knowledge.most_tokens, ..Knowledge::default() };
+        let around_held_out = Around { knowledge, ..around.clone() };
+        let held_out_name = format!("{name} (held out)");
+        let (dataset, new) = self.store(name, Purpose::Training, &made.pairs, around).await?;
+        if made.held_out.is_empty() {
+            return Ok((dataset, None));
+        }
+        match self.store(held_out_name, Purpose::Benchmark, &made.held_out, around_held_out).await {
+            Ok((held_out, _)) => Ok((dataset, Some(held_out))),
+            Err(error) => {
+                if new && let Err(error) = self.datasets.remove(&dataset).await {
+                    tracing::warn!(dataset = dataset.dataset_id, %error, "half of what a taxonomy gave stays");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Stores pairs as a table of their own, which says what its scores mean.
+    async fn store(
+        &self,
+        name: String,
+        purpose: Purpose,
+        pairs: &[MadePair],
+        around: Around,
+    ) -> Result<(Dataset, bool)> {
+        let mut bytes = Vec::new();
+        taxonomy::write(pairs, &mut bytes).map_err(ShelfError::from)?;
+        let for_training = purpose == Purpose::Training;
+        let choices = TableOptions {
+            read_as: written_here(),
+            scale: for_training.then_some(Scale { lowest: 0.0, highest: 1.0 }),
+            lowest_means: for_training.then_some(LowestMeans::Angular),
+            ..TableOptions::default()
+        };
+        let table = self.datasets.receive_bytes(&bytes).await?;
+        Ok(self.datasets.add(Upload { name, purpose, table, choices, around, version_of: None }).await?)
+    }
+}
+
+/// Asks for texts' vectors and waits for them.
+fn vectors(ask: &mpsc::Sender<Ask>, texts: &[&str]) -> Result<(Vec<f32>, usize), String> {
+    let (answer, vectors) = oneshot::channel();
+    let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+    // Nobody answers where the client went away or the model failed; what it said is told then.
+    let sent = ask.blocking_send((texts, answer));
+    sent.map_err(|error| error.to_string())?;
+    vectors.blocking_recv().map_err(|error| error.to_string())
+}

@@ -1,0 +1,85 @@
+//! API keys.
+
+use sqlx::types::Json;
+
+use super::{Result, Store, now};
+
+/// A key's row. The secret itself is nowhere.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ApiKeyRow {
+    /// The part of the key that is no secret.
+    pub key_id: String,
+    /// As the operator calls it.
+    pub name: String,
+    /// Of the secret part, in hex.
+    pub secret_sha256: String,
+    /// What it may do.
+    #[sqlx(json)]
+    pub scopes: Vec<String>,
+    /// Milliseconds.
+    pub created_at: i64,
+    /// Milliseconds; a key without goes on for ever.
+    pub expires_at: Option<i64>,
+    /// Milliseconds, at most a minute behind.
+    pub last_used_at: Option<i64>,
+    /// Milliseconds.
+    pub revoked_at: Option<i64>,
+}
+
+impl ApiKeyRow {
+    /// `active`, `expired` or `revoked`, at a time in milliseconds.
+    pub fn status(&self, at: i64) -> &'static str {
+        match (self.revoked_at, self.expires_at) {
+            (Some(_), _) => "revoked",
+            (None, Some(end)) if end <= at => "expired",
+            _ => "active",
+        }
+    }
+}
+
+impl Store {
+    /// Stores a key.
+    pub async fn insert_api_key(&self, key: &ApiKeyRow) -> Result<()> {
+        sqlx::query(
+            "insert into api_key (key_id, name, secret_sha256, scopes, created_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&key.key_id)
+        .bind(&key.name)
+        .bind(&key.secret_sha256)
+        .bind(Json(&key.scopes))
+        .bind(key.created_at)
+        .bind(key.expires_at)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// All keys that there ever were, the newest first.
+    pub async fn api_keys(&self) -> Result<Vec<ApiKeyRow>> {
+        let keys = sqlx::query_as(
+            "select key_id, name, secret_sha256, scopes, created_at, expires_at, last_used_at, revoked_at
+               from api_key order by created_at desc, key_id desc",
+        );
+        Ok(keys.fetch_all(&self.reader).await?)
+    }
+
+    /// Takes a key back, for ever. `false` where there is none of that id. A second time changes nothing.
+    pub async fn revoke_api_key(&self, id: &str) -> Result<bool> {
+        let revoked = sqlx::query("update api_key set revoked_at = coalesce(revoked_at, $2) where key_id = $1")
+            .bind(id)
+            .bind(now())
+            .execute(&self.writer)
+            .await?;
+        Ok(revoked.rows_affected() == 1)
+    }
+
+    /// Notes that a key was used.
+    pub async fn touch_api_key(&self, id: &str, at: i64) -> Result<()> {
+        let touched = sqlx::query(
+            "update api_key set last_used_at = $2 where key_id = $1 and (last_used_at is null or last_used_at < $2)",
+        );
+        touched.bind(id).bind(at).execute(&self.writer).await?;
+        Ok(())
+    }
+}

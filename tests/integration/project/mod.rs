@@ -1,0 +1,6 @@
+//! What the sources and the documents promise.
+
+mod documents;
+mod imports;
+mod layers;
+mod readme;
