@@ -21,7 +21,7 @@ pub use rows::{RowsFound, RowsWanted, Sort};
 
 use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
-pub use tables::inspect::InspectContext as Around;
+use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
 use tables::source::Input;
 use tables::{Problems, Scores};
@@ -74,7 +74,7 @@ pub struct Upload {
     /// How they are to be read, as far as somebody said so.
     pub choices: TableOptions,
     /// What they are looked at with.
-    pub around: Around,
+    pub around: InspectContext,
     /// The dataset that it is a new version of.
     pub version_of: Option<String>,
 }
@@ -141,7 +141,7 @@ impl DatasetShelf {
             choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
         }
         let input = Input::File(self.file(dataset));
-        let context = Around { scores: scores(dataset.purpose), ..Around::default() };
+        let context = InspectContext { scores: scores(dataset.purpose), ..InspectContext::default() };
         let inspection = inspect::inspect(&input, &choices, &context)?;
         let (draft, _) = write_pairs(self.folder.join(draft_name(&dataset.dataset_id)), &input, &inspection)?;
         std::fs::rename(&draft.0, self.pairs_file(dataset))?;
@@ -185,10 +185,10 @@ impl DatasetShelf {
         table: &Received,
         choices: TableOptions,
         purpose: Purpose,
-        around: Around,
+        around: InspectContext,
     ) -> Result<Inspection, ShelfError> {
         let input = table.input();
-        let context = Around { scores: scores(purpose), ..around };
+        let context = InspectContext { scores: scores(purpose), ..around };
         self.beside(move || Ok(inspect::inspect(&input, &choices, &context)?)).await
     }
 

@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 use super::baseline::{SEED, meaning};
 use super::texts::Texts;
 use super::{Analysis, AnalysisError, Result, compute, written_here};
-use crate::datasets::{Around, ShelfError, Upload};
+use crate::datasets::{ShelfError, Upload};
 use crate::ml::eval::baseline::{ScoredPair, related, scored_pairs};
 use crate::store::{Dataset, ModelRow, Purpose};
+use tables::inspect::InspectContext;
 
 /// Rows that are looked at; of a larger table so many are drawn.
 const MOST_PAIRS: usize = 5000;
@@ -81,7 +82,7 @@ impl Analysis {
             purpose: Purpose::Training,
             table: self.datasets.receive_bytes(&csv.map_err(ShelfError::from)?).await?,
             choices: as_triplets(),
-            around: Around::default(),
+            around: InspectContext::default(),
             version_of: None,
         };
         let (made, new) = self.datasets.add(upload).await?;

@@ -8,8 +8,9 @@ use tables::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Analysis, AnalysisError, Result, written_here};
-use crate::datasets::{Around, Received, ShelfError, Upload};
+use crate::datasets::{Received, ShelfError, Upload};
 use crate::store::{Dataset, ModelRow, Purpose};
+use tables::inspect::InspectContext;
 
 /// Texts whose vectors one request may ask for.
 const MOST_TEXTS: usize = 50_000;
@@ -27,7 +28,7 @@ pub(crate) struct Making {
     /// The model that finds hard negatives, where they are wanted.
     pub(crate) model: Option<ModelRow>,
     /// What the dataset is looked at with.
-    pub(crate) around: Around,
+    pub(crate) around: InspectContext,
 }
 
 /// What became of it.
@@ -81,10 +82,15 @@ impl Analysis {
         .await?
     }
 
-    async fn store_both(&self, name: String, made: &Made, around: Around) -> Result<(Dataset, Option<Dataset>)> {
+    async fn store_both(
+        &self,
+        name: String,
+        made: &Made,
+        around: InspectContext,
+    ) -> Result<(Dataset, Option<Dataset>)> {
         // A benchmark may have a text of another one.
         let knowledge = Knowledge { most_tokens: around.knowledge.most_tokens, ..Knowledge::default() };
-        let around_held_out = Around { knowledge, ..around.clone() };
+        let around_held_out = InspectContext { knowledge, ..around.clone() };
         let held_out_name = format!("{name} (held out)");
         let (dataset, new) = self.store(name, Purpose::Training, &made.pairs, around).await?;
         if made.held_out.is_empty() {
@@ -107,7 +113,7 @@ impl Analysis {
         name: String,
         purpose: Purpose,
         pairs: &[MadePair],
-        around: Around,
+        around: InspectContext,
     ) -> Result<(Dataset, bool)> {
         let mut bytes = Vec::new();
         taxonomy::write(pairs, &mut bytes).map_err(ShelfError::from)?;

@@ -9,11 +9,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::datasets::{Around, DatasetShelf, Upload};
+use crate::datasets::{DatasetShelf, Upload};
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
 use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
 use tables::choices::TableOptions;
+use tables::inspect::InspectContext;
 
 const TRAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jobs/tests/trainer.sh");
 /// Says that training begins, and waits for the test's sign.
@@ -110,7 +111,7 @@ impl Shop {
     async fn post_as(&self, name: &str) -> Job {
         let rows = (0..12).map(|row| format!("left {row},right {row},0.{row:02}\n")).collect::<String>();
         let table = self.queue.datasets.receive_bytes(format!("a,b,score\n{rows}").as_bytes()).await.unwrap();
-        let (choices, around) = (TableOptions::default(), Around::default());
+        let (choices, around) = (TableOptions::default(), InspectContext::default());
         let upload =
             Upload { name: "t".to_owned(), purpose: Purpose::Training, table, choices, around, version_of: None };
         let request = JobRequest {

@@ -15,9 +15,9 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::eval::mining::Mining;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::Purpose;
+use tables::mining::Mining;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(mine_negatives))

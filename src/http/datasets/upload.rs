@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::datasets::{Around, Received, Upload};
+use crate::datasets::{Received, Upload};
 use crate::http::datasets::options::{self, Label, Wishes};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
@@ -16,6 +16,7 @@ use crate::ml::encoder;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Purpose};
 use tables::choices::FileFormat;
+use tables::inspect::InspectContext;
 
 /// Bytes of a part of a form that is no file.
 const LONGEST_PART: usize = 64 << 10;
@@ -276,8 +277,8 @@ pub(crate) fn no_file() -> ApiError {
 }
 
 /// What tables are looked at with here: the server's benchmark, and what its default model reads of a text.
-pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<Around> {
-    let mut around = Around::default();
+pub(crate) async fn around(state: &AppState, for_training: bool) -> Result<InspectContext> {
+    let mut around = InspectContext::default();
     if let Some(id) = state.limits.default_benchmark.as_ref().filter(|_| for_training)
         && let Some(benchmark) = state.store.dataset(id).await?
     {
