@@ -21,7 +21,7 @@ pub use rows::{RowsFound, RowsWanted, Sort};
 
 use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
-pub use tables::inspect::InspectContext;
+use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
 use tables::source::Input;
 use tables::{Problems, Scores};

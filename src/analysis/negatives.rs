@@ -12,9 +12,10 @@ use utoipa::ToSchema;
 use super::baseline::{SEED, meaning};
 use super::texts::Texts;
 use super::{Analysis, AnalysisError, Result, compute, written_here};
-use crate::datasets::{DatasetError, InspectContext, Upload};
+use crate::datasets::{DatasetError, Upload};
 use crate::ml::eval::baseline::{ScoredPair, related, scored_pairs};
 use crate::store::{Dataset, ModelRow, Purpose};
+use tables::inspect::InspectContext;
 
 /// Rows that are looked at; of a larger table so many are drawn.
 const MOST_PAIRS: usize = 5000;

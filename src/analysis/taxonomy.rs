@@ -8,8 +8,9 @@ use tables::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Analysis, AnalysisError, Result, written_here};
-use crate::datasets::{DatasetError, InspectContext, Received, Upload};
+use crate::datasets::{DatasetError, Received, Upload};
 use crate::store::{Dataset, ModelRow, Purpose};
+use tables::inspect::InspectContext;
 
 /// Texts whose vectors one request may ask for.
 const MOST_TEXTS: usize = 50_000;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::log;
 use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
-use crate::datasets::{DatasetStore, InspectContext, Upload};
+use crate::datasets::{DatasetStore, Upload};
 use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
 use crate::keys::Keyring;
@@ -27,6 +27,7 @@ use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
 use tables::choices::TableOptions;
+use tables::inspect::InspectContext;
 
 pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
     let _log = log::start(config)?;

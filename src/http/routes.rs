@@ -112,7 +112,7 @@ pub const ROUTES: &[Route] = &[
     get("/datasets/{id}/diff", TRAIN, Usual),
     get("/datasets/{id}/file", TRAIN, Long),
     post("/datasets/{id}/hard-negatives", TRAIN, Long),
-    get("/datasets/{id}/rows", TRAIN, Usual),
+    get("/datasets/{id}/rows", TRAIN, Long),
     get("/datasets/{id}/verdict", TRAIN, Long),
     get("/datasets/{id}/versions", TRAIN, Usual),
     get("/docs", Nothing, Usual),

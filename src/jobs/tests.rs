@@ -9,11 +9,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::datasets::{DatasetStore, InspectContext, Upload};
+use crate::datasets::{DatasetStore, Upload};
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
 use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
 use tables::choices::TableOptions;
+use tables::inspect::InspectContext;
 
 const TRAINER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/jobs/tests/trainer.sh");
 /// Says that training begins, and waits for the test's sign.

@@ -33,9 +33,6 @@ pub struct TableOptions {
 
 impl TableOptions {
     /// The same, words written as cells are compared.
-    ///
-    /// # Errors
-    /// Where a scale has no extent, or a word a value that is none.
     pub(crate) fn checked(mut self) -> Result<Self, Problems> {
         if let Some(Scale { lowest, highest }) = self.scale
             && !(lowest.is_finite() && highest.is_finite() && lowest < highest)

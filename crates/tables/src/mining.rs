@@ -10,8 +10,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::panic::resume_unwind;
 
 use crate::ties::tie;
 
@@ -61,7 +60,7 @@ pub struct Negatives {
     pub suspected: usize,
 }
 
-/// Anchors that a thread takes at a time: a candidate's vector is read once for all of them.
+/// Texts that are compared with a candidate at a time: its vector is read once for all of them.
 const BLOCK: usize = 16;
 
 /// Negatives of each anchor among the candidates, which are rows. `vectors` are `(N, D)` numbers of unit vectors and D;
@@ -78,27 +77,12 @@ pub fn hard_negatives(
     let candidates: Vec<usize> = candidates.iter().copied().step_by(step).collect();
     let search = Search { vectors, candidates, belongs, mining };
     let texts: Vec<&[Anchor]> = anchors.chunk_by(|one, next| one.text == next.text).collect();
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Vec<Negatives>)>> = Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            let first = next.fetch_add(BLOCK, Ordering::Relaxed);
-            let Some(block) = texts.get(first..texts.len().min(first + BLOCK)).filter(|block| !block.is_empty()) else {
-                return;
-            };
-            let found = search.of_block(block);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((first, found));
-        }
-    };
+    let of_part = |part: &[&[Anchor]]| part.chunks(BLOCK).flat_map(|block| search.of_block(block)).collect::<Vec<_>>();
+    let part = texts.len().div_ceil(mining.threads.max(1)).max(1);
     std::thread::scope(|scope| {
-        for _ in 1..mining.threads {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_unstable_by_key(|(first, _)| *first);
-    done.into_iter().flat_map(|(_, found)| found).collect()
+        let parts: Vec<_> = texts.chunks(part).map(|part| scope.spawn(|| of_part(part))).collect();
+        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 struct Search<'a> {
@@ -116,12 +100,15 @@ impl Search<'_> {
 
     fn of_block(&self, block: &[&[Anchor]]) -> Vec<Negatives> {
         let mut cosines = vec![Vec::with_capacity(self.candidates.len()); block.len()];
-        for &candidate in &self.candidates {
-            let vector = self.row(candidate);
-            for (anchors, cosines) in block.iter().zip(&mut cosines) {
-                cosines.push(dot(self.row(anchors[0].text), vector));
+        // Compiled once for each kind of vector unit; this takes the widest that there is.
+        pulp::Arch::new().dispatch(|| {
+            for &candidate in &self.candidates {
+                let vector = self.row(candidate);
+                for (anchors, cosines) in block.iter().zip(&mut cosines) {
+                    cosines.push(dot(self.row(anchors[0].text), vector));
+                }
             }
-        }
+        });
         block.iter().zip(&cosines).flat_map(|(anchors, cosines)| self.of_text(anchors, cosines)).collect()
     }
 
@@ -182,6 +169,7 @@ fn in_order(number: f32) -> i32 {
 }
 
 /// Sums side by side, as a vector register holds them, so that a compiler sees it.
+#[inline(always)]
 fn dot(one: &[f32], other: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 16];
     let (ones, others) = (one.chunks_exact(16), other.chunks_exact(16));
@@ -277,6 +265,10 @@ mod tests {
         angles.iter().flat_map(|angle| [angle.cos(), angle.sin()]).collect()
     }
 
+    fn texts(found: &Negatives) -> Vec<usize> {
+        found.texts.iter().map(|negative| negative.text).collect()
+    }
+
     #[test]
     fn the_nearest_that_is_not_too_near_is_found() {
         // The anchor, its positive, then candidates: one nearer than the positive, one as near, two farther.
@@ -285,7 +277,7 @@ mod tests {
         let all = [0, 1, 2, 3, 4, 5];
         let mining = Mining { per_text: 2, ..Mining::default() };
         let found = hard_negatives((&vectors, 2), &anchors, &all, &|_, _| false, mining);
-        assert_eq!(found[0].texts.iter().map(|negative| negative.text).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(texts(&found[0]), [4, 5]);
         assert!((found[0].texts[0].cosine - 0.8_f32.cos()).abs() < 1e-6);
     }
 
@@ -294,7 +286,7 @@ mod tests {
         let vectors = plane(&[0.0, 0.5, 0.8, 1.2]);
         let anchors = [Anchor { text: 0, positives: vec![1] }];
         let found = hard_negatives((&vectors, 2), &anchors, &[2, 3], &|_, text| text == 2, Mining::default());
-        assert_eq!(found[0].texts.iter().map(|negative| negative.text).collect::<Vec<_>>(), [3]);
+        assert_eq!(texts(&found[0]), [3]);
     }
 
     #[test]
@@ -325,7 +317,7 @@ mod tests {
         let mining = Mining { per_text: 9, most_candidates: 2, ..Mining::default() };
         let anchors = [Anchor { text: 0, positives: Vec::new() }];
         let found = hard_negatives((&vectors, 2), &anchors, &[1, 2, 3, 4], &|_, _| false, mining);
-        assert_eq!(found[0].texts.iter().map(|negative| negative.text).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(texts(&found[0]), [1, 3]);
     }
 
     /// Unit vectors at these angles in degrees.
@@ -368,11 +360,10 @@ mod tests {
         let vectors = at(&[0.0, 10.0, -10.0, 40.0, 50.0]);
         let pairs = [(0, 1), (0, 2)];
         let found = mine_triplets(&vectors, 2, &pairs, &groups(5, &pairs), ONE);
-        let negatives: Vec<usize> = found.triplets.iter().map(|triplet| triplet.negative).collect();
-        assert_eq!(negatives, [3, 4]);
+        let negatives = |found: &Found| found.triplets.iter().map(|triplet| triplet.negative).collect::<Vec<_>>();
+        assert_eq!(negatives(&found), [3, 4]);
         let three = mine_triplets(&vectors, 2, &pairs, &groups(5, &pairs), Mining { per_text: 2, ..ONE });
-        let negatives: Vec<usize> = three.triplets.iter().map(|triplet| triplet.negative).collect();
-        assert_eq!(negatives, [3, 4, 3, 4]);
+        assert_eq!(negatives(&three), [3, 4, 3, 4]);
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// One thing that is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = RowProblem))]
 pub struct Problem {
     /// The row as a spreadsheet counts it, from 1 and the header included.

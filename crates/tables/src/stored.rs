@@ -27,9 +27,6 @@ pub struct Writer<W: Write> {
 
 impl<W: Write> Writer<W> {
     /// Writes the header.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn new(out: W) -> io::Result<Self> {
         let mut out = csv::WriterBuilder::new().buffer_capacity(1 << 16).from_writer(out);
         out.write_record(COLUMNS)?;
@@ -37,9 +34,6 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a pair. Its score is written shortest, so that the same number is read again.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn write(&mut self, pair: &Pair, line: usize) -> io::Result<()> {
         self.number(pair.row)?;
         self.number(line)?;
@@ -57,9 +51,6 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes what is still held back.
-    ///
-    /// # Errors
-    /// What the system says.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.flush()?;
         self.out.into_inner().map_err(csv::IntoInnerError::into_error)

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::datasets::{InspectContext, Received, Upload};
+use crate::datasets::{Received, Upload};
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
@@ -16,6 +16,7 @@ use crate::ml::encoder;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, Purpose};
 use tables::choices::FileFormat;
+use tables::inspect::InspectContext;
 
 /// Bytes of a part of a form that is no file.
 const LONGEST_PART: usize = 64 << 10;

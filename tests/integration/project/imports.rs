@@ -64,6 +64,7 @@ impl Imports {
             }
             let module = name.trim_end_matches(".rs").trim_end_matches("/mod").replace('/', "::");
             let text = std::fs::read_to_string(&path).unwrap();
+            let text = text.replace("#[cfg(test)]\nmod tests;", "");
             let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
             let lines = text.lines().map(|line| line.split("//").next().unwrap());
             code.insert(module, lines.collect::<Vec<_>>().join("\n"));

@@ -22,6 +22,10 @@ fn program() -> Imports {
     Imports::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
 }
 
+fn tables() -> Imports {
+    Imports::of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/tables/src"))
+}
+
 #[test]
 fn arrows_point_one_way() {
     for (name, code) in program().code {
@@ -62,7 +66,17 @@ fn what_a_layer_must_not_know_is_not_in_it() {
 }
 
 #[test]
+fn the_crate_of_tables_knows_no_tensor_no_async_and_no_environment() {
+    for (name, code) in tables().code {
+        for word in ["tch::", "async ", "tokio", "sqlx", "println!", "std::env", "unsafe {"] {
+            assert!(!code.contains(word), "{name} contains {word}");
+        }
+    }
+}
+
+#[test]
 fn no_files_import_each_other_in_a_circle() {
-    let circles = program().circles();
-    assert!(circles.is_empty(), "{circles:#?}");
+    for circles in [program().circles(), tables().circles()] {
+        assert!(circles.is_empty(), "{circles:#?}");
+    }
 }

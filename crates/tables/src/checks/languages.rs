@@ -184,47 +184,11 @@ fn latin(text: &str, letters: usize, any: &Detector, common: &Detector) -> Optio
 
 /// A language's code of ISO 639-1; of ISO 639-3 where that is what it is commonly known by here.
 fn code(language: Lang) -> &'static str {
-    match language {
-        Lang::Eng => "en",
-        Lang::Jpn => "ja",
-        Lang::Cmn => "zh",
-        Lang::Kor => "ko",
-        Lang::Fra => "fr",
-        Lang::Deu => "de",
-        Lang::Ita => "it",
-        Lang::Spa => "es",
-        Lang::Nld => "nl",
-        Lang::Por => "pt",
-        Lang::Rus => "ru",
-        Lang::Ukr => "uk",
-        Lang::Bul => "bg",
-        Lang::Pol => "pl",
-        Lang::Ces => "cs",
-        Lang::Slk => "sk",
-        Lang::Slv => "sl",
-        Lang::Hrv => "hr",
-        Lang::Srp => "sr",
-        Lang::Ron => "ro",
-        Lang::Hun => "hu",
-        Lang::Fin => "fi",
-        Lang::Est => "et",
-        Lang::Lav => "lv",
-        Lang::Lit => "lt",
-        Lang::Swe => "sv",
-        Lang::Dan => "da",
-        Lang::Nob => "nb",
-        Lang::Tur => "tr",
-        Lang::Ell => "el",
-        Lang::Heb => "he",
-        Lang::Ara => "ar",
-        Lang::Pes => "fa",
-        Lang::Hin => "hi",
-        Lang::Tha => "th",
-        Lang::Vie => "vi",
-        Lang::Ind => "id",
-        Lang::Cat => "ca",
-        other => other.code(),
-    }
+    const SHORT: &str = "eng:en jpn:ja cmn:zh kor:ko fra:fr deu:de ita:it spa:es nld:nl por:pt rus:ru \
+        ukr:uk bul:bg pol:pl ces:cs slk:sk slv:sl hrv:hr srp:sr ron:ro hun:hu fin:fi est:et lav:lv lit:lt swe:sv dan:da \
+        nob:nb tur:tr ell:el heb:he ara:ar pes:fa hin:hi tha:th vie:vi ind:id cat:ca";
+    let long = language.code();
+    SHORT.split(' ').find_map(|pair| pair.strip_prefix(long)?.strip_prefix(':')).unwrap_or(long)
 }
 
 fn name(language: Lang) -> &'static str {

@@ -63,9 +63,6 @@ pub(crate) struct Found {
 }
 
 /// Finds the columns. `sample` holds the first rows.
-///
-/// # Errors
-/// Where a column was said that is not there.
 pub(crate) fn find(
     header: Option<&[String]>,
     sample: &[Row],
@@ -90,7 +87,14 @@ pub(crate) fn find(
     columns.by_name(kind);
     columns.by_content(kind);
     let layout = columns.layout(kind, scores, width, header);
-    let roles = if layout.is_some() { columns.told(layout.as_ref()) } else { columns.said() };
+    // Where the columns are not clear, nothing is chosen beforehand but what was said.
+    let is_told = |place: usize, why: Why| match &layout {
+        Some(layout) => layout.texts.contains(&place) || layout.score == Some(place),
+        None => why == Why::Said,
+    };
+    let roles =
+        ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
+    let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
     Ok(Found { layout, roles })
 }
 
@@ -144,6 +148,11 @@ impl Seen {
     fn is_score(&self) -> bool {
         2 * self.filled > self.rows && 5 * self.scored >= 4 * self.filled && !self.counts
     }
+
+    /// Whether at least half of the cells could be scores.
+    fn is_number(&self) -> bool {
+        self.scored > 0 && 2 * self.scored >= self.filled
+    }
 }
 
 struct Columns {
@@ -179,9 +188,9 @@ impl Columns {
             said.filter(|&said| columns.names.get(said).is_some_and(|known| known == name))
                 .or_else(|| columns.named(name))
         };
-        let known = names::TEXTS.iter().find_map(|(one, other, answers)| {
+        let known = names::texts().find_map(|(one, other, answers)| {
             let places = (place(self, TEXT_A, one)?, place(self, TEXT_B, other)?);
-            texts(self, places).then_some((places, *answers))
+            texts(self, places).then_some((places, answers))
         });
         let twins = || {
             let ones = (0..self.names.len()).filter(|&one| self.seen[one].is_text());
@@ -196,11 +205,11 @@ impl Columns {
             self.roles[TEXT_B].get_or_insert((other, Why::Name));
         }
         if self.roles[NEGATIVE].is_none() && kind.is_none_or(|kind| kind == TableKind::Triplet) {
-            let negative = names::NEGATIVES.iter().find_map(|name| self.named(name));
+            let negative = names::NEGATIVES.split(' ').find_map(|name| self.named(name));
             self.roles[NEGATIVE] = negative.map(|place| (place, Why::Name));
         }
         if self.roles[SCORE].is_none() && kind.is_none_or(TableKind::scored) {
-            let score = names::SCORES.iter().find_map(|name| self.named(name));
+            let score = names::SCORES.split(' ').find_map(|name| self.named(name));
             self.roles[SCORE] = score.map(|place| (place, Why::Name));
         }
     }
@@ -232,7 +241,7 @@ impl Columns {
     }
 
     fn is_counter(&self, place: usize) -> bool {
-        self.names.get(place).is_some_and(|name| names::COUNTERS.contains(&name.as_str()))
+        self.names.get(place).is_some_and(|name| names::COUNTERS.split(' ').any(|counter| counter == name))
     }
 
     /// The columns with the longest different texts, as many as are wanted, in the file's order. `None` where none
@@ -277,25 +286,6 @@ impl Columns {
         let texts = texts.into_iter().chain(negative.map(|(place, _)| place)).collect();
         let score = score.filter(|_| kind.scored()).map(|(place, _)| place);
         Some(Layout { kind, texts, score, width, names: header.map(<[String]>::to_vec) })
-    }
-
-    fn told(&self, layout: Option<&Layout>) -> Vec<(usize, &'static str, Why)> {
-        let used = |place: usize| layout.is_some_and(|l| l.texts.contains(&place) || l.score == Some(place));
-        let roles = (0..4).filter_map(|role| self.roles[role].map(|(place, why)| (place, ROLES[role], why)));
-        roles.filter(|(place, _, _)| used(*place)).collect()
-    }
-
-    /// What was said; where the columns are not clear, nothing is chosen beforehand.
-    fn said(&self) -> Vec<(usize, &'static str, Why)> {
-        let roles = (0..4).filter_map(|role| self.roles[role].map(|(place, why)| (place, ROLES[role], why)));
-        roles.filter(|(_, _, why)| *why == Why::Said).collect()
-    }
-}
-
-impl Seen {
-    /// Whether at least half of the cells could be scores.
-    fn is_number(&self) -> bool {
-        self.scored > 0 && 2 * self.scored >= self.filled
     }
 }
 

@@ -2,89 +2,43 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Two texts that are named together. Whether the second answers the first: then a table without scores is one of
+/// Two texts that are named together, and whether the second answers the first: then a table without scores is one of
 /// pairs that belong together, and no other column is taken for their score.
-pub(super) const TEXTS: [(&str, &str, bool); 33] = [
-    ("base", "ref", false),
-    ("base", "reference", false),
-    ("sentence1", "sentence2", false),
-    ("sentencea", "sentenceb", false),
-    ("text1", "text2", false),
-    ("texta", "textb", false),
-    ("left", "right", false),
-    ("lefttext", "righttext", false),
-    ("question1", "question2", false),
-    ("anchor", "positive", true),
-    ("query", "positive", true),
-    ("query", "target", true),
-    ("query", "answer", true),
-    ("query", "document", true),
-    ("query", "passage", true),
-    ("question", "answer", true),
-    ("question", "context", true),
-    ("prompt", "response", true),
-    ("premise", "hypothesis", false),
-    ("source", "target", false),
-    ("src", "tgt", false),
-    ("文1", "文2", false),
-    ("文a", "文b", false),
-    ("文章1", "文章2", false),
-    ("文章a", "文章b", false),
-    ("テキスト1", "テキスト2", false),
-    ("テキストa", "テキストb", false),
-    ("左", "右", false),
-    ("基準", "比較", false),
-    ("原文", "訳文", true),
-    ("質問", "回答", true),
-    ("基準", "正例", true),
-    ("検索語", "文書", true),
+const TEXTS: [(bool, &str); 4] = [
+    (
+        false,
+        "base/ref base/reference sentence1/sentence2 sentencea/sentenceb text1/text2 texta/textb left/right \
+        lefttext/righttext question1/question2",
+    ),
+    (
+        true,
+        "anchor/positive query/positive query/target query/answer query/document query/passage question/answer \
+        question/context prompt/response",
+    ),
+    (
+        false,
+        "premise/hypothesis source/target src/tgt 文1/文2 文a/文b 文章1/文章2 文章a/文章b テキスト1/テキスト2 \
+        テキストa/テキストb 左/右 基準/比較",
+    ),
+    (true, "原文/訳文 質問/回答 基準/正例 検索語/文書"),
 ];
+
+/// These pairs one by one, in their order.
+pub(super) fn texts() -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let pairs = TEXTS.iter().flat_map(|(answers, pairs)| pairs.split(' ').map(move |pair| (pair, *answers)));
+    pairs.filter_map(|(pair, answers)| pair.split_once('/').map(|(one, other)| (one, other, answers)))
+}
 
 /// Names of a text that does not belong to the first.
-pub(super) const NEGATIVES: [&str; 8] =
-    ["negative", "negative1", "hardnegative", "neg", "負例", "不正解", "否定例", "反例"];
+pub(super) const NEGATIVES: &str = "negative negative1 hardnegative neg 負例 不正解 否定例 反例";
 
 /// Names of scores, the surest first.
-pub(super) const SCORES: [&str; 34] = [
-    "similarity",
-    "similarityscore",
-    "score",
-    "sim",
-    "cosine",
-    "relatedness",
-    "relatednessscore",
-    "類似度",
-    "似ている度",
-    "一致度",
-    "関連度",
-    "点数",
-    "スコア",
-    "得点",
-    "評点",
-    "評価値",
-    "評価点",
-    "平均点",
-    "評価",
-    "判定",
-    "rating",
-    "points",
-    "grade",
-    "goldscore",
-    "gold",
-    "label",
-    "labels",
-    "isduplicate",
-    "duplicate",
-    "match",
-    "ラベル",
-    "正解ラベル",
-    "類似",
-    "点",
-];
+pub(super) const SCORES: &str = "similarity similarityscore score sim cosine relatedness relatednessscore 類似度 \
+    似ている度 一致度 関連度 点数 スコア 得点 評点 評価値 評価点 平均点 評価 判定 rating points grade goldscore gold label labels isduplicate \
+    duplicate match ラベル 正解ラベル 類似 点";
 
 /// Names of what counts rows.
-pub(super) const COUNTERS: [&str; 14] =
-    ["id", "no", "no.", "number", "index", "idx", "row", "line", "#", "番号", "行", "行番号", "通番", "連番"];
+pub(super) const COUNTERS: &str = "id no no. number index idx row line # 番号 行 行番号 通番 連番";
 
 /// A name as names are compared: NFKC, lower case, without blanks, dashes, underscores and byte order marks.
 pub(super) fn normal(name: &str) -> String {
@@ -109,9 +63,9 @@ mod tests {
 
     #[test]
     fn the_dictionary_is_written_as_names_are_compared() {
-        let texts = TEXTS.iter().flat_map(|(one, other, _)| [one, other]);
-        for name in texts.chain(&NEGATIVES).chain(&SCORES).chain(&COUNTERS) {
-            assert_eq!(normal(name), *name);
+        let texts = texts().flat_map(|(one, other, _)| [one, other]);
+        for name in texts.chain([NEGATIVES, SCORES, COUNTERS].into_iter().flat_map(|names| names.split(' '))) {
+            assert_eq!(normal(name), name);
         }
         assert_eq!(normal("\u{feff}Ｔｅｘｔ_Ａ "), "texta");
     }

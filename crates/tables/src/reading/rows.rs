@@ -238,8 +238,6 @@ fn uneven(layout: &Layout, row: &Row) -> Problem {
     Problem {
         row: row.row,
         line: row.line,
-        column: None,
-        column_name: None,
         value: row.cells.join(",").chars().take(80).collect(),
         code: "uneven_row",
         message: format!(
@@ -247,7 +245,7 @@ fn uneven(layout: &Layout, row: &Row) -> Problem {
             cells(row.cells.len()),
             layout.width
         ),
-        suggestion: None,
+        ..Problem::default()
     }
 }
 

@@ -1,164 +1,83 @@
 //! Words and marks that people write instead of numbers, in English and Japanese.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 /// A word's place among its like: 0 is the least. Words of a family make a scale together.
 struct Family {
-    /// Words, as [`super::score::normal`] leaves them, with their values.
-    words: &'static [(&'static str, f64)],
-    /// Where one of these is in use, the values are the second ones.
-    finer: &'static [&'static str],
-    /// The values of a finer scale, by the plain ones.
-    values: &'static [(f64, f64)],
+    /// Values and the words that have them, as [`super::score::normal`] leaves them.
+    words: &'static [(f64, &'static str)],
+    /// Where a word is in use whose value lies outside 0 to 1, the values are the second ones.
+    finer: &'static [(f64, f64)],
+}
+
+impl Family {
+    fn words(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.words.iter().flat_map(|(value, words)| words.split(", ").map(move |word| (word, *value)))
+    }
 }
 
 const FAMILIES: [Family; 4] = [
     Family {
-        words: &[("×", 0.0), ("△", 0.5), ("○", 1.0), ("◎", 2.0)],
-        finer: &["◎"],
-        values: &[(0.0, 0.0), (0.5, 1.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, 1.0)],
+        words: &[(0.0, "×"), (0.5, "△"), (1.0, "○"), (2.0, "◎")],
+        finer: &[(0.0, 0.0), (0.5, 1.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, 1.0)],
     },
     Family {
         words: &[
-            ("very low", -1.0),
-            ("とても低い", -1.0),
-            ("非常に低い", -1.0),
-            ("low", 0.0),
-            ("低", 0.0),
-            ("低い", 0.0),
-            ("小", 0.0),
-            ("弱", 0.0),
-            ("weak", 0.0),
-            ("medium", 0.5),
-            ("mid", 0.5),
-            ("middle", 0.5),
-            ("moderate", 0.5),
-            ("中", 0.5),
-            ("中程度", 0.5),
-            ("普通", 0.5),
-            ("ふつう", 0.5),
-            ("high", 1.0),
-            ("高", 1.0),
-            ("高い", 1.0),
-            ("大", 1.0),
-            ("強", 1.0),
-            ("strong", 1.0),
-            ("very high", 2.0),
-            ("とても高い", 2.0),
-            ("非常に高い", 2.0),
+            (-1.0, "very low, とても低い, 非常に低い"),
+            (0.0, "low, 低, 低い, 小, 弱, weak"),
+            (0.5, "medium, mid, middle, moderate, 中, 中程度, 普通, ふつう"),
+            (1.0, "high, 高, 高い, 大, 強, strong"),
+            (2.0, "very high, とても高い, 非常に高い"),
         ],
-        finer: &["very low", "very high", "とても低い", "非常に低い", "とても高い", "非常に高い"],
-        values: &[(-1.0, 0.0), (0.0, 0.25), (0.5, 0.5), (1.0, 0.75), (2.0, 1.0)],
+        finer: &[(-1.0, 0.0), (0.0, 0.25), (0.5, 0.5), (1.0, 0.75), (2.0, 1.0)],
     },
     Family {
         words: &[
-            ("no", 0.0),
-            ("n", 0.0),
-            ("false", 0.0),
-            ("いいえ", 0.0),
-            ("偽", 0.0),
-            ("誤", 0.0),
-            ("無", 0.0),
-            ("なし", 0.0),
-            ("ng", 0.0),
-            ("maybe", 0.5),
-            ("partly", 0.5),
-            ("partial", 0.5),
-            ("どちらともいえない", 0.5),
-            ("どちらとも言えない", 0.5),
-            ("一部", 0.5),
-            ("たぶん", 0.5),
-            ("yes", 1.0),
-            ("y", 1.0),
-            ("true", 1.0),
-            ("はい", 1.0),
-            ("真", 1.0),
-            ("正", 1.0),
-            ("有", 1.0),
-            ("あり", 1.0),
-            ("ok", 1.0),
-            ("✓", 1.0),
-            ("✔", 1.0),
-            ("☑", 1.0),
+            (0.0, "no, n, false, いいえ, 偽, 誤, 無, なし, ng"),
+            (0.5, "maybe, partly, partial, どちらともいえない, どちらとも言えない, 一部, たぶん"),
+            (1.0, "yes, y, true, はい, 真, 正, 有, あり, ok, ✓, ✔, ☑"),
         ],
         finer: &[],
-        values: &[],
     },
     // "Related" is the most that can be said unless something is the same.
     Family {
         words: &[
-            ("different", 0.0),
-            ("unrelated", 0.0),
-            ("not related", 0.0),
-            ("dissimilar", 0.0),
-            ("不一致", 0.0),
-            ("違う", 0.0),
-            ("ちがう", 0.0),
-            ("異なる", 0.0),
-            ("別", 0.0),
-            ("別物", 0.0),
-            ("無関係", 0.0),
-            ("関係ない", 0.0),
-            ("関係なし", 0.0),
-            ("関連なし", 0.0),
-            ("related", 1.0),
-            ("similar", 1.0),
-            ("close", 1.0),
-            ("似ている", 1.0),
-            ("にている", 1.0),
-            ("類似", 1.0),
-            ("近い", 1.0),
-            ("関連", 1.0),
-            ("関連あり", 1.0),
-            ("関係あり", 1.0),
-            ("部分一致", 1.0),
-            ("一部一致", 1.0),
-            ("same", 2.0),
-            ("identical", 2.0),
-            ("equal", 2.0),
-            ("duplicate", 2.0),
-            ("synonym", 2.0),
-            ("match", 2.0),
-            ("同じ", 2.0),
-            ("おなじ", 2.0),
-            ("同一", 2.0),
-            ("同義", 2.0),
-            ("同義語", 2.0),
-            ("一致", 2.0),
-            ("完全一致", 2.0),
+            (
+                0.0,
+                "different, unrelated, not related, dissimilar, 不一致, 違う, ちがう, 異なる, 別, 別物, 無関係, \
+                関係ない, 関係なし, 関連なし",
+            ),
+            (
+                1.0,
+                "related, similar, close, 似ている, にている, 類似, 近い, 関連, 関連あり, 関係あり, 部分一致, \
+                一部一致",
+            ),
+            (
+                2.0,
+                "same, identical, equal, duplicate, synonym, match, 同じ, おなじ, 同一, 同義, 同義語, 一致, 完全一致",
+            ),
         ],
-        finer: &[
-            "same",
-            "identical",
-            "equal",
-            "duplicate",
-            "synonym",
-            "match",
-            "同じ",
-            "おなじ",
-            "同一",
-            "同義",
-            "同義語",
-            "一致",
-            "完全一致",
-        ],
-        values: &[(0.0, 0.0), (1.0, 0.5), (2.0, 1.0)],
+        finer: &[(0.0, 0.0), (1.0, 0.5), (2.0, 1.0)],
     },
 ];
 
 /// Whether the dictionary has a word, written as `normal` leaves it.
 pub(crate) fn known(word: &str) -> bool {
-    FAMILIES.iter().any(|family| family.words.iter().any(|(known, _)| *known == word))
+    static WORDS: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| FAMILIES.iter().flat_map(Family::words).map(|(word, _)| word).collect());
+    WORDS.contains(word)
 }
 
 /// What words stand for, 0 to 1, where they are used together. What was said comes first, whether it is in use or not.
 pub(crate) fn values(used: &BTreeSet<String>, said: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     let mut values = BTreeMap::new();
-    for Family { words, finer, values: fine } in &FAMILIES {
-        let is_fine = finer.iter().any(|word| used.contains(*word) || said.contains_key(*word));
-        for (word, plain) in words.iter().filter(|(word, _)| used.contains(*word)) {
-            let value = fine.iter().find(|(from, _)| is_fine && from == plain).map_or(*plain, |(_, to)| *to);
-            values.insert((*word).to_owned(), value.clamp(0.0, 1.0));
+    for family in &FAMILIES {
+        let in_use = |word: &str| used.contains(word) || said.contains_key(word);
+        let is_fine = family.words().any(|(word, plain)| !(0.0..=1.0).contains(&plain) && in_use(word));
+        for (word, plain) in family.words().filter(|(word, _)| used.contains(*word)) {
+            let value = family.finer.iter().find(|(from, _)| is_fine && *from == plain).map_or(plain, |(_, to)| *to);
+            values.insert(word.to_owned(), value.clamp(0.0, 1.0));
         }
     }
     values.extend(said.iter().map(|(word, value)| (word.clone(), *value)));
@@ -196,8 +115,8 @@ mod tests {
 
     #[test]
     fn the_dictionary_is_written_as_cells_are_compared() {
-        for (word, _) in FAMILIES.iter().flat_map(|family| family.words) {
-            assert_eq!(normal(word), *word);
+        for (word, _) in FAMILIES.iter().flat_map(Family::words) {
+            assert_eq!(normal(word), word);
         }
     }
 }

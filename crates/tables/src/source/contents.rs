@@ -36,10 +36,7 @@ const OTHERS: [(&[u8], &str); 16] = [
     (b"{\\rtf", "a text document (RTF)"),
 ];
 
-/// What a file is.
-///
-/// # Errors
-/// Where it is known to be no table that can be read here: it is named.
+/// What a file is; what is known to be no table that can be read here is named.
 pub(super) fn of(head: &[u8]) -> Result<Contents, Problems> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
         return Ok(Contents::Zip);

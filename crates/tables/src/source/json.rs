@@ -59,10 +59,7 @@ impl<'de> Deserialize<'de> for Element {
     }
 }
 
-/// What a value is as a cell: a text as it is, a number as it is written, nothing for null.
-///
-/// # Errors
-/// What it is instead.
+/// What a value is as a cell: a text as it is, a number as it is written, nothing for null; else what it is instead.
 fn cell(value: &RawValue) -> Result<String, String> {
     let written = value.get();
     match written.as_bytes().first() {
@@ -307,12 +304,11 @@ impl<R: Read> Json<R> {
         Fault::Row(Problem {
             row: at.0,
             line: at.1,
-            column: None,
             column_name: column.map(str::to_owned),
             value: String::from_utf8_lossy(&self.bytes).trim().chars().take(80).collect(),
             code,
             message,
-            suggestion: None,
+            ..Problem::default()
         })
     }
 }

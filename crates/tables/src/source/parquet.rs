@@ -4,7 +4,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
 
@@ -23,20 +23,11 @@ pub(super) struct Columns {
 
 /// Opens a file of columns.
 pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<Columns, Problems> {
-    let reader: Box<dyn FileReader> = match (origin, compression) {
-        (Origin::Input(Input::File(path)), None) => {
-            let file = File::open(path).map_err(told)?;
-            guarded(|| SerializedFileReader::new(file).map(|reader| Box::new(reader) as Box<dyn FileReader>))?
-        }
-        (Origin::Input(Input::Bytes(bytes)), None) => {
-            let bytes = Bytes::from_owner(std::sync::Arc::clone(bytes));
-            guarded(|| SerializedFileReader::new(bytes).map(|reader| Box::new(reader) as Box<dyn FileReader>))?
-        }
-        _ => {
-            let bytes = Bytes::from(super::sheet::in_memory(origin, compression)?);
-            guarded(|| SerializedFileReader::new(bytes).map(|reader| Box::new(reader) as Box<dyn FileReader>))?
-        }
-    };
+    let reader = match (origin, compression) {
+        (Origin::Input(Input::File(path)), None) => reader(File::open(path).map_err(told)?),
+        (Origin::Input(Input::Bytes(bytes)), None) => reader(Bytes::from_owner(std::sync::Arc::clone(bytes))),
+        _ => reader(Bytes::from(super::sheet::in_memory(origin, compression)?)),
+    }?;
     let metadata = reader.metadata();
     let unpacked = metadata.row_groups().iter().map(|group| group.total_byte_size().max(0) as u64);
     if unpacked.fold(0_u64, u64::saturating_add) > pack::MOST_UNPACKED {
@@ -62,6 +53,10 @@ pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<
     }
     let names = fields.iter().map(|field| field.name().trim().to_owned()).collect();
     Ok(Columns { names, rows: RowIter::from_file_into(reader), row: 0, ended: false })
+}
+
+fn reader(file: impl ChunkReader + 'static) -> Result<Box<dyn FileReader>, Problems> {
+    guarded(|| Ok(Box::new(SerializedFileReader::new(file)?) as Box<dyn FileReader>))
 }
 
 /// The file may be anybody's; what contradicts itself may end in a panic of the library.
@@ -110,26 +105,21 @@ impl Iterator for Columns {
 fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
     let mut row = Row { row: number, line: number, ..Row::default() };
     for (column, (name, field)) in read.get_column_iter().enumerate() {
-        match cell(field) {
-            Some((text, date)) => {
-                if date {
-                    row.dates.push(column);
-                }
-                row.cells.push(text);
-            }
-            None => {
-                return Err(Fault::Row(Problem {
-                    row: number,
-                    line: number,
-                    column: Some(column + 1),
-                    column_name: Some(name.clone()),
-                    value: String::new(),
-                    code: "value_nested",
-                    message: format!("The value of \"{name}\" is no text and no number."),
-                    suggestion: None,
-                }));
-            }
+        let Some((text, date)) = cell(field) else {
+            return Err(Fault::Row(Problem {
+                row: number,
+                line: number,
+                column: Some(column + 1),
+                column_name: Some(name.clone()),
+                code: "value_nested",
+                message: format!("The value of \"{name}\" is no text and no number."),
+                ..Problem::default()
+            }));
+        };
+        if date {
+            row.dates.push(column);
         }
+        row.cells.push(text);
     }
     if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
         let what = format!("Row {number} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed.");

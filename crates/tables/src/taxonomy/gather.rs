@@ -64,9 +64,6 @@ impl Gathering {
     }
 
     /// Takes what a row or a subject says.
-    ///
-    /// # Errors
-    /// Where there are more concepts than may be.
     pub(super) fn add(&mut self, piece: Piece) -> Result<(), Problems> {
         let place = match self.places.get(&piece.id) {
             Some(&place) => place,
@@ -129,9 +126,6 @@ impl Gathering {
     }
 
     /// All that was read, as a taxonomy.
-    ///
-    /// # Errors
-    /// Where nothing has a name.
     pub(super) fn finish(mut self) -> Result<Taxonomy, Problems> {
         if self.known.iter().all(|known| known.concept.label.is_empty()) {
             return Err(no_labels(self.known.len(), &self.looked_at, self.problems));

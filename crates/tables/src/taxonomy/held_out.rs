@@ -11,9 +11,6 @@ use crate::problems::Problems;
 
 /// By concept: whether it is kept from training. With a share, what is drawn are groups of siblings and cousins
 /// together (ISCO's minor groups), so that pairs of both kinds are among what is held out.
-///
-/// # Errors
-/// Where a named group is not there, or one side would be empty.
 pub(super) fn held_out(kinship: &Kinship, wanted: &HeldOut, rng: &mut ChaCha8Rng) -> Result<Vec<bool>, Problems> {
     let concepts = kinship.parents.len();
     let held = match wanted {

@@ -208,12 +208,7 @@ fn all_above(of: u32, above: &[Vec<u32>]) -> Vec<u32> {
 /// Where that is one alone, all concepts would share it: it stands over all, and the groups below it are the topmost.
 /// What stands alone is no group.
 fn tops(above: &[Vec<u32>]) -> (BTreeSet<u32>, BTreeSet<u32>) {
-    let mut below: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (node, parents) in above.iter().enumerate() {
-        for &parent in parents {
-            below.entry(parent).or_default().push(node as u32);
-        }
-    }
+    let below = below(above);
     let all = 0..above.len() as u32;
     let mut tops: BTreeSet<u32> =
         all.filter(|node| above[*node as usize].is_empty() && below.contains_key(node)).collect();
@@ -228,13 +223,11 @@ fn tops(above: &[Vec<u32>]) -> (BTreeSet<u32>, BTreeSet<u32>) {
     (tops, over)
 }
 
-/// By node: the concepts for which it is in the list.
+/// By node: those in whose list it is.
 fn below(above: &[Vec<u32>]) -> HashMap<u32, Vec<u32>> {
     let mut below: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (concept, nodes) in above.iter().enumerate() {
-        for &node in nodes {
-            below.entry(node).or_default().push(concept as u32);
-        }
+    for (node, over) in above.iter().enumerate() {
+        over.iter().for_each(|&over| below.entry(over).or_default().push(node as u32));
     }
     below
 }

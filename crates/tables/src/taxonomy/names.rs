@@ -17,86 +17,32 @@ pub(super) enum Role {
 
 /// A name and what the column holds. Of several columns for an id, a label or a description the one that stands
 /// first here counts.
-const NAMES: [(&str, Role); 78] = [
+const NAMES: [(Role, &str); 10] = [
     // ESCO's own tables come first: they have a code beside the id.
-    ("concepturi", Role::Id),
-    ("onetsoccode", Role::Id),
-    ("id", Role::Id),
-    ("conceptid", Role::Id),
-    ("uri", Role::Id),
-    ("iri", Role::Id),
-    ("code", Role::Id),
-    ("notation", Role::Id),
-    ("soccode", Role::Id),
-    ("iscocode", Role::Id),
-    ("識別子", Role::Id),
-    ("コード", Role::Id),
-    ("番号", Role::Id),
-    ("職業コード", Role::Id),
-    ("broaderuri", Role::Parent),
-    ("broader", Role::Parent),
-    ("broaderconcepts", Role::Parent),
-    ("broaderconcepturi", Role::Parent),
-    ("iscogroup", Role::Parent),
-    ("parent", Role::Parent),
-    ("parents", Role::Parent),
-    ("parentid", Role::Parent),
-    ("parentcode", Role::Parent),
-    ("parenturi", Role::Parent),
-    ("group", Role::Parent),
-    ("groupid", Role::Parent),
-    ("category", Role::Parent),
-    ("親", Role::Parent),
-    ("親id", Role::Parent),
-    ("親コード", Role::Parent),
-    ("上位", Role::Parent),
-    ("上位語", Role::Parent),
-    ("上位概念", Role::Parent),
-    ("分類", Role::Parent),
-    ("カテゴリ", Role::Parent),
-    ("カテゴリー", Role::Parent),
-    ("グループ", Role::Parent),
-    ("大分類", Role::Level(1)),
-    ("中分類", Role::Level(2)),
-    ("小分類", Role::Level(3)),
-    ("細分類", Role::Level(4)),
-    ("level1", Role::Level(1)),
-    ("level2", Role::Level(2)),
-    ("level3", Role::Level(3)),
-    ("level4", Role::Level(4)),
-    ("preferredlabel", Role::Label),
-    ("preflabel", Role::Label),
-    ("label", Role::Label),
-    ("title", Role::Label),
-    ("name", Role::Label),
-    ("term", Role::Label),
-    ("名称", Role::Label),
-    ("名前", Role::Label),
-    ("ラベル", Role::Label),
-    ("用語", Role::Label),
-    ("見出し", Role::Label),
-    ("見出し語", Role::Label),
-    ("職業名", Role::Label),
-    ("職種", Role::Label),
-    ("職種名", Role::Label),
-    ("altlabels", Role::Alternatives),
-    ("altlabel", Role::Alternatives),
-    ("hiddenlabels", Role::Alternatives),
-    ("alternativelabels", Role::Alternatives),
-    ("alternatelabels", Role::Alternatives),
-    ("alternatetitle", Role::Alternatives),
-    ("alternatetitles", Role::Alternatives),
-    ("shorttitle", Role::Alternatives),
-    ("synonyms", Role::Alternatives),
-    ("aliases", Role::Alternatives),
-    ("別名", Role::Alternatives),
-    ("同義語", Role::Alternatives),
-    ("別称", Role::Alternatives),
-    ("description", Role::Description),
-    ("definition", Role::Description),
-    ("説明", Role::Description),
-    ("定義", Role::Description),
-    ("language", Role::Language),
+    (
+        Role::Id,
+        "concepturi onetsoccode id conceptid uri iri code notation soccode iscocode 識別子 コード 番号 職業コード",
+    ),
+    (
+        Role::Parent,
+        "broaderuri broader broaderconcepts broaderconcepturi iscogroup parent parents parentid parentcode \
+        parenturi group groupid category 親 親id 親コード 上位 上位語 上位概念 分類 カテゴリ カテゴリー グループ",
+    ),
+    (Role::Level(1), "大分類 level1"),
+    (Role::Level(2), "中分類 level2"),
+    (Role::Level(3), "小分類 level3"),
+    (Role::Level(4), "細分類 level4"),
+    (
+        Role::Label,
+        "preferredlabel preflabel label title name term 名称 名前 ラベル 用語 見出し 見出し語 職業名 職種 職種名",
+    ),
+    (
+        Role::Alternatives,
+        "altlabels altlabel hiddenlabels alternativelabels alternatelabels alternatetitle alternatetitles \
+        shorttitle synonyms aliases 別名 同義語 別称",
+    ),
+    (Role::Description, "description definition 説明 定義"),
+    (Role::Language, "language"),
 ];
 
 /// A column's name with what does not count left out: `O*NET-SOC Code` becomes `onetsoccode`.
@@ -107,7 +53,8 @@ pub(super) fn plain(name: &str) -> String {
 /// What a column of this name holds, and how far up in the list the name stands.
 pub(super) fn role(name: &str) -> Option<(usize, Role)> {
     let name = plain(name);
-    NAMES.iter().position(|(known, _)| *known == name).map(|place| (place, NAMES[place].1))
+    let known = NAMES.iter().flat_map(|(role, names)| names.split(' ').map(move |name| (name, *role)));
+    known.enumerate().find(|(_, (known, _))| *known == name).map(|(place, (_, role))| (place, role))
 }
 
 /// What stands above a code, as its own characters tell: ISCO's `2512` stands in `251`; the end of an IRI,

@@ -92,9 +92,6 @@ pub fn make(taxonomy: &Taxonomy, recipe: &Recipe, model: Option<&mut VectorsOf<'
 }
 
 /// Writes pairs in the tutorial's form: `base,ref,similarity`.
-///
-/// # Errors
-/// What the system says.
 pub fn write(pairs: &[MadePair], out: impl Write) -> std::io::Result<()> {
     let mut writer = ::csv::Writer::from_writer(out);
     writer.write_record(["base", "ref", "similarity"])?;

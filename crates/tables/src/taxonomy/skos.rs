@@ -40,9 +40,6 @@ struct Subject {
 }
 
 /// The first bytes of a file.
-///
-/// # Errors
-/// Where the system cannot read it.
 pub(super) fn head(input: &Input) -> Result<Vec<u8>, Problems> {
     let mut head = Vec::new();
     unpacked(input)?.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;

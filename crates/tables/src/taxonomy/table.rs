@@ -46,9 +46,6 @@ impl Layout {
 }
 
 /// Reads rows into a gathering. A table without an id goes by its labels.
-///
-/// # Errors
-/// Where the columns are not clear, or the file cannot be read on.
 pub(super) fn read(
     header: Option<&[String]>,
     rows: impl Iterator<Item = Result<Row, Fault>>,
