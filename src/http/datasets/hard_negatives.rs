@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use tables::mining::Mining;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +16,6 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
 use crate::http::state::AppState;
-use crate::ml::eval::mining::Mining;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::Purpose;
 

@@ -7,10 +7,6 @@ mod bootstrap;
 mod calibration;
 mod collapse;
 mod correlation;
-/// The old path, until every caller says `tables`.
-pub mod mining {
-    pub use tables::mining::{Found, Mining, groups, mine_triplets as hard_negatives};
-}
 mod movers;
 mod retrieval;
 pub mod suggest;

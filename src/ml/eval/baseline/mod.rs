@@ -15,7 +15,6 @@ use tables::similarity::Similarity;
 use tables::stored::StoredPair;
 
 pub use report::{Agreement, Baseline, BaselineReason, BaselineVerdict, Gap, MeasuredBy, Separation};
-pub use tables::draws::sample as draw;
 
 use super::correlation::{pearson, spearman};
 use crate::ml::target::ScoreTarget;
