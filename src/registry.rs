@@ -83,9 +83,6 @@ impl ModelRegistry {
     }
 
     /// A model by its id, alias or name. One that was imported since is found too.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn find(&self, wanted: &str) -> store::Result<Option<ModelRow>> {
         let version = self.store.models_version();
         if let Some(row) = self.found().at(version).get(wanted) {
@@ -152,9 +149,6 @@ impl ModelRegistry {
     }
 
     /// Removes a tuned model that nothing needs, its row first, then its folder. Requests that hold it finish.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn remove(&self, model_id: &str) -> store::Result<Deletion> {
         // Nobody adopts the folder between the two.
         let _scanning = self.scanned.lock().await;
@@ -205,9 +199,6 @@ impl ModelRegistry {
     }
 
     /// The models that are to stay in memory.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn pinned(&self) -> store::Result<Vec<ModelRow>> {
         Ok(self.store.models().await?.into_iter().filter(|row| row.pinned).collect())
     }

@@ -70,9 +70,6 @@ impl ModelRegistry {
 
     /// Gives a row to each model that was imported or tuned on the command line since the last look. What
     /// could not be served then is tried again only when its folder has changed.
-    ///
-    /// # Errors
-    /// What the database says.
     pub async fn rescan(&self) -> store::Result<()> {
         // Whoever waits here finds what the one before saw.
         let mut scanned = self.scanned.lock().await;

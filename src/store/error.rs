@@ -66,9 +66,9 @@ fn taken(error: &dyn DatabaseError) -> String {
     column.replace('_', " ")
 }
 
-/// Whether SQLite was busy (5), locked (6), out of memory (7), out of disk (10, 13, 14) or in a race for its lock (15).
+/// Whether SQLite was busy (5), locked (6, 15), out of memory (7), or its disk full or out of reach (8, 10, 13, 14).
 fn may_pass(error: &dyn DatabaseError) -> bool {
     // An extended code has the plain one in its last byte.
     let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 10 | 13 | 14 | 15))
+    code.is_some_and(|code| matches!(code & 0xff, 5..=8 | 10 | 13..=15))
 }

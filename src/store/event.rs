@@ -6,7 +6,29 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Sqlite, Transaction};
 
-use super::{AliasResult, JobError, Result, Store, StoreError, now};
+use super::{Result, Store, StoreError, now};
+
+/// Why a job failed, in the user's words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobError {
+    /// For programs.
+    pub code: String,
+    /// What happened and why.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Whether a job's alias was moved to its model in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct AliasResult {
+    /// Whether it was.
+    pub moved: bool,
+    /// For programs: `moved`, `not_a_win`, or why the model cannot be served.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
 
 /// Something that happened to a job.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::event::tell;
-use super::{Dataset, JobConfig, ModelRow, QueueEvent, Result, Store, now};
+use super::{AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Store, now};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
@@ -71,17 +71,6 @@ pub struct Progress {
     pub seconds_remaining: f64,
 }
 
-/// Why a job failed, in the user's words.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct JobError {
-    /// For programs.
-    pub code: String,
-    /// What happened and why.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
 /// What a client of OpenAI's API said of a job that is not one of our settings, to be told again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OpenAiNotes {
@@ -100,17 +89,6 @@ pub struct OpenAiNotes {
 pub enum AliasGate {
     /// The verdict over all is `win`.
     Win,
-}
-
-/// Whether a job's alias was moved to its model in the end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct AliasResult {
-    /// Whether it was.
-    pub moved: bool,
-    /// For programs: `moved`, `not_a_win`, or why the model cannot be served.
-    pub code: String,
-    /// For people.
-    pub message: String,
 }
 
 /// A job's row, but for its report, which may have megabytes.

@@ -14,8 +14,6 @@ mod job;
 mod job_config;
 mod key;
 mod model;
-#[cfg(test)]
-mod tests;
 mod word;
 
 use std::path::Path;
@@ -30,8 +28,8 @@ pub use alias::{Alias, AliasHistory, AliasMove, MoveReason, Rollback};
 pub use claim::{CheckpointRow, Release};
 pub use dataset::{Dataset, NewDataset, Purpose};
 pub use error::{Result, StoreError};
-pub use event::{Event, QueueEvent, parts as event_parts};
-pub use job::{AliasGate, AliasResult, Job, JobError, JobRequest, OpenAiNotes, Phase, Progress, Status};
+pub use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
+pub use job::{AliasGate, Job, JobRequest, OpenAiNotes, Phase, Progress, Status};
 pub use job_config::JobConfig;
 pub use key::ApiKeyRow;
 pub use model::{Deletion, Kind, ModelRow};
@@ -154,3 +152,6 @@ pub fn now() -> i64 {
 pub fn new_id(prefix: &str) -> String {
     format!("{prefix}_{}", uuid::Uuid::now_v7().simple())
 }
+
+#[cfg(test)]
+mod tests;
