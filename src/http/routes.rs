@@ -188,12 +188,7 @@ pub(crate) fn required_scope(method: &Method, template: Option<&str>) -> Require
 
 /// Whether a route is the page or one of its files, which stand at the root and have an ending.
 pub(crate) fn is_page(template: &str) -> bool {
-<<<<<<< HEAD
-    let name = template.strip_prefix('/');
-    name.is_some_and(|name| name.is_empty() || !name.contains('/') && name.contains('.'))
-=======
     template.strip_prefix('/').is_some_and(|name| name.is_empty() || (!name.contains('/') && name.contains('.')))
->>>>>>> main
 }
 
 /// The paths that a wrong one may have meant: those of the API without parameters.
