@@ -15,9 +15,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
-pub use draft::{Draft, PairsDraft, Received};
-pub use reads::AnnotationWords;
-pub use rows::{RowsFound, RowsWanted, Sort};
+pub(crate) use draft::{Draft, PairsDraft, Received};
+pub(crate) use reads::AnnotationWords;
+pub(crate) use rows::{RowsFound, RowsWanted, Sort};
 
 use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
@@ -80,7 +80,7 @@ pub struct Upload {
 }
 
 /// The scores that a purpose allows.
-pub fn scores(purpose: Purpose) -> Scores {
+pub(crate) fn scores(purpose: Purpose) -> Scores {
     match purpose {
         Purpose::Training => Scores::Unit,
         Purpose::Benchmark => Scores::Any,

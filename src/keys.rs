@@ -255,7 +255,7 @@ fn secret() -> std::io::Result<String> {
 }
 
 /// The end of a key's life, in milliseconds, out of how long it lasts: `90d`, `12h`, `30m`.
-pub fn end_of_life(lasts: &str) -> Option<i64> {
+pub(crate) fn end_of_life(lasts: &str) -> Option<i64> {
     let (number, unit) = lasts.split_at_checked(lasts.len().checked_sub(1)?)?;
     let seconds = match unit {
         "m" => 60,

@@ -35,19 +35,19 @@ pub mod ml;
 pub mod store;
 
 /// Tables that were sent.
-pub mod datasets;
+pub(crate) mod datasets;
 /// Who may call.
-pub mod keys;
+pub(crate) mod keys;
 /// Models that there are.
 pub mod registry;
 
 /// What becomes of `POST /jobs`, up to the tuned model in its folder.
-pub mod jobs;
+pub(crate) mod jobs;
 /// What becomes of `POST /embed`, from a text to its vector.
-pub mod serving;
+pub(crate) mod serving;
 
 /// What becomes of a table that asks a model.
-pub mod analysis;
+pub(crate) mod analysis;
 
 /// What becomes of any request, up to the modules above.
 pub mod http;

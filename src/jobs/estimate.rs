@@ -72,7 +72,7 @@ pub struct Seconds {
 }
 
 /// Measures a run's parts without doing it.
-pub fn plan(folder: &Path) -> Plan {
+pub(crate) fn plan(folder: &Path) -> Plan {
     match estimate(folder) {
         Ok(estimate) => Plan::Feasible(Box::new(estimate)),
         Err(error) => {

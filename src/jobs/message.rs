@@ -10,7 +10,7 @@ use crate::store::{Event, JobError, Phase, Progress, QueueEvent};
 /// A line of the trainer's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Message {
+pub(crate) enum Message {
     /// The trainer does something else now.
     Phase {
         /// What.
@@ -75,7 +75,7 @@ pub enum Message {
 /// What happened to a job.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum JobEvent {
+pub(crate) enum JobEvent {
     /// What the queue did with it.
     Queue(QueueEvent),
     /// What its trainer said.
@@ -93,7 +93,7 @@ impl From<&Event> for JobEvent {
 
 /// How good a model is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     /// On the job's own validation pairs.
     pub validation: Validation,
     /// On the user's benchmark.
@@ -104,7 +104,7 @@ pub struct Evaluation {
 
 /// What a job came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Report {
+pub(crate) struct Report {
     /// How many rows trained and validated.
     pub rows: Rows,
     /// The epochs, why training ended, and what was kept.
@@ -147,7 +147,7 @@ pub struct Rows {
 
 /// The titles' cosines before and after.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Heatmaps {
+pub(crate) struct Heatmaps {
     /// The texts.
     pub titles: Vec<String>,
     /// `(T, T)`, of the base.

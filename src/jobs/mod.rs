@@ -16,13 +16,13 @@ mod supervisor;
 mod tensorboard;
 mod trainer;
 
-pub use estimate::{Estimate, Plan, PlanError, Planner, plan};
-pub use message::{Evaluation, JobEvent, Message, Note, Report, Rows};
-pub use publish::MakeReady;
-pub use queue::{CancelError, FEWEST_PAIRS, JobQueue, QueueError, model_id};
-pub use spec::{RunSpec, Saved, Table};
-pub use supervisor::{Supervisor, SupervisorConfig};
-pub use trainer::run;
+pub(crate) use estimate::{Estimate, Plan, PlanError, Planner, plan};
+pub(crate) use message::{Evaluation, JobEvent, Message, Note, Report};
+pub(crate) use publish::MakeReady;
+pub(crate) use queue::{CancelError, FEWEST_PAIRS, JobQueue, QueueError, model_id};
+pub(crate) use spec::{RunSpec, Saved, Table};
+pub(crate) use supervisor::{Supervisor, SupervisorConfig};
+pub(crate) use trainer::run;
 
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use crate::store::{AliasResult, Job, JobError, Kind, ModelRow, Status, StoreErro
 
 /// Makes a model ready to answer before an alias moves to it, or says why it cannot be. Jobs know nothing of
 /// serving: who starts the supervisor gives this.
-pub type MakeReady = Arc<dyn Fn(ModelRow) -> BoxFuture<'static, Result<(), Note>> + Send + Sync>;
+pub(crate) type MakeReady = Arc<dyn Fn(ModelRow) -> BoxFuture<'static, Result<(), Note>> + Send + Sync>;
 
 /// Why a finished model has no row.
 pub(super) enum Unpublished {

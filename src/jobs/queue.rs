@@ -10,7 +10,7 @@ use crate::registry::ModelRegistry;
 use crate::store::{self, Dataset, Job, JobRequest, Purpose, Status, Store, StoreError};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
-pub const FEWEST_PAIRS: usize = 10;
+pub(crate) const FEWEST_PAIRS: usize = 10;
 
 /// Why a job was not queued.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +207,6 @@ impl JobQueue {
 
 /// The id of the model that a job makes: the job's own, with a model's prefix. However often the
 /// job is run, it makes this one model.
-pub fn model_id(job_id: &str) -> String {
+pub(crate) fn model_id(job_id: &str) -> String {
     job_id.replacen("job_", "ft_", 1)
 }

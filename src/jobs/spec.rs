@@ -18,7 +18,7 @@ const MODEL: &str = "model";
 
 /// All that a run needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct RunSpec {
+pub(crate) struct RunSpec {
     /// The name of the tuned model.
     pub name: String,
     /// The folder of the model that is tuned.
@@ -45,7 +45,7 @@ pub struct RunSpec {
 
 /// A checkpoint that an earlier process left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// Its folder.
     pub folder: PathBuf,
     /// Of its manifest.
@@ -54,7 +54,7 @@ pub struct Saved {
 
 /// A table of pairs on disk, as Shamisen keeps it (`tables::stored`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Table {
+pub(crate) struct Table {
     /// As the user calls it.
     pub name: String,
     /// The pairs.
@@ -74,7 +74,7 @@ impl RunSpec {
     ///
     /// # Errors
     /// Where the file cannot be written.
-    pub fn write(&self, folder: &Path) -> std::io::Result<()> {
+    pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?)
     }
 
@@ -92,7 +92,7 @@ impl RunSpec {
     }
 
     /// The finished model in a run's folder.
-    pub fn finished(folder: &Path) -> PathBuf {
+    pub(crate) fn finished(folder: &Path) -> PathBuf {
         folder.join(MODEL)
     }
 }
@@ -102,7 +102,7 @@ impl Table {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn read(&self) -> Result<PairDataset> {
+    pub(crate) fn read(&self) -> Result<PairDataset> {
         let file = std::fs::File::open(&self.file).map_err(|error| Error::file(&self.file, error))?;
         Ok(stored::read(BufReader::with_capacity(1 << 18, file), self.kind)?)
     }

@@ -27,7 +27,7 @@ const MOST_CRASHES: i64 = 3;
 
 /// Where and with what jobs are run.
 #[derive(Clone, Debug)]
-pub struct SupervisorConfig {
+pub(crate) struct SupervisorConfig {
     /// This program.
     pub program: PathBuf,
     /// The folder of the runs.
@@ -37,7 +37,7 @@ pub struct SupervisorConfig {
 }
 
 /// Runs one job at a time.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     queue: JobQueue,
     config: SupervisorConfig,
     make_ready: MakeReady,
@@ -56,7 +56,7 @@ enum Outcome {
 
 impl Supervisor {
     /// Over a queue that no other supervisor works on.
-    pub fn new(queue: JobQueue, config: SupervisorConfig, make_ready: MakeReady) -> Self {
+    pub(crate) fn new(queue: JobQueue, config: SupervisorConfig, make_ready: MakeReady) -> Self {
         Self { queue, config, make_ready }
     }
 
@@ -64,7 +64,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// Where the database cannot be read at the start.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         for job in self.queue.store.recover_jobs().await? {
             tracing::info!(job, "the job was left running by an earlier server; it is queued again");
         }

@@ -33,7 +33,7 @@ const CURVES: &str = "tensorboard";
 ///
 /// # Errors
 /// Where nobody listens any more.
-pub fn run(
+pub(crate) fn run(
     folder: &Path,
     end: &Arc<AtomicBool>,
     out: &mut dyn FnMut(&Message) -> std::io::Result<()>,

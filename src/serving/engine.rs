@@ -17,7 +17,7 @@ use super::model::ServedModel;
 use crate::ml::encoder::{Tokens, encode_all_raw};
 
 /// Tokens of one forward pass, over all requests in it.
-pub const BATCH_TOKENS: usize = 1024;
+pub(crate) const BATCH_TOKENS: usize = 1024;
 /// A request with more tokens is cut into parts of this many, which the threads share. A part is what an
 /// interactive request may have to wait for.
 const PART_TOKENS: usize = 512;
