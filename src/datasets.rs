@@ -339,7 +339,7 @@ impl NewTable {
             bytes: self.table.bytes as i64,
             columns: columns(inspection),
             rows: stored.rows as i64,
-            scores: stored.scores.clone(),
+            scores: stored.scores,
             kind: inspection.kind.unwrap_or_default(),
             choices: &self.choices,
             lowest_means: inspection.choices.lowest_means,
