@@ -19,7 +19,7 @@ async fn a_model_tuned_on_the_command_line_is_served_after_the_next_start() {
     tiny::put_into(data.path());
     let pairs = data.path().join("pairs.csv");
     std::fs::write(&pairs, few(30)).unwrap();
-    let train = ["train", "--pairs", pairs.to_str().unwrap(), "--name", "mine"];
+    let train = ["train", "--pairs", pairs.to_str().unwrap(), "--name", "mine", "--model", TINY];
     let with = |more: &[&'static str]| [&train[..], more].concat();
 
     let plan = shamisen(&with(&["--dry-run", "--set", "epochs=2"]), data.path());
@@ -35,8 +35,10 @@ async fn a_model_tuned_on_the_command_line_is_served_after_the_next_start() {
     let again = shamisen(&train, data.path());
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("exists already"));
-    let wrong =
-        shamisen(&["train", "--pairs", pairs.to_str().unwrap(), "--name", "x", "--set", "epoch=2"], data.path());
+    let wrong = shamisen(
+        &["train", "--pairs", pairs.to_str().unwrap(), "--name", "x", "--model", TINY, "--set", "epoch=2"],
+        data.path(),
+    );
     assert!(!wrong.status.success());
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("epoch"), "{}", String::from_utf8_lossy(&wrong.stderr));
 

@@ -18,7 +18,7 @@ fn look(file: &str) -> Option<Inspection> {
 
 #[test]
 fn the_tutorials_file_is_recognised_as_angular() {
-    let Some(seen) = look("tutorial/training_data.csv") else { return };
+    let Some(seen) = look("data/tutorial/training_data.csv") else { return };
     let meaning = seen.lowest_means.as_ref().expect("it has scores");
     assert_eq!((meaning.value, meaning.why), (Some(LowestMeans::Angular), Some(Why::Recognised)));
     assert_eq!((seen.rows.usable, seen.blocked_by.len()), (98, 0));
@@ -34,7 +34,7 @@ fn the_tutorials_file_is_recognised_as_angular() {
 
 #[test]
 fn the_sts_files_are_read_by_place_on_their_scale() {
-    for file in ["sts/stsb-ja-train.csv", "sts/stsb-en-train.csv"] {
+    for file in ["data/sts/stsb-ja-train.csv", "data/sts/stsb-en-train.csv"] {
         let Some(seen) = look(file) else { return };
         let scale = seen.scale.expect("it has scores");
         assert_eq!(

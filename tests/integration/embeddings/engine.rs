@@ -13,7 +13,7 @@ use crate::fixtures::base;
 /// A second's work or more for one thread.
 fn much(request: usize) -> Value {
     let texts: Vec<String> =
-        (0..400).map(|text| format!("{request} {text} {}", "a senior engineer of ".repeat(20))).collect();
+        (0..400).map(|text| format!("{request} {text} {}", "a senior engineer of ".repeat(10))).collect();
     json!({ "inputs": texts })
 }
 

@@ -9,7 +9,7 @@ use crate::app::{App, example, few};
 async fn a_job_whose_server_was_killed_finishes_after_the_restart_with_one_model() {
     let app = App::start();
     let running = app
-        .post_job(example(), &[("name", "survivor"), ("config", r#"{"epochs": 40, "early_stopping": null}"#)])
+        .post_job(few(60), &[("name", "survivor"), ("config", r#"{"epochs": 40, "early_stopping": null}"#)])
         .await
         .text("id");
     let waiting = app.post_job(few(20), &[("config", r#"{"epochs": 1}"#)]).await.text("id");
@@ -36,7 +36,7 @@ async fn a_job_whose_server_was_killed_finishes_after_the_restart_with_one_model
 #[tokio::test]
 async fn a_stopped_server_puts_its_job_back_and_leaves_politely() {
     let app = App::start();
-    let id = app.post_job(example(), &[("config", r#"{"epochs": 40, "early_stopping": null}"#)]).await.text("id");
+    let id = app.post_job(few(60), &[("config", r#"{"epochs": 40, "early_stopping": null}"#)]).await.text("id");
     app.follow(&id, None, |event| event["type"] == "progress").await;
     let (data, status) = app.stop();
     assert!(status.success());
@@ -106,7 +106,7 @@ async fn a_killed_job_goes_on_from_its_checkpoint_and_makes_the_same_bits() {
 #[tokio::test]
 async fn a_politely_stopped_job_loses_no_step() {
     let app = App::start();
-    let id = app.post_job(example(), &[("config", r#"{"epochs": 40, "early_stopping": null}"#)]).await.text("id");
+    let id = app.post_job(few(60), &[("config", r#"{"epochs": 40, "early_stopping": null}"#)]).await.text("id");
     app.follow(&id, None, |event| event["type"] == "progress").await;
     let (data, _) = app.stop();
     let app = App::over(data, &[]);

@@ -46,13 +46,15 @@ async fn a_model_is_compared_with_its_base_by_texts_neighbours_and_its_own_scale
         let measured = numbers(&job["report"]["heatmap"][measured][1]);
         assert!(live.iter().zip(measured).all(|(a, b)| (a - b).abs() < 1e-4));
     }
-    let texts = app.get("/compare?tuned=mine&text=nurse&text=%E7%9C%8B%E8%AD%B7%E5%B8%AB&text=welder").await.body;
+    let texts = "text=nurse&text=%E7%9C%8B%E8%AD%B7%E5%B8%AB&text=welder";
+    let texts = app.get(&format!("/compare?tuned={MINE}&{texts}")).await.body;
     assert_eq!(texts["texts"], json!(["nurse", "看護師", "welder"]));
     let changes: Vec<f64> =
         texts["moved"].as_array().unwrap().iter().map(|pair| pair["change"].as_f64().unwrap().abs()).collect();
     assert!(changes.len() == 3 && changes.is_sorted_by(|a, b| a >= b), "{changes:?}");
 
-    let near = app.get("/neighbours?models=base,mine&text=Data%20Scientist&k=5").await;
+    let nearest = format!("/neighbours?models=base,{MINE}&text=Data%20Scientist&k=5");
+    let near = app.get(&nearest).await;
     assert_eq!(near.status, 200, "{}", near.body);
     let [base, tuned] = near.body["models"].as_array().unwrap().as_slice() else { panic!("{}", near.body) };
     for of_model in [base, tuned] {
@@ -64,7 +66,7 @@ async fn a_model_is_compared_with_its_base_by_texts_neighbours_and_its_own_scale
     assert!(base["neighbours"][0]["rank_change"].is_null() && tuned["neighbours"][0]["rank_change"].is_i64());
     assert_eq!(near.body["searched"], near.body["total"]);
     // The same again, out of what is kept.
-    let again = app.get("/neighbours?models=base,mine&text=Data%20Scientist&k=5").await;
+    let again = app.get(&nearest).await;
     let texts = |body: &Value| -> Vec<Value> {
         body["models"][1]["neighbours"].as_array().unwrap().iter().map(|near| near["text"].clone()).collect()
     };
@@ -82,7 +84,7 @@ async fn a_model_is_compared_with_its_base_by_texts_neighbours_and_its_own_scale
         ("/neighbours?text=x&model=mine&models=base,mine", 422, "form_unclear"),
         ("/neighbours?model=mine", 422, "missing_field"),
     ] {
-        let refused = app.get(path).await;
+        let refused = app.get(&path.replace("mine", MINE)).await;
         assert_eq!((refused.status, refused.text("code").as_str()), (status, code), "{path}: {}", refused.body);
     }
 }
