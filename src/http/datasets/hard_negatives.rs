@@ -6,8 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use tables::mining::Mining;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::negatives::MinedNegatives;
 use crate::http::auth::caller::Caller;
@@ -19,17 +17,13 @@ use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::Purpose;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(mine_negatives))
-}
-
 /// Negatives for each pair.
 const MOST_PER_TEXT: usize = 10;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MineNegatives)]
 #[serde(deny_unknown_fields)]
-struct MineBody {
+pub(super) struct MineBody {
     /// The model that says what is near: an id, name or alias; without one, the alias `default`.
     model: Option<String>,
     /// Negatives for each text and one that belongs to it, 1 to 10.
@@ -65,7 +59,7 @@ struct MinedBody {
         (status = 404, description = "There is no such dataset or model."),
         (status = 422, description = "A field cannot be used, or the table has no negatives to give."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now.")))]
-async fn mine_negatives(
+pub(super) async fn mine_negatives(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,

@@ -42,9 +42,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(file::download_dataset))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::compare_versions))
-        .merge(verdict::router())
-        .merge(hard_negatives::router())
-        .merge(taxonomy::router())
+        .routes(routes!(verdict::judge_need))
+        .routes(routes!(hard_negatives::mine_negatives))
+        .routes(routes!(taxonomy::create_from_taxonomy))
 }
 
 /// Upload a table.

@@ -6,8 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::AnalysisError;
 use crate::analysis::taxonomy::{self, MadeTables};
@@ -23,10 +21,6 @@ use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use tables::Problem;
 use tables::taxonomy::{Counts, HeldOut, Recipe, Targets};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create_from_taxonomy))
-}
 
 /// The fields beside a table's own.
 const OWN: [&str; 8] =
@@ -105,7 +99,7 @@ struct MadeBody {
         (status = 422, description = "No pairs can be made of this file, or a field cannot be used."),
     )
 )]
-async fn create_from_taxonomy(
+pub(super) async fn create_from_taxonomy(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<Map<String, Value>>,

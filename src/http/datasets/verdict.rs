@@ -3,8 +3,6 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::baseline::MOST_PAIRS;
 use crate::http::auth::caller::Caller;
@@ -17,14 +15,10 @@ use crate::ml::eval::baseline::Baseline;
 use crate::registry::DEFAULT_ALIAS;
 use tables::choices::LowestMeans;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(judge_need))
-}
-
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct VerdictQuery {
+pub(super) struct VerdictQuery {
     /// The model that is asked: an id, name or alias; without one, the alias `default`.
     base: Option<String>,
 }
@@ -32,7 +26,7 @@ struct VerdictQuery {
 /// Whether a table's pairs need training, and the figures that say so.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DatasetVerdict)]
-struct VerdictBody {
+pub(super) struct VerdictBody {
     dataset_id: String,
     /// The id of the model that was asked.
     model: String,
@@ -56,7 +50,7 @@ struct VerdictBody {
     responses((status = 200, description = "The verdict and its figures.", body = VerdictBody),
         (status = 404, description = "There is no such dataset or model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now.")))]
-async fn judge_need(
+pub(super) async fn judge_need(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,

@@ -6,8 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
@@ -19,10 +17,6 @@ use crate::http::extract::Json;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
 use tables::similarity::Similarity;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(similarity))
-}
 
 /// One of four forms: `pairs`; `queries` and `documents`; `source_sentence` and `sentences`; and
 /// text-embeddings-inference's, where the last two stand in `inputs` and a bare array is answered.

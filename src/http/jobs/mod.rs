@@ -34,8 +34,8 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel_job))
         .routes(routes!(events::list_events))
         .routes(routes!(curves::list_metrics))
-        .merge(suggestions::router())
-        .merge(losses::router())
+        .routes(routes!(suggestions::suggest_pairs))
+        .routes(routes!(losses::list_losses))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -10,17 +10,11 @@ use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::error::Result;
 use crate::http::routes;
 use crate::http::state::AppState;
 use crate::store::Status;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(scrape))
-}
 
 /// Counts each request and how long its answer took to begin.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
@@ -55,7 +49,7 @@ fn method(method: &Method) -> &'static str {
 /// In the text format of Prometheus. Once there are keys, it asks for one with the scope `metrics` or `admin`.
 #[utoipa::path(get, path = "/metrics", tag = "Server",
     responses((status = 200, description = "The figures.", body = String, content_type = "text/plain")))]
-async fn scrape(State(state): State<AppState>) -> Result<Response> {
+pub(crate) async fn scrape(State(state): State<AppState>) -> Result<Response> {
     look_around(&state).await?;
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((headers, state.recorder.0.render()).into_response())

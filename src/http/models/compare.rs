@@ -2,8 +2,6 @@
 
 use axum::extract::State;
 use serde_json::Value;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::compare::Comparison;
 use crate::http::auth::caller::Caller;
@@ -14,10 +12,6 @@ use crate::http::models::find::resolve;
 use crate::http::state::AppState;
 use crate::ml::eval::TITLES;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(compare))
-}
 
 /// Texts that are compared with each other.
 const MOST_TEXTS: usize = 50;
@@ -39,7 +33,7 @@ struct Asked {
     responses((status = 200, description = "Both models' cosines.", body = Comparison), (status = 404, description = "There is no such model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is nothing to compare, or a text cannot be used.")))]
-async fn compare(
+pub(super) async fn compare(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,

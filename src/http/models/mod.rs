@@ -28,10 +28,13 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(load_model))
         .routes(routes!(unload_model))
         .routes(routes!(pin_model, unpin_model))
-        .merge(aliases::router())
-        .merge(export::router())
-        .merge(compare::router())
-        .merge(neighbours::router())
+        .routes(routes!(aliases::list_aliases))
+        .routes(routes!(aliases::find_alias, aliases::set_alias, aliases::delete_alias))
+        .routes(routes!(aliases::roll_back))
+        .routes(routes!(export::export_model))
+        .routes(routes!(export::show_card))
+        .routes(routes!(compare::compare))
+        .routes(routes!(neighbours::list_neighbours))
 }
 
 /// A model as clients see it.

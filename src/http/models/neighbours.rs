@@ -4,8 +4,6 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::neighbours::Neighbours;
 use crate::http::auth::caller::Caller;
@@ -18,16 +16,12 @@ use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, ModelRow};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_neighbours))
-}
-
 /// Neighbours that are told.
 const MOST_NEIGHBOURS: usize = 50;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct NeighboursQuery {
+pub(super) struct NeighboursQuery {
     /// The text whose neighbours are looked for.
     text: String,
     /// A model's id, name or alias; without one, the alias `default`.
@@ -45,7 +39,7 @@ struct NeighboursQuery {
     responses((status = 200, description = "The nearest texts.", body = Neighbours), (status = 404, description = "There is no such model or dataset."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is no table to search, or a field cannot be used.")))]
-async fn list_neighbours(
+pub(super) async fn list_neighbours(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<NeighboursQuery>,

@@ -3,8 +3,6 @@
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::page::{Page, PageQuery, seconds, unknown_cursor};
 use crate::http::error::Result;
@@ -14,12 +12,8 @@ use crate::http::state::AppState;
 use crate::jobs::{JobEvent, Message, model_id};
 use crate::store::{Job, Status};
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_fine_tuning_checkpoints))
-}
-
 #[derive(Serialize, ToSchema)]
-struct FineTuningCheckpoint {
+pub(super) struct FineTuningCheckpoint {
     /// The tuned model's id.
     id: String,
     #[schema(example = "fine_tuning.job.checkpoint")]
@@ -54,7 +48,7 @@ struct CheckpointMetrics {
         (status = 404, description = "There is no such job."),
         (status = 422, description = "A parameter's value cannot be used, or the page before ended with a checkpoint that is not this job's."),
     ))]
-async fn list_fine_tuning_checkpoints(
+pub(super) async fn list_fine_tuning_checkpoints(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,

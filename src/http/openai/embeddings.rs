@@ -7,8 +7,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::{fan_out, fingerprint, text_list};
@@ -20,13 +18,9 @@ use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::EmbedOptions;
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create_embeddings))
-}
-
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct EmbeddingsRequest {
+pub(super) struct EmbeddingsRequest {
     /// A text or a list of texts; token ids are of another model's vocabulary and refused.
     #[schema(schema_with = schema::text_or_texts)]
     input: Value,
@@ -101,7 +95,7 @@ struct Usage {
         (status = 422, description = "A field's value cannot be used."),
     ),
 )]
-async fn create_embeddings(
+pub(super) async fn create_embeddings(
     State(state): State<AppState>,
     caller: Caller,
     Json(request): Json<EmbeddingsRequest>,

@@ -7,8 +7,6 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
@@ -29,16 +27,8 @@ use crate::jobs::QueueError;
 use crate::keys::Scope;
 use crate::store::{Dataset, Job, OpenAiNotes, Purpose, Status, now};
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(create_fine_tuning_job, list_fine_tuning_jobs))
-        .routes(routes!(find_fine_tuning_job))
-        .routes(routes!(cancel_fine_tuning_job))
-        .routes(routes!(list_fine_tuning_events))
-}
-
 #[derive(Serialize, ToSchema)]
-struct FineTuningJob {
+pub(super) struct FineTuningJob {
     /// `job_..`: also at `/jobs/{id}`, which tells more.
     id: String,
     #[schema(example = "fine_tuning.job")]
@@ -167,7 +157,7 @@ impl From<Job> for FineTuningJob {
         (status = 409, description = "A name is taken."),
         (status = 422, description = "Something that is asked for cannot be done."),
     ))]
-async fn create_fine_tuning_job(
+pub(super) async fn create_fine_tuning_job(
     State(state): State<AppState>,
     caller: Caller,
     request: Request,
@@ -310,7 +300,7 @@ impl JobsQuery {
         (status = 404, description = "The page before ended with a job that is not there."),
         (status = 422, description = "A parameter's value cannot be used."),
     ))]
-async fn list_fine_tuning_jobs(
+pub(super) async fn list_fine_tuning_jobs(
     State(state): State<AppState>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<axum::Json<Page<FineTuningJob>>> {
@@ -331,7 +321,7 @@ async fn list_fine_tuning_jobs(
         (status = 200, description = "The job.", body = FineTuningJob),
         (status = 404, description = "There is no such job."),
     ))]
-async fn find_fine_tuning_job(
+pub(super) async fn find_fine_tuning_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<FineTuningJob>> {
@@ -349,7 +339,7 @@ const END: Duration = Duration::from_secs(10);
         (status = 404, description = "There is no such job."),
         (status = 409, description = "It was over already."),
     ))]
-async fn cancel_fine_tuning_job(
+pub(super) async fn cancel_fine_tuning_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<FineTuningJob>> {
@@ -365,7 +355,7 @@ async fn cancel_fine_tuning_job(
         (status = 404, description = "There is no such job."),
         (status = 422, description = "A parameter's value cannot be used, or the page before ended with an event that is not this job's."),
     ))]
-async fn list_fine_tuning_events(
+pub(super) async fn list_fine_tuning_events(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,

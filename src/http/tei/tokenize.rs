@@ -6,8 +6,6 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Result};
@@ -19,14 +17,10 @@ use crate::ml::encoder::TokenSpan;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::prompt;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(tokenize))
-}
-
 /// text-embeddings-inference's body, and `model`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TokenizeRequest {
+pub(super) struct TokenizeRequest {
     #[schema(schema_with = schema::text_or_texts)]
     inputs: Value,
     /// Whether the tokenizer's own first and last tokens are told, too. `true`.
@@ -38,7 +32,7 @@ struct TokenizeRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Token {
+pub(super) struct Token {
     id: u32,
     /// What the token stands for, as the text has it; a special token's name.
     text: String,
@@ -66,7 +60,7 @@ impl From<TokenSpan> for Token {
         (status = 413, description = "Too many texts, or one that is too long."),
         (status = 422, description = "A field's value cannot be used."),
     ))]
-async fn tokenize(
+pub(super) async fn tokenize(
     State(state): State<AppState>,
     Json(request): Json<TokenizeRequest>,
 ) -> Result<axum::Json<Vec<Vec<Token>>>> {
