@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::http::error::{ApiError, Result};
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
-use crate::serving::{EncodeOptions, EngineError};
+use crate::serving::EngineError;
 
 /// That all is well.
 #[derive(Serialize, ToSchema)]
@@ -57,7 +57,7 @@ async fn pass(state: &AppState) -> Result<()> {
     let model = state.pool.get(DEFAULT_ALIAS).await?;
     let watchdog = Arc::from("watchdog");
     let text = vec!["a".to_owned()];
-    match state.engine.encode_anew(&model, text, EncodeOptions::default(), Some(&watchdog)).await {
+    match state.engine.encode_anew(&model, text, &Arc::default(), Some(&watchdog)).await {
         // So much to do is no sign of death.
         Ok(_) | Err(EngineError::Overloaded { .. }) => Ok(()),
         Err(error) => Err(ApiError::from(error)),

@@ -43,15 +43,9 @@ pub(crate) struct Encoded {
 /// Why texts have no vectors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EngineError {
-    /// Too much waits already.
+    /// Too much waits already: `seconds` until it is computed, at the rate of the last passes.
     #[error("{waiting} texts are waiting")]
-    Overloaded {
-        /// Texts in the queue.
-        waiting: usize,
-        /// Seconds until they are computed, at the rate of the last passes.
-        seconds: u64,
-    },
-    /// The server is stopping.
+    Overloaded { waiting: usize, seconds: u64 },
     #[error("the server is stopping")]
     Closed,
     /// The forward pass failed.

@@ -12,7 +12,6 @@ use crate::ml::eval::Calibration;
 use crate::registry::ModelRegistry;
 use crate::store::{Kind, ModelRow};
 
-/// A loaded model, as the inference threads share it.
 pub struct ServedModel {
     /// What the database said of it when it was loaded.
     row: ModelRow,

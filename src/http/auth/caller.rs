@@ -25,9 +25,7 @@ impl Caller {
     }
 
     /// Asks for a scope beyond the route's own, for a part of a request that does more than the rest of it.
-    ///
-    /// # Errors
-    /// 403 where the caller's key has not got it. Where no key is needed, all is allowed.
+    /// Where no key is needed, all is allowed.
     pub(crate) fn require(&self, scope: Scope, what: &str) -> Result<()> {
         match &self.known {
             Some(key) if !key.may(&[scope]) => Err(access::scope_missing(key, &[scope], what)),

@@ -84,21 +84,20 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
     let name = request.name.trim();
     if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         let detail = "The name is empty, longer than 100 characters, or has control characters.";
-        return Err(ApiError::of(Code::NameNotUsable)
-            .param("name")
-            .detail(detail)
-            .hint("Say whose the key is, or what it is for."));
+        return Err(
+            ApiError::about(Code::NameNotUsable, "name", detail).hint("Say whose the key is, or what it is for.")
+        );
     }
     if request.scopes.is_empty() {
         let detail = "A key without scopes opens nothing.";
         let hint = "Give at least one of embed, train, metrics, admin.";
-        return Err(ApiError::of(Code::ScopesMissing).param("scopes").detail(detail).hint(hint));
+        return Err(ApiError::about(Code::ScopesMissing, "scopes", detail).hint(hint));
     }
     let expires_at = match request.expires.as_deref().map(end_of_life) {
         Some(None) => {
             let detail = "\"expires\" is no length of time.";
             let hint = "Write days, hours or minutes, as in 90d, 12h, 30m, and at most a hundred years.";
-            return Err(ApiError::of(Code::ExpiresNotUsable).param("expires").detail(detail).hint(hint));
+            return Err(ApiError::about(Code::ExpiresNotUsable, "expires", detail).hint(hint));
         }
         end => end.flatten(),
     };
@@ -126,7 +125,7 @@ pub(crate) async fn list_keys(State(state): State<AppState>) -> Result<axum::Jso
 pub(crate) async fn revoke_key(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
     if !state.keys.revoke(&id).await? {
         let detail = format!("There is no key {:?}.", crate::http::error::words::shown(&id));
-        return Err(ApiError::of(Code::KeyNotFound).detail(detail).param("id"));
+        return Err(ApiError::about(Code::KeyNotFound, "id", detail));
     }
     tracing::info!(key = id, "an API key was revoked");
     Ok(StatusCode::NO_CONTENT)

@@ -32,7 +32,7 @@ struct Member {
 pub(super) struct Permit {
     number: u64,
     limiter: Arc<Limiter>,
-    activity: Arc<Activity>,
+    pub(super) activity: Arc<Activity>,
     wanted: CancellationToken,
 }
 
@@ -77,10 +77,6 @@ impl Members {
 }
 
 impl Permit {
-    pub(super) fn activity(&self) -> &Arc<Activity> {
-        &self.activity
-    }
-
     /// Returns when the place is needed for another.
     pub(super) async fn wanted(&self) {
         self.wanted.cancelled().await;
@@ -117,7 +113,7 @@ mod tests {
     }
 
     fn busy(permit: &Permit) -> InFlight {
-        InFlight::begin(Arc::clone(permit.activity()))
+        InFlight::begin(Arc::clone(&permit.activity))
     }
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));

@@ -1,8 +1,7 @@
 //! From pairs to triplets: texts that a model finds near and that do not belong.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tables::mining::Mining;
 use utoipa::ToSchema;
@@ -12,9 +11,9 @@ use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path, names};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::created;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use crate::store::Purpose;
 
 /// Negatives for each pair.
@@ -73,12 +72,11 @@ pub(super) async fn mine_negatives(
             .detail(format!("{} is a benchmark; what is made of it would be learned and measured.", dataset.name))
             .hint("Name a dataset that was uploaded without benchmark=true."));
     }
-    let row = resolve(&state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, body.model.as_deref()).await?;
     let name = names::label(body.name, &format!("{}, hard negatives", dataset.name));
     let (made, new, mined) = state.analysis.mine_negatives(&dataset, &row, mining, name, caller.key.as_ref()).await?;
-    let location = [(header::LOCATION, format!("/datasets/{}", made.dataset_id))];
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, location, axum::Json(MinedBody { dataset: made.into(), mined })).into_response())
+    let path = format!("/datasets/{}", made.dataset_id);
+    Ok(created(new, path, MinedBody { dataset: made.into(), mined }))
 }
 
 fn mining(body: &MineBody) -> Result<Mining> {

@@ -115,11 +115,11 @@ pub(crate) async fn receive(
         of_meta.extend(fields.remove_entry(name));
     }
     let told = serde_json::to_vec(&(&fields, &of_meta, &own)).map_err(ApiError::internal)?;
-    let mut wanted = OptionsBody::of(&fields)?;
+    let mut wanted: OptionsBody = options::read(&fields)?;
     wanted.header = wanted.header.or(header);
     Ok(Sent {
         sha256: crate::http::extract::idempotency::sha256([table.received.sha256.as_bytes(), &told]),
-        label: DatasetMeta::of(&of_meta)?,
+        label: options::read(&of_meta)?,
         wanted,
         others: own,
         table,
@@ -270,9 +270,7 @@ pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
 
 /// A form without a table.
 pub(crate) fn no_file() -> ApiError {
-    ApiError::of(Code::MissingField)
-        .param("file")
-        .detail("The form has no part \"file\".")
+    ApiError::about(Code::MissingField, "file", "The form has no part \"file\".")
         .hint("Send the table as the part \"file\".")
 }
 

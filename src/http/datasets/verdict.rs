@@ -9,10 +9,9 @@ use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::state::AppState;
 use crate::ml::eval::baseline::Baseline;
-use crate::registry::DEFAULT_ALIAS;
 use tables::choices::LowestMeans;
 
 #[derive(Deserialize, IntoParams)]
@@ -57,7 +56,7 @@ pub(super) async fn judge_need(
     Query(query): Query<VerdictQuery>,
 ) -> Result<axum::Json<VerdictBody>> {
     let dataset = datasets::find(&state, &id, "id").await?;
-    let row = resolve(&state, query.base.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, query.base.as_deref()).await?;
     let need = state.analysis.baseline(&dataset, &row, caller.key.as_ref()).await?;
     let rows = dataset.rows as usize;
     Ok(axum::Json(VerdictBody {

@@ -121,13 +121,10 @@ fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
     match (&request.texts, &request.inputs) {
         (Some(value), None) => Ok((value, "texts")),
         (None, Some(value)) => Ok((value, "inputs")),
-        (None, None) => Err(ApiError::of(Code::MissingField)
-            .param("texts")
-            .detail("There are no texts.")
-            .hint("Send \"texts\": [..].")),
-        _ => Err(ApiError::of(Code::FormUnclear)
-            .param("texts")
-            .detail("Both \"texts\" and \"inputs\" are given.")
+        (None, None) => {
+            Err(ApiError::about(Code::MissingField, "texts", "There are no texts.").hint("Send \"texts\": [..]."))
+        }
+        _ => Err(ApiError::about(Code::FormUnclear, "texts", "Both \"texts\" and \"inputs\" are given.")
             .hint("Send one of them.")),
     }
 }

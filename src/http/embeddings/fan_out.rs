@@ -7,7 +7,7 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{self, TextError, TextList};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::models::find::resolve;
+use crate::http::models::find::{resolve, resolve_or_default};
 use crate::http::state::AppState;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{self, EmbedOptions, Vectors};
@@ -60,7 +60,7 @@ pub(crate) async fn embed(
 ) -> Result<Embeddings> {
     text_list::few_enough(state, list.count())?;
     let Some(wanted) = selection.models else {
-        let row = resolve(state, selection.model.unwrap_or(DEFAULT_ALIAS)).await?;
+        let row = resolve_or_default(state, selection.model).await?;
         let answer = embed_with(state, caller, &row, std::mem::take(&mut list.usable), &options).await?;
         return Ok(Embeddings::One(list.spread(answer)));
     };
@@ -89,7 +89,7 @@ pub(crate) async fn embed(
 pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<ModelRow>> {
     if !(2..=MOST).contains(&wanted.len()) {
         let detail = format!("{} models are named; 2 to {MOST} can be compared.", wanted.len());
-        return Err(ApiError::of(Code::ModelsNotUsable).param("models").detail(detail));
+        return Err(ApiError::about(Code::ModelsNotUsable, "models", detail));
     }
     let mut found = Vec::new();
     for name in wanted {
@@ -107,7 +107,7 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
         _ if found.iter().all(Option::is_some) => return Ok(found.into_iter().flatten().collect()),
         several => {
             let detail = format!("\"base\" could be {}.", several.join(" or "));
-            return Err(ApiError::of(Code::BaseUnclear).param("models").detail(detail));
+            return Err(ApiError::about(Code::BaseUnclear, "models", detail));
         }
     };
     Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
@@ -124,6 +124,6 @@ pub(crate) async fn embed_with(
     Ok(serving::embed(&state.pool, &state.engine, row, texts, options, caller.key.as_ref()).await?)
 }
 
-fn unclear(detail: &str, hint: &str) -> ApiError {
-    ApiError::of(Code::FormUnclear).param("models").detail(detail).hint(hint)
+pub(crate) fn unclear(detail: &str, hint: &str) -> ApiError {
+    ApiError::about(Code::FormUnclear, "models", detail).hint(hint)
 }

@@ -262,12 +262,12 @@ fn pairing(request: &SimilarityRequest) -> Result<(Pairing, TextList)> {
 
 fn unclear(detail: &str) -> ApiError {
     let forms = "\"pairs\": [[text, text], ..]; \"queries\" and \"documents\"; \"source_sentence\" and \"sentences\"";
-    ApiError::of(Code::FormUnclear).param("pairs").detail(detail).hint(format!("Send one of: {forms}."))
+    ApiError::about(Code::FormUnclear, "pairs", detail).hint(format!("Send one of: {forms}."))
 }
 
 fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
     if pairs.is_empty() {
-        return Err(ApiError::of(Code::NoInputs).param("pairs").detail("\"pairs\" is empty."));
+        return Err(ApiError::about(Code::NoInputs, "pairs", "\"pairs\" is empty."));
     }
     let mut all = TextList::default();
     for (index, pair) in pairs.iter().enumerate() {
@@ -276,10 +276,7 @@ fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
             Value::Array(texts) if texts.len() == 2 => all.append(TextList::read(pair, &param, lenient)?),
             _ => {
                 let detail = format!("Pair {index} (counted from 0) is not a list of two texts.");
-                return Err(ApiError::of(Code::WrongType)
-                    .param(format!("/{param}"))
-                    .detail(detail)
-                    .hint("Send [text, text]."));
+                return Err(ApiError::about(Code::WrongType, format!("/{param}"), detail).hint("Send [text, text]."));
             }
         }
     }

@@ -162,7 +162,7 @@ fn listed<'a>(value: &'a Value, param: &str) -> Result<&'a [Value]> {
         value => std::slice::from_ref(value),
     };
     if values.is_empty() {
-        return Err(ApiError::of(Code::NoInputs).param(param).detail(format!("{param:?} is empty.")));
+        return Err(ApiError::about(Code::NoInputs, param, format!("{param:?} is empty.")));
     }
     Ok(values)
 }

@@ -104,6 +104,11 @@ impl ApiError {
         }))
     }
 
+    /// The same about a part of the request, with what happened and why.
+    pub(crate) fn about(code: Code, param: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::of(code).param(param).detail(detail)
+    }
+
     /// The same with what happened and why.
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = detail.into();

@@ -10,9 +10,7 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        ApiError::of(Code::IdempotencyKeyNotUsable)
-            .param("Idempotency-Key")
-            .detail("The Idempotency-Key cannot be used.")
+        ApiError::about(Code::IdempotencyKeyNotUsable, "Idempotency-Key", "The Idempotency-Key cannot be used.")
     })
 }
 

@@ -97,9 +97,7 @@ impl Part {
     /// The part as text.
     pub(crate) fn text(&self) -> Result<String> {
         String::from_utf8(self.bytes.to_vec()).map_err(|_| {
-            ApiError::of(Code::NotUtf8)
-                .param(&self.name)
-                .detail(format!("The part {:?} is not UTF-8 text.", self.name))
+            ApiError::about(Code::NotUtf8, &self.name, format!("The part {:?} is not UTF-8 text.", self.name))
                 .hint("Send it as UTF-8.")
         })
     }
@@ -118,7 +116,7 @@ pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
 /// A form that says something twice.
 pub(crate) fn part_repeated(name: &str) -> ApiError {
     let detail = format!("The part {:?} is there twice.", shown(name));
-    ApiError::of(Code::PartRepeated).param(name).detail(detail)
+    ApiError::about(Code::PartRepeated, name, detail)
 }
 
 /// Reads JSON, or says where it is none and which field is not as it should be.
@@ -137,10 +135,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         let detail = "The body is a list; this route reads an object.";
-        return Err(ApiError::of(Code::WrongType)
-            .param("the body")
-            .detail(detail)
-            .hint("Send {\"field\": value, ..}."));
+        return Err(ApiError::about(Code::WrongType, "the body", detail).hint("Send {\"field\": value, ..}."));
     }
     parse(bytes)
 }
@@ -211,14 +206,10 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
             return ApiError::unknown_value(place, first, &known);
         }
         if reason.starts_with("missing field") {
-            return ApiError::of(Code::MissingField).param(*first).detail(format!("The field {first:?} is missing."));
+            return ApiError::about(Code::MissingField, *first, format!("The field {first:?} is missing."));
         }
     }
-    ApiError::of(Code::WrongType).param(place).detail(format!(
-        "{}: {}.",
-        sentence(place).trim_end_matches('.'),
-        plain(reason)
-    ))
+    ApiError::about(Code::WrongType, place, format!("{}: {}.", sentence(place).trim_end_matches('.'), plain(reason)))
 }
 
 fn known_name(name: &str) -> bool {

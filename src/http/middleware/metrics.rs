@@ -10,6 +10,7 @@ use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
+use tables::choices::name_of;
 
 use crate::http::error::Result;
 use crate::http::routes;
@@ -76,9 +77,9 @@ async fn look_around(state: &AppState) -> Result<()> {
     }
     let store = &state.store;
     let counts = store.job_counts().await?;
-    for (status, name) in STATUSES {
+    for status in [Status::Queued, Status::Running, Status::Succeeded, Status::Failed, Status::Cancelled] {
         let count = counts.iter().find(|(counted, _)| *counted == status).map_or(0, |(_, count)| *count);
-        gauge!("shamisen_jobs", "status" => name).set(count as f64);
+        gauge!("shamisen_jobs", "status" => name_of(&status)).set(count as f64);
     }
     let (step, rate) = match store.training_progress().await? {
         Some(progress) if progress.seconds_remaining > 0.0 => {
@@ -92,14 +93,6 @@ async fn look_around(state: &AppState) -> Result<()> {
     gauge!("shamisen_training_steps_per_second").set(rate);
     Ok(())
 }
-
-const STATUSES: [(Status, &str); 5] = [
-    (Status::Queued, "queued"),
-    (Status::Running, "running"),
-    (Status::Succeeded, "succeeded"),
-    (Status::Failed, "failed"),
-    (Status::Cancelled, "cancelled"),
-];
 
 /// The process's memory, where the system has a `/proc` that tells.
 fn resident_bytes() -> Option<usize> {

@@ -81,7 +81,10 @@ pub(super) async fn list_aliases(State(state): State<AppState>) -> Result<axum::
 /// An alias and where it pointed before.
 #[utoipa::path(get, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 200, description = "The alias.", body = AliasWithHistory), (status = 404, description = "There is none.")))]
-pub(super) async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasWithHistory>> {
+pub(super) async fn find_alias(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<axum::Json<AliasWithHistory>> {
     let alias = find(&state, &name).await?;
     let history = state.store.alias_history(&name).await?;
     let told = history.moves.iter().rev().take(MOST_MOVES);
@@ -127,7 +130,10 @@ pub(super) async fn set_alias(
         (status = 409, description = "There is no model before."),
         (status = 500, description = "The model before cannot be loaded; the alias stays where it was."),
         (status = 503, description = "Its files cannot be read now; the alias stays where it was.")))]
-pub(super) async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasBody>> {
+pub(super) async fn roll_back(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<axum::Json<AliasBody>> {
     find(&state, &name).await?;
     let nothing = || {
         ApiError::of(Code::NothingBefore)

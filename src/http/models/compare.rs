@@ -8,10 +8,10 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve;
+use crate::http::models::find::{resolve, resolve_or_default};
 use crate::http::state::AppState;
 use crate::ml::eval::TITLES;
-use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::registry::ModelRegistry;
 
 /// Texts that are compared with each other.
 const MOST_TEXTS: usize = 50;
@@ -39,7 +39,7 @@ pub(super) async fn compare(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<axum::Json<Comparison>> {
     let Asked { base, tuned, texts } = asked(query)?;
-    let tuned = resolve(&state, tuned.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let tuned = resolve_or_default(&state, tuned.as_deref()).await?;
     let base = resolve(&state, base.as_deref().unwrap_or(ModelRegistry::root(&tuned))).await?;
     if base.model_id == tuned.model_id {
         return Err(ApiError::of(Code::NothingToCompare)
@@ -75,9 +75,7 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
         }
     }
     if asked.texts.len() == 1 || asked.texts.len() > MOST_TEXTS {
-        return Err(ApiError::of(Code::TextsNotUsable)
-            .param("text")
-            .detail(format!("{} texts were sent.", asked.texts.len()))
+        return Err(ApiError::about(Code::TextsNotUsable, "text", format!("{} texts were sent.", asked.texts.len()))
             .hint(format!(
                 "Send 2 to {MOST_TEXTS}: ?text=..&text=..; without any, the titles of the job's report are compared."
             )));

@@ -11,9 +11,8 @@ use crate::http::datasets;
 use crate::http::embeddings::{fan_out, text_list};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, ModelRow};
 
 /// Neighbours that are told.
@@ -47,10 +46,7 @@ pub(super) async fn list_neighbours(
     let k = query.k.unwrap_or(10);
     if !(1..=MOST_NEIGHBOURS).contains(&k) {
         let detail = format!("{k} neighbours were asked for.");
-        return Err(ApiError::of(Code::KOutOfRange)
-            .param("k")
-            .detail(detail)
-            .hint(format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
+        return Err(ApiError::about(Code::KOutOfRange, "k", detail).hint(format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
     }
     text_list::texts(&Value::from(query.text.as_str()), "text")?;
     let models = models(&state, &query).await?;
@@ -61,15 +57,12 @@ pub(super) async fn list_neighbours(
 
 async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRow>> {
     match (&query.model, &query.models) {
-        (Some(_), Some(_)) => Err(ApiError::of(Code::FormUnclear)
-            .param("models")
-            .detail("Both \"model\" and \"models\" are given.")
-            .hint("Send one of them.")),
+        (Some(_), Some(_)) => Err(fan_out::unclear("Both \"model\" and \"models\" are given.", "Send one of them.")),
         (_, Some(models)) => {
             let wanted: Vec<String> = models.split(',').map(|name| name.trim().to_owned()).collect();
             fan_out::find(state, &wanted).await
         }
-        (model, None) => Ok(vec![resolve(state, model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?]),
+        (model, None) => Ok(vec![resolve_or_default(state, model.as_deref()).await?]),
     }
 }
 

@@ -12,10 +12,9 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::{fan_out, fingerprint, text_list};
 use crate::http::error::Result;
 use crate::http::extract::Json;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::reply::schema;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use crate::serving::EmbedOptions;
 
 #[derive(Deserialize, ToSchema)]
@@ -102,7 +101,7 @@ pub(super) async fn create_embeddings(
 ) -> Result<Response> {
     let texts = text_list::texts(&request.input, "input")?;
     text_list::few_enough(&state, texts.len())?;
-    let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, request.model.as_deref()).await?;
     let options = EmbedOptions { dimensions: request.dimensions, ..EmbedOptions::default() };
     let mut result = fan_out::embed_with(&state, &caller, &row, texts, &options).await?;
     let headers = fingerprint::headers(&result);

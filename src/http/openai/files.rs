@@ -209,7 +209,10 @@ pub(super) struct FileDeleted {
         (status = 404, description = "There is no such file."),
         (status = 409, description = "A job uses it."),
     ))]
-pub(super) async fn delete_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<FileDeleted>> {
+pub(super) async fn delete_file(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<FileDeleted>> {
     datasets::remove(&state, &id).await?;
     Ok(axum::Json(FileDeleted { id, object: "file", deleted: true }))
 }

@@ -66,20 +66,13 @@ pub(super) struct FineTuningJob {
     alias: Option<String>,
 }
 
-#[derive(Clone, Copy, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 struct HyperparametersBody {
     n_epochs: usize,
     batch_size: usize,
     /// As it was asked for; `"auto"` where it was not.
     #[schema(schema_with = crate::http::reply::schema::number_or_auto)]
-    learning_rate_multiplier: Multiplier,
-}
-
-#[derive(Clone, Copy, Serialize)]
-#[serde(untagged)]
-enum Multiplier {
-    Asked(f64),
-    Auto(&'static str),
+    learning_rate_multiplier: Value,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -107,11 +100,10 @@ impl From<Job> for FineTuningJob {
         // A job of /jobs may have a benchmark too.
         let notes =
             job.openai.unwrap_or_else(|| OpenAiNotes { validation_file: job.benchmark_id, ..OpenAiNotes::default() });
-        let multiplier = notes.learning_rate_multiplier.map_or(Multiplier::Auto("auto"), Multiplier::Asked);
         let hyperparameters = HyperparametersBody {
             n_epochs: job.config.settings.epochs,
             batch_size: job.config.settings.batch_size,
-            learning_rate_multiplier: multiplier,
+            learning_rate_multiplier: notes.learning_rate_multiplier.map_or("auto".into(), Value::from),
         };
         let progress = job.progress.filter(|_| job.status == Status::Running);
         let milliseconds_left = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
@@ -126,7 +118,7 @@ impl From<Job> for FineTuningJob {
             status: job.status,
             validation_file: notes.validation_file,
             training_file: job.dataset_id,
-            hyperparameters,
+            hyperparameters: hyperparameters.clone(),
             trained_tokens: None,
             error: job.error.map(|error| JobErrorBody {
                 code: error.code.clone(),
@@ -276,10 +268,7 @@ impl JobsQuery {
                 }
                 ("metadata", _) => {
                     let detail = format!("\"metadata={}\" names no key.", shown(&value));
-                    return Err(ApiError::of(Code::WrongType)
-                        .param("metadata")
-                        .detail(detail)
-                        .hint("Send metadata[key]=value."));
+                    return Err(ApiError::about(Code::WrongType, "metadata", detail).hint("Send metadata[key]=value."));
                 }
                 _ => return Err(ApiError::unknown_field(&name, &["after", "limit", "metadata"])),
             }

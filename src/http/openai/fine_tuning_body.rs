@@ -89,14 +89,8 @@ struct Hyperparameters {
 }
 
 /// A number, or `"auto"` or null for the recipe's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Auto<T>(Option<T>);
-
-impl<T> Default for Auto<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -198,13 +192,11 @@ impl CreateJobBody {
 }
 
 fn impossible(field: &str, reason: &str) -> ApiError {
-    ApiError::of(Code::NotSupported).param(field).detail(format!("{field:?} cannot be honoured. {reason}."))
+    ApiError::about(Code::NotSupported, field, format!("{field:?} cannot be honoured. {reason}."))
 }
 
 fn twice(field: &str) -> ApiError {
-    ApiError::of(Code::FormUnclear)
-        .param(field)
-        .detail(format!("{field:?} is given a second time with another value."))
+    ApiError::about(Code::FormUnclear, field, format!("{field:?} is given a second time with another value."))
         .hint("Send it once.")
 }
 

@@ -8,10 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::state::AppState;
 use crate::ml::encoder::{self, PoolingMode};
-use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::registry::ModelRegistry;
 use crate::serving::BATCH_TOKENS;
 
 #[derive(Deserialize, IntoParams)]
@@ -74,7 +74,7 @@ struct EmbeddingModel {
         (status = 422, description = "A parameter is unknown."),
     ))]
 pub(super) async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Result<axum::Json<Info>> {
-    let row = resolve(&state, query.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, query.model.as_deref()).await?;
     let pooling = pooling(state.models.folder(ModelRegistry::root(&row))).await?;
     let limits = &state.limits;
     Ok(axum::Json(Info {

@@ -10,11 +10,10 @@ use utoipa::ToSchema;
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Json;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::ml::encoder::TokenSpan;
-use crate::registry::DEFAULT_ALIAS;
 use crate::serving::prompt;
 
 /// text-embeddings-inference's body, and `model`.
@@ -66,7 +65,7 @@ pub(super) async fn tokenize(
 ) -> Result<axum::Json<Vec<Vec<Token>>>> {
     let texts = text_list::texts(&request.inputs, "inputs")?;
     text_list::few_enough(&state, texts.len())?;
-    let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, request.model.as_deref()).await?;
     let model = state.pool.get(&row.model_id).await?;
     let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);
