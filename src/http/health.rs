@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, Result};
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::serving::EngineError;
@@ -36,7 +37,7 @@ pub(crate) async fn live() -> axum::Json<Health> {
 /// threads. While the server loads and from the moment that it is told to stop, they are not.
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
     (status = 200, description = "They are.", body = Health)))]
-pub(crate) async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
+pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
     state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
     state.lifecycle.pulse(pass(&state)).await?;
@@ -48,7 +49,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Result<axum::Json<He
 /// The same as `/health/ready`.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
     (status = 200, description = "They are.", body = Health)))]
-pub(crate) async fn health(state: State<AppState>) -> Result<axum::Json<Health>> {
+pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
     ready(state).await
 }
 

@@ -30,7 +30,6 @@ pub(crate) struct EncodedText {
 /// What became of a request's texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Encoded {
-    /// In the order of the texts.
     pub(crate) texts: Vec<EncodedText>,
     /// How long the last of the request's parts waited for a thread.
     pub(crate) queue: Duration,
@@ -48,7 +47,6 @@ pub(crate) enum EngineError {
     Overloaded { waiting: usize, seconds: u64 },
     #[error("the server is stopping")]
     Closed,
-    /// The forward pass failed.
     #[error("{0}")]
     Failed(String),
 }

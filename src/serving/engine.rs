@@ -51,7 +51,6 @@ impl Engine {
         Ok(Self { batcher, cache, threads })
     }
 
-    /// What waits for a thread now.
     pub fn waiting(&self) -> Waiting {
         self.batcher.waiting()
     }

@@ -97,12 +97,10 @@ impl ServedModel {
         })
     }
 
-    /// Its id.
     pub fn id(&self) -> &str {
         &self.row.model_id
     }
 
-    /// What users call it.
     pub fn name(&self) -> &str {
         &self.row.name
     }

@@ -22,13 +22,11 @@ const LOADS_AT_ONCE: usize = 2;
 /// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Tuned models.
     pub models: usize,
     /// Bytes of tuned models, without what they share with their bases.
     pub bytes: u64,
 }
 
-/// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
     #[error("no model, alias or name {0:?}")]
@@ -44,7 +42,6 @@ pub enum PoolError {
     Store(#[from] crate::store::StoreError),
 }
 
-/// The models in memory.
 pub struct ModelPool {
     registry: ModelRegistry,
     limits: PoolLimits,
@@ -54,7 +51,6 @@ pub struct ModelPool {
 }
 
 impl ModelPool {
-    /// Over the registered models.
     pub fn new(registry: ModelRegistry, limits: PoolLimits) -> Self {
         Self { registry, limits, tokens: Arc::default(), loads: Semaphore::new(LOADS_AT_ONCE), slots: Mutex::default() }
     }
@@ -280,7 +276,6 @@ impl ModelPool {
         Ok(())
     }
 
-    /// Where a model stands.
     pub fn status(&self, row: &ModelRow) -> ModelStatus {
         let mut slots = self.lock();
         let slot = slots.by_id.get_mut(&row.model_id).filter(|slot| slot.fingerprint == row.fingerprint);

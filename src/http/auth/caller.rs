@@ -19,7 +19,6 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whoever has this key.
     pub(crate) fn with(key: Arc<ApiKey>) -> Self {
         Self { key: Some(Arc::clone(&key.id)), known: Some(key) }
     }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path};
-use crate::http::reply::rfc3339;
+use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::keys::{Scope, end_of_life};
 use crate::store::{ApiKeyRow, now};
@@ -112,7 +112,7 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
 ///
 /// The newest first, without their secrets; also those that are no longer good.
 #[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
-pub(crate) async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
+pub(crate) async fn list_keys(State(state): State<AppState>) -> Reply<Keys> {
     let keys = state.keys.list().await?;
     Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
 }

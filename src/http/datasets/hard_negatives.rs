@@ -16,7 +16,6 @@ use crate::http::reply::created;
 use crate::http::state::AppState;
 use crate::store::Purpose;
 
-/// Negatives for each pair.
 const MOST_PER_TEXT: usize = 10;
 
 #[derive(Deserialize, ToSchema)]

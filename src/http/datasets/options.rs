@@ -144,7 +144,6 @@ impl OptionsBody {
 }
 
 impl DatasetMeta {
-    /// What the table is for.
     pub(crate) fn purpose(&self) -> Purpose {
         if self.benchmark == Some(true) { Purpose::Benchmark } else { Purpose::Training }
     }

@@ -7,9 +7,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::analysis::baseline::MOST_PAIRS;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
-use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve_or_default;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::eval::baseline::Baseline;
 use tables::choices::LowestMeans;
@@ -54,7 +54,7 @@ pub(super) async fn judge_need(
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<VerdictQuery>,
-) -> Result<axum::Json<VerdictBody>> {
+) -> Reply<VerdictBody> {
     let dataset = datasets::find(&state, &id, "id").await?;
     let row = resolve_or_default(&state, query.base.as_deref()).await?;
     let need = state.analysis.baseline(&dataset, &row, caller.key.as_ref()).await?;

@@ -13,7 +13,6 @@ use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{self, EmbedOptions, Vectors};
 use crate::store::ModelRow;
 
-/// Models in one call.
 const MOST: usize = 4;
 /// Where no model has this name, it is the base of the others.
 pub(crate) const BASE: &str = "base";
@@ -22,7 +21,6 @@ pub(crate) const BASE: &str = "base";
 pub(crate) struct ModelSelection<'a> {
     /// One model; without it, the default one.
     pub(crate) model: Option<&'a str>,
-    /// Two to four.
     pub(crate) models: Option<&'a [String]>,
     /// Where the reply would be a bare array, which has no room for several answers: the field that is to hold the
     /// texts instead.
@@ -113,7 +111,6 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
     Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
 }
 
-/// The vectors of texts, by one model.
 pub(crate) async fn embed_with(
     state: &AppState,
     caller: &Caller,

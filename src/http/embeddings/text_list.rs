@@ -106,7 +106,6 @@ impl TextList {
         self.places.partition_point(|&place| place < count)
     }
 
-    /// Puts other texts behind these.
     pub(crate) fn append(&mut self, others: Self) {
         let before = self.count();
         self.usable.extend(others.usable);

@@ -5,7 +5,6 @@ use axum::http::HeaderMap;
 use crate::http::error::{ApiError, Code, Result};
 use crate::ml::sha256::Sha256Hex;
 
-/// The header `Idempotency-Key`.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));

@@ -47,7 +47,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The query's parameters.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -94,7 +93,6 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The part as text.
     pub(crate) fn text(&self) -> Result<String> {
         String::from_utf8(self.bytes.to_vec()).map_err(|_| {
             ApiError::about(Code::NotUtf8, &self.name, format!("The part {:?} is not UTF-8 text.", self.name))
@@ -102,7 +100,6 @@ impl Part {
         })
     }
 
-    /// The part as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         parse(&self.bytes).map_err(|error| error.param(&self.name))
     }

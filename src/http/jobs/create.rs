@@ -164,7 +164,6 @@ pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value
     extract::parse(bytes.as_bytes()).map_err(|error: ApiError| error.within("config"))
 }
 
-/// The heatmap's texts.
 fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
     let Some(titles) = titles else { return Ok(TITLES.map(str::to_owned).to_vec()) };
     if !(2..=50).contains(&titles.len()) || titles.iter().any(|title| title.trim().is_empty() || title.len() > 1000) {

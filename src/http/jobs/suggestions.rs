@@ -6,15 +6,15 @@ use utoipa::IntoParams;
 
 use crate::analysis::suggestions::{Question, Suggestions};
 use crate::http::auth::caller::Caller;
-use crate::http::error::{ApiError, Code, Result};
+use crate::http::error::{ApiError, Code};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::http::{datasets, jobs};
 use crate::jobs::model_id;
 use crate::store::{Job, Status};
 
-/// Suggestions at once.
 const MOST: usize = 200;
 const SEED: u64 = 42;
 
@@ -45,7 +45,7 @@ pub(super) async fn suggest_pairs(
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<SuggestionsQuery>,
-) -> Result<axum::Json<Suggestions>> {
+) -> Reply<Suggestions> {
     let limit = query.limit.unwrap_or(20).min(MOST);
     let job = jobs::find(&state, &id).await?;
     if job.status != Status::Succeeded {

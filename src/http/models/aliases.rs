@@ -9,12 +9,11 @@ use crate::http::error::words::nearest;
 use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
-use crate::http::reply::rfc3339;
+use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Alias, AliasHistory, MoveReason, Rollback};
 
-/// Moves that are told of an alias.
 const MOST_MOVES: usize = 50;
 
 /// An alias and the model that it means.
@@ -72,7 +71,7 @@ pub(super) struct AliasRequest {
 
 /// All aliases, by name.
 #[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
-pub(super) async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliases>> {
+pub(super) async fn list_aliases(State(state): State<AppState>) -> Reply<Aliases> {
     let aliases = state.store.alias_histories().await?;
     let aliases = aliases.into_iter().map(|(alias, history)| AliasBody::new(alias, &history)).collect();
     Ok(axum::Json(Aliases { aliases }))
@@ -81,10 +80,7 @@ pub(super) async fn list_aliases(State(state): State<AppState>) -> Result<axum::
 /// An alias and where it pointed before.
 #[utoipa::path(get, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 200, description = "The alias.", body = AliasWithHistory), (status = 404, description = "There is none.")))]
-pub(super) async fn find_alias(
-    State(state): State<AppState>,
-    Path(name): Path<String>,
-) -> Result<axum::Json<AliasWithHistory>> {
+pub(super) async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> Reply<AliasWithHistory> {
     let alias = find(&state, &name).await?;
     let history = state.store.alias_history(&name).await?;
     let told = history.moves.iter().rev().take(MOST_MOVES);
@@ -106,7 +102,7 @@ pub(super) async fn set_alias(
     State(state): State<AppState>,
     Path(alias): Path<String>,
     Json(request): Json<AliasRequest>,
-) -> Result<axum::Json<AliasBody>> {
+) -> Reply<AliasBody> {
     names::check(&alias, "alias")?;
     let row = resolve(&state, &request.model).await?;
     if state.store.model_name_taken(&alias).await? {
@@ -130,10 +126,7 @@ pub(super) async fn set_alias(
         (status = 409, description = "There is no model before."),
         (status = 500, description = "The model before cannot be loaded; the alias stays where it was."),
         (status = 503, description = "Its files cannot be read now; the alias stays where it was.")))]
-pub(super) async fn roll_back(
-    State(state): State<AppState>,
-    Path(name): Path<String>,
-) -> Result<axum::Json<AliasBody>> {
+pub(super) async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> Reply<AliasBody> {
     find(&state, &name).await?;
     let nothing = || {
         ApiError::of(Code::NothingBefore)
@@ -167,7 +160,7 @@ pub(super) async fn delete_alias(State(state): State<AppState>, Path(name): Path
     if state.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found(&name, None)) }
 }
 
-async fn body(state: &AppState, name: &str) -> Result<axum::Json<AliasBody>> {
+async fn body(state: &AppState, name: &str) -> Reply<AliasBody> {
     let alias = find(state, name).await?;
     let history = state.store.alias_history(name).await?;
     Ok(axum::Json(AliasBody::new(alias, &history)))

@@ -9,6 +9,7 @@ use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::{resolve, resolve_or_default};
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::eval::TITLES;
 use crate::registry::ModelRegistry;
@@ -37,7 +38,7 @@ pub(super) async fn compare(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<axum::Json<Comparison>> {
+) -> Reply<Comparison> {
     let Asked { base, tuned, texts } = asked(query)?;
     let tuned = resolve_or_default(&state, tuned.as_deref()).await?;
     let base = resolve(&state, base.as_deref().unwrap_or(ModelRegistry::root(&tuned))).await?;

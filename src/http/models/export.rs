@@ -99,7 +99,6 @@ fn busy() -> ApiError {
 struct Export {
     /// Holds the exported folder alone.
     scratch: PathBuf,
-    /// The exported folder's name.
     name: String,
     _turn: OwnedSemaphorePermit,
 }

@@ -12,10 +12,10 @@ use crate::http::embeddings::{fan_out, text_list};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve_or_default;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::store::{Dataset, ModelRow};
 
-/// Neighbours that are told.
 const MOST_NEIGHBOURS: usize = 50;
 
 #[derive(Deserialize, IntoParams)]
@@ -42,7 +42,7 @@ pub(super) async fn list_neighbours(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<NeighboursQuery>,
-) -> Result<axum::Json<Neighbours>> {
+) -> Reply<Neighbours> {
     let k = query.k.unwrap_or(10);
     if !(1..=MOST_NEIGHBOURS).contains(&k) {
         let detail = format!("{k} neighbours were asked for.");
@@ -66,7 +66,6 @@ async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRo
     }
 }
 
-/// The table to search.
 async fn table(state: &AppState, query: &NeighboursQuery, models: &[ModelRow]) -> Result<Dataset> {
     if let Some(id) = &query.dataset {
         return datasets::find(state, id, "dataset").await;

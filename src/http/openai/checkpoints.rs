@@ -8,6 +8,7 @@ use super::page::{Page, PageQuery, seconds, unknown_cursor};
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::jobs;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::jobs::{JobEvent, Message, model_id};
 use crate::store::{Job, Status};
@@ -52,7 +53,7 @@ pub(super) async fn list_fine_tuning_checkpoints(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
-) -> Result<axum::Json<Page<FineTuningCheckpoint>>> {
+) -> Reply<Page<FineTuningCheckpoint>> {
     let job = jobs::find(&state, &id).await?;
     let model = model_id(&job.job_id);
     let data = match query.after.as_deref() {

@@ -12,7 +12,7 @@ use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query, content_type};
 use crate::http::reply::file::attachment;
-use crate::http::reply::schema;
+use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
 use crate::store::{Dataset, Purpose};
 
@@ -100,7 +100,7 @@ struct FileForm {
         (status = 415, description = "The body is no form."),
         (status = 422, description = "The table cannot be used; `errors` names rows and lines."),
     ))]
-pub(super) async fn create_file(State(state): State<AppState>, request: Request) -> Result<axum::Json<OpenAiFile>> {
+pub(super) async fn create_file(State(state): State<AppState>, request: Request) -> Reply<OpenAiFile> {
     let kind = content_type(request.headers());
     if kind != "multipart/form-data" {
         return Err(ApiError::media_type(&kind, "multipart/form-data"));
@@ -169,7 +169,7 @@ enum Order {
 pub(super) async fn list_files(
     State(state): State<AppState>,
     Query(query): Query<FilesQuery>,
-) -> Result<axum::Json<Page<OpenAiFile>>> {
+) -> Reply<Page<OpenAiFile>> {
     if let Some(after) = &query.after {
         datasets::find(&state, after, "after").await?;
     }
@@ -188,7 +188,7 @@ pub(super) async fn list_files(
         (status = 200, description = "The file.", body = OpenAiFile),
         (status = 404, description = "There is no such file."),
     ))]
-pub(super) async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<OpenAiFile>> {
+pub(super) async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Reply<OpenAiFile> {
     Ok(axum::Json(datasets::find(&state, &id, "file_id").await?.into()))
 }
 
@@ -209,10 +209,7 @@ pub(super) struct FileDeleted {
         (status = 404, description = "There is no such file."),
         (status = 409, description = "A job uses it."),
     ))]
-pub(super) async fn delete_file(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-) -> Result<axum::Json<FileDeleted>> {
+pub(super) async fn delete_file(State(state): State<AppState>, Path(id): Path<String>) -> Reply<FileDeleted> {
     datasets::remove(&state, &id).await?;
     Ok(axum::Json(FileDeleted { id, object: "file", deleted: true }))
 }

@@ -22,6 +22,7 @@ use crate::http::jobs;
 use crate::http::jobs::body::CreateBody;
 use crate::http::jobs::create;
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::keys::Scope;
@@ -153,7 +154,7 @@ pub(super) async fn create_fine_tuning_job(
     State(state): State<AppState>,
     caller: Caller,
     request: Request,
-) -> Result<axum::Json<FineTuningJob>> {
+) -> Reply<FineTuningJob> {
     let key = idempotency_key(request.headers())?;
     let kind = content_type(request.headers());
     if kind != "application/json" {
@@ -292,7 +293,7 @@ impl JobsQuery {
 pub(super) async fn list_fine_tuning_jobs(
     State(state): State<AppState>,
     Query(query): Query<BTreeMap<String, String>>,
-) -> Result<axum::Json<Page<FineTuningJob>>> {
+) -> Reply<Page<FineTuningJob>> {
     let query = JobsQuery::of(query)?;
     if let Some(after) = &query.after {
         jobs::find(&state, after).await.map_err(|error| error.param("after"))?;
@@ -313,7 +314,7 @@ pub(super) async fn list_fine_tuning_jobs(
 pub(super) async fn find_fine_tuning_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<axum::Json<FineTuningJob>> {
+) -> Reply<FineTuningJob> {
     Ok(axum::Json(jobs::find(&state, &id).await?.into()))
 }
 
@@ -331,7 +332,7 @@ const END: Duration = Duration::from_secs(10);
 pub(super) async fn cancel_fine_tuning_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<axum::Json<FineTuningJob>> {
+) -> Reply<FineTuningJob> {
     state.queue.cancel(&id).await?;
     Ok(axum::Json(jobs::find_when_over(&state, &id, END).await?.into()))
 }
@@ -348,7 +349,7 @@ pub(super) async fn list_fine_tuning_events(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
-) -> Result<axum::Json<Page<FineTuningEvent>>> {
+) -> Reply<Page<FineTuningEvent>> {
     let job = jobs::find(&state, &id).await?;
     let before = match query.after.as_deref() {
         Some(after) => Some(FineTuningEvent::seq(after, &job.job_id).ok_or_else(|| unknown_cursor(after))?),

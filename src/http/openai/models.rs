@@ -5,10 +5,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::page::seconds;
-use crate::http::error::Result;
 use crate::http::extract::Path;
 use crate::http::models::delete;
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::store::ModelRow;
 
@@ -57,7 +57,7 @@ pub(super) struct OpenAiModels {
 /// List the models, bases and tuned ones, the newest first.
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
     responses((status = 200, description = "All models.", body = OpenAiModels)))]
-pub(super) async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<OpenAiModels>> {
+pub(super) async fn list_openai_models(State(state): State<AppState>) -> Reply<OpenAiModels> {
     state.models.rescan().await?;
     let data = state.store.models().await?.into_iter().map(OpenAiModel::from).collect();
     Ok(axum::Json(OpenAiModels { object: "list", data }))
@@ -70,10 +70,7 @@ pub(super) async fn list_openai_models(State(state): State<AppState>) -> Result<
         (status = 200, description = "The model.", body = OpenAiModel),
         (status = 404, description = "There is no such model."),
     ))]
-pub(super) async fn find_openai_model(
-    State(state): State<AppState>,
-    Path(wanted): Path<String>,
-) -> Result<axum::Json<OpenAiModel>> {
+pub(super) async fn find_openai_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<OpenAiModel> {
     Ok(axum::Json(resolve(&state, &wanted).await?.into()))
 }
 
@@ -98,7 +95,7 @@ pub(super) struct ModelDeleted {
 pub(super) async fn delete_openai_model(
     State(state): State<AppState>,
     Path(wanted): Path<String>,
-) -> Result<axum::Json<ModelDeleted>> {
+) -> Reply<ModelDeleted> {
     let row = delete(&state, &wanted).await?;
     Ok(axum::Json(ModelDeleted { id: row.name, object: "model", deleted: true }))
 }

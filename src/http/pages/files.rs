@@ -19,7 +19,6 @@ struct Files;
 /// What browsers get at `/`.
 const PAGE: &str = "index.html";
 
-/// A file's bytes.
 pub(super) fn bytes(name: &str) -> Bytes {
     let file = Files::get(name).unwrap_or_else(|| panic!("{name} is not in the binary"));
     Bytes::from(file.data.into_owned())

@@ -26,7 +26,6 @@ pub(super) fn router(api: Api) -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show_description).layer(Extension(api)))
 }
 
-/// What is described.
 type Api = fn() -> OpenApiRouter<AppState>;
 
 /// The whole description as JSON, made once.

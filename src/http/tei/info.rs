@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve_or_default;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::encoder::{self, PoolingMode};
 use crate::registry::ModelRegistry;
@@ -73,7 +74,7 @@ struct EmbeddingModel {
         (status = 404, description = "There is no such model."),
         (status = 422, description = "A parameter is unknown."),
     ))]
-pub(super) async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Result<axum::Json<Info>> {
+pub(super) async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Reply<Info> {
     let row = resolve_or_default(&state, query.model.as_deref()).await?;
     let pooling = pooling(state.models.folder(ModelRegistry::root(&row))).await?;
     let limits = &state.limits;

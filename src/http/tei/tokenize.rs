@@ -8,10 +8,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::http::embeddings::text_list;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::ApiError;
 use crate::http::extract::Json;
 use crate::http::models::find::resolve_or_default;
-use crate::http::reply::schema;
+use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
 use crate::ml::encoder::TokenSpan;
 use crate::serving::prompt;
@@ -62,7 +62,7 @@ impl From<TokenSpan> for Token {
 pub(super) async fn tokenize(
     State(state): State<AppState>,
     Json(request): Json<TokenizeRequest>,
-) -> Result<axum::Json<Vec<Vec<Token>>>> {
+) -> Reply<Vec<Vec<Token>>> {
     let texts = text_list::texts(&request.inputs, "inputs")?;
     text_list::few_enough(&state, texts.len())?;
     let row = resolve_or_default(&state, request.model.as_deref()).await?;
