@@ -82,19 +82,16 @@ impl ModelPool {
             Ok(model) => return Ok(model),
             Err(loading) => loading,
         };
+        // A new model's folder is there before its row.
+        let is_new = || self.registry.folder(&row.model_id).exists();
         match loading.await {
             Ok(model) => Ok(model),
             // It was deleted while this request looked for it.
-            Err(_) if self.registry.find(&row.model_id).await?.is_none() && !self.is_new(row) => {
+            Err(_) if self.registry.find(&row.model_id).await?.is_none() && !is_new() => {
                 Err(PoolError::Unknown(row.model_id.clone()))
             }
             Err(failure) => Err(PoolError::Failed { model: row.model_id.clone(), failure }),
         }
-    }
-
-    /// A model whose folder is there and whose row is yet to come.
-    fn is_new(&self, row: &ModelRow) -> bool {
-        self.registry.folder(&row.model_id).exists()
     }
 
     fn failed_lately(&self, row: &ModelRow) -> Option<LoadFailure> {

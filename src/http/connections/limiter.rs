@@ -33,7 +33,8 @@ pub(super) struct Permit {
     number: u64,
     limiter: Arc<Limiter>,
     pub(super) activity: Arc<Activity>,
-    wanted: CancellationToken,
+    /// Cancelled when the place is needed for another.
+    pub(super) wanted: CancellationToken,
 }
 
 impl Limiter {
@@ -73,13 +74,6 @@ impl Members {
         let longest = waiting.filter_map(|(number, member)| Some((member.activity.waiting_since()?, *number))).min()?;
         self.seats.remove(&longest.1)?.wanted.cancel();
         Some(())
-    }
-}
-
-impl Permit {
-    /// Returns when the place is needed for another.
-    pub(super) async fn wanted(&self) {
-        self.wanted.cancelled().await;
     }
 }
 

@@ -91,7 +91,7 @@ async fn attend(stream: TcpStream, permit: Permit, router: Router, watcher: Watc
     // Answers are written whole; waiting for more of them to fill a packet costs milliseconds.
     let _ = stream.set_nodelay(true);
     let activity = Arc::clone(&permit.activity);
-    let io = TokioIo::new(Tracked::new(stream, Arc::clone(&activity)));
+    let io = TokioIo::new(Tracked { stream, activity: Arc::clone(&activity) });
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let in_flight = InFlight::begin(Arc::clone(&activity));
         let reply = router.clone().oneshot(request);
@@ -108,7 +108,7 @@ async fn attend(stream: TcpStream, permit: Permit, router: Router, watcher: Watc
     tokio::select! {
         ended = connection => if let Err(error) = ended { tracing::debug!(%error, "a connection broke") },
         () = activity.overdue(&limits) => tracing::debug!("a connection was too slow"),
-        () = permit.wanted() => tracing::debug!("an idle connection made room for another"),
+        () = permit.wanted.cancelled() => tracing::debug!("an idle connection made room for another"),
     }
 }
 

@@ -73,13 +73,11 @@ pub(crate) fn content_type(headers: &HeaderMap) -> String {
 
 /// The whole body, within the route's limit.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|error| {
-        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
-    })
+    Bytes::from_request(request, state).await.map_err(|error| body_refused(error.status(), &error.body_text()))
 }
 
-pub(crate) fn body_too_large() -> ApiError {
-    ApiError::of(Code::BodyTooLarge)
+fn body_refused(status: StatusCode, reason: &str) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE { ApiError::of(Code::BodyTooLarge) } else { body_broken(reason) }
 }
 
 pub(crate) fn body_broken(reason: &str) -> ApiError {
@@ -107,13 +105,7 @@ impl Part {
 
 /// A form that cannot be read on.
 pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
-}
-
-/// A form that says something twice.
-pub(crate) fn part_repeated(name: &str) -> ApiError {
-    let detail = format!("The part {:?} is there twice.", shown(name));
-    ApiError::about(Code::PartRepeated, name, detail)
+    body_refused(error.status(), &error.body_text())
 }
 
 /// Reads JSON, or says where it is none and which field is not as it should be.

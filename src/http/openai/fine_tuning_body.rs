@@ -175,18 +175,15 @@ impl CreateJobBody {
     }
 
     fn check_metadata(&self) -> Result<()> {
-        let metadata = self.metadata.iter().flatten();
-        let (mut count, mut longest) = (0, (0, 0));
-        for (key, value) in metadata {
-            count += 1;
-            longest = (longest.0.max(key.chars().count()), longest.1.max(value.chars().count()));
-        }
-        if count <= 16 && longest.0 <= 64 && longest.1 <= 512 {
+        let pairs = || self.metadata.iter().flatten();
+        let key = pairs().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+        let value = pairs().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
+        let count = pairs().count();
+        if count <= 16 && key <= 64 && value <= 512 {
             return Ok(());
         }
         Err(ApiError::of(Code::MetadataTooLarge).param("metadata").detail(format!(
-            "The metadata has {count} pairs, keys of up to {} characters and values of up to {}.",
-            longest.0, longest.1
+            "The metadata has {count} pairs, keys of up to {key} characters and values of up to {value}."
         )))
     }
 }

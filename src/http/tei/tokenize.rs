@@ -1,7 +1,5 @@
 //! Texts become tokens, as the model reads them.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,9 +68,8 @@ pub(super) async fn tokenize(
     let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);
     let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
-    let tokenizer = Arc::clone(&model);
     let tokens = tokio::task::spawn_blocking(move || {
-        let spans = |text: &String| tokenizer.spans(&prompt, text, special).into_iter().map(Token::from).collect();
+        let spans = |text: &String| model.spans(&prompt, text, special).into_iter().map(Token::from).collect();
         texts.iter().map(spans).collect()
     });
     let tokens = tokens.await.map_err(ApiError::internal)?;
