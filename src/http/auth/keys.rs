@@ -96,8 +96,7 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
     let expires_at = match request.expires.as_deref().map(end_of_life) {
         Some(None) => {
             let detail = "\"expires\" is no length of time.";
-            let hint = "Write days, hours or minutes, as in 90d, 12h, 30m, and at most a hundred years.";
-            return Err(ApiError::about(Code::ExpiresNotUsable, "expires", detail).hint(hint));
+            return Err(ApiError::about(Code::ExpiresNotUsable, "expires", detail));
         }
         end => end.flatten(),
     };

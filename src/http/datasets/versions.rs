@@ -78,13 +78,12 @@ pub(crate) async fn compare_versions(
         Some(id) => find(&state, id, "against").await?,
         None => {
             let versions = state.store.dataset_versions(&dataset.family).await?;
-            versions.into_iter().find(|other| other.version < dataset.version).ok_or_else(no_version_before)?
+            versions
+                .into_iter()
+                .find(|other| other.version < dataset.version)
+                .ok_or_else(|| ApiError::of(Code::NoVersionBefore).detail("No version of this table is older."))?
         }
     };
     let diff = state.datasets.diff(&before, &dataset).await?;
     Ok(axum::Json(DiffBody { against: before.dataset_id, diff }))
-}
-
-fn no_version_before() -> ApiError {
-    ApiError::of(Code::NoVersionBefore).detail("No version of this table is older.")
 }
