@@ -116,15 +116,12 @@ pub fn save_tuned(
     let mut factored = BTreeSet::new();
     let base_variables: BTreeMap<String, Tensor> = base.encoder.variables().into_iter().collect();
     for (name, tensor) in tuned.encoder.variables() {
-        let Some(before) = base_variables.get(&name) else {
-            // Of a head that the base has not.
-            tensors.insert(name, Stored::tensor(&tensor)?);
-            continue;
-        };
-        if same_bits(&tensor, before) {
+        // The base has none where it has no head.
+        let before = base_variables.get(&name);
+        if before.is_some_and(|before| same_bits(&tensor, before)) {
             continue;
         }
-        let made = adapters.and_then(|adapters| adapters.apply(&name, before, base.encoder.inputs_first()));
+        let made = adapters.and_then(|adapters| adapters.apply(&name, before?, base.encoder.inputs_first()));
         if made.is_some_and(|made| same_bits(&made, &tensor)) {
             factored.insert(name);
         } else {

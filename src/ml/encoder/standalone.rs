@@ -17,7 +17,7 @@ use super::embedding_table::EmbeddingTable;
 use super::folder::Fingerprint;
 use super::transformer::{Description, ModuleConfig, TransformerEncoder};
 use super::use_multilingual::EMBEDDINGS;
-use super::weights::{self, Stored, WeightFile};
+use super::weights::{Stored, WeightFile, write_tensors};
 use super::{Encoder, Model};
 use crate::ml::files::write_new;
 use crate::ml::{Error, Result};
@@ -48,7 +48,9 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
         if path.is_file() {
             write_over(&path, &variables)?;
         } else {
-            write_module(&path, &variables)?;
+            // A module that the base has not.
+            new_folder_of(&path)?;
+            write_tensors(&path, &variables.into_iter().collect())?;
         }
     }
     if let Some(description) = description {
@@ -88,16 +90,6 @@ fn write_over(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
         file.write_all_at(tensor.bytes(), range.start).map_err(written)?;
     }
     file.sync_all().map_err(written)
-}
-
-/// Writes a module that the base has not.
-fn write_module(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
-    new_folder_of(path)?;
-    let mut tensors = BTreeMap::new();
-    for (name, tensor) in variables {
-        tensors.insert(name.clone(), Stored::tensor(tensor)?);
-    }
-    weights::write(path, &tensors)
 }
 
 /// Tells of a head that the base has not.

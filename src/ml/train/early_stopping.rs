@@ -70,14 +70,8 @@ mod tests {
             loss: value,
             val_loss: value,
             val_mae: value,
-            val_mape: 0.0,
-            val_pearson: None,
             val_spearman: Some(value),
-            val_mrr: None,
-            general: None,
-            spread: None,
-            learning_rate: 0.0,
-            seconds: 0.0,
+            ..EpochRecord::default()
         }
     }
 

@@ -71,7 +71,8 @@ pub fn import_transformer(source: &Path, target: &Path, name: &str, pooling: Opt
             std::fs::remove_dir_all(&unpacked).map_err(|error| Error::file(&unpacked, error))?;
             notes
         };
-        let card = finish(draft, name)?;
+        let card = examine(draft, name)?;
+        write_card(draft, &card)?;
         Ok(Imported { card, notes })
     })
 }
@@ -105,13 +106,6 @@ pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
         let reason = "shamisen.json is not the card of these files; `shamisen model import FOLDER` makes another";
         return Err(Error::model(folder, reason));
     }
-    Ok(card)
-}
-
-/// Writes the draft's card.
-fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
-    let card = examine(draft, name)?;
-    write_card(draft, &card)?;
     Ok(card)
 }
 

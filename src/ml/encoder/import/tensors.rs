@@ -79,8 +79,9 @@ impl Source {
         Ok(Self { files, tensors })
     }
 
-    fn raw(&self, name: &str, file: usize) -> Result<(&TensorInfo, &[u8])> {
-        self.files[file].raw(name)
+    fn tensor(&self, name: &str, file: usize, new_name: String) -> Result<Move<'_>> {
+        let (info, bytes) = self.files[file].raw(name)?;
+        Ok(Move { name: new_name, info, bytes })
     }
 }
 
@@ -117,11 +118,7 @@ struct Move<'a> {
 }
 
 /// Writes a transformer's base model out of its published tensors: what its network has, and the pooler that
-/// other programs may want.
-///
-/// # Errors
-/// Where there is a tensor that is not the network's nor known to be of no use to it, one holds what is no
-/// number, or a file cannot be read or written.
+/// other programs may want. A tensor that is not known to be of no use to the network is refused.
 pub(super) fn write_base(source: &Source, description: &Description, folder: &Path, target: &Path) -> Result<()> {
     let wrong = |reason: String| Error::model(folder, reason);
     let prefix = prefix(source, description.words()).map_err(wrong)?;
@@ -132,8 +129,7 @@ pub(super) fn write_base(source: &Source, description: &Description, folder: &Pa
         let own = name.strip_prefix(prefix.as_str());
         let new = renamed(own.unwrap_or_default());
         if known.contains(&new) || new.starts_with("pooler.") {
-            let (info, bytes) = source.raw(name, *file)?;
-            moves.push(Move { name: new, info, bytes });
+            moves.push(source.tensor(name, *file, new)?);
             continue;
         }
         let own = own.unwrap_or(name);
@@ -150,12 +146,8 @@ pub(super) fn write_base(source: &Source, description: &Description, folder: &Pa
 
 /// Writes a module's tensors as they are called.
 pub(super) fn write_module(source: &Source, target: &Path) -> Result<()> {
-    let mut moves = Vec::new();
-    for (name, file) in &source.tensors {
-        let (info, bytes) = source.raw(name, *file)?;
-        moves.push(Move { name: name.clone(), info, bytes });
-    }
-    write(target, moves)
+    let moves: Result<_> = source.tensors.iter().map(|(name, file)| source.tensor(name, *file, name.clone())).collect();
+    write(target, moves?)
 }
 
 /// What stands before the base model's names, found by the table of words, of which there is one.

@@ -166,23 +166,6 @@ impl Bert {
         }
     }
 
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors = vec![&self.position_embeddings];
-        tensors.extend(&self.token_type_embeddings);
-        tensors.extend(self.norm.tensors());
-        tensors.extend(&self.relative_attention_bias);
-        for layer in &self.layers {
-            for linear in [&layer.query, &layer.key, &layer.value, &layer.attention_output] {
-                tensors.extend(linear.tensors());
-            }
-            tensors.extend(layer.attention_norm.tensors());
-            tensors.extend(layer.intermediate.tensors());
-            tensors.extend(layer.output.tensors());
-            tensors.extend(layer.output_norm.tensors());
-        }
-        tensors
-    }
-
     pub(super) fn linears(&self) -> Vec<&Linear> {
         self.layers.iter().flat_map(Layer::linears).collect()
     }

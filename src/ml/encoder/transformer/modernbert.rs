@@ -86,20 +86,6 @@ impl ModernBert {
         }
     }
 
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors: Vec<&Tensor> = self.norm.tensors().collect();
-        for layer in &self.layers {
-            tensors.extend(layer.attn_norm.iter().flat_map(LayerNorm::tensors));
-            tensors.extend(layer.wqkv.tensors());
-            tensors.extend(layer.wo.tensors());
-            tensors.extend(layer.mlp_norm.tensors());
-            tensors.extend(layer.wi.tensors());
-            tensors.extend(layer.mlp_wo.tensors());
-        }
-        tensors.extend(self.final_norm.tensors());
-        tensors
-    }
-
     pub(super) fn linears(&self) -> Vec<&Linear> {
         self.layers.iter().flat_map(|Layer { wqkv, wo, wi, mlp_wo, .. }| [wqkv, wo, wi, mlp_wo]).collect()
     }

@@ -154,6 +154,16 @@ pub(crate) enum DenseActivation {
     Sigmoid,
 }
 
+/// Where PyTorch keeps each activation, and what it calls it.
+const ACTIVATIONS: [(&str, &str, DenseActivation); 6] = [
+    ("linear", "Identity", DenseActivation::Identity),
+    ("activation", "Tanh", DenseActivation::Tanh),
+    ("activation", "ReLU", DenseActivation::Relu),
+    ("activation", "GELU", DenseActivation::Gelu),
+    ("activation", "SiLU", DenseActivation::Silu),
+    ("activation", "Sigmoid", DenseActivation::Sigmoid),
+];
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DenseFile {
@@ -192,17 +202,10 @@ impl ModuleConfig {
             return Err(format!("it takes {} columns and not the {columns} that come", file.in_features));
         }
         let name = file.activation_function.as_deref().unwrap_or("Tanh");
-        let activation = match name.rsplit('.').next().unwrap_or(name) {
-            "Identity" => DenseActivation::Identity,
-            "Tanh" => DenseActivation::Tanh,
-            "ReLU" => DenseActivation::Relu,
-            "GELU" => DenseActivation::Gelu,
-            "SiLU" => DenseActivation::Silu,
-            "Sigmoid" => DenseActivation::Sigmoid,
-            other => {
-                let known = "Identity, Tanh, ReLU, GELU, SiLU and Sigmoid";
-                return Err(format!("the activation {other:?} is not supported; {known} are"));
-            }
+        let name = name.rsplit('.').next().unwrap_or(name);
+        let Some(&(.., activation)) = ACTIVATIONS.iter().find(|(_, known, _)| *known == name) else {
+            let known = "Identity, Tanh, ReLU, GELU, SiLU and Sigmoid";
+            return Err(format!("the activation {name:?} is not supported; {known} are"));
         };
         let (inputs, outputs, bias) = (file.in_features, file.out_features, file.bias);
         Ok(Self::Dense { path: path.to_owned(), inputs, outputs, bias, activation })
@@ -242,15 +245,8 @@ impl ModuleConfig {
     /// A head's configuration file.
     pub(crate) fn json(&self) -> serde_json::Value {
         let Self::Dense { inputs, outputs, bias, activation, .. } = self else { return serde_json::Value::Null };
-        let activation = match activation {
-            DenseActivation::Identity => "linear.Identity",
-            DenseActivation::Tanh => "activation.Tanh",
-            DenseActivation::Relu => "activation.ReLU",
-            DenseActivation::Gelu => "activation.GELU",
-            DenseActivation::Silu => "activation.SiLU",
-            DenseActivation::Sigmoid => "activation.Sigmoid",
-        };
-        let activation = format!("torch.nn.modules.{activation}");
+        let known = ACTIVATIONS.iter().find(|(.., known)| known == activation);
+        let activation = known.map(|(package, name, _)| format!("torch.nn.modules.{package}.{name}"));
         serde_json::json!({
             "in_features": inputs, "out_features": outputs, "bias": bias, "activation_function": activation,
         })
@@ -283,14 +279,6 @@ impl Module {
             }
             Self::LayerNorm(norm) => norm.forward(x),
             Self::Normalize => normalize(x),
-        }
-    }
-
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        match self {
-            Self::Dense { linear, .. } => linear.tensors().collect(),
-            Self::LayerNorm(norm) => norm.tensors().collect(),
-            Self::Normalize => Vec::new(),
         }
     }
 }

@@ -85,6 +85,8 @@ pub(super) struct NgramOrder {
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) config: UseMultilingualConfig,
+    /// All of them in the order of [`shapes`]; the layers share them.
+    pub(super) tensors: Vec<Tensor>,
     pub(super) ngram_orders: Vec<NgramOrder>,
     pub(super) layer_norm: LayerNorm, // (E + 3H,)
     pub(super) dense: Dense,          // (E + 3H, D)
@@ -130,8 +132,8 @@ pub(crate) fn shapes(config: &UseMultilingualConfig) -> Vec<(String, Vec<i64>)> 
 impl Network {
     /// Takes the tensors in the order of [`shapes`].
     pub(super) fn assemble(config: UseMultilingualConfig, tensors: Vec<Tensor>) -> Self {
-        let mut tensors = tensors.into_iter();
-        let mut next = || tensors.next().expect("shapes() names every tensor");
+        let mut parts = tensors.iter().map(Tensor::shallow_clone);
+        let mut next = || parts.next().expect("shapes() names every tensor");
         let ngram_orders = NGRAMS
             .map(|(n, left)| NgramOrder {
                 n,
@@ -151,22 +153,8 @@ impl Network {
             residual_hidden_1: [next(), next()],
             residual_hidden_2: next(),
             residual_hidden_3: [next(), next()],
+            tensors,
         }
-    }
-
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors = Vec::new();
-        for order in &self.ngram_orders {
-            tensors.extend([&order.input_size_projection.kernel, &order.input_size_projection.bias]);
-            tensors.extend([&order.layer_norm.gamma, &order.layer_norm.beta]);
-            tensors.extend([&order.conv.kernel, &order.conv.bias, &order.conv_1.kernel, &order.conv_1.bias]);
-        }
-        tensors.extend([&self.layer_norm.gamma, &self.layer_norm.beta, &self.dense.kernel, &self.dense.bias]);
-        tensors.push(&self.residual_hidden_0);
-        tensors.extend(&self.residual_hidden_1);
-        tensors.push(&self.residual_hidden_2);
-        tensors.extend(&self.residual_hidden_3);
-        tensors
     }
 
     fn layer_norm(&self, x: &Tensor, layer: &LayerNorm) -> Tensor {
