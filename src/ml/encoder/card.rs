@@ -36,9 +36,6 @@ pub struct ModelCard {
 }
 
 /// A folder's card.
-///
-/// # Errors
-/// Where the folder is no model.
 pub fn read_card(folder: &Path) -> Result<ModelCard> {
     read_json(&folder.join(CARD))
 }

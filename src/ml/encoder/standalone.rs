@@ -22,7 +22,6 @@ use super::{Encoder, Model};
 use crate::ml::files::write_new;
 use crate::ml::{Error, Result};
 
-/// Rows that are in memory at once.
 const ROWS_AT_ONCE: usize = 4096;
 
 /// Writes `model` as a full model into an empty folder. `base` is the folder of the full model that it

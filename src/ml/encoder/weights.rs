@@ -144,7 +144,6 @@ impl Stored {
         Self { dtype: Dtype::F32, shape: shape.to_vec(), bytes }
     }
 
-    /// A one-dimensional int64 tensor.
     pub(crate) fn integers(numbers: &[i64]) -> Self {
         let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         Self { dtype: Dtype::I64, shape: vec![numbers.len()], bytes }

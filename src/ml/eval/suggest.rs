@@ -64,7 +64,6 @@ pub struct Known<'a> {
     pub labelled: &'a BTreeSet<(usize, usize)>,
 }
 
-/// A pair in the run for a reason.
 #[derive(Clone, Copy)]
 struct Candidate {
     merit: f64,

@@ -149,7 +149,6 @@ pub(super) fn gradients_of(number: &Tensor, leaves: &[Tensor]) -> Vec<Option<Ten
     gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect()
 }
 
-/// Adds gradients to those that are there.
 pub(super) fn add(sum: &mut Vec<Option<Tensor>>, gradients: Vec<Option<Tensor>>) {
     if sum.is_empty() {
         *sum = gradients;

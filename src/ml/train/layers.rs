@@ -9,7 +9,6 @@ use crate::ml::{Error, Result};
 pub(super) struct LayerShares(Vec<Option<f64>>);
 
 impl LayerShares {
-    /// Of a run with these settings on this encoder.
     pub(super) fn new(encoder: &dyn Encoder, config: &TrainConfig) -> Result<Self> {
         let layers = encoder.layers();
         let count = layers.len();
@@ -69,7 +68,6 @@ impl LayerShares {
         self.0[layer]
     }
 
-    /// The table's.
     pub(super) fn of_embeddings(&self) -> Option<f64> {
         self.0[0]
     }

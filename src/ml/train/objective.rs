@@ -19,13 +19,11 @@ use crate::ml::vectors::cosine;
 /// The loss of replayed rows reads their order alone: their scores may be on any scale.
 const REPLAY_LOSS: LossKind = LossKind::Cosent;
 
-/// A batch's rows.
 pub(super) struct Batch<'a> {
     /// Of the training rows.
     pub(super) pairs: Vec<&'a TokenPair>,
     /// Of the replayed table.
     pub(super) replay: Vec<&'a TokenPair>,
-    /// What is dropped.
     pub(super) dropout: Option<Dropout>,
 }
 

@@ -92,9 +92,6 @@ impl Snapshot {
     }
 
     /// What [`Snapshot::tensors`] stored.
-    ///
-    /// # Errors
-    /// Where it is not there, or not of this run.
     pub(super) fn restore(
         epoch: usize,
         base: &Self,
@@ -126,7 +123,6 @@ impl Snapshot {
     }
 }
 
-/// The variables with their changes.
 fn adapted(
     variables: &[(String, Tensor)],
     adapters: &Adapters,

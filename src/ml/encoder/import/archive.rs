@@ -20,16 +20,12 @@ const ALWAYS_FINE: u64 = 64 << 20;
 /// What a system leaves in archives beside the files that were meant.
 const LITTER: &[&str] = &["__MACOSX", ".DS_Store"];
 
-/// What may still be unpacked.
 struct Budget {
     bytes: u64,
     files: u64,
 }
 
 /// Unpacks an archive into the new folder `target`; where the model is in it.
-///
-/// # Errors
-/// Where it is no archive, is damaged, leads out of the folder, or unpacks to too much.
 pub(super) fn unpack(archive: &Path, target: &Path) -> Result<PathBuf> {
     let wrong = |reason: String| Error::model(archive, reason);
     let io = |error| Error::file(archive, error);

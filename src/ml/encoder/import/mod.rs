@@ -83,9 +83,6 @@ pub fn is_transformer(folder: &Path) -> bool {
 }
 
 /// How the full model in a folder makes one vector of a text's tokens: one mode, or several beside each other.
-///
-/// # Errors
-/// Where the folder cannot be read.
 pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
     // Universal Sentence Encoder divides the sum of a text's vectors by the square root of their number.
     if is_transformer(folder) {
@@ -97,9 +94,6 @@ pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
 
 /// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether
 /// these give vectors.
-///
-/// # Errors
-/// Where not.
 pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
     let card = read_card(folder)?;
     if card != examine(folder, &card.name)? {

@@ -64,8 +64,7 @@ impl Source {
             return Err(other_weights(folder));
         }
         let index: Index = read_json(&folder.join(INDEX))?;
-        let names: BTreeSet<&String> = index.weight_map.values().collect();
-        let names: Vec<&String> = names.into_iter().collect();
+        let names: Vec<&String> = index.weight_map.values().collect::<BTreeSet<_>>().into_iter().collect();
         let mut files = Vec::new();
         for name in &names {
             if !is_plain(name) || !name.ends_with(".safetensors") {
@@ -144,7 +143,6 @@ pub(super) fn write_base(source: &Source, description: &Description, folder: &Pa
     write(target, moves)
 }
 
-/// Writes a module's tensors as they are called.
 pub(super) fn write_module(source: &Source, target: &Path) -> Result<()> {
     let moves: Result<_> = source.tensors.iter().map(|(name, file)| source.tensor(name, *file, name.clone())).collect();
     write(target, moves?)
@@ -184,11 +182,8 @@ fn write(target: &Path, mut moves: Vec<Move<'_>>) -> Result<()> {
     let mut end = 0;
     for Move { name, info, .. } in &moves {
         if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64) {
-            let reason = format!(
-                "the tensor {name:?} is {:?}; F32, F16, BF16 and F64 are read (quantized models are not)",
-                info.dtype
-            );
-            return Err(wrong(reason));
+            let what = format!("the tensor {name:?} is {:?}", info.dtype);
+            return Err(wrong(format!("{what}; F32, F16, BF16 and F64 are read (quantized models are not)")));
         }
         let numbers: usize = info.shape.iter().product();
         let begin = end;

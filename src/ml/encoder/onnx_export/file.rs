@@ -100,7 +100,6 @@ impl Layout {
         Self { head, initializers }
     }
 
-    /// The file's.
     fn length(&self) -> u64 {
         let initializers = self.initializers.iter();
         let initializers: u64 = initializers.map(|(message, inside)| message.as_bytes().len() as u64 + inside).sum();
@@ -126,7 +125,6 @@ impl Initializer {
         !matches!(self.numbers, Numbers::Constant(_))
     }
 
-    /// The bytes of its numbers.
     fn length(&self) -> u64 {
         match &self.numbers {
             Numbers::Constant(bytes) => bytes.len() as u64,
@@ -140,7 +138,6 @@ impl Initializer {
         message.integer(2, self.data_type).bytes(8, &self.name)
     }
 
-    /// Writes the numbers behind what the file holds.
     fn append(&self, file: &mut File, path: &Path, embeddings: &AppendEmbeddings<'_>) -> Result<()> {
         let before = file.stream_position().map_err(|error| Error::file(path, error))?;
         match &self.numbers {

@@ -70,7 +70,6 @@ pub(crate) fn names(architecture: Architecture) -> &'static Names {
     }
 }
 
-/// The table of words.
 pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
 pub(crate) const POSITIONS: &str = "embeddings.position_embeddings.weight";
 pub(crate) const TOKEN_TYPES: &str = "embeddings.token_type_embeddings.weight";

@@ -28,7 +28,6 @@ pub(crate) struct ModernBertConfig {
     pub(crate) norm_bias: bool,
     pub(crate) attention_bias: bool,
     pub(crate) mlp_bias: bool,
-    /// Each layer's way to see.
     pub(crate) layers: Vec<ModernBertLayerConfig>,
     pub(crate) mlp_dropout: f64,
 }
@@ -42,7 +41,6 @@ pub(crate) struct ModernBertLayerConfig {
     pub(crate) reach: Option<i64>,
 }
 
-/// A transformer's sizes and choices.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TransformerConfig {
     pub(crate) architecture: Architecture,
@@ -55,7 +53,6 @@ pub(crate) struct TransformerConfig {
     pub(crate) intermediate_size: i64,
     pub(crate) activation: Activation,
     pub(crate) layer_norm_eps: f64,
-    /// Rows of the table of positions.
     pub(crate) max_position_embeddings: i64,
     /// The row of a text's first token.
     pub(crate) first_position: i64,
@@ -69,10 +66,6 @@ pub(crate) struct TransformerConfig {
 }
 
 impl TransformerConfig {
-    /// Reads `config.json`.
-    ///
-    /// # Errors
-    /// A sentence about the first key that cannot be used.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
         let keys: Map<String, Value> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut keys = Keys(keys);
@@ -221,12 +214,10 @@ impl TransformerConfig {
         Ok(self)
     }
 
-    /// Columns of a head.
     pub(crate) fn head_size(&self) -> i64 {
         self.hidden_size / self.heads
     }
 
-    /// How long a text can be, in tokens.
     pub(crate) fn max_tokens(&self) -> usize {
         (self.max_position_embeddings - self.first_position) as usize
     }

@@ -70,7 +70,6 @@ struct TokenizerFile {
 }
 
 impl Description {
-    /// Reads the folder's configuration files.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let config = TransformerConfig::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
@@ -109,7 +108,6 @@ impl Description {
         Ok(Self { config, pooling, modules, max_tokens, lowercase: sentence.do_lower_case })
     }
 
-    /// Columns of the pooled vectors.
     pub(crate) fn pooled(&self) -> i64 {
         self.config.hidden_size * self.pooling.0.len() as i64
     }
@@ -176,7 +174,6 @@ impl Description {
         true
     }
 
-    /// Its `modules.json`.
     pub(crate) fn module_list(&self) -> Value {
         let modules = self.modules.iter().map(|module| match module {
             ModuleConfig::Dense { path, .. } => ("Dense", path.as_str()),

@@ -91,7 +91,6 @@ impl TransformerEncoder {
         Ok(Self::assemble(description, embeddings, tensors))
     }
 
-    /// What it is without its tensors.
     pub(crate) fn description(&self) -> &Description {
         &self.description
     }

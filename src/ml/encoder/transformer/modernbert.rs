@@ -10,7 +10,6 @@ use super::config::{ModernBertConfig, TransformerConfig};
 use super::layer::{LayerNorm, Linear, Shape, Tensors};
 use crate::ml::encoder::pass::Dropout;
 
-/// The table of words.
 pub(super) const WORDS: &str = "embeddings.tok_embeddings.weight";
 
 /// The network without its words.

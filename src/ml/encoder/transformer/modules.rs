@@ -104,16 +104,10 @@ impl Pooling {
                 let weights = ((positions + 1) * 1.0).unsqueeze(1); // (N, 1)
                 sum(&(x * &weights)) / sum(&weights)
             }
-            PoolingMode::Max => Tensor::segment_reduce(
-                x,
-                "max",
-                Some(lengths),
-                None::<&Tensor>,
-                None::<&Tensor>,
-                0,
-                false,
-                f64::NEG_INFINITY,
-            ),
+            PoolingMode::Max => {
+                let none = None::<&Tensor>;
+                Tensor::segment_reduce(x, "max", Some(lengths), none, none, 0, false, f64::NEG_INFINITY)
+            }
         };
         let mut pooled: Vec<Tensor> = self.0.iter().map(pooled).collect();
         if pooled.len() == 1 { pooled.remove(0) } else { Tensor::cat(&pooled, 1) }
@@ -143,7 +137,6 @@ pub(crate) enum ModuleConfig {
     Normalize,
 }
 
-/// A dense module's non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DenseActivation {
     Identity,

@@ -17,6 +17,7 @@ use tables::stored::StoredPair;
 pub use report::{Agreement, Baseline, BaselineReason, BaselineVerdict, Gap, MeasuredBy, Separation};
 
 use super::correlation::{line, pearson, spearman};
+use super::strangers;
 use crate::ml::target::ScoreTarget;
 use words::{facts, hint, message};
 
@@ -64,13 +65,8 @@ pub fn scored_pairs(pairs: &[StoredPair], kind: TableKind) -> Vec<ScoredPair> {
             pairs.iter().filter_map(|row| Some(question(row, row.pair.negative.as_deref()?, 0.0, true))).collect()
         }
         TableKind::PairPositive => {
-            let other = |place: usize| &pairs[(place + pairs.len() / 2) % pairs.len()].pair;
-            let strange = |(place, row): (usize, &StoredPair)| {
-                let (pair, other) = (&row.pair, other(place));
-                let differ = other.right != pair.right && other.right != pair.left && other.left != pair.left;
-                differ.then(|| question(row, &other.right, 0.0, false))
-            };
-            pairs.iter().enumerate().filter_map(strange).collect()
+            let strange = strangers(pairs, |row| (&row.pair.left, &row.pair.right));
+            strange.map(|(row, other)| question(row, &other.pair.right, 0.0, false)).collect()
         }
     };
     together.chain(apart).collect()

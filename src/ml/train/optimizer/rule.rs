@@ -9,7 +9,6 @@ use crate::ml::train::schedule::LearningRate;
 /// What `adamw` takes off a kernel where the settings do not say; PyTorch's.
 const WEIGHT_DECAY: f64 = 0.01;
 
-/// An optimizer's constants.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     kind: OptimizerKind,
