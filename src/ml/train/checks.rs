@@ -128,11 +128,11 @@ impl TrainConfig {
     }
 }
 
-fn check(fine: bool, field: &'static str, reason: &str) -> Result<()> {
+pub(super) fn check(fine: bool, field: &'static str, reason: &str) -> Result<()> {
     if fine { Ok(()) } else { Err(Error::config(field, reason)) }
 }
 
-fn meant(has_meaning: bool, field: &'static str, where_not: &str) -> Result<()> {
+pub(super) fn meant(has_meaning: bool, field: &'static str, where_not: &str) -> Result<()> {
     check(has_meaning, field, &format!("has no meaning {where_not}; leave it out"))
 }
 

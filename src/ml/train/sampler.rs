@@ -128,14 +128,11 @@ mod tests {
     use super::*;
 
     fn pairs(rows: &[(u32, u32, f64)]) -> Vec<TokenPair> {
-        rows.iter()
-            .map(|&(left, right, score)| TokenPair {
-                left: vec![1; left as usize],
-                right: vec![2; right as usize],
-                score,
-                ..TokenPair::default()
-            })
-            .collect()
+        let pair = |&(left, right, score): &(u32, u32, f64)| {
+            let (left, right) = (vec![1; left as usize], vec![2; right as usize]);
+            TokenPair { left, right, score, ..TokenPair::default() }
+        };
+        rows.iter().map(pair).collect()
     }
 
     fn config(sampler: SamplerKind, batch_size: usize) -> TrainConfig {

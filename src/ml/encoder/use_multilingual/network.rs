@@ -192,7 +192,8 @@ impl Network {
         }
         let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
 
-        self.project_sums(&sum_over_texts(&f, index), &index.lengths)
+        let sums = index.lengths.zeros_like().expand([-1, f.size()[1]], false); // (B, E + 3H)
+        self.project_sums(&sums.index_add(0, &index.texts, &f), &index.lengths)
     }
 
     /// The texts' summed tokens `(B, E + 3H)` and lengths `(B, 1)` to `(B, D)`.
@@ -221,10 +222,4 @@ impl Network {
 fn window(x: &Tensor, neighbours: &Tensor, n: i64) -> Tensor {
     let columns = x.size()[1];
     x.constant_pad_nd([0, 0, 0, 1]).index_select(0, neighbours).reshape([-1, n * columns])
-}
-
-/// The sum of each text's rows: `(N, F)` to `(B, F)`.
-fn sum_over_texts(x: &Tensor, index: &BatchIndex) -> Tensor {
-    let sums = index.lengths.zeros_like().expand([-1, x.size()[1]], false); // (B, F)
-    sums.index_add(0, &index.texts, x)
 }
