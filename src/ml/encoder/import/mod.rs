@@ -18,13 +18,12 @@ use serde_json::Value;
 use self::files::{copy, copy_some, new_folder, read, read_json, write_json};
 use self::modules::{Class, Module};
 use self::tensors::Source;
-use super::card::{CONFIG, MODULES, ModelCard, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
+use super::card::{CONFIG, MODULES, ModelCard, SENTENCE_CONFIG, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
 use super::folder::{Fingerprint, Parts};
 use super::transformer::{Description, PoolingMode, TransformerConfig};
 use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
-const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 /// Files beside the transformer that go along where they are there.
 const BESIDE: &[&str] = &[
     "tokenizer_config.json",

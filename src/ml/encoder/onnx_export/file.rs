@@ -139,15 +139,14 @@ impl Initializer {
     }
 
     fn append(&self, file: &mut File, path: &Path, embeddings: &AppendEmbeddings<'_>) -> Result<()> {
-        let before = file.stream_position().map_err(|error| Error::file(path, error))?;
+        let written = |error| Error::file(path, error);
+        let before = file.stream_position().map_err(written)?;
         match &self.numbers {
-            Numbers::Constant(bytes) => file.write_all(bytes).map_err(|error| Error::file(path, error))?,
-            Numbers::Weight(tensor) => {
-                file.write_all(Stored::tensor(tensor)?.bytes()).map_err(|error| Error::file(path, error))?;
-            }
+            Numbers::Constant(bytes) => file.write_all(bytes).map_err(written)?,
+            Numbers::Weight(tensor) => file.write_all(Stored::tensor(tensor)?.bytes()).map_err(written)?,
             Numbers::Embeddings => embeddings(file, path)?,
         }
-        let after = file.stream_position().map_err(|error| Error::file(path, error))?;
+        let after = file.stream_position().map_err(written)?;
         if after - before != self.length() {
             return Err(Error::model(path, format!("the tensor {:?} has another size than the graph says", self.name)));
         }

@@ -10,13 +10,12 @@ use super::config::{Architecture, TransformerConfig};
 use super::layer::Shape;
 use super::modules::{DenseActivation, ModuleConfig, Pooling};
 use super::{bert, modernbert};
-use crate::ml::encoder::card::{CONFIG, MODULES, WEIGHTS};
+use crate::ml::encoder::card::{CONFIG, MODULES, SENTENCE_CONFIG, WEIGHTS};
 use crate::ml::encoder::embedding_table::EmbeddingTable;
 use crate::ml::encoder::weights::WeightFile;
 use crate::ml::files::{read, read_json};
 use crate::ml::{Error, Result};
 
-const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// What may be in a model's folder beside its modules.

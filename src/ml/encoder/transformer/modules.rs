@@ -30,23 +30,17 @@ pub enum PoolingMode {
 pub(crate) struct Pooling(pub(crate) Vec<PoolingMode>);
 
 /// Both forms of the file: a mode by name (sentence-transformers from 6 on), or a flag for each.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct PoolingFile {
     #[serde(alias = "embedding_dimension")]
     word_embedding_dimension: Option<i64>,
     pooling_mode: Option<OneOrMore>,
-    #[serde(default)]
     pooling_mode_cls_token: bool,
-    #[serde(default)]
     pooling_mode_max_tokens: bool,
-    #[serde(default)]
     pooling_mode_mean_tokens: bool,
-    #[serde(default)]
     pooling_mode_mean_sqrt_len_tokens: bool,
-    #[serde(default)]
     pooling_mode_weightedmean_tokens: bool,
-    #[serde(default)]
     pooling_mode_lasttoken: bool,
     #[serde(default = "yes")]
     include_prompt: bool,
