@@ -24,7 +24,6 @@ use std::sync::Arc;
 use memmap2::Mmap;
 use tch::{Device, Kind, Tensor};
 
-/// Maps a file for reading.
 pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the bytes may not change while they are mapped. Model files are written once under
     // another name, renamed into place and never written again; the bytes of one that is removed
@@ -63,7 +62,6 @@ impl MappedMatrix {
         self.matrix.index_select(0, numbers)
     }
 
-    /// Rows and columns.
     pub(crate) fn size(&self) -> (i64, i64) {
         (self.matrix.size()[0], self.matrix.size()[1])
     }

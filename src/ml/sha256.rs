@@ -15,9 +15,6 @@ impl Sha256Hex {
     }
 
     /// Hashes a file or stream to its end, a mebibyte at a time.
-    ///
-    /// # Errors
-    /// What the system says of it.
     pub fn update_from(&mut self, mut source: impl Read) -> std::io::Result<()> {
         let mut chunk = vec![0; 1 << 20];
         loop {

@@ -61,9 +61,8 @@ impl Arrangement {
         let sorted: Vec<i64> = order.iter().map(|&text| lengths[text]).collect();
         let tensor = |numbers: &[i64]| Tensor::from_slice(numbers).to_device(device);
 
-        let is_sorted = lengths.is_sorted();
-        let starts: Vec<i64> = starts(lengths);
-        let moved = (!is_sorted).then(|| {
+        let starts = starts(lengths);
+        let moved = (!lengths.is_sorted()).then(|| {
             let tokens: Vec<i64> = order.iter().flat_map(|&text| starts[text]..starts[text] + lengths[text]).collect();
             let mut places = vec![0; lengths.len()];
             for (place, &text) in (0_i64..).zip(&order) {

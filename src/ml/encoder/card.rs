@@ -16,6 +16,8 @@ pub(super) const TRANSFORMER_TOKENIZER: &str = "tokenizer.json";
 pub const TOKENIZER: &str = "sentencepiece.model";
 /// What the folder says of itself: a [`ModelCard`].
 pub const CARD: &str = "shamisen.json";
+/// How a transformer of sentence-transformers reads texts.
+pub(super) const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 /// The list of modules. A folder that has it holds a transformer.
 pub(super) const MODULES: &str = "modules.json";
 
@@ -36,9 +38,6 @@ pub struct ModelCard {
 }
 
 /// A folder's card.
-///
-/// # Errors
-/// Where the folder is no model.
 pub fn read_card(folder: &Path) -> Result<ModelCard> {
     read_json(&folder.join(CARD))
 }

@@ -14,7 +14,6 @@ pub struct EmbeddingTable {
     tuned: Option<TunedRows>,
 }
 
-/// The rows that training changed.
 #[derive(Debug)]
 struct TunedRows {
     /// Piece id to place in `rows`.

@@ -30,7 +30,6 @@ pub(crate) fn encode_features(encoder: &dyn Encoder, texts: &[&[u32]]) -> Tensor
     in_passes(encoder, texts, features)
 }
 
-/// One forward pass of a thread.
 type OnePass = fn(&dyn Encoder, &RaggedBatch) -> Tensor;
 
 fn in_passes(encoder: &dyn Encoder, texts: &[&[u32]], pass: OnePass) -> Tensor {

@@ -53,7 +53,6 @@ impl Fingerprint {
         hash().map_err(|error| Error::file(&path, error))
     }
 
-    /// Of the full model in a folder.
     pub(super) fn full(folder: &Path) -> Result<String> {
         Ok(Self::default().file(folder, CONFIG)?.file(folder, WEIGHTS)?.file(folder, TOKENIZER)?.0.finish())
     }
@@ -64,14 +63,12 @@ impl Fingerprint {
         Ok(names.iter().try_fold(Self::default(), |hash, name| hash.file(folder, name))?.0.finish())
     }
 
-    /// Of the delta in a folder.
     fn delta(folder: &Path, base: &str) -> Result<String> {
         let of_base = Self::default().part("base", base.len() as u64, base.as_bytes());
         Ok(of_base.map_err(|error| Error::file(folder, error))?.file(folder, WEIGHTS)?.0.finish())
     }
 }
 
-/// Writes a base model.
 pub(crate) fn save_base(
     target: &Path,
     name: &str,
@@ -116,15 +113,12 @@ pub fn save_tuned(
     let mut factored = BTreeSet::new();
     let base_variables: BTreeMap<String, Tensor> = base.encoder.variables().into_iter().collect();
     for (name, tensor) in tuned.encoder.variables() {
-        let Some(before) = base_variables.get(&name) else {
-            // Of a head that the base has not.
-            tensors.insert(name, Stored::tensor(&tensor)?);
-            continue;
-        };
-        if same_bits(&tensor, before) {
+        // The base has none where it has no head.
+        let before = base_variables.get(&name);
+        if before.is_some_and(|before| same_bits(&tensor, before)) {
             continue;
         }
-        let made = adapters.and_then(|adapters| adapters.apply(&name, before, base.encoder.inputs_first()));
+        let made = adapters.and_then(|adapters| adapters.apply(&name, before?, base.encoder.inputs_first()));
         if made.is_some_and(|made| same_bits(&made, &tensor)) {
             factored.insert(name);
         } else {
@@ -153,7 +147,6 @@ fn not_tuned_from(folder: &Path, base: &Model) -> Error {
     Error::model(folder, format!("this model was not tuned from {}", base.card.name))
 }
 
-/// Whether two tensors of float32 are the same to the bit.
 fn same_bits(a: &Tensor, b: &Tensor) -> bool {
     let bits = |tensor: &Tensor| tensor.detach().contiguous().view_dtype(Kind::Int);
     a.size() == b.size() && bits(a).equal(&bits(b))
@@ -218,9 +211,6 @@ impl Parts {
 }
 
 /// Loads a base model. Its table stays in the file.
-///
-/// # Errors
-/// Where a file is missing or is not what it should be.
 pub fn load(folder: &Path) -> Result<Model> {
     let card = read_card(folder)?;
     let Parts { tokenizer, prompts, encoder } = Parts::read(folder)?;

@@ -55,9 +55,6 @@ pub struct GoldenVectors {
 
 impl GoldenVectors {
     /// What a model that was just made says of texts; long ones are cut.
-    ///
-    /// # Errors
-    /// What libtorch says.
     pub fn of(model: &Model, texts: Vec<(Origin, String)>) -> Result<Self> {
         let cut = |(origin, text): (Origin, String)| (origin, text.chars().take(LONGEST).collect::<String>());
         let texts: Vec<(Origin, String)> = texts.into_iter().map(cut).collect();
@@ -74,9 +71,6 @@ impl GoldenVectors {
     }
 
     /// A folder's; `None` where the model was made without.
-    ///
-    /// # Errors
-    /// Where the file is there and cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(GOLDEN);
         match std::fs::read(&path) {
@@ -89,9 +83,6 @@ impl GoldenVectors {
     }
 
     /// Writes them into a model's folder and sees them onto the disk.
-    ///
-    /// # Errors
-    /// Where the file is there already or cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         write_new(&folder.join(GOLDEN), &serde_json::to_vec(self).expect("plain structs become JSON"))
     }
@@ -105,12 +96,9 @@ impl GoldenVectors {
         let now = now.map_err(|error| error.to_string())?;
         for (index, (GoldenVector { vector: then, .. }, now)) in self.vectors.iter().zip(&now).enumerate() {
             let of = format!("the vector of probe {} of {}", index + 1, self.vectors.len());
-            if now.len() != then.len() {
-                return Err(format!(
-                    "{of} has {} dimensions; it had {} when the model was made",
-                    now.len(),
-                    then.len()
-                ));
+            let (has, had) = (now.len(), then.len());
+            if has != had {
+                return Err(format!("{of} has {has} dimensions; it had {had} when the model was made"));
             }
             if !now.iter().all(|number| number.is_finite()) {
                 return Err(format!("{of} holds a number that is none"));

@@ -87,7 +87,6 @@ impl Adapters {
         })
     }
 
-    /// Those of the kernels that `wanted` takes.
     #[must_use]
     pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let factors = self.factors.iter().filter(|(name, _)| wanted(name));

@@ -12,7 +12,6 @@ mod model;
 mod onnx;
 mod onnx_export;
 mod pass;
-
 mod protobuf;
 mod ragged;
 mod sentencepiece;

@@ -31,33 +31,28 @@ struct TensorProto<'a> {
 }
 
 /// Reads the ONNX file and writes the model folder `target`, complete or not at all.
-///
-/// # Errors
-/// Where the file is not that model, or the folder cannot be written.
 pub fn import_use_multilingual(file: &Path, target: &Path, name: &str) -> Result<ModelCard> {
     let bytes = read(file)?;
     let wrong = |reason: &str| Error::model(file, reason);
     let (initializers, sentencepiece) = read_graph(&bytes).ok_or_else(|| wrong("this is not a whole ONNX file"))?;
-    let sentencepiece = sentencepiece.ok_or_else(|| {
-        wrong(
-            "the graph has no SentencePiece tokenizer; only Universal Sentence Encoder multilingual v3 can be imported",
-        )
-    })?;
+    let none =
+        "the graph has no SentencePiece tokenizer; only Universal Sentence Encoder multilingual v3 can be imported";
+    let sentencepiece = sentencepiece.ok_or_else(|| wrong(none))?;
     let config = UseMultilingualConfig::default();
-    let tokenizer = SentencePiece::parse(sentencepiece).map_err(|reason| Error::model(file, reason))?;
+    let tokenizer = SentencePiece::parse(sentencepiece).map_err(|reason| wrong(&reason))?;
     if i64::from(tokenizer.pieces()) > config.vocab_size {
         return Err(wrong("the tokenizer has more pieces than the table has rows"));
     }
 
     let mut tensors = BTreeMap::new();
     for (name, shape) in shapes(&config) {
-        let numbers = floats(&initializers, &format!("StatefulPartitionedCall/{name}:0"), &shape)
-            .map_err(|reason| Error::model(file, reason))?;
+        let numbers = floats(&initializers, &format!("StatefulPartitionedCall/{name}:0"), &shape);
+        let numbers = numbers.map_err(|reason| wrong(&reason))?;
         let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
         tensors.insert(name, Stored::floats(&shape, numbers));
     }
-    let embeddings = embeddings(&initializers, &config).map_err(|reason| Error::model(file, reason))?;
-    tensors.insert(EMBEDDINGS.to_owned(), embeddings);
+    let embeddings = embeddings(&initializers, &config);
+    tensors.insert(EMBEDDINGS.to_owned(), embeddings.map_err(|reason| wrong(&reason))?);
     save_base(target, name, &config, &tensors, sentencepiece)
 }
 

@@ -100,7 +100,6 @@ impl Message {
         self
     }
 
-    /// float.
     #[must_use]
     pub(crate) fn float(mut self, field: u64, number: f32) -> Self {
         self.key(field, 5);
@@ -116,7 +115,6 @@ impl Message {
         self
     }
 
-    /// An embedded message.
     #[must_use]
     pub(crate) fn message(self, field: u64, message: &Self) -> Self {
         self.bytes(field, &message.0)
@@ -137,7 +135,6 @@ impl Message {
         self
     }
 
-    /// The message as it stands on the wire.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

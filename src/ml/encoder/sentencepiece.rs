@@ -122,7 +122,7 @@ impl SentencePiece {
     /// The ids of a text between `<s>` and `</s>`.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = vec![self.bos];
-        ids.extend(self.pieces_of(&self.normalizer.normalize(text)));
+        ids.extend(self.path(&self.normalizer.normalize(text, |_, _| {})).into_iter().map(|(id, _)| id));
         ids.push(self.eos);
         ids
     }
@@ -132,16 +132,12 @@ impl SentencePiece {
     pub(super) fn spans(&self, text: &str) -> Vec<(u32, Range<usize>)> {
         // Where each stretch of the normalized text ends, and the bytes that it came from.
         let mut stretches: Vec<(usize, Range<usize>)> = Vec::new();
-        let normalized = self.normalizer.normalize_telling(text, |end, from| stretches.push((end, from)));
+        let normalized = self.normalizer.normalize(text, |end, from| stretches.push((end, from)));
         let stretch = |byte: usize| &stretches[stretches.partition_point(|(end, _)| *end <= byte)].1;
         let pieces = self.path(&normalized);
         let ends = pieces.iter().skip(1).map(|piece| piece.1).chain([normalized.len()]);
         let spans = pieces.iter().zip(ends);
         spans.map(|(&(id, start), end)| (id, stretch(start).start..stretch(end - 1).end)).collect()
-    }
-
-    fn pieces_of(&self, text: &str) -> Vec<u32> {
-        self.path(text).into_iter().map(|(id, _)| id).collect()
     }
 
     /// The best path through a normalized text (Viterbi over byte positions): ids, and where each piece begins.
@@ -303,13 +299,8 @@ impl Normalizer {
         Some(Self { trie, replacements, user_defined, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces })
     }
 
-    fn normalize(&self, text: &str) -> String {
-        self.normalize_telling(text, |_, _| {})
-    }
-
-    /// The same; `tell` hears of each stretch where it ends in the normalized text, and the bytes of `text`
-    /// that it came from.
-    fn normalize_telling(&self, whole: &str, mut tell: impl FnMut(usize, Range<usize>)) -> String {
+    /// `tell` hears of each stretch where it ends in the normalized text, and the bytes of `whole` that it came from.
+    fn normalize(&self, whole: &str, mut tell: impl FnMut(usize, Range<usize>)) -> String {
         let space = if self.escape_whitespaces { SPACE } else { " " };
         let mut text = whole;
         if self.remove_extra_whitespaces {

@@ -17,12 +17,11 @@ use super::embedding_table::EmbeddingTable;
 use super::folder::Fingerprint;
 use super::transformer::{Description, ModuleConfig, TransformerEncoder};
 use super::use_multilingual::EMBEDDINGS;
-use super::weights::{self, Stored, WeightFile};
+use super::weights::{Stored, WeightFile, write_tensors};
 use super::{Encoder, Model};
 use crate::ml::files::write_new;
 use crate::ml::{Error, Result};
 
-/// Rows that are in memory at once.
 const ROWS_AT_ONCE: usize = 4096;
 
 /// Writes `model` as a full model into an empty folder. `base` is the folder of the full model that it
@@ -48,7 +47,9 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
         if path.is_file() {
             write_over(&path, &variables)?;
         } else {
-            write_module(&path, &variables)?;
+            // A module that the base has not.
+            new_folder_of(&path)?;
+            write_tensors(&path, &variables.into_iter().collect())?;
         }
     }
     if let Some(description) = description {
@@ -88,16 +89,6 @@ fn write_over(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
         file.write_all_at(tensor.bytes(), range.start).map_err(written)?;
     }
     file.sync_all().map_err(written)
-}
-
-/// Writes a module that the base has not.
-fn write_module(path: &Path, variables: &[(String, Tensor)]) -> Result<()> {
-    new_folder_of(path)?;
-    let mut tensors = BTreeMap::new();
-    for (name, tensor) in variables {
-        tensors.insert(name.clone(), Stored::tensor(tensor)?);
-    }
-    weights::write(path, &tensors)
 }
 
 /// Tells of a head that the base has not.

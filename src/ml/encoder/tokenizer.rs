@@ -1,5 +1,6 @@
 //! Text to token ids.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -34,7 +35,6 @@ pub struct Ids {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`.
     pub(crate) fn read_transformer(path: &Path, lowercase: bool) -> Result<Self> {
         let bytes = read(path)?;
         let wrong = |error: tokenizers::Error| Error::model(path, error.to_string());
@@ -85,14 +85,8 @@ impl TransformerTokenizer {
     }
 
     fn try_encode(&self, text: &str) -> tokenizers::Result<Ids> {
-        let lower;
-        let text = if self.lowercase {
-            lower = text.to_lowercase();
-            &lower
-        } else {
-            text
-        };
-        let encoding = self.tokenizer.encode_fast(text, true)?;
+        let text = if self.lowercase { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) };
+        let encoding = self.tokenizer.encode_fast(&*text, true)?;
         let ids = encoding.get_ids().to_vec();
         if ids.is_empty() {
             // A text has at least one token, or there is nothing to pool.
@@ -138,12 +132,8 @@ impl Prompts {
     /// # Errors
     /// The names that there are, where the name is not among them.
     pub fn prompt(&self, name: Option<&str>) -> std::result::Result<&str, Vec<&str>> {
-        match name.or(self.default_prompt_name.as_deref()) {
-            None => Ok(""),
-            Some(name) => match self.prompts.get(name) {
-                Some(prompt) => Ok(prompt),
-                None => Err(self.prompts.keys().map(String::as_str).collect()),
-            },
-        }
+        let Some(name) = name.or(self.default_prompt_name.as_deref()) else { return Ok("") };
+        let prompt = self.prompts.get(name).map(String::as_str);
+        prompt.ok_or_else(|| self.prompts.keys().map(String::as_str).collect())
     }
 }

@@ -33,7 +33,6 @@ impl WeightFile {
         Ok(Self { path: path.to_owned(), map: Arc::new(map), metadata, data: length + 8 })
     }
 
-    /// The tensors' names.
     pub(crate) fn names(&self) -> Vec<String> {
         self.metadata.offset_keys()
     }
@@ -88,6 +87,18 @@ impl WeightFile {
         Ok(self.bytes(info).as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
     }
 
+    /// Copies of the int64 tensors, and what `floats` makes of the others.
+    fn all(&self, floats: impl Fn(&str, &TensorInfo) -> Result<Tensor>) -> Result<BTreeMap<String, Tensor>> {
+        let tensor = |(name, info): (String, &TensorInfo)| {
+            let tensor = match info.dtype {
+                Dtype::I64 => Tensor::from_slice(&self.integers(&name)?),
+                _ => floats(&name, info)?,
+            };
+            Ok((name, tensor))
+        };
+        self.metadata.tensors().into_iter().map(tensor).collect()
+    }
+
     /// A float32 matrix, left where it is in the file.
     pub(crate) fn matrix(&self, name: &str) -> Result<MappedMatrix> {
         let info = self.info(name, Dtype::F32, 2)?;
@@ -105,18 +116,14 @@ pub(crate) fn map_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, Mapp
     let file = WeightFile::open(path)?;
     let name = path.to_str().ok_or_else(|| Error::model(path, "its path is not UTF-8"))?;
     let mapped = MappedFloats::open(name, file.map.len())?;
-    let mut tensors = BTreeMap::new();
-    for (name, info) in file.metadata.tensors() {
-        let tensor = match info.dtype {
-            Dtype::I64 => Tensor::from_slice(&file.integers(&name)?),
-            Dtype::F32 => {
-                let tensor = mapped.tensor(file.span(info), &shape_of(info));
-                tensor.ok_or_else(|| Error::model(path, format!("the tensor {name:?} is not aligned")))?
-            }
-            other => return Err(Error::model(path, format!("the tensor {name:?} is {other:?}, not F32"))),
-        };
-        tensors.insert(name, tensor);
-    }
+    let floats = |name: &str, info: &TensorInfo| {
+        if info.dtype != Dtype::F32 {
+            return Err(Error::model(path, format!("the tensor {name:?} is {:?}, not F32", info.dtype)));
+        }
+        let tensor = mapped.tensor(file.span(info), &shape_of(info));
+        tensor.ok_or_else(|| Error::model(path, format!("the tensor {name:?} is not aligned")))
+    };
+    let tensors = file.all(floats)?;
     Ok((tensors, mapped))
 }
 
@@ -137,7 +144,6 @@ impl Stored {
         Self { dtype: Dtype::F32, shape: shape.to_vec(), bytes }
     }
 
-    /// A one-dimensional int64 tensor.
     pub(crate) fn integers(numbers: &[i64]) -> Self {
         let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
         Self { dtype: Dtype::I64, shape: vec![numbers.len()], bytes }
@@ -150,7 +156,6 @@ impl Stored {
         Ok(Self::floats(&shape, numbers))
     }
 
-    /// The numbers as they stand in a file.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -194,13 +199,5 @@ pub(crate) fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> 
 /// Reads what [`write_tensors`] wrote.
 pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let file = WeightFile::open(path)?;
-    let mut tensors = BTreeMap::new();
-    for (name, info) in file.metadata.tensors() {
-        let tensor = match info.dtype {
-            Dtype::I64 => Tensor::from_slice(&file.integers(&name)?),
-            _ => file.floats(&name, &shape_of(info))?,
-        };
-        tensors.insert(name, tensor);
-    }
-    Ok(tensors)
+    file.all(|name, info| file.floats(name, &shape_of(info)))
 }

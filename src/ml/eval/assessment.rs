@@ -150,9 +150,8 @@ mod tests {
     fn assessed(score: impl Fn(usize) -> f64, loss: LossKind, collapsed: bool) -> Assessment {
         let text = |row| Pair { left: "a".to_owned(), right: "b".to_owned(), negative: None, score: score(row), row };
         let table = PairDataset { columns: None, kind: TableKind::PairScore, pairs: (2..42).map(text).collect() };
-        let validation: Vec<TokenPair> = (2..42)
-            .map(|row| TokenPair { left: vec![1], right: vec![2], negative: None, score: score(row), row })
-            .collect();
+        let tokens = |row| TokenPair { left: vec![1], right: vec![2], negative: None, score: score(row), row };
+        let validation: Vec<TokenPair> = (2..42).map(tokens).collect();
         let asked = EvalPairs {
             table: ("mine", &table),
             lowest_means: None,

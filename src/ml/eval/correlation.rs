@@ -1,15 +1,37 @@
 //! Pearson's and Spearman's correlation.
 
+/// How two columns vary.
+struct Moments {
+    means: [f64; 2],
+    /// Sums of products of the distances from the means.
+    covariance: f64,
+    variances: [f64; 2],
+}
+
+impl Moments {
+    fn of(a: &[f64], b: &[f64]) -> Self {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let (mean_a, mean_b) = (mean(a), mean(b));
+        let (mut covariance, mut variance_a, mut variance_b) = (0.0, 0.0, 0.0);
+        for (a, b) in a.iter().zip(b) {
+            covariance += (a - mean_a) * (b - mean_b);
+            variance_a += (a - mean_a).powi(2);
+            variance_b += (b - mean_b).powi(2);
+        }
+        Self { means: [mean_a, mean_b], covariance, variances: [variance_a, variance_b] }
+    }
+}
+
+/// The straight line of least squares from `a` to `b`: its slope, and the means that it goes through.
+pub(super) fn line(a: &[f64], b: &[f64]) -> (f64, [f64; 2]) {
+    let Moments { means, covariance, variances: [variance, _] } = Moments::of(a, b);
+    // Equal numbers have a variance of rounding errors.
+    (if variance > 1e-12 { covariance / variance } else { 0.0 }, means)
+}
+
 /// Pearson's correlation; `None` where one side does not vary or fewer than two pairs are given.
 pub fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut covariance, mut variance_a, mut variance_b) = (0.0, 0.0, 0.0);
-    for (a, b) in a.iter().zip(b) {
-        covariance += (a - mean_a) * (b - mean_b);
-        variance_a += (a - mean_a).powi(2);
-        variance_b += (b - mean_b).powi(2);
-    }
+    let Moments { covariance, variances: [variance_a, variance_b], .. } = Moments::of(a, b);
     // Equal numbers have a variance of rounding errors, not of exactly zero.
     let varies = |values: &[f64]| values.iter().any(|value| *value != values[0]);
     (a.len() > 1 && varies(a) && varies(b)).then(|| covariance / (variance_a * variance_b).sqrt())

@@ -113,16 +113,23 @@ pub fn scored_pairs(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
         TableKind::PairScore | TableKind::PairClass => Vec::new(),
         TableKind::Triplet => rows.iter().filter_map(|row| Some(pair(row, row.negative.as_deref()?, 0.0))).collect(),
         TableKind::PairPositive => {
-            let ahead = rows.len() / 2;
-            let other = |place: usize| &rows[(place + ahead) % rows.len()];
-            let strange = |(place, row): (usize, &TokenPair)| {
-                let differs = other(place).right != row.right && other(place).right != row.left;
-                (differs && other(place).left != row.left).then(|| pair(row, &other(place).right, 0.0))
-            };
-            rows.iter().enumerate().filter_map(strange).collect()
+            let strange = strangers(rows, |row| (&row.left, &row.right));
+            strange.map(|(row, other)| pair(row, &other.right, 0.0)).collect()
         }
     };
     rows.iter().map(|row| pair(row, &row.right, row.score)).chain(apart).collect()
+}
+
+/// Each row with another further on, where the left text of the one and the right text of the other are strangers.
+fn strangers<'a, R, T: PartialEq + 'a>(
+    rows: &'a [R],
+    texts: impl Fn(&'a R) -> (&'a T, &'a T),
+) -> impl Iterator<Item = (&'a R, &'a R)> {
+    let further = (0..rows.len()).map(|place| (&rows[place], &rows[(place + rows.len() / 2) % rows.len()]));
+    further.filter(move |&(row, other)| {
+        let ((left, right), (other_left, other_right)) = (texts(row), texts(other));
+        other_right != right && other_right != left && other_left != left
+    })
 }
 
 /// The pairs' vectors: left `(B, D)` and right `(B, D)`.
@@ -130,15 +137,6 @@ pub(crate) fn vectors(encoder: &dyn Encoder, pairs: &[TokenPair]) -> (Tensor, Te
     let left: Vec<&[u32]> = pairs.iter().map(|pair| pair.left.as_slice()).collect();
     let right: Vec<&[u32]> = pairs.iter().map(|pair| pair.right.as_slice()).collect();
     (encode_all(encoder, &left), encode_all(encoder, &right))
-}
-
-/// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Correlations {
-    /// Pearson's.
-    pub pearson: Option<f64>,
-    /// Spearman's.
-    pub spearman: Option<f64>,
 }
 
 /// Errors against what the scores ask for, and correlations with them, on validation pairs.
@@ -159,7 +157,7 @@ pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], target: ScoreTa
             similarities.iter().zip(pairs).map(|(similarity, pair)| of(*similarity, target.similarity(pair.score)));
         each.sum::<f64>() / pairs.len() as f64
     };
-    let Correlations { pearson, spearman } = correlations(&similarities, pairs);
+    let (pearson, spearman) = correlations(&similarities, pairs);
     let validation = Validation {
         pairs: pairs.len(),
         measure,
@@ -183,13 +181,14 @@ pub fn benchmark(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> Benc
 pub fn benchmark_each(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) -> (Benchmark, Vec<f64>) {
     let (left, right) = vectors(encoder, pairs);
     let cosines: Vec<f64> = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
-    let Correlations { pearson, spearman } = correlations(&cosines, pairs);
+    let (pearson, spearman) = correlations(&cosines, pairs);
     (Benchmark { name: name.to_owned(), pairs: pairs.len(), pearson, spearman }, cosines)
 }
 
-fn correlations(similarities: &[f64], pairs: &[TokenPair]) -> Correlations {
+/// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.
+fn correlations(similarities: &[f64], pairs: &[TokenPair]) -> (Option<f64>, Option<f64>) {
     let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
-    Correlations { pearson: pearson(similarities, &scores), spearman: spearman(similarities, &scores) }
+    (pearson(similarities, &scores), spearman(similarities, &scores))
 }
 
 /// Shamisen's own pairs. See [`RETENTION_NAME`].

@@ -97,26 +97,24 @@ mod tests {
     use super::*;
     use tables::Pair;
 
+    fn table(rows: std::ops::Range<usize>) -> PairDataset {
+        let pair =
+            |row| Pair { left: format!("left {row}"), right: "字".repeat(201), negative: None, score: 0.5, row };
+        PairDataset { columns: None, kind: TableKind::PairScore, pairs: rows.map(pair).collect() }
+    }
+
+    fn validation(rows: impl Iterator<Item = usize>) -> Vec<TokenPair> {
+        rows.map(|row| TokenPair { score: 0.5, row, ..TokenPair::default() }).collect()
+    }
+
     #[test]
     fn movers_are_told_with_the_rows_and_texts_of_the_file() {
         // Rows 2 to 13 of a file, of which the even ones validate.
-        let pairs: Vec<Pair> = (2..14)
-            .map(|row| Pair { left: format!("left {row}"), right: "字".repeat(201), negative: None, score: 0.5, row })
-            .collect();
-        let validation: Vec<TokenPair> = (2..14)
-            .step_by(2)
-            .map(|row| TokenPair { left: vec![row], right: vec![0], negative: None, score: 0.5, row: row as usize })
-            .collect();
+        let validation = validation((2..14).step_by(2));
         //            row: 2    4    6    8    10   12
         let before = [0.875, 0.5, 0.5, 0.625, 0.375, 0.75];
         let after = [0.625, 0.5, 0.125, 0.5, 0.75, 0.25];
-        let movers = Movers::find(
-            &validation,
-            &before,
-            &after,
-            &PairDataset { columns: None, kind: TableKind::PairScore, pairs },
-            ScoreTarget::default(),
-        );
+        let movers = Movers::find(&validation, &before, &after, &table(2..14), ScoreTarget::default());
         let rows = |movers: &[Mover]| movers.iter().map(|mover| mover.row).collect::<Vec<_>>();
         assert_eq!(rows(&movers.toward), [2, 8]);
         assert_eq!(rows(&movers.away), [6, 10]);
@@ -128,12 +126,9 @@ mod tests {
 
     #[test]
     fn no_list_holds_more_than_ten() {
-        let texts = |row| Pair { left: "a".to_owned(), right: "b".to_owned(), negative: None, score: 0.5, row };
-        let table = PairDataset { columns: None, kind: TableKind::PairScore, pairs: (1..31).map(texts).collect() };
-        let token_pair = |row| TokenPair { left: vec![1], right: vec![2], negative: None, score: 0.5, row };
-        let validation: Vec<TokenPair> = (1..31).map(token_pair).collect();
+        let validation = validation(1..31);
         let after: Vec<f64> = (1..31).map(|row| 0.5 + f64::from(row) / 100.0).collect();
-        let movers = Movers::find(&validation, &[0.5; 30], &after, &table, ScoreTarget::default());
+        let movers = Movers::find(&validation, &[0.5; 30], &after, &table(1..31), ScoreTarget::default());
         assert_eq!((movers.toward.len(), movers.away.len(), movers.worst.len()), (0, 10, 10));
         assert_eq!((movers.away[0].row, movers.away[9].row), (30, 21));
     }

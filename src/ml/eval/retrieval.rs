@@ -112,14 +112,13 @@ mod tests {
             |left, right, score| TokenPair { left: vec![left], right: vec![right], score, ..TokenPair::default() };
         // Query 1 finds 11 first; query 2 finds 11 before 12, which is its own; 3 and 13 do not belong.
         let pairs = [pair(1, 11, 1.0), pair(2, 12, 0.8), pair(3, 13, 0.5)];
-        let left = Tensor::from_slice(&[1.0_f32, 0.0, 0.8, 0.6, 0.0, 1.0]).reshape([3, 2]);
-        let right = Tensor::from_slice(&[1.0_f32, 0.0, 0.6, 0.8, -1.0, 0.0]).reshape([3, 2]);
+        let matrix = |numbers: [f32; 6]| Tensor::from_slice(&numbers).reshape([3, 2]);
+        let (left, right) = (matrix([1.0, 0.0, 0.8, 0.6, 0.0, 1.0]), matrix([1.0, 0.0, 0.6, 0.8, -1.0, 0.0]));
         let found = of_pairs(&pairs, &left, &right).unwrap();
         assert_eq!((found.queries, found.candidates), (2, 3));
         // 0.8 x 1 = 0.8 to text 11, 0.48 + 0.48 = 0.96 to its own 12.
         assert_eq!((found.mrr, found.accuracy_at_1), (1.0, 1.0));
-        let swapped =
-            of_pairs(&pairs, &Tensor::from_slice(&[0.0_f32, 1.0, 1.0, 0.0, 0.0, 1.0]).reshape([3, 2]), &right);
+        let swapped = of_pairs(&pairs, &matrix([0.0, 1.0, 1.0, 0.0, 0.0, 1.0]), &right);
         assert_eq!((swapped.unwrap().mrr, swapped.unwrap().accuracy_at_1), (0.5, 0.0));
         assert_eq!(of_pairs(&pairs[1..], &left.narrow(0, 1, 2), &right.narrow(0, 1, 2)), None);
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tables::similarity::cosine;
 use tch::Tensor;
 
+use super::correlation;
 use crate::ml::vectors::numbers;
 
 /// Texts that are compared with all others at once, so that memory stays bounded.
@@ -63,10 +64,8 @@ pub struct Known<'a> {
     pub labelled: &'a BTreeSet<(usize, usize)>,
 }
 
-/// A pair in the run for a reason.
 #[derive(Clone, Copy)]
 struct Candidate {
-    /// The more, the better.
     merit: f64,
     left: usize,
     right: usize,
@@ -74,7 +73,6 @@ struct Candidate {
     base: Option<f64>,
 }
 
-/// The best few of many.
 #[derive(Default)]
 struct Best(Vec<Candidate>);
 
@@ -179,17 +177,10 @@ fn line(tuned: &Tensor, base: &Tensor) -> (f64, f64) {
     let (left, right): (Vec<i64>, Vec<i64>) = pairs.filter(|(left, right)| left != right).unzip();
     let cosines = |of: &Tensor| {
         let side = |places: &[i64]| of.index_select(0, &Tensor::from_slice(places));
-        numbers::<f32>(&(side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, tch::Kind::Float))
+        let cosines = (side(&left) * side(&right)).sum_dim_intlist([1].as_slice(), false, tch::Kind::Float);
+        numbers::<f64>(&cosines.to_kind(tch::Kind::Double))
     };
-    let (x, y) = (cosines(base), cosines(tuned));
-    let mean = |values: &[f32]| values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64;
-    let (mean_x, mean_y) = (mean(&x), mean(&y));
-    let (mut together, mut alone) = (0.0, 0.0);
-    for (x, y) in x.iter().zip(&y) {
-        together += (f64::from(*x) - mean_x) * (f64::from(*y) - mean_y);
-        alone += (f64::from(*x) - mean_x).powi(2);
-    }
-    let slope = if alone > 1e-12 { together / alone } else { 0.0 };
+    let (slope, [mean_x, mean_y]) = correlation::line(&cosines(base), &cosines(tuned));
     (slope, mean_y - slope * mean_x)
 }
 

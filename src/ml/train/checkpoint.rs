@@ -121,9 +121,6 @@ struct Manifest {
 impl Checkpoint {
     /// Writes the checkpoint into the new folder `folder`, complete or absent: under another name,
     /// synced, renamed. Gives the SHA-256 of its manifest, which vouches for the rest.
-    ///
-    /// # Errors
-    /// Where the folder cannot be written; then it is not there.
     pub fn save(&self, folder: &Path, conditions: &Conditions) -> Result<String> {
         complete_or_absent(folder, |draft| {
             write_tensors(&draft.join(TENSORS), &self.tensors)?;

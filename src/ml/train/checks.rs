@@ -81,22 +81,13 @@ impl TrainConfig {
         check((1..=4096).contains(&self.batch_size), "batch_size", "must lie between 1 and 4096")?;
         check((1..=4096).contains(&self.accumulation), "accumulation", "must lie between 1 and 4096")?;
         check(self.mini_batch.is_none_or(|size| size >= 1), "mini_batch", "must be at least 1")?;
-        meant(
-            self.mini_batch.is_none_or(|size| size < self.batch_size),
-            "mini_batch",
-            "unless it is below batch_size",
-        )?;
-        meant(
-            self.shuffle || self.sampler == SamplerKind::Plain,
-            "sampler",
-            "without shuffle: set \"shuffle\" to true, or \"sampler\" to \"plain\"",
-        )?;
+        let cuts = self.mini_batch.is_none_or(|size| size < self.batch_size);
+        meant(cuts, "mini_batch", "unless it is below batch_size")?;
+        let ordered = self.shuffle || self.sampler == SamplerKind::Plain;
+        meant(ordered, "sampler", "without shuffle: set \"shuffle\" to true, or \"sampler\" to \"plain\"")?;
         between(Some(self.learning_rate), 0.0, 1.0, "learning_rate")?;
-        meant(
-            self.weight_decay.is_none() || self.optimizer == OptimizerKind::AdamW,
-            "weight_decay",
-            "but for the optimizer \"adamw\"",
-        )?;
+        let decays = self.weight_decay.is_none() || self.optimizer == OptimizerKind::AdamW;
+        meant(decays, "weight_decay", "but for the optimizer \"adamw\"")?;
         between(self.weight_decay, 0.0, 1.0, "weight_decay")?;
         let adam = self.optimizer != OptimizerKind::Sgd;
         meant(adam || self.beta_2 == usual.beta_2, "beta_2", "for the optimizer \"sgd\"")?;
@@ -106,11 +97,8 @@ impl TrainConfig {
         check((0.0..1.0).contains(&self.beta_1), "beta_1", "must lie between 0 and 1, 1 excluded")?;
         check((0.0..1.0).contains(&self.beta_2), "beta_2", "must lie between 0 and 1, 1 excluded")?;
         between(Some(self.epsilon), 0.0, 1.0, "epsilon")?;
-        check(
-            self.clipnorm.is_none_or(|norm| norm > 0.0 && norm.is_finite()),
-            "clipnorm",
-            "must be a positive number, or null for no clipping",
-        )
+        let bound = self.clipnorm.is_none_or(|norm| norm > 0.0 && norm.is_finite());
+        check(bound, "clipnorm", "must be a positive number, or null for no clipping")
     }
 
     fn check_layers(&self) -> Result<()> {
@@ -126,18 +114,12 @@ impl TrainConfig {
     }
 
     fn check_watch(&self) -> Result<()> {
-        check(
-            self.validation_split > 0.0 && self.validation_split < 1.0,
-            "validation_split",
-            "must lie between 0 and 1, both excluded",
-        )?;
+        let splits = self.validation_split > 0.0 && self.validation_split < 1.0;
+        check(splits, "validation_split", "must lie between 0 and 1, both excluded")?;
         if let Some(early) = &self.early_stopping {
             check(early.patience >= 1, "early_stopping.patience", "must be at least 1")?;
-            check(
-                early.min_delta >= 0.0 && early.min_delta.is_finite(),
-                "early_stopping.min_delta",
-                "must not be negative",
-            )?;
+            let delta = early.min_delta >= 0.0 && early.min_delta.is_finite();
+            check(delta, "early_stopping.min_delta", "must not be negative")?;
         }
         if let Some(forgetting) = &self.forgetting {
             check((0.0..=1.0).contains(&forgetting.max_drop), "forgetting.max_drop", "must lie between 0 and 1")?;
@@ -146,11 +128,11 @@ impl TrainConfig {
     }
 }
 
-fn check(fine: bool, field: &'static str, reason: &str) -> Result<()> {
+pub(super) fn check(fine: bool, field: &'static str, reason: &str) -> Result<()> {
     if fine { Ok(()) } else { Err(Error::config(field, reason)) }
 }
 
-fn meant(has_meaning: bool, field: &'static str, where_not: &str) -> Result<()> {
+pub(super) fn meant(has_meaning: bool, field: &'static str, where_not: &str) -> Result<()> {
     check(has_meaning, field, &format!("has no meaning {where_not}; leave it out"))
 }
 

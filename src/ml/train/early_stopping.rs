@@ -18,16 +18,13 @@ pub(crate) struct EarlyStopping {
 pub(crate) struct Waiting {
     /// The best value so far, lower being better.
     best: Option<f64>,
-    /// Epochs since.
     waited: usize,
 }
 
 /// What an epoch means for the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Judgement {
-    /// It is the best so far.
     pub(crate) best: bool,
-    /// The run should end.
     pub(crate) stop: bool,
 }
 
@@ -36,7 +33,6 @@ impl EarlyStopping {
         Self { config, waiting: Waiting::default() }
     }
 
-    /// Judges an epoch that is over.
     pub(crate) fn judge(&mut self, record: &EpochRecord) -> Result<Judgement> {
         // Lower is better; a correlation is turned round.
         let metric = match self.config.monitor {
@@ -70,14 +66,8 @@ mod tests {
             loss: value,
             val_loss: value,
             val_mae: value,
-            val_mape: 0.0,
-            val_pearson: None,
             val_spearman: Some(value),
-            val_mrr: None,
-            general: None,
-            spread: None,
-            learning_rate: 0.0,
-            seconds: 0.0,
+            ..EpochRecord::default()
         }
     }
 

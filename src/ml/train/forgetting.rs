@@ -9,7 +9,6 @@ use crate::ml::eval;
 use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
 
-/// Watches a run from epoch to epoch.
 pub(super) struct ForgettingMonitor<'a> {
     forgetting: Option<ForgettingConfig>,
     general: &'a [TokenPair],

@@ -138,14 +138,17 @@ pub(super) fn side_by_side(
     })
 }
 
-/// The gradients by `leaves` of the sum of `vectors` times `slope`; `None` where there is no way.
+/// The gradients by `leaves` of the sum of `vectors` times `slope`.
 fn slopes(vectors: &Tensor, slope: &Tensor, leaves: &[Tensor]) -> Vec<Option<Tensor>> {
-    let product = (vectors * slope).sum(Kind::Float);
-    let gradients = Tensor::run_backward(&[product], leaves, false, false);
+    gradients_of(&(vectors * slope).sum(Kind::Float), leaves)
+}
+
+/// The gradients of a number by `leaves`; `None` where there is no way.
+pub(super) fn gradients_of(number: &Tensor, leaves: &[Tensor]) -> Vec<Option<Tensor>> {
+    let gradients = Tensor::run_backward(&[number], leaves, false, false);
     gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect()
 }
 
-/// Adds gradients to those that are there.
 pub(super) fn add(sum: &mut Vec<Option<Tensor>>, gradients: Vec<Option<Tensor>>) {
     if sum.is_empty() {
         *sum = gradients;

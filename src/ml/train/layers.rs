@@ -1,5 +1,6 @@
 //! Which layers learn, and how fast.
 
+use super::checks::{check, meant};
 use super::config::TrainConfig;
 use super::options::ClipTable;
 use crate::ml::encoder::Encoder;
@@ -9,7 +10,6 @@ use crate::ml::{Error, Result};
 pub(super) struct LayerShares(Vec<Option<f64>>);
 
 impl LayerShares {
-    /// Of a run with these settings on this encoder.
     pub(super) fn new(encoder: &dyn Encoder, config: &TrainConfig) -> Result<Self> {
         let layers = encoder.layers();
         let count = layers.len();
@@ -27,34 +27,26 @@ impl LayerShares {
             return refuse("last_layers", &reason);
         }
         let named = |layer: usize| config.freeze.iter().any(|name| layers[layer] == *name);
-        if (0..count).all(named) {
-            return refuse("freeze", "leaves no layer that learns");
-        }
+        check(!(0..count).all(named), "freeze", "leaves no layer that learns")?;
         if let Some(both) = config.last_layers.and_then(|top| (count - top..count).find(|&layer| named(layer))) {
             let reason = format!("names {:?}, one of the top {top} layers, which last_layers lets learn", layers[both]);
             return refuse("freeze", &reason);
         }
 
-        if config.head_only && (config.last_layers.is_some() || config.lora.is_some()) {
-            return refuse("head_only", "has no meaning beside last_layers or lora, which say what else learns");
-        }
+        let alone = !config.head_only || (config.last_layers.is_none() && config.lora.is_none());
+        check(alone, "head_only", "has no meaning beside last_layers or lora, which say what else learns")?;
         let head = config.head_only.then(|| encoder.head_layer().unwrap_or(count - 1));
-        if head.is_some_and(named) {
-            return refuse("freeze", "names the head, which alone is to learn");
-        }
+        check(!head.is_some_and(named), "freeze", "names the head, which alone is to learn")?;
         let below_head = |layer: usize| head.is_some_and(|head| layer != head);
         let learns = |layer: usize| {
             !below_head(layer) && layer >= count - top && !named(layer) && (layer > 0 || config.lora.is_none())
         };
         let share = |layer: usize| config.layer_decay.powi((count - 1 - layer) as i32);
         let shares: Vec<Option<f64>> = (0..count).map(|layer| learns(layer).then(|| share(layer))).collect();
-        let meaningless = |where_not: &str| format!("has no meaning {where_not}; leave it out");
-        if config.layer_decay < 1.0 && shares.iter().flatten().all(|&share| share == 1.0) {
-            return refuse("layer_decay", &meaningless("where the top layer alone learns"));
-        }
-        if config.clip_table != ClipTable::Shards && shares[0].is_none() {
-            return refuse("clip_table", &meaningless("where the vocabulary's table does not learn"));
-        }
+        let decays = config.layer_decay >= 1.0 || shares.iter().flatten().any(|&share| share != 1.0);
+        meant(decays, "layer_decay", "where the top layer alone learns")?;
+        let has_shards = config.clip_table == ClipTable::Shards || shares[0].is_some();
+        meant(has_shards, "clip_table", "where the vocabulary's table does not learn")?;
         Ok(Self(shares))
     }
 
@@ -69,7 +61,6 @@ impl LayerShares {
         self.0[layer]
     }
 
-    /// The table's.
     pub(super) fn of_embeddings(&self) -> Option<f64> {
         self.0[0]
     }

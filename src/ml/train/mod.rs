@@ -213,7 +213,7 @@ fn judge(
     objective: &Objective<'_>,
     at: &Counters,
 ) -> EpochRecord {
-    let validated = eval::validate(encoder, scored, objective.target());
+    let validated = eval::validate(encoder, scored, objective.target);
     let val_loss = objective.validation(encoder, validation).unwrap_or(validated.mse);
     EpochRecord {
         epoch: at.epoch,
@@ -224,10 +224,7 @@ fn judge(
         val_pearson: validated.pearson,
         val_spearman: validated.spearman,
         val_mrr: validated.retrieval.map(|retrieval| retrieval.mrr),
-        general: None,
-        spread: None,
-        learning_rate: 0.0,
-        seconds: 0.0,
+        ..EpochRecord::default()
     }
 }
 

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::TrainData;
 use super::config::TrainConfig;
-use super::graph::{Part, add, side_by_side};
+use super::graph::{Part, add, gradients_of, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
 use crate::ml::Result;
@@ -19,31 +19,21 @@ use crate::ml::vectors::cosine;
 /// The loss of replayed rows reads their order alone: their scores may be on any scale.
 const REPLAY_LOSS: LossKind = LossKind::Cosent;
 
-/// A batch's rows.
 pub(super) struct Batch<'a> {
     /// Of the training rows.
     pub(super) pairs: Vec<&'a TokenPair>,
     /// Of the replayed table.
     pub(super) replay: Vec<&'a TokenPair>,
-    /// What is dropped.
     pub(super) dropout: Option<Dropout>,
 }
 
 impl<'a> Batch<'a> {
     /// All texts: left, right, negatives, then the replayed left and right.
     pub(super) fn texts(&self) -> Vec<&'a [u32]> {
-        let column = |pairs: &[&'a TokenPair], of: fn(&'a TokenPair) -> Option<&'a [u32]>| {
-            pairs.iter().filter_map(|&pair| of(pair)).collect::<Vec<_>>()
-        };
-        let left = |pair: &'a TokenPair| Some(pair.left.as_slice());
-        let right = |pair: &'a TokenPair| Some(pair.right.as_slice());
-        let negative = |pair: &'a TokenPair| pair.negative.as_deref();
-        let mut texts = column(&self.pairs, left);
-        texts.extend(column(&self.pairs, right));
-        texts.extend(column(&self.pairs, negative));
-        texts.extend(column(&self.replay, left));
-        texts.extend(column(&self.replay, right));
-        texts
+        let left = |pairs: &[&'a TokenPair]| pairs.iter().map(|pair| pair.left.as_slice()).collect::<Vec<_>>();
+        let right = |pairs: &[&'a TokenPair]| pairs.iter().map(|pair| pair.right.as_slice()).collect();
+        let negatives = self.pairs.iter().filter_map(|pair| pair.negative.as_deref()).collect();
+        [left(&self.pairs), right(&self.pairs), negatives, left(&self.replay), right(&self.replay)].concat()
     }
 }
 
@@ -51,7 +41,7 @@ impl<'a> Batch<'a> {
 pub(super) struct Objective<'a> {
     config: &'a TrainConfig,
     loss: Loss,
-    target: ScoreTarget,
+    pub(super) target: ScoreTarget,
     contrast: Option<(Loss, f64)>,
     /// What a guide and self-distillation compare with.
     base: Option<VectorsOfTexts>,
@@ -68,15 +58,9 @@ struct VectorsOfTexts {
 
 impl VectorsOfTexts {
     fn of(pairs: &[&[TokenPair]], compute: &dyn Fn(&[&[u32]]) -> Tensor) -> Self {
-        let mut places: HashMap<Vec<u32>, i64> = HashMap::new();
-        let mut texts: Vec<&[u32]> = Vec::new();
-        for text in pairs.iter().flat_map(|pairs| pairs.iter()).flat_map(TokenPair::texts) {
-            if !places.contains_key(text) {
-                places.insert(text.to_vec(), texts.len() as i64);
-                texts.push(text);
-            }
-        }
-        Self { places, vectors: compute(&texts) }
+        let texts: Vec<&[u32]> = pairs.iter().copied().flatten().flat_map(TokenPair::texts).collect();
+        let (texts, _) = distinct(&texts);
+        Self { places: texts.iter().map(|text| text.to_vec()).zip(0..).collect(), vectors: compute(&texts) }
     }
 
     /// `(T, D)`
@@ -223,11 +207,6 @@ impl<'a> Objective<'a> {
         Candidates::of(pairs, config.positive_from, config.symmetric, &too_near)
     }
 
-    /// Which similarities the scores ask for.
-    pub(super) fn target(&self) -> ScoreTarget {
-        self.target
-    }
-
     /// Whether the loss compares similarities with scores. Others read their order, or whether they are 0 or 1.
     fn squares(&self) -> bool {
         matches!(self.loss.kind, LossKind::AngularMse | LossKind::CosineMse)
@@ -336,8 +315,7 @@ fn one_by_one(
 
 /// The gradient by each leaf; zeros for one that the loss does not reach.
 fn differentiate(loss: &Tensor, leaves: &[Tensor]) -> Vec<Tensor> {
-    let gradients = Tensor::run_backward(&[loss], leaves, false, false);
-    whole(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect(), leaves)
+    whole(gradients_of(loss, leaves), leaves)
 }
 
 /// Zeros for what no gradient reached.

@@ -20,14 +20,8 @@ pub struct Step {
 /// Watches a run. An error that it returns ends the run.
 pub trait Observer {
     /// After each step. `state` gives the run as it stands, to go on from later.
-    ///
-    /// # Errors
-    /// To end the run.
     fn step(&mut self, step: Step, state: &dyn Fn() -> Checkpoint) -> Result<()>;
 
     /// After each epoch.
-    ///
-    /// # Errors
-    /// To end the run.
     fn epoch(&mut self, record: &EpochRecord, encoder: &dyn Encoder) -> Result<()>;
 }

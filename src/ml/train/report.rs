@@ -39,7 +39,7 @@ pub struct TrainReport {
 }
 
 /// What an epoch came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,

@@ -93,27 +93,24 @@ fn scatter(pairs: &[TokenPair], order: &[usize], size: usize) -> Vec<Vec<usize>>
     // The first batch that a text is not in, all before having it or being full.
     let mut free: HashMap<&[u32], usize> = HashMap::new();
     let mut left = Vec::new();
-    for &row in order {
-        let from = pairs[row].texts().map(|text| free.get(text).copied().unwrap_or(0)).max().unwrap_or(0);
+    let mut put = |row: usize, from: usize| {
         let batch = with_room(&mut onward, from);
-        if batch == batches.len() {
-            left.push(row);
-            continue;
-        }
-        batches[batch].push(row);
-        if batches[batch].len() == size {
+        let rows = batches.get_mut(batch)?;
+        rows.push(row);
+        if rows.len() == size {
             onward[batch] = batch + 1;
         }
-        for text in pairs[row].texts() {
-            free.insert(text, batch + 1);
+        Some(batch)
+    };
+    for &row in order {
+        let from = pairs[row].texts().map(|text| free.get(text).copied().unwrap_or(0)).max().unwrap_or(0);
+        match put(row, from) {
+            Some(batch) => free.extend(pairs[row].texts().map(|text| (text, batch + 1))),
+            None => left.push(row),
         }
     }
     for row in left {
-        let batch = with_room(&mut onward, 0);
-        batches[batch].push(row);
-        if batches[batch].len() == size {
-            onward[batch] = batch + 1;
-        }
+        put(row, 0).expect("there is room for every row");
     }
     batches.retain(|batch| !batch.is_empty());
     batches
@@ -131,14 +128,11 @@ mod tests {
     use super::*;
 
     fn pairs(rows: &[(u32, u32, f64)]) -> Vec<TokenPair> {
-        rows.iter()
-            .map(|&(left, right, score)| TokenPair {
-                left: vec![1; left as usize],
-                right: vec![2; right as usize],
-                score,
-                ..TokenPair::default()
-            })
-            .collect()
+        let pair = |&(left, right, score): &(u32, u32, f64)| {
+            let (left, right) = (vec![1; left as usize], vec![2; right as usize]);
+            TokenPair { left, right, score, ..TokenPair::default() }
+        };
+        rows.iter().map(pair).collect()
     }
 
     fn config(sampler: SamplerKind, batch_size: usize) -> TrainConfig {

@@ -75,16 +75,13 @@ impl Snapshot {
         if self.epoch == 0 {
             return BTreeMap::new();
         }
-        let mut tensors: BTreeMap<String, Tensor> = match &self.adapters {
+        let learnt = self.learnt.iter().map(|&place| &self.variables[place]);
+        let stored: BTreeMap<String, Tensor> = match &self.adapters {
             Some(adapters) => adapters.tensors(),
-            None => self
-                .learnt
-                .iter()
-                .map(|&place| &self.variables[place])
-                .map(|(name, weights)| (name.clone(), weights.shallow_clone()))
-                .collect(),
+            None => learnt.map(|(name, weights)| (name.clone(), weights.shallow_clone())).collect(),
         };
-        tensors = tensors.into_iter().map(|(name, tensor)| (format!("{KEPT}{name}"), tensor)).collect();
+        let kept = stored.into_iter().map(|(name, tensor)| (format!("{KEPT}{name}"), tensor));
+        let mut tensors: BTreeMap<String, Tensor> = kept.collect();
         let ids = self.embeddings.tuned_ids();
         tensors.insert(ROWS.to_owned(), self.embeddings.lookup(&ids));
         tensors.insert(IDS.to_owned(), Tensor::from_slice(&ids));
@@ -92,9 +89,6 @@ impl Snapshot {
     }
 
     /// What [`Snapshot::tensors`] stored.
-    ///
-    /// # Errors
-    /// Where it is not there, or not of this run.
     pub(super) fn restore(
         epoch: usize,
         base: &Self,
@@ -126,7 +120,6 @@ impl Snapshot {
     }
 }
 
-/// The variables with their changes.
 fn adapted(
     variables: &[(String, Tensor)],
     adapters: &Adapters,

@@ -12,7 +12,6 @@ use tables::ties::tie;
 
 use super::config::TrainConfig;
 use super::options::SplitKind;
-
 use crate::ml::pairs::TokenPair;
 use crate::ml::{Error, Result};
 

@@ -20,16 +20,12 @@ const ALWAYS_FINE: u64 = 64 << 20;
 /// What a system leaves in archives beside the files that were meant.
 const LITTER: &[&str] = &["__MACOSX", ".DS_Store"];
 
-/// What may still be unpacked.
 struct Budget {
     bytes: u64,
     files: u64,
 }
 
 /// Unpacks an archive into the new folder `target`; where the model is in it.
-///
-/// # Errors
-/// Where it is no archive, is damaged, leads out of the folder, or unpacks to too much.
 pub(super) fn unpack(archive: &Path, target: &Path) -> Result<PathBuf> {
     let wrong = |reason: String| Error::model(archive, reason);
     let io = |error| Error::file(archive, error);
@@ -75,10 +71,7 @@ fn unpack_zip(file: File, target: &Path, budget: &mut Budget) -> Result<(), Stri
     for place in 0..archive.len() {
         let mut entry = archive.by_index(place).map_err(damaged)?;
         let name = entry.name().map_err(damaged)?.into_owned();
-        let place = match place_of(&name)? {
-            Some(place) => target.join(place),
-            None => continue,
-        };
+        let Some(place) = place_of(&name, target)? else { continue };
         if entry.is_dir() {
             std::fs::create_dir_all(place).map_err(|error| error.to_string())?;
         } else if entry.is_file() {
@@ -101,10 +94,7 @@ fn unpack_tar(stream: impl Read, target: &Path, budget: &mut Budget) -> Result<(
         if kind == EntryType::XGlobalHeader {
             continue;
         }
-        let place = match place_of(&name)? {
-            Some(place) => target.join(place),
-            None => continue,
-        };
+        let Some(place) = place_of(&name, target)? else { continue };
         match kind {
             EntryType::Directory => std::fs::create_dir_all(place).map_err(|error| error.to_string())?,
             EntryType::Regular | EntryType::Continuous => budget.write(&name, &mut entry, &place)?,
@@ -119,7 +109,7 @@ fn no_link(name: &str) -> String {
 }
 
 /// Where an entry goes below the target, or `None` for what nobody meant to pack.
-fn place_of(name: &str) -> Result<Option<PathBuf>, String> {
+fn place_of(name: &str, target: &Path) -> Result<Option<PathBuf>, String> {
     let mut place = PathBuf::new();
     for part in Path::new(name).components() {
         match part {
@@ -132,7 +122,7 @@ fn place_of(name: &str) -> Result<Option<PathBuf>, String> {
         let part = part.to_string_lossy();
         LITTER.contains(&part.as_ref()) || part.starts_with("._")
     });
-    Ok((!litter && place.iter().next().is_some()).then_some(place))
+    Ok((!litter && place.iter().next().is_some()).then(|| target.join(place)))
 }
 
 impl Budget {

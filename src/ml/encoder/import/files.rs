@@ -13,7 +13,6 @@ use crate::ml::{Error, Result};
 /// What a published folder's files may weigh, weights apart. The largest vocabularies take 40 MB.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// Reads a file of bounded size.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     let io = |error| Error::file(path, error);
     let file = File::open(path).map_err(io)?;

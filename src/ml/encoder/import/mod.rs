@@ -18,13 +18,12 @@ use serde_json::Value;
 use self::files::{copy, copy_some, new_folder, read, read_json, write_json};
 use self::modules::{Class, Module};
 use self::tensors::Source;
-use super::card::{CONFIG, MODULES, ModelCard, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
+use super::card::{CONFIG, MODULES, ModelCard, SENTENCE_CONFIG, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
 use super::folder::{Fingerprint, Parts};
 use super::transformer::{Description, PoolingMode, TransformerConfig};
 use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
-const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 /// Files beside the transformer that go along where they are there.
 const BESIDE: &[&str] = &[
     "tokenizer_config.json",
@@ -71,7 +70,8 @@ pub fn import_transformer(source: &Path, target: &Path, name: &str, pooling: Opt
             std::fs::remove_dir_all(&unpacked).map_err(|error| Error::file(&unpacked, error))?;
             notes
         };
-        let card = finish(draft, name)?;
+        let card = examine(draft, name)?;
+        write_card(draft, &card)?;
         Ok(Imported { card, notes })
     })
 }
@@ -82,9 +82,6 @@ pub fn is_transformer(folder: &Path) -> bool {
 }
 
 /// How the full model in a folder makes one vector of a text's tokens: one mode, or several beside each other.
-///
-/// # Errors
-/// Where the folder cannot be read.
 pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
     // Universal Sentence Encoder divides the sum of a text's vectors by the square root of their number.
     if is_transformer(folder) {
@@ -96,22 +93,12 @@ pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
 
 /// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether
 /// these give vectors.
-///
-/// # Errors
-/// Where not.
 pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
     let card = read_card(folder)?;
     if card != examine(folder, &card.name)? {
         let reason = "shamisen.json is not the card of these files; `shamisen model import FOLDER` makes another";
         return Err(Error::model(folder, reason));
     }
-    Ok(card)
-}
-
-/// Writes the draft's card.
-fn finish(draft: &Path, name: &str) -> Result<ModelCard> {
-    let card = examine(draft, name)?;
-    write_card(draft, &card)?;
     Ok(card)
 }
 

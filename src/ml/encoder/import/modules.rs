@@ -14,7 +14,6 @@ use crate::ml::{Error, Result};
 /// The pooling's folder where the model that is made gets one.
 pub(super) const POOLING: &str = "1_Pooling";
 
-/// A module's class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
     Transformer,
@@ -49,10 +48,8 @@ impl Class {
     }
 }
 
-/// A module as it is published.
 pub(super) struct Module {
     pub(super) class: Class,
-    /// Its folder.
     pub(super) folder: PathBuf,
     /// The name of its folder in the model that is made; empty for the transformer.
     pub(super) path: String,

@@ -20,7 +20,6 @@ const TEXTS: &[&str] = &[
 /// Bytes of a text that a request may have.
 const LONGEST: usize = 100_000;
 
-/// Tokenizes and encodes texts of every sort.
 pub(super) fn encode(parts: &Parts) -> Result<(), String> {
     let Parts { tokenizer, prompts, encoder } = parts;
     let prompt = prompts.prompt(None).unwrap_or_default();

@@ -64,8 +64,7 @@ impl Source {
             return Err(other_weights(folder));
         }
         let index: Index = read_json(&folder.join(INDEX))?;
-        let names: BTreeSet<&String> = index.weight_map.values().collect();
-        let names: Vec<&String> = names.into_iter().collect();
+        let names: Vec<&String> = index.weight_map.values().collect::<BTreeSet<_>>().into_iter().collect();
         let mut files = Vec::new();
         for name in &names {
             if !is_plain(name) || !name.ends_with(".safetensors") {
@@ -79,8 +78,9 @@ impl Source {
         Ok(Self { files, tensors })
     }
 
-    fn raw(&self, name: &str, file: usize) -> Result<(&TensorInfo, &[u8])> {
-        self.files[file].raw(name)
+    fn tensor(&self, name: &str, file: usize, new_name: String) -> Result<Move<'_>> {
+        let (info, bytes) = self.files[file].raw(name)?;
+        Ok(Move { name: new_name, info, bytes })
     }
 }
 
@@ -117,11 +117,7 @@ struct Move<'a> {
 }
 
 /// Writes a transformer's base model out of its published tensors: what its network has, and the pooler that
-/// other programs may want.
-///
-/// # Errors
-/// Where there is a tensor that is not the network's nor known to be of no use to it, one holds what is no
-/// number, or a file cannot be read or written.
+/// other programs may want. A tensor that is not known to be of no use to the network is refused.
 pub(super) fn write_base(source: &Source, description: &Description, folder: &Path, target: &Path) -> Result<()> {
     let wrong = |reason: String| Error::model(folder, reason);
     let prefix = prefix(source, description.words()).map_err(wrong)?;
@@ -132,8 +128,7 @@ pub(super) fn write_base(source: &Source, description: &Description, folder: &Pa
         let own = name.strip_prefix(prefix.as_str());
         let new = renamed(own.unwrap_or_default());
         if known.contains(&new) || new.starts_with("pooler.") {
-            let (info, bytes) = source.raw(name, *file)?;
-            moves.push(Move { name: new, info, bytes });
+            moves.push(source.tensor(name, *file, new)?);
             continue;
         }
         let own = own.unwrap_or(name);
@@ -148,14 +143,9 @@ pub(super) fn write_base(source: &Source, description: &Description, folder: &Pa
     write(target, moves)
 }
 
-/// Writes a module's tensors as they are called.
 pub(super) fn write_module(source: &Source, target: &Path) -> Result<()> {
-    let mut moves = Vec::new();
-    for (name, file) in &source.tensors {
-        let (info, bytes) = source.raw(name, *file)?;
-        moves.push(Move { name: name.clone(), info, bytes });
-    }
-    write(target, moves)
+    let moves: Result<_> = source.tensors.iter().map(|(name, file)| source.tensor(name, *file, name.clone())).collect();
+    write(target, moves?)
 }
 
 /// What stands before the base model's names, found by the table of words, of which there is one.
@@ -192,11 +182,8 @@ fn write(target: &Path, mut moves: Vec<Move<'_>>) -> Result<()> {
     let mut end = 0;
     for Move { name, info, .. } in &moves {
         if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64) {
-            let reason = format!(
-                "the tensor {name:?} is {:?}; F32, F16, BF16 and F64 are read (quantized models are not)",
-                info.dtype
-            );
-            return Err(wrong(reason));
+            let what = format!("the tensor {name:?} is {:?}", info.dtype);
+            return Err(wrong(format!("{what}; F32, F16, BF16 and F64 are read (quantized models are not)")));
         }
         let numbers: usize = info.shape.iter().product();
         let begin = end;

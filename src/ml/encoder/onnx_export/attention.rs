@@ -33,7 +33,6 @@ pub(super) fn attend<'g>(
     mixed.transpose(&[0, 2, 1, 3]).reshape(&[0, 0, -1])
 }
 
-/// A feed-forward layer's non-linearity.
 pub(super) fn activate(activation: Activation, x: Value<'_, f32>) -> Value<'_, f32> {
     match activation {
         Activation::Gelu => gelu(x),

@@ -100,7 +100,6 @@ impl Layout {
         Self { head, initializers }
     }
 
-    /// The file's.
     fn length(&self) -> u64 {
         let initializers = self.initializers.iter();
         let initializers: u64 = initializers.map(|(message, inside)| message.as_bytes().len() as u64 + inside).sum();
@@ -126,7 +125,6 @@ impl Initializer {
         !matches!(self.numbers, Numbers::Constant(_))
     }
 
-    /// The bytes of its numbers.
     fn length(&self) -> u64 {
         match &self.numbers {
             Numbers::Constant(bytes) => bytes.len() as u64,
@@ -140,17 +138,15 @@ impl Initializer {
         message.integer(2, self.data_type).bytes(8, &self.name)
     }
 
-    /// Writes the numbers behind what the file holds.
     fn append(&self, file: &mut File, path: &Path, embeddings: &AppendEmbeddings<'_>) -> Result<()> {
-        let before = file.stream_position().map_err(|error| Error::file(path, error))?;
+        let written = |error| Error::file(path, error);
+        let before = file.stream_position().map_err(written)?;
         match &self.numbers {
-            Numbers::Constant(bytes) => file.write_all(bytes).map_err(|error| Error::file(path, error))?,
-            Numbers::Weight(tensor) => {
-                file.write_all(Stored::tensor(tensor)?.bytes()).map_err(|error| Error::file(path, error))?;
-            }
+            Numbers::Constant(bytes) => file.write_all(bytes).map_err(written)?,
+            Numbers::Weight(tensor) => file.write_all(Stored::tensor(tensor)?.bytes()).map_err(written)?,
             Numbers::Embeddings => embeddings(file, path)?,
         }
-        let after = file.stream_position().map_err(|error| Error::file(path, error))?;
+        let after = file.stream_position().map_err(written)?;
         if after - before != self.length() {
             return Err(Error::model(path, format!("the tensor {:?} has another size than the graph says", self.name)));
         }

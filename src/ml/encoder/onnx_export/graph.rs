@@ -51,7 +51,6 @@ pub(super) struct Parts {
     pub(super) outputs: Vec<Port>,
 }
 
-/// One operator.
 pub(super) struct Node {
     pub(super) operator: &'static str,
     pub(super) inputs: Vec<String>,
@@ -65,7 +64,6 @@ pub(super) enum Attribute {
     Integers(Vec<i64>),
 }
 
-/// A tensor that the file holds.
 pub(super) struct Initializer {
     pub(super) name: String,
     pub(super) data_type: i64,
@@ -79,11 +77,9 @@ pub(super) enum Numbers {
     Constant(Vec<u8>),
     /// A weight, float32, in any layout.
     Weight(Tensor),
-    /// The vocabulary's table.
     Embeddings,
 }
 
-/// An input or output of the graph.
 pub(super) struct Port {
     pub(super) name: String,
     pub(super) data_type: i64,
@@ -139,7 +135,6 @@ impl Graph {
         self.value(name.to_owned())
     }
 
-    /// Makes a value an output.
     pub(super) fn output<T: Element>(&self, name: &str, value: Value<'_, T>, shape: &[Size]) {
         let port = Port { name: name.to_owned(), data_type: T::DATA_TYPE, shape: shape.to_vec() };
         let input = self.name(value.id());
@@ -163,7 +158,6 @@ impl Graph {
         self.initializer(name.to_owned(), vec![rows, columns], Numbers::Embeddings)
     }
 
-    /// A number.
     pub(super) fn scalar<T: Element>(&self, number: T) -> Value<'_, T> {
         self.constant(&[], number.little_endian())
     }
@@ -185,7 +179,6 @@ impl Graph {
         self.node("Range", &[zero.id(), end.id(), one.id()], vec![])
     }
 
-    /// Values one after another along an axis.
     pub(super) fn concat<'g, T: Element>(&'g self, values: &[Value<'g, T>], axis: i64) -> Value<'g, T> {
         let ids: Vec<usize> = values.iter().map(|value| value.id()).collect();
         self.node("Concat", &ids, vec![("axis", Attribute::Integer(axis))])

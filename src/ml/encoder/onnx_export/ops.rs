@@ -28,7 +28,6 @@ impl<'g, T: Element> Value<'g, T> {
         self.graph().node("Gather", &[self.id(), indices.id()], vec![("axis", Attribute::Integer(axis))])
     }
 
-    /// From `start` to below `end` along an axis.
     pub(super) fn slice(self, start: i64, end: i64, axis: i64) -> Self {
         let [start, end, axis] = [start, end, axis].map(|number| self.graph().vector(&[number]));
         self.graph().node("Slice", &[self.id(), start.id(), end.id(), axis.id()], vec![])
@@ -44,7 +43,6 @@ impl<'g, T: Element> Value<'g, T> {
         self.binary("Reshape", self.graph().vector(shape))
     }
 
-    /// The axes in another order.
     pub(super) fn transpose(self, axes: &[i64]) -> Self {
         self.unary("Transpose", vec![("perm", Attribute::Integers(axes.to_vec()))])
     }
@@ -55,7 +53,6 @@ impl<'g, T: Element> Value<'g, T> {
         shape.gather(self.graph().scalar(axis), 0)
     }
 
-    /// The same numbers in another type.
     pub(super) fn cast<U: Element>(self) -> Value<'g, U> {
         self.unary("Cast", vec![("to", Attribute::Integer(U::DATA_TYPE))])
     }
@@ -68,12 +65,10 @@ impl<'g, T: Element> Value<'g, T> {
         self.binary("Equal", other)
     }
 
-    /// The sum over an axis.
     pub(super) fn sum(self, axis: i64, keep: bool) -> Self {
         self.along("ReduceSum", &[axis], Some(keep))
     }
 
-    /// The largest over an axis.
     pub(super) fn max(self, axis: i64, keep: bool) -> Self {
         let keep = ("keepdims", Attribute::Integer(i64::from(keep)));
         self.unary("ReduceMax", vec![("axes", Attribute::Integers(vec![axis])), keep])

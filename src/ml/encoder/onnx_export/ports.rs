@@ -5,7 +5,6 @@ use super::graph::{Graph, Size, Value};
 pub(super) const BATCH: Size = Size::Named("batch");
 pub(super) const SEQUENCE: Size = Size::Named("sequence");
 
-/// What the graph is given.
 pub(super) struct Inputs<'g> {
     /// `(B, S)`, 0 where there is no token: every vocabulary has a 0.
     pub(super) ids: Value<'g, i64>,

@@ -64,7 +64,6 @@ fn pool<'g>(mode: PoolingMode, tokens: Value<'g, f32>, positions: &Positions<'g>
     }
 }
 
-/// A module over the texts' vectors.
 fn apply<'g>(module: &ModuleConfig, weights: &Weights<'g>, vectors: Value<'g, f32>) -> Result<Value<'g, f32>, String> {
     match module {
         ModuleConfig::Dense { path, activation, .. } => {

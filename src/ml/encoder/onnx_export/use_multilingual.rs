@@ -9,7 +9,6 @@ use super::ports::{Inputs, give_sentence_embedding};
 use super::weights::Weights;
 use crate::ml::encoder::use_multilingual::{CNN, DNN, EMBEDDINGS, NGRAMS, SMALLEST_NORM, UseMultilingualConfig};
 
-/// Adds the forward pass to an empty graph.
 pub(super) fn write_forward_pass(
     graph: &Graph,
     config: &UseMultilingualConfig,

@@ -26,7 +26,6 @@ impl<'g> Weights<'g> {
         self.graph.embeddings(name, self.embeddings)
     }
 
-    /// A weight as it is.
     pub(super) fn get(&self, name: &str) -> Result<Value<'g, f32>, String> {
         self.rearranged(name, Tensor::shallow_clone)
     }

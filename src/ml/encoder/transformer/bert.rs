@@ -70,7 +70,6 @@ pub(crate) fn names(architecture: Architecture) -> &'static Names {
     }
 }
 
-/// The table of words.
 pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
 pub(crate) const POSITIONS: &str = "embeddings.position_embeddings.weight";
 pub(crate) const TOKEN_TYPES: &str = "embeddings.token_type_embeddings.weight";
@@ -164,23 +163,6 @@ impl Bert {
                 })
                 .collect(),
         }
-    }
-
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors = vec![&self.position_embeddings];
-        tensors.extend(&self.token_type_embeddings);
-        tensors.extend(self.norm.tensors());
-        tensors.extend(&self.relative_attention_bias);
-        for layer in &self.layers {
-            for linear in [&layer.query, &layer.key, &layer.value, &layer.attention_output] {
-                tensors.extend(linear.tensors());
-            }
-            tensors.extend(layer.attention_norm.tensors());
-            tensors.extend(layer.intermediate.tensors());
-            tensors.extend(layer.output.tensors());
-            tensors.extend(layer.output_norm.tensors());
-        }
-        tensors
     }
 
     pub(super) fn linears(&self) -> Vec<&Linear> {

@@ -28,7 +28,6 @@ pub(crate) struct ModernBertConfig {
     pub(crate) norm_bias: bool,
     pub(crate) attention_bias: bool,
     pub(crate) mlp_bias: bool,
-    /// Each layer's way to see.
     pub(crate) layers: Vec<ModernBertLayerConfig>,
     pub(crate) mlp_dropout: f64,
 }
@@ -42,7 +41,6 @@ pub(crate) struct ModernBertLayerConfig {
     pub(crate) reach: Option<i64>,
 }
 
-/// A transformer's sizes and choices.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TransformerConfig {
     pub(crate) architecture: Architecture,
@@ -55,7 +53,6 @@ pub(crate) struct TransformerConfig {
     pub(crate) intermediate_size: i64,
     pub(crate) activation: Activation,
     pub(crate) layer_norm_eps: f64,
-    /// Rows of the table of positions.
     pub(crate) max_position_embeddings: i64,
     /// The row of a text's first token.
     pub(crate) first_position: i64,
@@ -69,10 +66,6 @@ pub(crate) struct TransformerConfig {
 }
 
 impl TransformerConfig {
-    /// Reads `config.json`.
-    ///
-    /// # Errors
-    /// A sentence about the first key that cannot be used.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, String> {
         let keys: Map<String, Value> = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut keys = Keys(keys);
@@ -201,32 +194,25 @@ impl TransformerConfig {
         if self.hidden_size % self.heads != 0 {
             return Err(format!("{} heads do not share {} columns evenly", self.heads, self.hidden_size));
         }
-        if self.modernbert.is_some() && (self.hidden_size / self.heads) % 2 != 0 {
-            return Err("rotary positions need an even number of columns in a head".to_owned());
-        }
-        if !(0..=16).contains(&self.type_vocab_size) {
-            return Err("type_vocab_size must lie between 0 and 16".to_owned());
-        }
-        let probability = |rate: f64| (0.0..1.0).contains(&rate);
+        let even = self.modernbert.is_none() || self.head_size() % 2 == 0;
         let mlp_dropout = self.modernbert.as_ref().map_or(0.0, |modern| modern.mlp_dropout);
-        if ![self.hidden_dropout, self.attention_dropout, mlp_dropout].into_iter().all(probability) {
-            return Err("a rate of dropout must lie between 0 and 1, 1 excluded".to_owned());
-        }
-        if !(self.layer_norm_eps >= 0.0 && self.layer_norm_eps < 1.0) {
-            return Err("the epsilon of the norms must lie between 0 and 1".to_owned());
-        }
-        if self.first_position < 0 || self.first_position >= self.max_position_embeddings {
-            return Err("pad_token_id leaves no positions".to_owned());
-        }
-        Ok(self)
+        let rates = [self.hidden_dropout, self.attention_dropout, mlp_dropout];
+        let probabilities = rates.iter().all(|rate| (0.0..1.0).contains(rate));
+        let rules = [
+            (even, "rotary positions need an even number of columns in a head"),
+            ((0..=16).contains(&self.type_vocab_size), "type_vocab_size must lie between 0 and 16"),
+            (probabilities, "a rate of dropout must lie between 0 and 1, 1 excluded"),
+            ((0.0..1.0).contains(&self.layer_norm_eps), "the epsilon of the norms must lie between 0 and 1"),
+            ((0..self.max_position_embeddings).contains(&self.first_position), "pad_token_id leaves no positions"),
+        ];
+        let broken = rules.iter().find(|(holds, _)| !holds);
+        broken.map_or(Ok(self), |(_, reason)| Err((*reason).to_owned()))
     }
 
-    /// Columns of a head.
     pub(crate) fn head_size(&self) -> i64 {
         self.hidden_size / self.heads
     }
 
-    /// How long a text can be, in tokens.
     pub(crate) fn max_tokens(&self) -> usize {
         (self.max_position_embeddings - self.first_position) as usize
     }

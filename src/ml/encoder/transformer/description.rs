@@ -10,13 +10,12 @@ use super::config::{Architecture, TransformerConfig};
 use super::layer::Shape;
 use super::modules::{DenseActivation, ModuleConfig, Pooling};
 use super::{bert, modernbert};
-use crate::ml::encoder::card::{CONFIG, MODULES, WEIGHTS};
+use crate::ml::encoder::card::{CONFIG, MODULES, SENTENCE_CONFIG, WEIGHTS};
 use crate::ml::encoder::embedding_table::EmbeddingTable;
 use crate::ml::encoder::weights::WeightFile;
 use crate::ml::files::{read, read_json};
 use crate::ml::{Error, Result};
 
-const SENTENCE_CONFIG: &str = "sentence_bert_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
 /// What may be in a model's folder beside its modules.
@@ -70,7 +69,6 @@ struct TokenizerFile {
 }
 
 impl Description {
-    /// Reads the folder's configuration files.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let config = TransformerConfig::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
@@ -109,7 +107,6 @@ impl Description {
         Ok(Self { config, pooling, modules, max_tokens, lowercase: sentence.do_lower_case })
     }
 
-    /// Columns of the pooled vectors.
     pub(crate) fn pooled(&self) -> i64 {
         self.config.hidden_size * self.pooling.0.len() as i64
     }
@@ -176,7 +173,6 @@ impl Description {
         true
     }
 
-    /// Its `modules.json`.
     pub(crate) fn module_list(&self) -> Value {
         let modules = self.modules.iter().map(|module| match module {
             ModuleConfig::Dense { path, .. } => ("Dense", path.as_str()),

@@ -11,6 +11,12 @@ pub(super) type Tensors<'a> = dyn Iterator<Item = Tensor> + 'a;
 /// A tensor's name and shape.
 pub(super) type Shape = (String, Vec<i64>);
 
+/// Of a weight, and of a bias that is as long as it has rows.
+fn shapes(name: &str, weight: &[i64], bias: bool) -> Vec<Shape> {
+    let bias = bias.then(|| (format!("{name}.bias"), vec![weight[0]]));
+    [(format!("{name}.weight"), weight.to_vec())].into_iter().chain(bias).collect()
+}
+
 /// `weight` (out, in) and `bias`.
 #[derive(Debug)]
 pub(super) struct Linear {
@@ -22,11 +28,7 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn shapes(name: &str, (inputs, outputs): (i64, i64), bias: bool) -> Vec<Shape> {
-        let mut shapes = vec![(format!("{name}.weight"), vec![outputs, inputs])];
-        if bias {
-            shapes.push((format!("{name}.bias"), vec![outputs]));
-        }
-        shapes
+        shapes(name, &[outputs, inputs], bias)
     }
 
     /// Takes its tensors, in the order of [`Linear::shapes`].
@@ -39,7 +41,6 @@ impl Linear {
         self.packed = Packed::new(&self.weight, self.bias.as_ref());
     }
 
-    /// Bytes of the packed weights.
     pub(super) fn packed_bytes(&self) -> u64 {
         self.packed.as_ref().map_or(0, |_| self.weight.numel() as u64 * 4)
     }
@@ -70,10 +71,6 @@ impl Linear {
     pub(super) fn share(&mut self, other: &Self) {
         self.packed = other.packed.as_ref().map(Packed::shallow_clone);
     }
-
-    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        std::iter::once(&self.weight).chain(&self.bias)
-    }
 }
 
 /// Layer normalization (Ba et al. 2016).
@@ -86,11 +83,7 @@ pub(super) struct LayerNorm {
 
 impl LayerNorm {
     pub(super) fn shapes(name: &str, columns: i64, bias: bool) -> Vec<Shape> {
-        let mut shapes = vec![(format!("{name}.weight"), vec![columns])];
-        if bias {
-            shapes.push((format!("{name}.bias"), vec![columns]));
-        }
-        shapes
+        shapes(name, &[columns], bias)
     }
 
     pub(super) fn take(tensors: &mut Tensors<'_>, bias: bool, eps: f64) -> Self {
@@ -99,10 +92,6 @@ impl LayerNorm {
 
     pub(super) fn forward(&self, x: &Tensor) -> Tensor {
         x.layer_norm(self.weight.size(), Some(&self.weight), self.bias.as_ref(), self.eps, false)
-    }
-
-    pub(super) fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        std::iter::once(&self.weight).chain(&self.bias)
     }
 }
 

@@ -43,6 +43,8 @@ use modules::Module;
 pub(crate) struct TransformerEncoder {
     description: Description,
     embeddings: EmbeddingTable,
+    /// Every tensor but the words, in the order of [`Description::shapes`]; network and modules share them.
+    tensors: Vec<Tensor>,
     network: Network,
     modules: Vec<Module>,
 }
@@ -72,15 +74,15 @@ impl Network {
 impl TransformerEncoder {
     /// Takes the tensors in the order of [`Description::shapes`].
     fn assemble(description: Description, embeddings: EmbeddingTable, tensors: Vec<Tensor>) -> Self {
-        let mut tensors = tensors.into_iter();
-        let tensors: &mut Tensors<'_> = &mut tensors;
+        let mut parts = tensors.iter().map(Tensor::shallow_clone);
+        let parts: &mut Tensors<'_> = &mut parts;
         let config = &description.config;
         let network = match config.architecture {
-            Architecture::ModernBert => Network::ModernBert(ModernBert::assemble(config, tensors)),
-            _ => Network::Bert(Bert::assemble(config, tensors)),
+            Architecture::ModernBert => Network::ModernBert(ModernBert::assemble(config, parts)),
+            _ => Network::Bert(Bert::assemble(config, parts)),
         };
-        let modules = description.modules.iter().map(|module| module.take(tensors)).collect();
-        Self { description, embeddings, network, modules }
+        let modules = description.modules.iter().map(|module| module.take(parts)).collect();
+        Self { description, embeddings, tensors, network, modules }
     }
 
     /// Reads every tensor from the model's folder; the table of words stays in its file.
@@ -89,7 +91,6 @@ impl TransformerEncoder {
         Ok(Self::assemble(description, embeddings, tensors))
     }
 
-    /// What it is without its tensors.
     pub(crate) fn description(&self) -> &Description {
         &self.description
     }
@@ -98,17 +99,8 @@ impl TransformerEncoder {
         &self.description.config
     }
 
-    fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors = match &self.network {
-            Network::Bert(bert) => bert.tensors(),
-            Network::ModernBert(modernbert) => modernbert.tensors(),
-        };
-        tensors.extend(self.modules.iter().flat_map(Module::tensors));
-        tensors
-    }
-
     fn arrangement<'a>(&self, pass: &'a Pass) -> &'a Arrangement {
-        pass.arrangement.get_or_init(|| Arrangement::new(&pass.lengths, self.tensors()[0].device()))
+        pass.arrangement.get_or_init(|| Arrangement::new(&pass.lengths, self.tensors[0].device()))
     }
 
     /// What layer `number` adds to the products of tokens at `positions` `(L,)`.
@@ -161,7 +153,7 @@ impl Encoder for TransformerEncoder {
 
     fn variables(&self) -> Vec<(String, Tensor)> {
         let names = self.description.shapes().into_iter().map(|(name, _)| name);
-        names.zip(self.tensors()).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+        names.zip(&self.tensors).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
     }
 
     fn set_variables(&mut self, tensors: Vec<Tensor>) {
@@ -189,7 +181,7 @@ impl Encoder for TransformerEncoder {
         let mut description = self.description.clone();
         if description.add_head() {
             let columns = description.pooled();
-            let mut tensors: Vec<Tensor> = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
+            let mut tensors: Vec<Tensor> = self.tensors.iter().map(Tensor::shallow_clone).collect();
             let kind = (tch::Kind::Float, tensors[0].device());
             // Modules with tensors there were none: the head's come last.
             tensors.extend([Tensor::eye(columns, kind), Tensor::zeros([columns], kind)]);
@@ -267,7 +259,7 @@ impl Encoder for TransformerEncoder {
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {
-        let tensors = self.tensors().into_iter().map(Tensor::shallow_clone).collect();
+        let tensors = self.tensors.iter().map(Tensor::shallow_clone).collect();
         let mut clone = Self::assemble(self.description.clone(), self.embeddings.shallow_clone(), tensors);
         clone.network.linears_mut().into_iter().zip(self.network.linears()).for_each(|(own, other)| own.share(other));
         Box::new(clone)

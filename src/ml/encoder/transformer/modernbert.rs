@@ -10,7 +10,6 @@ use super::config::{ModernBertConfig, TransformerConfig};
 use super::layer::{LayerNorm, Linear, Shape, Tensors};
 use crate::ml::encoder::pass::Dropout;
 
-/// The table of words.
 pub(super) const WORDS: &str = "embeddings.tok_embeddings.weight";
 
 /// The network without its words.
@@ -84,20 +83,6 @@ impl ModernBert {
                 .collect(),
             final_norm: LayerNorm::take(tensors, norm_bias, eps),
         }
-    }
-
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors: Vec<&Tensor> = self.norm.tensors().collect();
-        for layer in &self.layers {
-            tensors.extend(layer.attn_norm.iter().flat_map(LayerNorm::tensors));
-            tensors.extend(layer.wqkv.tensors());
-            tensors.extend(layer.wo.tensors());
-            tensors.extend(layer.mlp_norm.tensors());
-            tensors.extend(layer.wi.tensors());
-            tensors.extend(layer.mlp_wo.tensors());
-        }
-        tensors.extend(self.final_norm.tensors());
-        tensors
     }
 
     pub(super) fn linears(&self) -> Vec<&Linear> {

@@ -30,23 +30,17 @@ pub enum PoolingMode {
 pub(crate) struct Pooling(pub(crate) Vec<PoolingMode>);
 
 /// Both forms of the file: a mode by name (sentence-transformers from 6 on), or a flag for each.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 struct PoolingFile {
     #[serde(alias = "embedding_dimension")]
     word_embedding_dimension: Option<i64>,
     pooling_mode: Option<OneOrMore>,
-    #[serde(default)]
     pooling_mode_cls_token: bool,
-    #[serde(default)]
     pooling_mode_max_tokens: bool,
-    #[serde(default)]
     pooling_mode_mean_tokens: bool,
-    #[serde(default)]
     pooling_mode_mean_sqrt_len_tokens: bool,
-    #[serde(default)]
     pooling_mode_weightedmean_tokens: bool,
-    #[serde(default)]
     pooling_mode_lasttoken: bool,
     #[serde(default = "yes")]
     include_prompt: bool,
@@ -104,16 +98,10 @@ impl Pooling {
                 let weights = ((positions + 1) * 1.0).unsqueeze(1); // (N, 1)
                 sum(&(x * &weights)) / sum(&weights)
             }
-            PoolingMode::Max => Tensor::segment_reduce(
-                x,
-                "max",
-                Some(lengths),
-                None::<&Tensor>,
-                None::<&Tensor>,
-                0,
-                false,
-                f64::NEG_INFINITY,
-            ),
+            PoolingMode::Max => {
+                let none = None::<&Tensor>;
+                Tensor::segment_reduce(x, "max", Some(lengths), none, none, 0, false, f64::NEG_INFINITY)
+            }
         };
         let mut pooled: Vec<Tensor> = self.0.iter().map(pooled).collect();
         if pooled.len() == 1 { pooled.remove(0) } else { Tensor::cat(&pooled, 1) }
@@ -143,7 +131,6 @@ pub(crate) enum ModuleConfig {
     Normalize,
 }
 
-/// A dense module's non-linearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DenseActivation {
     Identity,
@@ -153,6 +140,16 @@ pub(crate) enum DenseActivation {
     Silu,
     Sigmoid,
 }
+
+/// Where PyTorch keeps each activation, and what it calls it.
+const ACTIVATIONS: [(&str, &str, DenseActivation); 6] = [
+    ("linear", "Identity", DenseActivation::Identity),
+    ("activation", "Tanh", DenseActivation::Tanh),
+    ("activation", "ReLU", DenseActivation::Relu),
+    ("activation", "GELU", DenseActivation::Gelu),
+    ("activation", "SiLU", DenseActivation::Silu),
+    ("activation", "Sigmoid", DenseActivation::Sigmoid),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,17 +189,10 @@ impl ModuleConfig {
             return Err(format!("it takes {} columns and not the {columns} that come", file.in_features));
         }
         let name = file.activation_function.as_deref().unwrap_or("Tanh");
-        let activation = match name.rsplit('.').next().unwrap_or(name) {
-            "Identity" => DenseActivation::Identity,
-            "Tanh" => DenseActivation::Tanh,
-            "ReLU" => DenseActivation::Relu,
-            "GELU" => DenseActivation::Gelu,
-            "SiLU" => DenseActivation::Silu,
-            "Sigmoid" => DenseActivation::Sigmoid,
-            other => {
-                let known = "Identity, Tanh, ReLU, GELU, SiLU and Sigmoid";
-                return Err(format!("the activation {other:?} is not supported; {known} are"));
-            }
+        let name = name.rsplit('.').next().unwrap_or(name);
+        let Some(&(.., activation)) = ACTIVATIONS.iter().find(|(_, known, _)| *known == name) else {
+            let known = "Identity, Tanh, ReLU, GELU, SiLU and Sigmoid";
+            return Err(format!("the activation {name:?} is not supported; {known} are"));
         };
         let (inputs, outputs, bias) = (file.in_features, file.out_features, file.bias);
         Ok(Self::Dense { path: path.to_owned(), inputs, outputs, bias, activation })
@@ -242,15 +232,8 @@ impl ModuleConfig {
     /// A head's configuration file.
     pub(crate) fn json(&self) -> serde_json::Value {
         let Self::Dense { inputs, outputs, bias, activation, .. } = self else { return serde_json::Value::Null };
-        let activation = match activation {
-            DenseActivation::Identity => "linear.Identity",
-            DenseActivation::Tanh => "activation.Tanh",
-            DenseActivation::Relu => "activation.ReLU",
-            DenseActivation::Gelu => "activation.GELU",
-            DenseActivation::Silu => "activation.SiLU",
-            DenseActivation::Sigmoid => "activation.Sigmoid",
-        };
-        let activation = format!("torch.nn.modules.{activation}");
+        let known = ACTIVATIONS.iter().find(|(.., known)| known == activation);
+        let activation = known.map(|(package, name, _)| format!("torch.nn.modules.{package}.{name}"));
         serde_json::json!({
             "in_features": inputs, "out_features": outputs, "bias": bias, "activation_function": activation,
         })
@@ -283,14 +266,6 @@ impl Module {
             }
             Self::LayerNorm(norm) => norm.forward(x),
             Self::Normalize => normalize(x),
-        }
-    }
-
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        match self {
-            Self::Dense { linear, .. } => linear.tensors().collect(),
-            Self::LayerNorm(norm) => norm.tensors().collect(),
-            Self::Normalize => Vec::new(),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Encoder for UseMultilingual {
 
     fn variables(&self) -> Vec<(String, Tensor)> {
         let names = shapes(&self.network.config).into_iter().map(|(name, _)| name);
-        names.zip(self.network.tensors()).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
+        names.zip(&self.network.tensors).map(|(name, tensor)| (name, tensor.shallow_clone())).collect()
     }
 
     fn set_variables(&mut self, tensors: Vec<Tensor>) {
@@ -143,7 +143,7 @@ impl Encoder for UseMultilingual {
     }
 
     fn shallow_clone(&self) -> Box<dyn Encoder> {
-        let tensors = self.network.tensors().into_iter().map(Tensor::shallow_clone).collect();
+        let tensors = self.network.tensors.iter().map(Tensor::shallow_clone).collect();
         Box::new(Self {
             embeddings: self.embeddings.shallow_clone(),
             network: Network::assemble(self.network.config.clone(), tensors),

@@ -85,6 +85,8 @@ pub(super) struct NgramOrder {
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) config: UseMultilingualConfig,
+    /// All of them in the order of [`shapes`]; the layers share them.
+    pub(super) tensors: Vec<Tensor>,
     pub(super) ngram_orders: Vec<NgramOrder>,
     pub(super) layer_norm: LayerNorm, // (E + 3H,)
     pub(super) dense: Dense,          // (E + 3H, D)
@@ -130,8 +132,8 @@ pub(crate) fn shapes(config: &UseMultilingualConfig) -> Vec<(String, Vec<i64>)> 
 impl Network {
     /// Takes the tensors in the order of [`shapes`].
     pub(super) fn assemble(config: UseMultilingualConfig, tensors: Vec<Tensor>) -> Self {
-        let mut tensors = tensors.into_iter();
-        let mut next = || tensors.next().expect("shapes() names every tensor");
+        let mut parts = tensors.iter().map(Tensor::shallow_clone);
+        let mut next = || parts.next().expect("shapes() names every tensor");
         let ngram_orders = NGRAMS
             .map(|(n, left)| NgramOrder {
                 n,
@@ -151,22 +153,8 @@ impl Network {
             residual_hidden_1: [next(), next()],
             residual_hidden_2: next(),
             residual_hidden_3: [next(), next()],
+            tensors,
         }
-    }
-
-    pub(super) fn tensors(&self) -> Vec<&Tensor> {
-        let mut tensors = Vec::new();
-        for order in &self.ngram_orders {
-            tensors.extend([&order.input_size_projection.kernel, &order.input_size_projection.bias]);
-            tensors.extend([&order.layer_norm.gamma, &order.layer_norm.beta]);
-            tensors.extend([&order.conv.kernel, &order.conv.bias, &order.conv_1.kernel, &order.conv_1.bias]);
-        }
-        tensors.extend([&self.layer_norm.gamma, &self.layer_norm.beta, &self.dense.kernel, &self.dense.bias]);
-        tensors.push(&self.residual_hidden_0);
-        tensors.extend(&self.residual_hidden_1);
-        tensors.push(&self.residual_hidden_2);
-        tensors.extend(&self.residual_hidden_3);
-        tensors
     }
 
     fn layer_norm(&self, x: &Tensor, layer: &LayerNorm) -> Tensor {
@@ -204,7 +192,8 @@ impl Network {
         }
         let f = self.layer_norm(&Tensor::cat(&joint, 1), &self.layer_norm); // (N, E + 3H)
 
-        self.project_sums(&sum_over_texts(&f, index), &index.lengths)
+        let sums = index.lengths.zeros_like().expand([-1, f.size()[1]], false); // (B, E + 3H)
+        self.project_sums(&sums.index_add(0, &index.texts, &f), &index.lengths)
     }
 
     /// The texts' summed tokens `(B, E + 3H)` and lengths `(B, 1)` to `(B, D)`.
@@ -233,10 +222,4 @@ impl Network {
 fn window(x: &Tensor, neighbours: &Tensor, n: i64) -> Tensor {
     let columns = x.size()[1];
     x.constant_pad_nd([0, 0, 0, 1]).index_select(0, neighbours).reshape([-1, n * columns])
-}
-
-/// The sum of each text's rows: `(N, F)` to `(B, F)`.
-fn sum_over_texts(x: &Tensor, index: &BatchIndex) -> Tensor {
-    let sums = index.lengths.zeros_like().expand([-1, x.size()[1]], false); // (B, F)
-    sums.index_add(0, &index.texts, x)
 }

@@ -16,7 +16,8 @@ use tables::stored::StoredPair;
 
 pub use report::{Agreement, Baseline, BaselineReason, BaselineVerdict, Gap, MeasuredBy, Separation};
 
-use super::correlation::{pearson, spearman};
+use super::correlation::{line, pearson, spearman};
+use super::strangers;
 use crate::ml::target::ScoreTarget;
 use words::{facts, hint, message};
 
@@ -64,13 +65,8 @@ pub fn scored_pairs(pairs: &[StoredPair], kind: TableKind) -> Vec<ScoredPair> {
             pairs.iter().filter_map(|row| Some(question(row, row.pair.negative.as_deref()?, 0.0, true))).collect()
         }
         TableKind::PairPositive => {
-            let other = |place: usize| &pairs[(place + pairs.len() / 2) % pairs.len()].pair;
-            let strange = |(place, row): (usize, &StoredPair)| {
-                let (pair, other) = (&row.pair, other(place));
-                let differ = other.right != pair.right && other.right != pair.left && other.left != pair.left;
-                differ.then(|| question(row, &other.right, 0.0, false))
-            };
-            pairs.iter().enumerate().filter_map(strange).collect()
+            let strange = strangers(pairs, |row| (&row.pair.left, &row.pair.right));
+            strange.map(|(row, other)| question(row, &other.pair.right, 0.0, false)).collect()
         }
     };
     together.chain(apart).collect()
@@ -86,15 +82,8 @@ fn wanted(pairs: &[ScoredPair], base: &[f64], meaning: Option<LowestMeans>) -> V
     if let Some(meaning) = meaning {
         return pairs.iter().map(|pair| wanted_cosine(pair.score, meaning)).collect();
     }
-    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / pairs.len() as f64;
-    let (mean_score, mean_base) = (mean(&mut pairs.iter().map(|pair| pair.score)), mean(&mut base.iter().copied()));
-    let (mut together, mut alone) = (0.0, 0.0);
-    for (pair, base) in pairs.iter().zip(base) {
-        together += (pair.score - mean_score) * (base - mean_base);
-        alone += (pair.score - mean_score).powi(2);
-    }
-    // Equal scores have a variance of rounding errors.
-    let slope = if alone > 1e-12 { together / alone } else { 0.0 };
+    let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
+    let (slope, [mean_score, mean_base]) = line(&scores, base);
     pairs.iter().map(|pair| mean_base + slope * (pair.score - mean_score)).collect()
 }
 
@@ -220,7 +209,6 @@ fn mistakes(
     order.iter().copied().filter(|&place| wrong(place) && gap(place) >= MISTAKE).collect()
 }
 
-/// What a verdict is made of.
 struct Figures<'a> {
     levels: &'a [f64],
     base: &'a [f64],

@@ -44,10 +44,8 @@ fn shown_rows(rows: &Value) -> String {
 }
 
 pub(super) fn message(reason: BaselineReason, facts: &BTreeMap<&'static str, Value>, gaps: &[Gap]) -> String {
-    let agreement = format!(
-        "The base model agrees with your scores at {} (1 = perfectly, 0 = not at all)",
-        shown(facts.get("agreement"))
-    );
+    let agreement = shown(facts.get("agreement"));
+    let agreement = format!("The base model agrees with your scores at {agreement} (1 = perfectly, 0 = not at all)");
     let separation = match (facts.get("right"), facts.get("of")) {
         (Some(right), Some(of)) => {
             format!(" and tells related from unrelated in {right} of {of} pairs (cut at {})", shown(facts.get("cut")))
@@ -92,7 +90,7 @@ pub(super) fn message(reason: BaselineReason, facts: &BTreeMap<&'static str, Val
 }
 
 pub(super) fn hint(reason: BaselineReason, facts: &BTreeMap<&'static str, Value>, measured_by: MeasuredBy) -> String {
-    let cut = shown(facts.get("cut"));
+    let (cut, mistakes) = (shown(facts.get("cut")), shown_rows(&facts["mistakes"]));
     let told = match reason {
         BaselineReason::FewPairs => "Add pairs: from some fifty on there is something to see.".to_owned(),
         BaselineReason::OneScore => {
@@ -103,10 +101,7 @@ pub(super) fn hint(reason: BaselineReason, facts: &BTreeMap<&'static str, Value>
             "Check the scale: perhaps the scores are distances, or two columns were mixed up.".to_owned()
         }
         BaselineReason::FewMistakes => {
-            format!(
-                "Look at {} first; correct the score, or keep it where it is meant.",
-                shown_rows(&facts["mistakes"])
-            )
+            format!("Look at {mistakes} first; correct the score, or keep it where it is meant.")
         }
         BaselineReason::Agrees => "Try the base model as it is; train where the rows below matter to you.".to_owned(),
         BaselineReason::Separates => format!("Use the base model with the cut {cut}; train where finer grades matter."),

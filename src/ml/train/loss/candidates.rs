@@ -23,9 +23,7 @@ pub(crate) struct Candidates {
 
 /// A text that may be a negative, as a guide judges it: is it nearer than the positive?
 pub(crate) enum Rival {
-    /// The right text of a row.
     Right(usize),
-    /// The negative of a row.
     Negative(usize),
     /// The left text of a row, for the right text of the positive.
     Left(usize),

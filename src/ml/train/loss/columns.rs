@@ -4,7 +4,6 @@ use tch::Tensor;
 
 use super::candidates::Candidates;
 
-/// A batch as a loss reads it.
 #[derive(Debug)]
 pub(crate) struct Columns {
     /// `(B, D)`

@@ -31,8 +31,7 @@ fn candidates(rows: &[TokenPair], symmetric: bool) -> Candidates {
 fn pairs(cosines: &[f64]) -> (Tensor, Tensor) {
     let u: Vec<f64> = cosines.iter().flat_map(|_| [1.0, 0.0]).collect();
     let v: Vec<f64> = cosines.iter().flat_map(|&cosine| [cosine, (1.0 - cosine * cosine).sqrt()]).collect();
-    let shape = [cosines.len() as i64, 2];
-    (Tensor::from_slice(&u).reshape(shape), Tensor::from_slice(&v).reshape(shape))
+    (matrix(&u), matrix(&v))
 }
 
 fn value(kind: LossKind, cosines: &[f64], scores: &[f64]) -> f64 {
@@ -143,9 +142,13 @@ fn every_loss_has_the_slope_of_its_finite_differences() {
     }
 }
 
+/// Vectors in the plane, `(B, 2)`.
+fn matrix(flat: &[f64]) -> Tensor {
+    Tensor::from_slice(flat).reshape([-1, 2])
+}
+
 /// Of vectors in the plane with these cosines between left and right texts.
 fn contrast(left: &[f64], right: &[f64], rows: &[TokenPair], symmetric: bool) -> f64 {
-    let matrix = |flat: &[f64]| Tensor::from_slice(flat).reshape([-1, 2]);
     let batch = Columns {
         candidates: Some(candidates(rows, symmetric)),
         ..columns(&matrix(left), &matrix(right), &Tensor::from_slice(&vec![1.0; rows.len()]))
@@ -194,7 +197,6 @@ fn what_is_a_positive_elsewhere_in_the_batch_is_no_negative() {
 
 #[test]
 fn a_triplets_negative_counts_and_the_margin_is_kept() {
-    let matrix = |flat: &[f64]| Tensor::from_slice(flat).reshape([-1, 2]);
     let batch = |negative: &[f64]| Columns {
         negative: Some(matrix(negative)),
         ..columns(&matrix(&[1.0, 0.0]), &matrix(&[0.6, 0.8]), &Tensor::from_slice(&[1.0]))

@@ -4,12 +4,7 @@ use tch::{Kind, Tensor};
 
 /// `tf.clip_by_norm`: what scales the gradient so that its norm is at most `clipnorm`.
 pub(super) fn clip(gradient: &Tensor, clipnorm: f64) -> f64 {
-    within(gradient.norm().double_value(&[]), clipnorm)
-}
-
-/// What scales a norm to the bound, where it is beyond.
-fn within(norm: f64, clipnorm: f64) -> f64 {
-    if norm > clipnorm { clipnorm / norm } else { 1.0 }
+    (clipnorm / gradient.norm().double_value(&[])).min(1.0)
 }
 
 /// The same for a table in shards: each shard's rows are scaled by their own norm.
@@ -24,7 +19,7 @@ pub(super) fn clip_rows(gradient: &mut Tensor, shard_of_row: &[i64], shards: i64
 /// What scales all gradients so that their joint norm is at most `clipnorm`.
 pub(super) fn clip_together<'a>(gradients: impl Iterator<Item = &'a Tensor>, clipnorm: f64) -> f64 {
     let squares: f64 = gradients.map(|gradient| gradient.norm().double_value(&[]).powi(2)).sum();
-    within(squares.sqrt(), clipnorm)
+    (clipnorm / squares.sqrt()).min(1.0)
 }
 
 #[cfg(test)]

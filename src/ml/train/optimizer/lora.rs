@@ -26,7 +26,6 @@ const ATTENTION: [&str; 7] = ["query", "value", "q_lin", "v_lin", "attn.q", "att
 /// Parts of a kernel's name that all kernels have.
 const UNTOLD: [&str; 3] = ["kernel", "weight", "weights"];
 
-/// A kernel with factors.
 pub(super) struct Adapted {
     pub(super) name: String,
     /// Its place in [`Encoder::variables`].
@@ -39,7 +38,6 @@ pub(super) struct Adapted {
     leaf: Tensor,
 }
 
-/// The kernels that learn through factors.
 pub(in crate::ml::train) struct Lora {
     rank: i64,
     scale: f64,
@@ -78,7 +76,6 @@ impl Lora {
         Ok(Self { rank, scale: config.scale(), inputs_first: encoder.inputs_first(), adapted })
     }
 
-    /// How many numbers all factors have.
     pub(in crate::ml::train) fn numbers(&self) -> usize {
         let sizes = self.adapted.iter().flat_map(|adapted| adapted.kernel.size());
         (sizes.sum::<i64>() * self.rank) as usize
@@ -111,7 +108,6 @@ impl Lora {
         encoder.set_variables(variables);
     }
 
-    /// What losses are differentiated by.
     pub(super) fn leaves(&self) -> impl Iterator<Item = &Tensor> {
         self.adapted.iter().map(|adapted| &adapted.leaf)
     }
@@ -126,7 +122,6 @@ impl Lora {
         pairs.flat_map(|(gradient, [a, b])| of_factors(gradient, a, b, self.scale, self.inputs_first)).collect()
     }
 
-    /// The factors by their kernels' names.
     pub(super) fn adapters<'a>(&self, factors: impl Iterator<Item = [&'a Tensor; 2]>) -> Result<Adapters> {
         let mut adapters = Adapters::new(self.scale);
         for (adapted, [a, b]) in self.adapted.iter().zip(factors) {
@@ -216,11 +211,7 @@ mod tests {
     fn found(given: &[&str], learns: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
         let targets = Some(given.iter().map(|&target| target.to_owned()).collect());
         let config = LoraConfig { targets, ..LoraConfig::default() };
-        targets_of(&config, &learns)
-    }
-
-    fn targets_of(config: &LoraConfig, learns: &dyn Fn(&str) -> bool) -> Result<Vec<String>, String> {
-        targets(config, &KERNELS, learns).map_err(|error| error.to_string())
+        super::targets(&config, &KERNELS, learns).map_err(|error| error.to_string())
     }
 
     #[test]

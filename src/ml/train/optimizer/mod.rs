@@ -27,7 +27,6 @@ pub(super) use lora::Lora;
 use rows::Rows;
 use rule::Rule;
 
-/// A weight tensor with its moments.
 struct Variable {
     name: String,
     weights: Tensor,
@@ -243,10 +242,8 @@ impl Optimizer {
         state
     }
 
-    /// Goes on where [`Optimizer::state`] was taken, after `step` steps.
-    ///
-    /// # Errors
-    /// Where the state is of another run. Then nothing can be said of the weights.
+    /// Goes on where [`Optimizer::state`] was taken, after `step` steps. Where that was in another run, nothing can be said
+    /// of the weights.
     pub(super) fn restore(&mut self, step: i32, state: &BTreeMap<String, Tensor>) -> Result<()> {
         let _guard = tch::no_grad_guard();
         let put = |name: String, place: &mut Tensor| match state.get(&name) {

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::rule::{Rule, StepSize};
+use super::rule::Rule;
 
-/// Rows with their moments.
 pub(super) struct Rows {
     /// Piece ids, ascending, `(R,)`.
     pub(super) ids: Vec<i64>,
@@ -53,9 +52,7 @@ impl Rows {
         // Ascending by the step that a row is current with: the rows that owe step s are a prefix.
         behind.sort_unstable();
         let index = Tensor::from_slice(&behind.iter().map(|&(_, place)| place).collect::<Vec<_>>());
-        let weights = self.weights.index_select(0, &index);
-        let mut moments: Vec<Tensor> = self.moments.iter().map(|moment| moment.index_select(0, &index)).collect();
-
+        let (weights, mut moments) = self.taken(&index);
         let lasts = rule.momentum_lasts();
         for s in behind[0].0 + 1..=step {
             // Rows that owe s and whose momentum still moves them: a range.
@@ -84,14 +81,17 @@ impl Rows {
     /// One step of the rows at `places`, which are current, with their gradient `(U, E)`.
     pub(super) fn step(&mut self, rule: &Rule, places: &[i64], gradient: &Tensor, step: i32) {
         let index = Tensor::from_slice(places);
-        let mut weights = self.weights.index_select(0, &index);
-        let mut moments: Vec<Tensor> = self.moments.iter().map(|moment| moment.index_select(0, &index)).collect();
-        let size: StepSize = rule.size(step, self.share);
-        rule.step(&mut weights, &mut moments, gradient, size, false);
+        let (mut weights, mut moments) = self.taken(&index);
+        rule.step(&mut weights, &mut moments, gradient, rule.size(step, self.share), false);
         self.put(&index, &weights, &moments);
         for &place in places {
             self.current[place as usize] = step;
         }
+    }
+
+    fn taken(&self, index: &Tensor) -> (Tensor, Vec<Tensor>) {
+        let moments = self.moments.iter().map(|moment| moment.index_select(0, index)).collect();
+        (self.weights.index_select(0, index), moments)
     }
 
     fn put(&mut self, index: &Tensor, weights: &Tensor, moments: &[Tensor]) {

@@ -9,7 +9,6 @@ use crate::ml::train::schedule::LearningRate;
 /// What `adamw` takes off a kernel where the settings do not say; PyTorch's.
 const WEIGHT_DECAY: f64 = 0.01;
 
-/// An optimizer's constants.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     kind: OptimizerKind,
@@ -176,12 +175,7 @@ mod tests {
         // 1, 1.9 and 2.71 times the rate.
         assert!((weights.double_value(&[0]) + 0.561).abs() < 1e-12);
 
-        let config = TrainConfig {
-            optimizer: OptimizerKind::AdamW,
-            learning_rate: 0.1,
-            weight_decay: Some(0.5),
-            ..TrainConfig::default()
-        };
+        let config = TrainConfig { optimizer: OptimizerKind::AdamW, weight_decay: Some(0.5), ..config };
         let rule = Rule::new(&config, LearningRate::new(&config, 100));
         for (is_kernel, left) in [(true, 0.95), (false, 1.0)] {
             let (mut weights, mut moments) = (zeros() + 1.0, rule.new_moments(&zeros()));
