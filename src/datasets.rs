@@ -106,9 +106,6 @@ impl DatasetStore {
 
     /// Removes what an interrupted upload or removal left behind, and makes the pairs of datasets that were stored
     /// before pairs were kept.
-    ///
-    /// # Errors
-    /// Where the folder or the database cannot be read.
     pub async fn reconcile(&self) -> anyhow::Result<()> {
         let datasets = self.store.dataset_files().await?;
         let known: BTreeSet<String> =
@@ -149,17 +146,11 @@ impl DatasetStore {
     }
 
     /// Begins to take a table.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn receive(&self) -> Result<Draft, DatasetError> {
         Ok(Draft::create(&self.folder).await?)
     }
 
     /// Takes a table that is in memory.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, DatasetError> {
         let mut draft = self.receive().await?;
         draft.write(bytes).await?;
@@ -167,9 +158,6 @@ impl DatasetStore {
     }
 
     /// Takes the file of a dataset once more.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn receive_again(&self, dataset: &Dataset) -> Result<Received, DatasetError> {
         let path = self.folder.join(draft_name(&store::new_id("ds")));
         tokio::fs::hard_link(self.file(dataset), &path).await?;
@@ -177,9 +165,6 @@ impl DatasetStore {
     }
 
     /// Says what would become of a table. Nothing is stored.
-    ///
-    /// # Errors
-    /// Where the file is no table.
     pub async fn inspect(
         &self,
         table: &Received,
@@ -208,9 +193,7 @@ impl DatasetStore {
 
     /// Reads a table, stores its bytes once, its pairs, and a row. The flag says whether it is new: the same bytes for
     /// the same purpose, read in the same way, are one dataset.
-    ///
-    /// # Errors
-    /// All problems of the table together; then nothing is stored.
+    /// Its error: all problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), DatasetError> {
         let read = match self.read(upload, draft_name).await? {
             Read::Known(same) => return Ok((*same, false)),
@@ -234,10 +217,7 @@ impl DatasetStore {
     }
 
     /// A table as the dataset that it would be. Nothing is stored; the pairs of a new one are where a dataset's are,
-    /// for as long as the draft lives.
-    ///
-    /// # Errors
-    /// All problems of the table together.
+    /// for as long as the draft lives. Its error: all problems of the table together.
     pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), DatasetError> {
         match self.read(upload, pairs_name).await? {
             Read::Known(same) => Ok((*same, None)),
@@ -286,10 +266,7 @@ impl DatasetStore {
         tokio::task::spawn_blocking(place).await.map_err(std::io::Error::other)?
     }
 
-    /// Removes a dataset that no job uses.
-    ///
-    /// # Errors
-    /// [`StoreError::Referenced`] where a job uses it.
+    /// Removes a dataset that no job uses. [`StoreError::Referenced`] where one does.
     pub async fn remove(&self, dataset: &Dataset) -> Result<(), DatasetError> {
         let (datasets, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {

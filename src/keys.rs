@@ -144,9 +144,6 @@ impl Keyring {
     }
 
     /// Makes a key.
-    ///
-    /// # Errors
-    /// What the database says, or the system where it gives no random bytes.
     pub async fn create(&self, name: &str, scopes: &[Scope], expires_at: Option<i64>) -> store::Result<NewKey> {
         let secret = secret().map_err(StoreError::other)?;
         let key_id = store::new_id("key");

@@ -124,9 +124,6 @@ impl ModelRegistry {
     }
 
     /// Moves a finished model's folder to its place. What an earlier try left there goes. Its bytes.
-    ///
-    /// # Errors
-    /// Where the folder cannot be moved.
     pub async fn publish(&self, finished: PathBuf, model_id: &str) -> std::io::Result<i64> {
         let (models, folder) = (self.folder.clone(), self.folder(model_id));
         let publish = move || {
@@ -140,9 +137,6 @@ impl ModelRegistry {
     }
 
     /// Removes the folder of a model that has no row.
-    ///
-    /// # Errors
-    /// Where the folder cannot be removed.
     pub async fn discard(&self, model_id: &str) -> std::io::Result<()> {
         let folder = self.folder(model_id);
         tokio::task::spawn_blocking(move || remove_folder(&folder)).await.map_err(std::io::Error::other)?
@@ -184,9 +178,6 @@ impl ModelRegistry {
     }
 
     /// What a tuned model's similarities mean on its user's scale, where that could be found out.
-    ///
-    /// # Errors
-    /// Where the file is there and cannot be read.
     pub fn calibration(&self, model_id: &str) -> Result<Option<Calibration>> {
         let path = self.folder(model_id).join(CALIBRATION);
         match std::fs::read(&path) {
@@ -231,27 +222,18 @@ impl ModelRegistry {
 }
 
 /// Loads a model from its folder, over its base's folder where it is a delta.
-///
-/// # Errors
-/// Where a folder is missing or damaged.
 pub fn load_from(folder: &Path, root_folder: &Path) -> Result<Model> {
     let root = encoder::load(root_folder)?;
     if folder == root_folder { Ok(root) } else { encoder::load_tuned(folder, &root) }
 }
 
 /// Loads a model by its id from a folder of models, a tuned one over its base there.
-///
-/// # Errors
-/// Where the model or its base is missing or damaged.
 pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
     let folder = models.join(id);
     load_from(&folder, &root_folder(&folder)?)
 }
 
 /// The size of a model folder's files in bytes, with those of its modules.
-///
-/// # Errors
-/// Where the folder cannot be read.
 pub fn folder_size(folder: &Path) -> std::io::Result<i64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {

@@ -43,9 +43,6 @@ impl Draft {
     }
 
     /// Appends some bytes.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let head = &mut self.received.head;
         head.extend_from_slice(&bytes[..bytes.len().min(HEAD - head.len())]);
@@ -60,9 +57,6 @@ impl Draft {
     }
 
     /// Sees all bytes onto the disk.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn finish(mut self) -> std::io::Result<Received> {
         self.file.flush().await?;
         self.file.get_ref().sync_all().await?;

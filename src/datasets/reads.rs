@@ -36,18 +36,12 @@ impl From<AnnotateError> for DatasetError {
 
 impl DatasetStore {
     /// Some of a dataset's pairs, from `offset`.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, DatasetError> {
         let found = self.rows(dataset, RowsWanted { offset, limit, ..RowsWanted::default() }).await?;
         Ok(found.rows.into_iter().map(|row| row.pair).collect())
     }
 
     /// The pairs that are wanted of a dataset, with their lines.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, DatasetError> {
         let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
         let find = move || rows::find(&file, &wanted, total);
@@ -56,9 +50,6 @@ impl DatasetStore {
 
     /// A copy of a dataset's own file with what became of each row: a file that has no name any more, to be read from
     /// its beginning.
-    ///
-    /// # Errors
-    /// Where the file cannot be read in this way, or the copy not be written.
     pub async fn annotated(
         &self,
         dataset: &Dataset,
@@ -86,9 +77,6 @@ impl DatasetStore {
     }
 
     /// What changed from one dataset to another.
-    ///
-    /// # Errors
-    /// Where a file cannot be read.
     pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, DatasetError> {
         let (before, after) = (self.pairs_file(before), self.pairs_file(after));
         let open = |file: &Path| Ok::<_, DatasetError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
@@ -96,9 +84,6 @@ impl DatasetStore {
     }
 
     /// The keys of a benchmark's pairs, read once.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub async fn pair_keys(&self, dataset: &Dataset) -> Result<Arc<HashSet<u64>>, DatasetError> {
         let mut kept = self.keys.lock().await;
         if let Some((id, keys)) = &*kept

@@ -205,9 +205,6 @@ impl Planner {
     }
 
     /// What the job would take. Nothing is queued and nothing kept, also where nobody waits to the end.
-    ///
-    /// # Errors
-    /// Where the job would be refused.
     pub async fn plan(&self, request: &JobRequest) -> std::result::Result<Plan, PlanError> {
         self.queue.check(request).await?;
         let _turn = self.turn.acquire().await.map_err(anyhow::Error::from)?;

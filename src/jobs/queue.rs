@@ -89,9 +89,6 @@ impl JobQueue {
 
     /// Queues a job. The same idempotency key and request give the same job again; the flag says
     /// whether it is new.
-    ///
-    /// # Errors
-    /// Where the job could not be done, as far as that can be known now.
     pub async fn enqueue(&self, request: JobRequest) -> Result<(Job, bool), QueueError> {
         if let Some(job) = self.earlier(&request).await? {
             return Ok((job, false));
@@ -188,9 +185,6 @@ impl JobQueue {
     }
 
     /// Asks for the end of a job.
-    ///
-    /// # Errors
-    /// Where there is none or it is over.
     pub async fn cancel(&self, id: &str) -> Result<Job, CancelError> {
         let before = self.store.job(id).await?.ok_or(CancelError::Unknown)?;
         if before.status.is_terminal() {

@@ -71,9 +71,6 @@ pub(crate) struct Table {
 
 impl RunSpec {
     /// Writes the description into a run's folder.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?)
     }
@@ -99,9 +96,6 @@ impl RunSpec {
 
 impl Table {
     /// The pairs.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub(crate) fn read(&self) -> Result<PairDataset> {
         let file = std::fs::File::open(&self.file).map_err(|error| Error::file(&self.file, error))?;
         Ok(stored::read(BufReader::with_capacity(1 << 18, file), self.kind)?)

@@ -61,9 +61,6 @@ impl Supervisor {
     }
 
     /// Puts back what an earlier server left running, then works until `stop`.
-    ///
-    /// # Errors
-    /// Where the database cannot be read at the start.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         for job in self.queue.store.recover_jobs().await? {
             tracing::info!(job, "the job was left running by an earlier server; it is queued again");

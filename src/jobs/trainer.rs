@@ -29,10 +29,7 @@ use tables::PairDataset;
 const CURVES: &str = "tensorboard";
 
 /// Does the run of a folder and tells what happens. `false` where it failed; the last message then says
-/// why. Where `end` is set meanwhile, the run is saved and ends.
-///
-/// # Errors
-/// Where nobody listens any more.
+/// why. Where `end` is set meanwhile, the run is saved and ends. Its error: nobody listens any more.
 pub(crate) fn run(
     folder: &Path,
     end: &Arc<AtomicBool>,

@@ -15,9 +15,6 @@ use crate::ml::train::Recipe;
 use crate::ml::{Error, Result};
 
 /// The card of the model in a folder, in Markdown.
-///
-/// # Errors
-/// Where the folder is no model, or its `training.json` cannot be read.
 pub fn card(folder: &Path) -> Result<String> {
     let model = encoder::read_card(folder)?;
     let training = training(folder)?;

@@ -145,9 +145,6 @@ pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
 }
 
 /// The folder of the full model that a model is, or is a delta of, among its neighbours.
-///
-/// # Errors
-/// Where the model or its base is missing or damaged.
 pub fn root_folder(folder: &Path) -> Result<PathBuf> {
     let Some(base) = encoder::read_card(folder)?.base_fingerprint else { return Ok(folder.to_owned()) };
     let models = folder.parent().unwrap_or(Path::new("."));

@@ -13,9 +13,6 @@ const OTHER_FORMATS: &[&str] = &["onnx", "openvino", "coreml"];
 const SINGLE: &str = "model.safetensors";
 
 /// Fetches what an import reads of the model NAME or NAME@REVISION; the folder that holds it.
-///
-/// # Errors
-/// Where the hub cannot be reached or has no such model.
 pub fn fetch(wanted: &str) -> anyhow::Result<PathBuf> {
     let (name, revision) = wanted.split_once('@').unwrap_or((wanted, "main"));
     let repo = |revision: &str| Repo::with_revision(name.to_owned(), RepoType::Model, revision.to_owned());

@@ -138,9 +138,6 @@ pub async fn import(program: &Path, models: &Path, request: ImportRequest) -> an
 }
 
 /// Looks at a transformer's folder that somebody put among the models, with `program` as its reader.
-///
-/// # Errors
-/// Where it cannot be used, or made the reader stop.
 pub(super) async fn check(program: &Path, folder: &Path) -> anyhow::Result<()> {
     let limits = Limits::of(weight(folder)?);
     match ask(program, &ImportTask { source: folder.to_owned(), work: Work::Check, limits }).await? {

@@ -47,9 +47,6 @@ impl ModelRegistry {
     /// Gives every base model in the folder a row, points the default alias at the first one where
     /// it points nowhere yet, and removes what an interrupted job left behind. A folder that is
     /// neither stays where it is, with a word in the log.
-    ///
-    /// # Errors
-    /// Where the folder or the database cannot be read.
     pub async fn reconcile(&self) -> anyhow::Result<()> {
         let rows = self.store.models().await?;
         let mut scanned = self.scanned.lock().await;
