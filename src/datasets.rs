@@ -19,7 +19,7 @@ pub(crate) use draft::{Draft, PairsDraft, Received};
 pub(crate) use reads::AnnotationWords;
 pub(crate) use rows::{RowsFound, RowsWanted, Sort};
 
-use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
+use crate::store::{self, Dataset, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
 use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
@@ -202,14 +202,16 @@ impl DatasetStore {
         let datasets = self.clone();
         let store = async move {
             let _changing = datasets.changing.lock().await;
-            datasets.place(&read.table, &read.dataset_id).await?;
-            let inserted = datasets.store.insert_dataset(read.row()).await;
+            datasets.place(&read.table, &read.row.dataset_id).await?;
+            let inserted = datasets.store.insert_dataset(&read.row, &read.choices).await;
             if !matches!(inserted, Ok((_, true))) {
                 // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
-                let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&read.dataset_id))).await;
+                let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&read.row.dataset_id))).await;
             }
             match inserted {
-                Err(StoreError::Gone) => Err(DatasetError::VersionGone(read.version_of.clone().unwrap_or_default())),
+                Err(StoreError::Gone) => {
+                    Err(DatasetError::VersionGone(read.row.version_of.clone().unwrap_or_default()))
+                }
                 inserted => Ok(inserted?),
             }
         };
@@ -221,7 +223,7 @@ impl DatasetStore {
     pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), DatasetError> {
         match self.read(upload, pairs_name).await? {
             Read::Known(same) => Ok((*same, None)),
-            Read::New(read) => Ok((read.row().unstored()?, Some(read.pairs))),
+            Read::New(read) => Ok((Dataset { version_of: None, ..read.row }, Some(read.pairs))),
         }
     }
 
@@ -239,17 +241,29 @@ impl DatasetStore {
             move || Ok((write_pairs(path, &input, &inspection)?, inspection))
         });
         let ((pairs, stored), inspection) = written.await?;
-        Ok(Read::New(Box::new(NewTable {
+        let row = Dataset {
+            family: dataset_id.clone(),
             dataset_id,
             name,
             purpose,
-            table,
+            sha256: table.sha256.clone(),
+            format: inspection.dialect.format,
+            bytes: table.bytes as i64,
+            columns: columns(&inspection),
+            kind: inspection.kind.unwrap_or_default(),
+            rows: stored.rows as i64,
+            scores: stored.scores,
+            choices: serde_json::from_str(&choices).map_err(std::io::Error::other)?,
+            lowest_means: inspection.choices.lowest_means,
+            skipped: stored.skipped as i64,
+            fixed_out: stored.fixed_out as i64,
+            findings: findings(&inspection),
+            version: 1,
             version_of,
-            choices,
-            inspection,
-            stored,
-            pairs,
-        })))
+            latest: true,
+            created_at: store::now(),
+        };
+        Ok(Read::New(Box::new(NewTable { table, row, choices, pairs })))
     }
 
     /// Gives the files of a table that is about to have a row their names, and sees them onto the disk.
@@ -292,40 +306,11 @@ enum Read {
 
 /// A table that is no dataset yet.
 struct NewTable {
-    dataset_id: String,
-    name: String,
-    purpose: Purpose,
     table: Received,
-    version_of: Option<String>,
+    row: Dataset,
     /// As JSON that is the same for the same choices.
     choices: String,
-    inspection: Inspection,
-    stored: Stored,
     pairs: PairsDraft,
-}
-
-impl NewTable {
-    fn row(&self) -> NewDataset<'_> {
-        let Self { inspection, stored, .. } = self;
-        NewDataset {
-            dataset_id: &self.dataset_id,
-            name: &self.name,
-            purpose: self.purpose,
-            sha256: &self.table.sha256,
-            format: inspection.dialect.format,
-            bytes: self.table.bytes as i64,
-            columns: columns(inspection),
-            rows: stored.rows as i64,
-            scores: stored.scores.clone(),
-            kind: inspection.kind.unwrap_or_default(),
-            choices: &self.choices,
-            lowest_means: inspection.choices.lowest_means,
-            skipped: stored.skipped as i64,
-            fixed_out: stored.fixed_out as i64,
-            findings: findings(inspection),
-            version_of: self.version_of.as_deref(),
-        }
-    }
 }
 
 /// Runs to its end even where the client goes away meanwhile, so that files and their row come or go together.

@@ -116,10 +116,8 @@ impl Store {
         .bind(manifest_sha256)
         .bind(now())
         .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if !recorded {
+        .await?;
+        if recorded.rows_affected() != 1 {
             return Ok(None);
         }
         let forgotten = sqlx::query_as(
@@ -180,10 +178,8 @@ impl Store {
         .bind(Json(report))
         .bind(alias.map(Json))
         .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if !finished {
+        .await?;
+        if finished.rows_affected() != 1 {
             return Ok(false);
         }
         sqlx::query(

@@ -309,10 +309,8 @@ impl Store {
         .bind(id)
         .bind(now())
         .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if cancelled {
+        .await?;
+        if cancelled.rows_affected() == 1 {
             tell(&mut tx, id, &QueueEvent::Cancelled {}).await?;
         }
         sqlx::query(

@@ -26,7 +26,7 @@ use sqlx::{Connection, Sqlite, Transaction};
 
 pub use alias::{Alias, AliasHistory, AliasMove, MoveReason, Rollback};
 pub use claim::{CheckpointRow, Release};
-pub use dataset::{Dataset, NewDataset, Purpose};
+pub use dataset::{Dataset, Purpose};
 pub use error::{Result, StoreError};
 pub use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
 pub use job::{AliasGate, Job, JobRequest, OpenAiNotes, Phase, Progress, Status};
