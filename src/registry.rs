@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::ml::encoder::{self, Model};
 use crate::ml::eval::Calibration;
+use crate::ml::files::read_json_if_there;
 use crate::ml::{Error, Result};
 use crate::store::{self, Deletion, ModelRow, Store};
 use scan::Scanned;
@@ -179,14 +180,7 @@ impl ModelRegistry {
 
     /// What a tuned model's similarities mean on its user's scale, where that could be found out.
     pub fn calibration(&self, model_id: &str) -> Result<Option<Calibration>> {
-        let path = self.folder(model_id).join(CALIBRATION);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::model(&path, error.to_string()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::file(&path, error)),
-        }
+        read_json_if_there(&self.folder(model_id).join(CALIBRATION))
     }
 
     /// The models that are to stay in memory.
@@ -212,10 +206,7 @@ impl ModelRegistry {
             None => encoder::load(&folder)?,
         };
         if model.card.fingerprint != row.fingerprint {
-            return Err(Error::Model {
-                path: folder,
-                reason: "the folder holds another model than was registered".to_owned(),
-            });
+            return Err(Error::model(&folder, "the folder holds another model than was registered"));
         }
         Ok(model)
     }

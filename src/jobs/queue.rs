@@ -96,8 +96,7 @@ impl JobQueue {
         self.check(&request).await?;
         let job_id = store::new_id("job");
         let name = request.name.clone().unwrap_or_else(|| model_id(&job_id));
-        let inserted = self.store.insert_job(&job_id, &name, &request).await;
-        match inserted {
+        match self.store.insert_job(&job_id, &name, &request).await {
             // Another request was quicker: with the same key, or with the same name.
             Err(StoreError::Taken { .. }) => {
                 self.earlier(&request).await?.map(|job| (job, false)).ok_or(QueueError::NameTaken(name))
@@ -122,6 +121,7 @@ impl JobQueue {
     }
 
     pub(super) async fn check(&self, request: &JobRequest) -> Result<(), QueueError> {
+        let refused = |field, reason: String| Err(crate::ml::Error::config(field, reason).into());
         request.config.check()?;
         if request.dataset.purpose == Purpose::Benchmark {
             return Err(QueueError::NotForTraining(request.dataset.dataset_id.clone()));
@@ -131,15 +131,15 @@ impl JobQueue {
         }
         if request.config.replay.is_some() && request.replay.is_none() {
             let reason = "has no meaning without a table to replay; send \"replay_id\", or leave it out".to_owned();
-            return Err(crate::ml::Error::Config { field: "replay", reason }.into());
+            return refused("replay", reason);
         }
         if request.replay.as_ref().is_some_and(|table| table.purpose == Purpose::Benchmark) {
             let reason = "is for training too, and this table was uploaded to measure with; upload it without benchmark=true, its scores from 0 to 1".to_owned();
-            return Err(crate::ml::Error::Config { field: "replay", reason }.into());
+            return refused("replay", reason);
         }
         let ScoreSummary { lowest, highest, distinct, .. } = request.dataset.scores;
         if let Some(reason) = request.config.loss.objection(request.dataset.kind, lowest, highest, distinct) {
-            return Err(crate::ml::Error::Config { field: "loss", reason }.into());
+            return refused("loss", reason);
         }
         let pairs = request.dataset.rows as usize;
         let training = training_rows(pairs, request.config.validation_split);

@@ -4,11 +4,11 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tables::choices::FileFormat;
 
+use crate::ml::files::read_json;
 use crate::ml::train::TrainConfig;
 use crate::ml::{Error, Result};
-use tables::choices::LowestMeans;
+use tables::choices::{FileFormat, LowestMeans};
 use tables::{PairDataset, TableKind, stored};
 
 /// The run's description in its folder.
@@ -83,9 +83,7 @@ impl RunSpec {
 
     /// Reads it back.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(SPEC);
-        let spec = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;
-        serde_json::from_slice(&spec).map_err(|error| Error::model(&path, error.to_string()))
+        read_json(&folder.join(SPEC))
     }
 
     /// The finished model in a run's folder.

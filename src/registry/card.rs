@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 
 use super::TRAINING;
 use super::markdown::{block, cell, code, escaped, shell_word, table, wide_table};
+use crate::ml::Result;
 use crate::ml::encoder::{self, ModelCard};
+use crate::ml::files::read_json_if_there;
 use crate::ml::train::Recipe;
-use crate::ml::{Error, Result};
 
 /// The card of the model in a folder, in Markdown.
 pub fn card(folder: &Path) -> Result<String> {
     let model = encoder::read_card(folder)?;
-    let training = training(folder)?;
+    let training: Option<Value> = read_json_if_there(&folder.join(TRAINING))?;
     let mut sections = vec![what(&model, training.as_ref())];
     if let Some(training) = &training {
         sections.extend([data(training), recipe(training), measurements(training), epochs(training)]);
@@ -26,15 +27,6 @@ pub fn card(folder: &Path) -> Result<String> {
     sections.extend(training.as_ref().map(reproduction));
     sections.push(usage(&model));
     Ok(sections.join("\n"))
-}
-
-fn training(folder: &Path) -> Result<Option<Value>> {
-    let path = folder.join(TRAINING);
-    match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::model(&path, error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::file(&path, error)),
-    }
 }
 
 fn text(value: &Value) -> &str {
