@@ -17,15 +17,9 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub enum Release<'a> {
     /// Through no fault of the job's: back into the queue.
-    Interrupted {
-        /// For the job's events.
-        reason: &'a str,
-    },
+    Interrupted { reason: &'a str },
     /// The trainer died: back into the queue, and counted.
-    Crashed {
-        /// For the job's events.
-        reason: &'a str,
-    },
+    Crashed { reason: &'a str },
     /// The job cannot be done.
     Failed(&'a JobError),
 }
@@ -39,7 +33,6 @@ pub struct CheckpointRow {
     pub lease_token: i64,
     /// Steps done.
     pub step: i64,
-    /// Of the manifest in the folder.
     pub manifest_sha256: String,
 }
 

@@ -22,14 +22,11 @@ pub enum Purpose {
     Benchmark,
 }
 
-/// A dataset's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Dataset {
     /// `ds_..`
     pub dataset_id: String,
-    /// As the user calls it.
     pub name: String,
-    /// What it is for.
     pub purpose: Purpose,
     /// Of the file's bytes, in hex.
     pub sha256: String,
@@ -41,10 +38,8 @@ pub struct Dataset {
     /// The names in the header of the columns that are read.
     #[sqlx(json(nullable))]
     pub columns: Option<Vec<String>>,
-    /// What the rows are.
     #[sqlx(try_from = "Word<TableKind>")]
     pub kind: TableKind,
-    /// How many pairs.
     pub rows: i64,
     /// What the scores look like.
     #[sqlx(json)]

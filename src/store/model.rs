@@ -26,14 +26,11 @@ pub enum Kind {
     Tuned,
 }
 
-/// A model's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ModelRow {
     /// Its folder's name: `use-multilingual-v3`, `ft_..`
     pub model_id: String,
-    /// As the user calls it.
     pub name: String,
-    /// Whether it stands for itself.
     pub kind: Kind,
     /// The full model that a tuned one is a delta of.
     pub base_model: Option<String>,
