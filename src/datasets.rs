@@ -49,25 +49,19 @@ type KeysOf = (String, Arc<HashSet<u64>>);
 /// Why a table was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// It cannot be used as it is.
     #[error(transparent)]
     Problems(#[from] Problems),
-    /// The file cannot be written or read.
     #[error("{0}")]
     File(#[from] std::io::Error),
-    /// The dataset that it was to be a version of was removed meanwhile.
     #[error("the dataset {0:?} is no longer there")]
     VersionGone(String),
-    /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// A table as it was sent.
 pub struct Upload {
-    /// As the user calls it.
     pub name: String,
-    /// What it is for.
     pub purpose: Purpose,
     /// Its bytes, kept as they are.
     pub table: Received,
@@ -88,7 +82,6 @@ pub(crate) fn scores(purpose: Purpose) -> Scores {
 }
 
 impl DatasetStore {
-    /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
         let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
         Self { store, folder, changing: Arc::default(), reading, keys: Arc::default() }
@@ -145,12 +138,10 @@ impl DatasetStore {
         Ok(std::fs::File::open(&self.folder)?.sync_all()?)
     }
 
-    /// Begins to take a table.
     pub async fn receive(&self) -> Result<Draft, DatasetError> {
         Ok(Draft::create(&self.folder).await?)
     }
 
-    /// Takes a table that is in memory.
     pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, DatasetError> {
         let mut draft = self.receive().await?;
         draft.write(bytes).await?;

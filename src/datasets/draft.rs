@@ -42,7 +42,6 @@ impl Draft {
         Ok(Self { file: BufWriter::with_capacity(AT_ONCE, file), hash: Sha256Hex::default(), received })
     }
 
-    /// Appends some bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let head = &mut self.received.head;
         head.extend_from_slice(&bytes[..bytes.len().min(HEAD - head.len())]);
@@ -51,7 +50,6 @@ impl Draft {
         self.file.write_all(bytes).await
     }
 
-    /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
         self.received.bytes
     }
@@ -66,7 +64,6 @@ impl Draft {
 }
 
 impl Received {
-    /// The table, to be read.
     pub fn input(&self) -> Input {
         Input::File(self.path.clone())
     }

@@ -120,7 +120,7 @@ async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey
 /// The newest first, without their secrets; also those that are no longer good.
 #[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
 async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
-    let keys = state.keys.list().await?;
+    let keys = state.store.api_keys().await?;
     Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
 }
 
