@@ -27,7 +27,8 @@ pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
 #[cfg(feature = "hub")]
 pub use hub::fetch;
-pub use import::{ImportAnswer, ImportRequest, download_command, import, read_import};
+pub(crate) use import::read_import;
+pub use import::{ImportRequest, download_command, import};
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";

@@ -18,28 +18,18 @@ pub enum QueueError {
     /// A setting has no meaning.
     #[error(transparent)]
     Config(#[from] crate::ml::Error),
-    /// The dataset is a benchmark.
     #[error("the dataset {0:?} is a benchmark: it measures and is not trained on")]
     NotForTraining(String),
-    /// The benchmark is a table to train on.
     #[error("the dataset {0:?} was not uploaded as a benchmark")]
     NotABenchmark(String),
-    /// The dataset was removed meanwhile.
     #[error("the dataset {0:?}, or the benchmark, is no longer there")]
     DatasetGone(String),
-    /// The dataset is too small.
     #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
-    TooFewPairs {
-        /// How many it has.
-        pairs: usize,
-    },
-    /// A model has this name, or a job will give it to one.
+    TooFewPairs { pairs: usize },
     #[error("the name {0:?} is taken by another model, alias or unfinished job")]
     NameTaken(String),
-    /// The idempotency key belongs to another request.
     #[error("this Idempotency-Key was used with another request")]
     KeyReused,
-    /// The database cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -47,32 +37,24 @@ pub enum QueueError {
 /// Why a job was not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
-    /// There is no such job.
     #[error("no such job")]
     Unknown,
-    /// It is over.
     #[error("the job is {0:?} already")]
     Over(Status),
-    /// The database cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The queue.
 #[derive(Clone, Debug)]
 pub struct JobQueue {
-    /// Jobs and events.
     pub store: Store,
-    /// The pairs that jobs learn.
     pub datasets: DatasetStore,
-    /// The models that jobs read and make.
     pub models: ModelRegistry,
     /// Counts what happened to any job; the table is the truth, this only wakes who waits for it.
     happened: watch::Sender<u64>,
 }
 
 impl JobQueue {
-    /// Over an open store.
     pub fn new(store: Store, datasets: DatasetStore, models: ModelRegistry) -> Self {
         Self { store, datasets, models, happened: watch::Sender::new(0) }
     }
@@ -159,7 +141,6 @@ impl JobQueue {
         Ok(())
     }
 
-    /// The description of a run.
     pub(super) fn spec(&self, request: &JobRequest) -> RunSpec {
         let table = |dataset: &Dataset| Table {
             name: dataset.name.clone(),
@@ -184,7 +165,6 @@ impl JobQueue {
         }
     }
 
-    /// Asks for the end of a job.
     pub async fn cancel(&self, id: &str) -> Result<Job, CancelError> {
         let before = self.store.job(id).await?.ok_or(CancelError::Unknown)?;
         if before.status.is_terminal() {

@@ -11,12 +11,11 @@ use crate::ml::{Error, Result};
 use tables::choices::{FileFormat, LowestMeans};
 use tables::{PairDataset, TableKind, stored};
 
-/// The run's description in its folder.
 const SPEC: &str = "run.json";
 /// The finished model in the run's folder.
 const MODEL: &str = "model";
 
-/// All that a run needs to know.
+/// All that a run needs to know. What its job has too is told at [`Job`](crate::store::Job).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RunSpec {
     /// The name of the tuned model.
@@ -25,17 +24,12 @@ pub(crate) struct RunSpec {
     pub model: PathBuf,
     /// The folder of the full model that it is, or is a delta of.
     pub root: PathBuf,
-    /// The pairs to learn.
     pub dataset: Table,
-    /// The table that measures general ability.
     pub benchmark: Option<Table>,
-    /// The table that is learnt beside, against forgetting.
     pub replay: Option<Table>,
-    /// The texts of the heatmap.
     pub titles: Vec<String>,
     /// The name of the settings that `config` began with.
     pub recipe: String,
-    /// All settings.
     pub config: TrainConfig,
     /// Seconds between two checkpoints.
     pub checkpoint_seconds: u64,
@@ -46,9 +40,7 @@ pub(crate) struct RunSpec {
 /// A checkpoint that an earlier process left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// Its folder.
     pub folder: PathBuf,
-    /// Of its manifest.
     pub manifest_sha256: String,
 }
 
@@ -57,9 +49,7 @@ pub(crate) struct Saved {
 pub(crate) struct Table {
     /// As the user calls it.
     pub name: String,
-    /// The pairs.
     pub file: PathBuf,
-    /// What its rows are.
     pub kind: TableKind,
     /// What its lowest score means, if somebody said so.
     pub lowest_means: Option<LowestMeans>,
@@ -81,19 +71,16 @@ impl RunSpec {
         tokio::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?).await
     }
 
-    /// Reads it back.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         read_json(&folder.join(SPEC))
     }
 
-    /// The finished model in a run's folder.
     pub(crate) fn finished(folder: &Path) -> PathBuf {
         folder.join(MODEL)
     }
 }
 
 impl Table {
-    /// The pairs.
     pub(crate) fn read(&self) -> Result<PairDataset> {
         let file = std::fs::File::open(&self.file).map_err(|error| Error::file(&self.file, error))?;
         Ok(stored::read(BufReader::with_capacity(1 << 18, file), self.kind)?)

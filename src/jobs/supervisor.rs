@@ -127,7 +127,6 @@ impl Supervisor {
         })
     }
 
-    /// Makes the run's folder.
     async fn prepare(&self, job: &Job, folder: &Path) -> anyhow::Result<()> {
         let request = self.request(job).await?;
         let resume = persist(job, || self.queue.store.checkpoints(&job.job_id))
@@ -226,7 +225,6 @@ impl Supervisor {
         }
     }
 
-    /// Records how a job ended.
     async fn conclude(&self, job: &Job, folder: &Path, outcome: Outcome) {
         let outcome = match outcome {
             Outcome::Done(made) => match publish(&self.queue, &self.make_ready, job, folder, *made).await {

@@ -2,18 +2,28 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ml::{Error, Result};
 
+/// A folder that goes when it is no longer needed.
+pub(crate) struct PassingFolder(pub(crate) PathBuf);
+
+impl Drop for PassingFolder {
+    fn drop(&mut self) {
+        // What stays costs only space, until a server starts.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Makes the folder `target` with `fill` under another name and renames it into place.
 pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let mut draft = target.as_os_str().to_owned();
     draft.push(".draft");
-    let draft = std::path::PathBuf::from(draft);
+    let draft = PathBuf::from(draft);
     let io = |path: &Path| {
         let path = path.to_owned();
         move |error| Error::file(&path, error)

@@ -67,13 +67,11 @@ fn data(training: &Value) -> String {
     };
     let dataset = &training["dataset"];
     let mut lines = vec![row("training", dataset, [&rows["training"], &rows["validation"], &rows["leaking"]])];
-    let replay = &training["replay"];
-    if replay.is_object() {
-        lines.push(row("replay", replay, [&Value::Null, &json!(0), &Value::Null]));
-    }
-    let benchmark = &training["benchmark"];
-    if benchmark.is_object() {
-        lines.push(row("benchmark", benchmark, [&json!(0), &Value::Null, &Value::Null]));
+    let (none, unknown) = (&json!(0), &Value::Null);
+    for (role, rows) in [("replay", [unknown, none, unknown]), ("benchmark", [none, unknown, unknown])] {
+        if training[role].is_object() {
+            lines.push(row(role, &training[role], rows));
+        }
     }
     let heads = ["for", "table", "SHA-256 of its bytes", "rows trained", "rows validated", "of these leaking"];
     format!("## Data\n\n{}\nA leaking row validates and shares a text with a row that trained.\n", table(&heads, lines))
@@ -255,15 +253,11 @@ fn reproduction(training: &Value) -> String {
     let request = request.to_string();
     let request = request.strip_suffix('}').unwrap_or(&request);
     let mut body = shell_word(&format!(r#"{request},"dataset_id":""#)) + r#""$DATASET""#;
-    let benchmark = &training["benchmark"];
-    if benchmark.is_object() {
-        commands += &upload("BENCHMARK", "benchmark", benchmark, "?benchmark=true");
-        body += &(shell_word(r#"","benchmark_id":""#) + r#""$BENCHMARK""#);
-    }
-    let replay = &training["replay"];
-    if replay.is_object() {
-        commands += &upload("REPLAY", "replay", replay, "");
-        body += &(shell_word(r#"","replay_id":""#) + r#""$REPLAY""#);
+    for (variable, role, query) in [("BENCHMARK", "benchmark", "?benchmark=true"), ("REPLAY", "replay", "")] {
+        if training[role].is_object() {
+            commands += &upload(variable, role, &training[role], query);
+            body += &(shell_word(&format!(r#"","{role}_id":""#)) + &format!(r#""${variable}""#));
+        }
     }
     commands += &format!(
         "curl -s http://127.0.0.1:8080/jobs -H 'Content-Type: application/json' \\\n  -d {body}{}",

@@ -78,17 +78,12 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
 
 /// The names of the files in a folder.
 fn files(folder: &Path) -> Result<Vec<String>> {
-    let names = || {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.path().is_file() {
-                names.extend(entry.file_name().into_string());
-            }
-        }
-        Ok(names)
-    };
-    names().map_err(|error| Error::file(folder, error))
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| Error::file(folder, error))?.into_iter();
+    Ok(entries
+        .filter(|entry| entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect())
 }
 
 /// Refuses a place where something is, or where the export would be drafted.
