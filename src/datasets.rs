@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
 pub(crate) use draft::{Draft, PairsDraft, Received};
-pub(crate) use reads::AnnotationWords;
 pub(crate) use rows::{RowsFound, RowsWanted, Sort};
 
 use crate::store::{self, Dataset, Purpose, Store, StoreError};

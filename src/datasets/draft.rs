@@ -28,7 +28,6 @@ pub struct Received {
     pub(super) path: PathBuf,
     /// Of its bytes, in hex.
     pub sha256: String,
-    /// How many there are.
     pub bytes: u64,
     /// The first of them.
     pub head: Vec<u8>,

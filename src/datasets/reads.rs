@@ -11,18 +11,7 @@ use tables::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
 use tables::checks::{pair_key, text_key};
 use tables::diff::{Diff, diff};
 use tables::source::Input;
-use tables::{Pair, Problem, Problems, stored};
-
-/// The words of an annotated file.
-#[derive(Clone, Copy, Debug)]
-pub struct AnnotationWords {
-    /// Names of the columns: status, problem, suggestion.
-    pub columns: [&'static str; 3],
-    /// Of a row: it is used, a fix left it out, it cannot be used.
-    pub outcomes: [&'static str; 3],
-    /// A problem as a sentence.
-    pub problem: fn(&Problem) -> String,
-}
+use tables::{Pair, Problems, stored};
 
 impl From<AnnotateError> for DatasetError {
     fn from(error: AnnotateError) -> Self {
@@ -54,7 +43,7 @@ impl DatasetStore {
         &self,
         dataset: &Dataset,
         similarities: Vec<Similarities>,
-        words: AnnotationWords,
+        words: Words,
     ) -> Result<std::fs::File, DatasetError> {
         let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
         let (choices, scores) = (dataset.choices()?, scores(dataset.purpose));
@@ -62,8 +51,6 @@ impl DatasetStore {
         let annotate = move || {
             let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));
             let kept = kept.map(|pair| Ok(pair?.pair.row)).collect::<Result<Vec<usize>, Problems>>()?;
-            let [used, left_out, unusable] = words.outcomes;
-            let words = Words { columns: words.columns, used, left_out, unusable, problem: &words.problem };
             let mut file = std::fs::File::options().create_new(true).read(true).write(true).open(&draft)?;
             let _ = std::fs::remove_file(&draft);
             let mut out = BufWriter::with_capacity(1 << 18, &file);

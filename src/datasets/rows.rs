@@ -16,16 +16,13 @@ pub enum Sort {
     Row,
     /// The lowest score first; of equal ones as the file has them.
     Lowest,
-    /// The highest score first.
     Highest,
 }
 
-/// Which pairs are wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowsWanted {
     /// Matching pairs to leave out at the beginning.
     pub offset: usize,
-    /// At most so many.
     pub limit: usize,
     /// Only pairs one of whose texts holds this, whatever the case and width of its letters.
     pub text: Option<String>,
@@ -34,7 +31,6 @@ pub struct RowsWanted {
     pub sort: Sort,
 }
 
-/// The pairs that were wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowsFound {
     pub rows: Vec<StoredPair>,
