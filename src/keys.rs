@@ -52,7 +52,6 @@ impl Scope {
 
 /// A key that was made just now. Its text is told once and kept nowhere.
 pub struct NewKey {
-    /// What is kept.
     pub row: ApiKeyRow,
     /// The whole key.
     pub text: String,
@@ -97,7 +96,6 @@ impl ApiKey {
 pub enum Entry {
     /// No key was ever made: nobody needs one.
     Open,
-    /// The key is good.
     Known(Arc<ApiKey>),
     Refused(Refusal),
 }

@@ -195,11 +195,8 @@ impl ModelRegistry {
         self.folder.join(format!("{}.draft", store::new_id("export")))
     }
 
-    /// Loads a model; a tuned one over its base, which `base` gives. Reads files: not for an async
-    /// thread.
-    ///
-    /// # Errors
-    /// Where the folder is missing or damaged, or is not the model that the row describes.
+    /// Loads a model; a tuned one over its base, which `base` gives. A folder that is not the model that the row
+    /// describes is an error. Reads files: not for an async thread.
     pub fn load(&self, row: &ModelRow, base: Option<&Model>) -> Result<Model> {
         let folder = self.folder(&row.model_id);
         let model = match base {

@@ -1,7 +1,4 @@
-//! The trainer: one job from its folder to a saved model.
-//!
-//! It reads its run's folder, writes the model there, and tells what happens; it never opens the
-//! database.
+//! The trainer: one job from its folder to a saved model there. It tells what happens, and never opens the database.
 
 use std::path::Path;
 use std::sync::Arc;

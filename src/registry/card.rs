@@ -117,7 +117,6 @@ fn measurements(training: &Value) -> String {
 struct Figure<'a> {
     /// The data, as `benchmark sts.csv`.
     on: String,
-    /// How many.
     pairs: &'a Value,
     metric: String,
     /// `null` where it could not be measured.

@@ -76,7 +76,6 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
     })
 }
 
-/// The names of the files in a folder.
 fn files(folder: &Path) -> Result<Vec<String>> {
     let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
     let entries = entries.map_err(|error| Error::file(folder, error))?.into_iter();
@@ -98,10 +97,7 @@ fn vacant(target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder of a model by its id or name, from a folder of models.
-///
-/// # Errors
-/// Where there is none, or several have the name.
+/// The folder of a model by its id or name, from a folder of models. A name that several have is an error.
 pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
     let mut known = Vec::new();
     let entries = match std::fs::read_dir(models) {

@@ -31,7 +31,6 @@ const SECONDS: u64 = 120;
 const BYTES_PER_SECOND: u64 = 8 << 20;
 /// The reader may wait for the disk this many times as long as it may compute.
 const WAIT: u64 = 3;
-/// What it may say.
 const MOST_WORDS: u64 = 1 << 20;
 
 /// What is asked of the reader.

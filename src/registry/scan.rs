@@ -36,7 +36,6 @@ impl Scanned {
 /// By what a folder that has changed since is told: when its entries did, and its bytes.
 type State = (Option<SystemTime>, i64);
 
-/// A folder among the models.
 struct Candidate {
     id: String,
     folder: PathBuf,

@@ -1,7 +1,5 @@
-//! What the supervisor writes about the job that it works on.
-//!
-//! Every write carries the lease token of the claim that it belongs to. A writer whose claim was
-//! superseded changes nothing and is told so.
+//! What the supervisor writes about the job that it works on. Every write carries the lease token of its claim: a
+//! writer whose claim was superseded changes nothing and is told so.
 
 use serde_json::Value;
 use sqlx::types::Json;

@@ -41,7 +41,6 @@ pub struct Dataset {
     #[sqlx(try_from = "Word<TableKind>")]
     pub kind: TableKind,
     pub rows: i64,
-    /// What the scores look like.
     #[sqlx(json)]
     pub scores: ScoreSummary,
     /// How the file is read, as it was told; [`Dataset::choices`] reads it.
