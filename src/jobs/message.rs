@@ -28,7 +28,6 @@ pub(crate) enum Message {
         when: String,
         /// 0 before training.
         epoch: usize,
-        /// The texts.
         titles: Vec<String>,
         /// `(T, T)`
         cosine: Vec<Vec<f64>>,

@@ -39,7 +39,6 @@ pub(super) struct TrainingRecord<'a> {
     threads: i32,
 }
 
-/// The model that training began with.
 #[derive(Serialize)]
 struct Tuned<'a> {
     name: &'a str,

@@ -42,7 +42,6 @@ struct ImportTask {
     limits: Limits,
 }
 
-/// What is to be done with it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Work {
