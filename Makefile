@@ -13,7 +13,7 @@ ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 MINILM   = deps/all-MiniLM-L6-v2
 
-.PHONY: help quick serve deps build model install test check demo docs screenshot bench bench-serve clean
+.PHONY: help quick serve deps build model install test test-peers check demo docs screenshot bench bench-serve clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ quick: ## Check the format and run the tests that need no libtorch: nothing is f
 
 test: check ## Do what CI does: format, lints, documentation, tests
 	@cargo test --release --locked --workspace
+
+test-peers: deps ## Run the comparisons with programs of others alone: they need Python environments
+	@cargo test --release --locked --test integration peers::
 
 check: deps
 	@cargo fmt --all --check

@@ -36,7 +36,7 @@ fn is_wanted(name: &str, single: bool) -> bool {
     let parts: Vec<&str> = name.split('/').collect();
     let fine = |part: &&str| !part.is_empty() && !part.starts_with('.') && !part.contains('\\');
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return false };
-    if parts.len() > 2 || !parts.iter().all(|part| fine(&part)) || OTHER_FORMATS.contains(first) {
+    if parts.len() > 2 || !parts.iter().all(fine) || OTHER_FORMATS.contains(first) {
         return false;
     }
     match last.rsplit_once('.') {

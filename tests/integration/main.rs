@@ -1,5 +1,5 @@
 //! The tests, in one binary: every binary loads libtorch anew. A path repeats that of `src/http` where it is about
-//! routes. `peers` needs Python environments and runs as a lane of its own (`make test-peers`).
+//! routes. `peers` needs Python environments; `make test-peers` runs it alone.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 // What tests use.

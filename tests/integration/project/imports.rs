@@ -89,7 +89,7 @@ impl Imports {
         let Some(item) = parts.get(module.split("::").count()) else { return Some(module) };
         // A folder's face may only pass on what a file in it defines.
         for (_, names) in Self::uses(&self.code[&module]).filter(|(public, _)| *public) {
-            let origin = names.iter().find(|(_, name)| name == item).map(|(origin, _)| self.from_root(&module, origin));
+            let origin = names.iter().find(|(_, name)| name == item).map(|(origin, _)| Self::absolute(&module, origin));
             if let Some(origin) = origin.filter(|origin| origin != path) {
                 return self.file(&origin);
             }
@@ -98,7 +98,7 @@ impl Imports {
     }
 
     /// A path as it stands in a file, from the crate's root.
-    fn from_root(&self, file: &str, path: &str) -> String {
+    fn absolute(file: &str, path: &str) -> String {
         if let Some(rest) = path.strip_prefix("crate::") {
             return rest.to_owned();
         }
@@ -119,7 +119,7 @@ impl Imports {
         let mut paths: Vec<String> = Vec::new();
         for (public, names) in Self::uses(code) {
             for (path, name) in names {
-                let path = self.from_root(file, &path);
+                let path = Self::absolute(file, &path);
                 if self.code.contains_key(&path) {
                     // A module: what counts is what is taken of it.
                     paths.extend(after(code, &format!("{name}::")).map(|item| format!("{path}::{item}")));
@@ -129,7 +129,7 @@ impl Imports {
             }
         }
         for begin in ["crate::", "super::"] {
-            paths.extend(after(code, begin).map(|rest| self.from_root(file, &format!("{begin}{rest}"))));
+            paths.extend(after(code, begin).map(|rest| Self::absolute(file, &format!("{begin}{rest}"))));
         }
         // A folder's face and the files in it.
         let children = self.code.keys().filter_map(|module| module.strip_prefix(&format!("{file}::")));

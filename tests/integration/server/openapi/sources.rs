@@ -48,7 +48,7 @@ fn sources() -> String {
                 read(&path, all);
                 continue;
             }
-            let name = path.to_string_lossy();
+            let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().to_string_lossy();
             if name.ends_with(".rs") && !["tests.rs", "/tests/"].iter().any(|part| name.contains(part)) {
                 let text = std::fs::read_to_string(&path).unwrap();
                 all.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap());
