@@ -17,7 +17,6 @@ pub(super) trait Answer: Send + Sync + 'static {
     /// About how many an answer is expected to take.
     const USUAL_BYTES: u64;
 
-    /// Bytes that this one takes.
     fn bytes(&self) -> usize;
 }
 

@@ -10,7 +10,6 @@ use super::{Analysis, ModelRef, Result};
 use crate::ml::eval::each_with_each;
 use crate::store::ModelRow;
 
-/// Pairs of texts that are told as movers.
 const MOST_MOVERS: usize = 10;
 
 /// Two models' cosines of the same texts, and what the tuned one's job measured.

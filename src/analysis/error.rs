@@ -6,10 +6,8 @@ use tokio::task::JoinError;
 use crate::datasets::DatasetError;
 use crate::serving::{EmbedError, PoolError};
 
-/// Why a table has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnalysisError {
-    /// The model has no vectors of the texts.
     #[error(transparent)]
     Embed(#[from] EmbedError),
     /// The table cannot be read, or what was made of it not be stored.

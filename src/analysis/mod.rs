@@ -68,7 +68,6 @@ impl From<&ModelRow> for ModelRef {
 }
 
 impl Analysis {
-    /// Over the datasets and models that there are.
     pub fn new(datasets: DatasetStore, pool: Arc<ModelPool>, engine: Arc<Engine>) -> Self {
         Self { datasets, pool, engine, baselines: Arc::default(), neighbourhoods: Arc::default() }
     }

@@ -138,7 +138,6 @@ impl Analysis {
     }
 }
 
-/// The triplets as a table.
 fn triplets(found: &Found, texts: &[String]) -> std::io::Result<Vec<u8>> {
     let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record(["anchor", "positive", "negative"])?;

@@ -30,7 +30,6 @@ pub(crate) struct Question<'a> {
     pub(crate) tuned: &'a ModelRow,
     /// Where it is still there.
     pub(crate) base: Option<&'a ModelRow>,
-    /// Pairs at most.
     pub(crate) limit: usize,
     /// Draws the texts of a large table.
     pub(crate) seed: u64,

@@ -17,7 +17,6 @@ const MOST_TEXTS: usize = 50_000;
 
 /// A taxonomy, and what is to be made of it.
 pub(crate) struct Making {
-    /// What the dataset is called.
     pub(crate) name: String,
     pub(crate) table: Received,
     pub(crate) file_name: Option<String>,
@@ -31,7 +30,6 @@ pub(crate) struct Making {
     pub(crate) context: InspectContext,
 }
 
-/// What became of it.
 pub(crate) struct MadeTables {
     pub(crate) taxonomy: Taxonomy,
     pub(crate) made: Made,

@@ -24,7 +24,6 @@ impl Texts {
         self.texts.len() - 1
     }
 
-    /// The place of a text, if it is there.
     pub(super) fn place(&self, text: &str) -> Option<usize> {
         self.places.get(text).copied()
     }
@@ -55,7 +54,6 @@ impl Embedded {
 pub(super) struct TableVectors {
     pub(super) texts: Vec<String>,
     pub(super) embedded: Embedded,
-    /// Different texts in the table.
     pub(super) total: usize,
 }
 

@@ -5,21 +5,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::error::{ApiError, Result};
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
-use crate::serving::{EncodeOptions, EngineError};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(live)).routes(routes!(ready))
-}
+use crate::serving::EngineError;
 
 /// That all is well.
 #[derive(Serialize, ToSchema)]
-struct Health {
+pub(crate) struct Health {
     #[schema(example = "ok")]
     status: &'static str,
     /// The program's version.
@@ -32,7 +27,7 @@ const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 ///
 /// Asks nothing of the database or the models: a server that does not answer this wants to be started again.
 #[utoipa::path(get, path = "/health/live", tag = "Server", responses((status = 200, description = "It does.", body = Health)))]
-async fn live() -> axum::Json<Health> {
+pub(crate) async fn live() -> axum::Json<Health> {
     axum::Json(OK)
 }
 
@@ -42,7 +37,7 @@ async fn live() -> axum::Json<Health> {
 /// threads. While the server loads and from the moment that it is told to stop, they are not.
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
     (status = 200, description = "They are.", body = Health)))]
-async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
+pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
     state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
     state.lifecycle.pulse(pass(&state)).await?;
@@ -54,7 +49,7 @@ async fn ready(State(state): State<AppState>) -> Result<axum::Json<Health>> {
 /// The same as `/health/ready`.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
     (status = 200, description = "They are.", body = Health)))]
-async fn health(state: State<AppState>) -> Result<axum::Json<Health>> {
+pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
     ready(state).await
 }
 
@@ -63,7 +58,7 @@ async fn pass(state: &AppState) -> Result<()> {
     let model = state.pool.get(DEFAULT_ALIAS).await?;
     let watchdog = Arc::from("watchdog");
     let text = vec!["a".to_owned()];
-    match state.engine.encode_anew(&model, text, EncodeOptions::default(), Some(&watchdog)).await {
+    match state.engine.encode_anew(&model, text, &Arc::default(), Some(&watchdog)).await {
         // So much to do is no sign of death.
         Ok(_) | Err(EngineError::Overloaded { .. }) => Ok(()),
         Err(error) => Err(ApiError::from(error)),

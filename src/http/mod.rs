@@ -1,36 +1,20 @@
 //! The edge: routes, extractors, errors, the page. One folder a resource; a path repeats a route.
 
-/// Who may call: keys, scopes, hosts.
 mod auth;
-/// Connections: how many, how fast, until when.
 mod connections;
-/// `/datasets`: tables in, what is known of them, and what models say of them.
 mod datasets;
-/// `/embed`, `/similarity`.
 mod embeddings;
-/// The one error type, its two forms, and what every code means.
 mod error;
-/// What comes in: JSON, forms, names, keys of idempotency.
 mod extract;
-/// Whether the server lives and answers.
 mod health;
-/// `/jobs`, `/losses`.
 mod jobs;
-/// What stands around all handlers: deadlines, logs, figures, foreign pages.
 mod middleware;
-/// `/models`, `/aliases`, and models set side by side.
 mod models;
-/// `/v1`: OpenAI's API over the same datasets, jobs and models.
 mod openai;
-/// The page, the documents, and the API's description.
 mod pages;
-/// What replies share.
 mod reply;
-/// The table of routes.
 pub mod routes;
-/// What handlers share.
 mod state;
-/// text-embeddings-inference's routes: `/`, `/info`, `/tokenize`.
 mod tei;
 
 use axum::Router;
@@ -44,6 +28,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::store;
 pub use connections::ConnectionLimits;
@@ -104,9 +89,12 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(jobs::router())
         .merge(openai::router())
         .merge(tei::router())
-        .merge(auth::keys::router())
-        .merge(health::router())
-        .merge(metrics::router())
+        .routes(routes!(auth::keys::list_keys, auth::keys::create_key))
+        .routes(routes!(auth::keys::revoke_key))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::scrape))
         .merge(pages::described(api))
 }
 

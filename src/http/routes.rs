@@ -59,7 +59,6 @@ pub enum BodyLimit {
 use Deadline::{Long, Never, Usual, Waits};
 use RequiredScope::{Nothing, OneOf};
 
-/// Any key.
 pub(crate) const ANY: RequiredScope = OneOf(&Scope::ALL);
 /// Keys with the scope `admin` alone.
 pub(crate) const ADMIN: RequiredScope = OneOf(&[]);

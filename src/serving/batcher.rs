@@ -117,7 +117,6 @@ struct Queue {
     closed: bool,
 }
 
-/// What waits, bounded.
 pub(super) struct Batcher {
     queue: Mutex<Queue>,
     wake: Condvar,
@@ -135,7 +134,6 @@ impl Batcher {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What waits now.
     pub(super) fn waiting(&self) -> Waiting {
         self.lock().waiting
     }

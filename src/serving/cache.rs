@@ -37,23 +37,19 @@ pub struct VectorCache {
 }
 
 impl VectorCache {
-    /// Of at most `bytes` bytes.
     pub(super) fn new(bytes: u64) -> Self {
         let expected = usize::try_from(bytes / 2048).unwrap_or(usize::MAX).clamp(64, 1 << 20);
         Self { vectors: Cache::with_weighter(expected, bytes, Bytes) }
     }
 
-    /// Bytes that it holds.
     pub fn bytes(&self) -> u64 {
         self.vectors.weight()
     }
 
-    /// Texts that were found.
     pub fn hits(&self) -> u64 {
         self.vectors.hits()
     }
 
-    /// Texts that were not.
     pub fn misses(&self) -> u64 {
         self.vectors.misses()
     }

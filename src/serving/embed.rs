@@ -31,7 +31,6 @@ pub(crate) struct EmbedOptions {
     pub(crate) dimensions: Option<usize>,
     /// A text that cannot be used has an empty vector and is told in [`Vectors::errors`], instead of failing all.
     pub(crate) lenient: bool,
-    /// The fingerprint that the client counts on.
     pub(crate) expected_fingerprint: Option<String>,
 }
 

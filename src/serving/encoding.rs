@@ -30,7 +30,6 @@ pub(crate) struct EncodedText {
 /// What became of a request's texts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Encoded {
-    /// In the order of the texts.
     pub(crate) texts: Vec<EncodedText>,
     /// How long the last of the request's parts waited for a thread.
     pub(crate) queue: Duration,
@@ -43,18 +42,11 @@ pub(crate) struct Encoded {
 /// Why texts have no vectors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EngineError {
-    /// Too much waits already.
+    /// Too much waits already: `seconds` until it is computed, at the rate of the last passes.
     #[error("{waiting} texts are waiting")]
-    Overloaded {
-        /// Texts in the queue.
-        waiting: usize,
-        /// Seconds until they are computed, at the rate of the last passes.
-        seconds: u64,
-    },
-    /// The server is stopping.
+    Overloaded { waiting: usize, seconds: u64 },
     #[error("the server is stopping")]
     Closed,
-    /// The forward pass failed.
     #[error("{0}")]
     Failed(String),
 }

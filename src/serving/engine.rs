@@ -33,9 +33,6 @@ impl Engine {
     /// Starts `threads` threads. Each computes on one core (threads x libtorch's own threads stay
     /// within the cores), which gives the highest throughput for short texts. `cache_bytes` of vectors are
     /// kept; 0 keeps none.
-    ///
-    /// # Errors
-    /// Where the system gives no more threads.
     pub fn start(threads: usize, max_waiting_texts: usize, cache_bytes: u64) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let batcher = Arc::new(Batcher::new(max_waiting_texts, threads));
@@ -54,7 +51,6 @@ impl Engine {
         Ok(Self { batcher, cache, threads })
     }
 
-    /// What waits for a thread now.
     pub fn waiting(&self) -> Waiting {
         self.batcher.waiting()
     }
@@ -73,11 +69,11 @@ impl Engine {
         caller: Option<&Arc<str>>,
     ) -> Result<Encoded, EngineError> {
         let options = Arc::new(options);
-        let Some(cache) = &self.cache else { return self.compute(model, texts, &options, caller).await };
+        let Some(cache) = &self.cache else { return self.encode_anew(model, texts, &options, caller).await };
         let mut found = cache.look_up(model, &options, &texts);
         let missing: Vec<usize> = (0..texts.len()).filter(|&place| found[place].is_none()).collect();
         let wanted: Vec<String> = missing.iter().map(|&place| texts[place].clone()).collect();
-        let mut computed = self.compute(model, wanted, &options, caller).await?;
+        let mut computed = self.encode_anew(model, wanted, &options, caller).await?;
         for (place, text) in missing.into_iter().zip(std::mem::take(&mut computed.texts)) {
             cache.keep(model, &options, &texts[place], &text);
             found[place] = Some(text);
@@ -87,16 +83,6 @@ impl Engine {
 
     /// The same, computed also where the vectors are kept.
     pub(crate) async fn encode_anew(
-        &self,
-        model: &Arc<ServedModel>,
-        texts: Vec<String>,
-        options: EncodeOptions,
-        caller: Option<&Arc<str>>,
-    ) -> Result<Encoded, EngineError> {
-        self.compute(model, texts, &Arc::new(options), caller).await
-    }
-
-    async fn compute(
         &self,
         model: &Arc<ServedModel>,
         texts: Vec<String>,

@@ -10,7 +10,7 @@ mod pool;
 mod slot;
 
 pub(crate) use embed::{EmbedError, EmbedOptions, Stages, TextFault, Truncated, Vectors, embed, prompt};
-pub(crate) use encoding::{EncodeOptions, EngineError};
+pub(crate) use encoding::EngineError;
 pub(crate) use engine::{BATCH_TOKENS, Engine};
 pub(crate) use model::LoadFault;
 pub(crate) use pool::{ModelPool, PoolError, PoolLimits};

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::model::{LoadFault, ServedModel};
-use super::slot::{LoadFailure, Loading, ModelState, ModelStatus, Slot, Slots, State};
+use super::slot::{LoadFailure, Loading, ModelStatus, Slot, Slots, State};
 use crate::ml::encoder::TokenCache;
 use crate::registry::{Footprint, ModelRegistry};
 use crate::store::{Kind, ModelRow};
@@ -22,43 +22,26 @@ const LOADS_AT_ONCE: usize = 2;
 /// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Tuned models.
     pub models: usize,
     /// Bytes of tuned models, without what they share with their bases.
     pub bytes: u64,
 }
 
-/// Why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// There is no model of that id, alias or name.
     #[error("no model, alias or name {0:?}")]
     Unknown(String),
-    /// Its folder gives no model to serve.
     #[error("{model} cannot be loaded: {}", failure.message)]
-    Failed {
-        /// Its id.
-        model: String,
-        /// Why.
-        failure: LoadFailure,
-    },
-    /// It is to stay in memory.
+    Failed { model: String, failure: LoadFailure },
     #[error("{0} is pinned")]
     Pinned(String),
     /// Tuned models that are in memory share its weights.
     #[error("{model} is the base of {}", tuned.join(", "))]
-    BaseOfLoaded {
-        /// Its id.
-        model: String,
-        /// Their ids.
-        tuned: Vec<String>,
-    },
-    /// The database cannot be read.
+    BaseOfLoaded { model: String, tuned: Vec<String> },
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
 }
 
-/// The models in memory.
 pub struct ModelPool {
     registry: ModelRegistry,
     limits: PoolLimits,
@@ -68,7 +51,6 @@ pub struct ModelPool {
 }
 
 impl ModelPool {
-    /// Over the registered models.
     pub fn new(registry: ModelRegistry, limits: PoolLimits) -> Self {
         Self { registry, limits, tokens: Arc::default(), loads: Semaphore::new(LOADS_AT_ONCE), slots: Mutex::default() }
     }
@@ -78,9 +60,6 @@ impl ModelPool {
     }
 
     /// The model of an id, alias or name, loaded where it is not yet.
-    ///
-    /// # Errors
-    /// Where there is none or it cannot be loaded.
     pub async fn get(self: &Arc<Self>, wanted: &str) -> Result<Arc<ServedModel>, PoolError> {
         let row = self.registry.find(wanted).await?.ok_or_else(|| PoolError::Unknown(wanted.to_owned()))?;
         self.serve(&row).await
@@ -88,9 +67,6 @@ impl ModelPool {
 
     /// The model of a row, loaded where it is not yet. One that could not be loaded is tried again after a pause,
     /// or when its folder has changed.
-    ///
-    /// # Errors
-    /// Where it cannot be loaded.
     pub async fn serve(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, PoolError> {
         if let Some(failure) = self.failed_lately(row)
             && failure.footprint == self.registry.footprint(&row.model_id)
@@ -101,27 +77,21 @@ impl ModelPool {
     }
 
     /// The same, and one that could not be loaded is tried again at once.
-    ///
-    /// # Errors
-    /// Where it cannot be loaded.
     pub async fn load(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, PoolError> {
         let loading = match self.ready_or_loading(row) {
             Ok(model) => return Ok(model),
             Err(loading) => loading,
         };
+        // A new model's folder is there before its row.
+        let is_new = || self.registry.folder(&row.model_id).exists();
         match loading.await {
             Ok(model) => Ok(model),
             // It was deleted while this request looked for it.
-            Err(_) if self.registry.find(&row.model_id).await?.is_none() && !self.is_new(row) => {
+            Err(_) if self.registry.find(&row.model_id).await?.is_none() && !is_new() => {
                 Err(PoolError::Unknown(row.model_id.clone()))
             }
             Err(failure) => Err(PoolError::Failed { model: row.model_id.clone(), failure }),
         }
-    }
-
-    /// A model whose folder is there and whose row is yet to come.
-    fn is_new(&self, row: &ModelRow) -> bool {
-        self.registry.folder(&row.model_id).exists()
     }
 
     fn failed_lately(&self, row: &ModelRow) -> Option<LoadFailure> {
@@ -239,13 +209,9 @@ impl ModelPool {
     /// pinned one, nor the one that was just loaded.
     fn evict_least_used(&self, slots: &mut Slots, newest: &str) {
         loop {
-            let tuned = |slot: &&Slot| slot.ready().is_some_and(|model| model.is_tuned());
-            let (count, bytes) = slots
-                .by_id
-                .values()
-                .filter(tuned)
-                .filter_map(Slot::ready)
-                .fold((0_usize, 0_u64), |(count, bytes), model| (count + 1, bytes + model.resident_bytes));
+            let tuned = slots.by_id.values().filter_map(Slot::ready).filter(|model| model.is_tuned());
+            let (count, bytes) =
+                tuned.fold((0_usize, 0_u64), |(count, bytes), model| (count + 1, bytes + model.resident_bytes));
             if count <= self.limits.models && bytes <= self.limits.bytes {
                 return;
             }
@@ -260,9 +226,6 @@ impl ModelPool {
     }
 
     /// Takes a model out of memory. Requests that hold it finish.
-    ///
-    /// # Errors
-    /// Where it is pinned, or tuned models in memory share its weights.
     pub async fn unload(self: &Arc<Self>, row: &ModelRow) -> Result<(), PoolError> {
         let loading = match self.lock().by_id.get(&row.model_id).map(|slot| &slot.state) {
             Some(State::Loading(_, loading)) => Some(loading.clone()),
@@ -273,10 +236,7 @@ impl ModelPool {
             let _ = loading.await;
         }
         let mut slots = self.lock();
-        let over_it = |slot: &Slot| match &slot.state {
-            State::Ready(model) => model.base() == Some(&row.model_id),
-            _ => false,
-        };
+        let over_it = |slot: &Slot| slot.ready().is_some_and(|model| model.base() == Some(&row.model_id));
         let mut tuned: Vec<String> =
             slots.by_id.iter().filter(|(_, slot)| over_it(slot)).map(|(id, _)| id.clone()).collect();
         tuned.sort();
@@ -304,9 +264,6 @@ impl ModelPool {
     }
 
     /// Loads the models that are to stay in memory. One that cannot be loaded is told in the log and in its state.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
     pub async fn load_pinned(self: &Arc<Self>) -> Result<(), PoolError> {
         for row in self.registry.pinned().await? {
             if let Err(error) = self.serve(&row).await {
@@ -316,16 +273,10 @@ impl ModelPool {
         Ok(())
     }
 
-    /// Where a model stands.
     pub fn status(&self, row: &ModelRow) -> ModelStatus {
         let mut slots = self.lock();
         let slot = slots.by_id.get_mut(&row.model_id).filter(|slot| slot.fingerprint == row.fingerprint);
-        match slot {
-            Some(slot) => slot.status(),
-            None => {
-                ModelStatus { state: ModelState::Available, resident_bytes: None, last_used_at: None, last_error: None }
-            }
-        }
+        slot.map_or_else(|| Slot::new(row).status(), Slot::status)
     }
 
     /// What is kept of single tokens.

@@ -41,7 +41,6 @@ pub enum ModelState {
 /// Why a model could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFailure {
-    /// What went wrong.
     pub fault: LoadFault,
     /// For people, after the model's name.
     pub message: String,
@@ -71,13 +70,11 @@ impl LoadFailure {
 /// What a model's slot says.
 #[derive(Clone, Debug)]
 pub struct ModelStatus {
-    /// Where it stands.
     pub state: ModelState,
     /// Where it is ready: bytes that it takes, without what it shares with its base and what lies in a mapped file.
     pub resident_bytes: Option<u64>,
     /// Milliseconds, of the last request since the server started.
     pub last_used_at: Option<i64>,
-    /// Why it could not be loaded the last time.
     pub last_error: Option<LoadFailure>,
 }
 
@@ -142,7 +139,6 @@ impl Slot {
         (Instant::now() < failure.retry_at).then(|| failure.clone())
     }
 
-    /// Ends a try that went well.
     pub(super) fn succeed(&mut self, model: Arc<ServedModel>) {
         self.failure = None;
         self.state = State::Ready(model);

@@ -19,15 +19,12 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Whoever has this key.
     pub(crate) fn with(key: Arc<ApiKey>) -> Self {
         Self { key: Some(Arc::clone(&key.id)), known: Some(key) }
     }
 
     /// Asks for a scope beyond the route's own, for a part of a request that does more than the rest of it.
-    ///
-    /// # Errors
-    /// 403 where the caller's key has not got it. Where no key is needed, all is allowed.
+    /// Where no key is needed, all is allowed.
     pub(crate) fn require(&self, scope: Scope, what: &str) -> Result<()> {
         match &self.known {
             Some(key) if !key.may(&[scope]) => Err(access::scope_missing(key, &[scope], what)),

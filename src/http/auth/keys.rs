@@ -5,19 +5,13 @@ use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path};
-use crate::http::reply::rfc3339;
+use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::keys::{Scope, end_of_life};
 use crate::store::{ApiKeyRow, now};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_keys, create_key)).routes(routes!(revoke_key))
-}
 
 /// A key, without its secret.
 #[derive(Serialize, ToSchema)]
@@ -54,7 +48,7 @@ impl From<ApiKeyRow> for KeyBody {
 /// What a new key is to be.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateKey {
+pub(crate) struct CreateKey {
     /// Whose it is, or what for: 1 to 100 characters.
     #[schema(example = "search app")]
     name: String,
@@ -77,7 +71,7 @@ struct NewKeyBody {
 
 /// All keys.
 #[derive(Serialize, ToSchema)]
-struct Keys {
+pub(crate) struct Keys {
     keys: Vec<KeyBody>,
 }
 
@@ -86,25 +80,23 @@ struct Keys {
 /// From the first key on, every request to the API needs one.
 #[utoipa::path(post, path = "/keys", tag = "Keys", request_body(content = CreateKey, example = json!({ "name": "search app", "scopes": ["embed"] })),
     responses((status = 201, description = "The key, told this once.", body = NewKeyBody)))]
-async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
+pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
     let name = request.name.trim();
     if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         let detail = "The name is empty, longer than 100 characters, or has control characters.";
-        return Err(ApiError::of(Code::NameNotUsable)
-            .param("name")
-            .detail(detail)
-            .hint("Say whose the key is, or what it is for."));
+        return Err(
+            ApiError::about(Code::NameNotUsable, "name", detail).hint("Say whose the key is, or what it is for.")
+        );
     }
     if request.scopes.is_empty() {
         let detail = "A key without scopes opens nothing.";
         let hint = "Give at least one of embed, train, metrics, admin.";
-        return Err(ApiError::of(Code::ScopesMissing).param("scopes").detail(detail).hint(hint));
+        return Err(ApiError::about(Code::ScopesMissing, "scopes", detail).hint(hint));
     }
     let expires_at = match request.expires.as_deref().map(end_of_life) {
         Some(None) => {
             let detail = "\"expires\" is no length of time.";
-            let hint = "Write days, hours or minutes, as in 90d, 12h, 30m, and at most a hundred years.";
-            return Err(ApiError::of(Code::ExpiresNotUsable).param("expires").detail(detail).hint(hint));
+            return Err(ApiError::about(Code::ExpiresNotUsable, "expires", detail));
         }
         end => end.flatten(),
     };
@@ -119,7 +111,7 @@ async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey
 ///
 /// The newest first, without their secrets; also those that are no longer good.
 #[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
-async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
+pub(crate) async fn list_keys(State(state): State<AppState>) -> Reply<Keys> {
     let keys = state.store.api_keys().await?;
     Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
 }
@@ -129,10 +121,10 @@ async fn list_keys(State(state): State<AppState>) -> Result<axum::Json<Keys>> {
 /// It opens nothing from now on. A second time changes nothing.
 #[utoipa::path(delete, path = "/keys/{id}", tag = "Keys", params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "It is revoked."), (status = 404, description = "There is no such key.")))]
-async fn revoke_key(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
+pub(crate) async fn revoke_key(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
     if !state.keys.revoke(&id).await? {
         let detail = format!("There is no key {:?}.", crate::http::error::words::shown(&id));
-        return Err(ApiError::of(Code::KeyNotFound).detail(detail).param("id"));
+        return Err(ApiError::about(Code::KeyNotFound, "id", detail));
     }
     tracing::info!(key = id, "an API key was revoked");
     Ok(StatusCode::NO_CONTENT)

@@ -98,15 +98,11 @@ impl Drop for InFlight {
 
 /// A stream that tells its activity.
 pub(super) struct Tracked {
-    stream: TcpStream,
-    activity: Arc<Activity>,
+    pub(super) stream: TcpStream,
+    pub(super) activity: Arc<Activity>,
 }
 
 impl Tracked {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
-    }
-
     fn note<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         self.activity.wrote(written.is_ready());
         written

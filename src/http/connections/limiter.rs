@@ -32,8 +32,9 @@ struct Member {
 pub(super) struct Permit {
     number: u64,
     limiter: Arc<Limiter>,
-    activity: Arc<Activity>,
-    wanted: CancellationToken,
+    pub(super) activity: Arc<Activity>,
+    /// Cancelled when the place is needed for another.
+    pub(super) wanted: CancellationToken,
 }
 
 impl Limiter {
@@ -76,17 +77,6 @@ impl Members {
     }
 }
 
-impl Permit {
-    pub(super) fn activity(&self) -> &Arc<Activity> {
-        &self.activity
-    }
-
-    /// Returns when the place is needed for another.
-    pub(super) async fn wanted(&self) {
-        self.wanted.cancelled().await;
-    }
-}
-
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut members = self.limiter.lock();
@@ -117,7 +107,7 @@ mod tests {
     }
 
     fn busy(permit: &Permit) -> InFlight {
-        InFlight::begin(Arc::clone(permit.activity()))
+        InFlight::begin(Arc::clone(&permit.activity))
     }
 
     const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));

@@ -33,10 +33,8 @@ pub use limits::ConnectionLimits;
 /// Those that are told that there are too many connections; more are closed without a word.
 const REFUSED_AT_ONCE: usize = 64;
 
-/// Answers requests until `stop`, then lets those in flight finish, for `limits.drain` at most.
-///
-/// # Errors
-/// None today; a listener that cannot accept is tried again.
+/// Answers requests until `stop`, then lets those in flight finish, for `limits.drain` at most. A listener that cannot
+/// accept is tried again.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -92,8 +90,8 @@ async fn pause_after(error: &io::Error) {
 async fn attend(stream: TcpStream, permit: Permit, router: Router, watcher: Watcher, limits: ConnectionLimits) {
     // Answers are written whole; waiting for more of them to fill a packet costs milliseconds.
     let _ = stream.set_nodelay(true);
-    let activity = Arc::clone(permit.activity());
-    let io = TokioIo::new(Tracked::new(stream, Arc::clone(&activity)));
+    let activity = Arc::clone(&permit.activity);
+    let io = TokioIo::new(Tracked { stream, activity: Arc::clone(&activity) });
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let in_flight = InFlight::begin(Arc::clone(&activity));
         let reply = router.clone().oneshot(request);
@@ -110,7 +108,7 @@ async fn attend(stream: TcpStream, permit: Permit, router: Router, watcher: Watc
     tokio::select! {
         ended = connection => if let Err(error) = ended { tracing::debug!(%error, "a connection broke") },
         () = activity.overdue(&limits) => tracing::debug!("a connection was too slow"),
-        () = permit.wanted() => tracing::debug!("an idle connection made room for another"),
+        () = permit.wanted.cancelled() => tracing::debug!("an idle connection made room for another"),
     }
 }
 

@@ -10,8 +10,7 @@ use crate::http::reply::rfc3339;
 use crate::store::{Dataset, Purpose};
 use tables::TableKind;
 use tables::checks::Finding;
-use tables::choices::FileFormat;
-use tables::choices::LowestMeans;
+use tables::choices::{FileFormat, LowestMeans};
 
 /// A table of pairs.
 #[derive(Serialize, ToSchema)]

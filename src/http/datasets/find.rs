@@ -9,7 +9,7 @@ use crate::store::{Dataset, StoreError};
 pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Dataset> {
     state.store.dataset(id).await?.ok_or_else(|| {
         let detail = format!("There is no dataset {id:?}.");
-        ApiError::of(Code::DatasetNotFound).detail(detail).param(param)
+        ApiError::about(Code::DatasetNotFound, param, detail)
     })
 }
 

@@ -1,35 +1,27 @@
 //! From pairs to triplets: texts that a model finds near and that do not belong.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use tables::mining::Mining;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::negatives::MinedNegatives;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path, names};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::created;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use crate::store::Purpose;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(mine_negatives))
-}
-
-/// Negatives for each pair.
 const MOST_PER_TEXT: usize = 10;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MineNegatives)]
 #[serde(deny_unknown_fields)]
-struct MineBody {
+pub(super) struct MineBody {
     /// The model that says what is near: an id, name or alias; without one, the alias `default`.
     model: Option<String>,
     /// Negatives for each text and one that belongs to it, 1 to 10.
@@ -65,7 +57,7 @@ struct MinedBody {
         (status = 404, description = "There is no such dataset or model."),
         (status = 422, description = "A field cannot be used, or the table has no negatives to give."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now.")))]
-async fn mine_negatives(
+pub(super) async fn mine_negatives(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -79,12 +71,11 @@ async fn mine_negatives(
             .detail(format!("{} is a benchmark; what is made of it would be learned and measured.", dataset.name))
             .hint("Name a dataset that was uploaded without benchmark=true."));
     }
-    let row = resolve(&state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, body.model.as_deref()).await?;
     let name = names::label(body.name, &format!("{}, hard negatives", dataset.name));
     let (made, new, mined) = state.analysis.mine_negatives(&dataset, &row, mining, name, caller.key.as_ref()).await?;
-    let location = [(header::LOCATION, format!("/datasets/{}", made.dataset_id))];
-    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, location, axum::Json(MinedBody { dataset: made.into(), mined })).into_response())
+    let path = format!("/datasets/{}", made.dataset_id);
+    Ok(created(new, path, MinedBody { dataset: made.into(), mined }))
 }
 
 fn mining(body: &MineBody) -> Result<Mining> {

@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 use crate::http::datasets::body::{PairsBody, TableForm};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, upload_of};
-use crate::http::error::{ApiError, Result};
+use crate::http::error::ApiError;
 use crate::http::extract::Query;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use tables::inspect::Inspection;
 
@@ -54,7 +55,7 @@ pub(crate) async fn inspect_table(
     State(state): State<AppState>,
     Query(query): Query<Map<String, Value>>,
     request: Request,
-) -> Result<axum::Json<InspectionBody>> {
+) -> Reply<InspectionBody> {
     let sent = upload::receive(&state, query, &[], request).await?;
     let part = sent.table.part;
     let looked_at = upload_of(&state, sent.table, sent.label, sent.wanted).await?;

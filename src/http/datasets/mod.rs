@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 use crate::http::error::Result;
 use crate::http::extract::idempotency::idempotency_key;
 use crate::http::extract::{Path, Query};
-use crate::http::reply::created;
+use crate::http::reply::{Reply, created};
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::store::Dataset;
@@ -42,9 +42,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(file::download_dataset))
         .routes(routes!(versions::list_versions))
         .routes(routes!(versions::compare_versions))
-        .merge(verdict::router())
-        .merge(hard_negatives::router())
-        .merge(taxonomy::router())
+        .routes(routes!(verdict::judge_need))
+        .routes(routes!(hard_negatives::mine_negatives))
+        .routes(routes!(taxonomy::create_from_taxonomy))
 }
 
 /// Upload a table.
@@ -121,7 +121,7 @@ struct Datasets {
     tag = "Data",
     responses((status = 200, description = "All tables.", body = Datasets))
 )]
-async fn list_datasets(State(state): State<AppState>) -> Result<axum::Json<Datasets>> {
+async fn list_datasets(State(state): State<AppState>) -> Reply<Datasets> {
     let datasets = state.store.datasets().await?;
     Ok(axum::Json(Datasets { datasets: datasets.into_iter().map(DatasetBody::from).collect() }))
 }
@@ -137,7 +137,7 @@ async fn list_datasets(State(state): State<AppState>) -> Result<axum::Json<Datas
         (status = 404, description = "There is no such dataset."),
     )
 )]
-async fn find_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<DatasetBody>> {
+async fn find_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Reply<DatasetBody> {
     Ok(axum::Json(find(&state, &id, "id").await?.into()))
 }
 

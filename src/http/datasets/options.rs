@@ -12,9 +12,7 @@ use crate::http::error::{ApiError, Result};
 use crate::http::extract;
 use crate::store::Purpose;
 use tables::TableKind;
-use tables::choices::Fix;
-use tables::choices::{Encoding, FileFormat, FileOptions};
-use tables::choices::{LowestMeans, Mapping, OnBadRow, Scale, TableOptions};
+use tables::choices::{Encoding, FileFormat, FileOptions, Fix, LowestMeans, Mapping, OnBadRow, Scale, TableOptions};
 
 /// How a table is to be read, as far as the client says so. What it does not say is found out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
@@ -124,11 +122,6 @@ pub(crate) const READING: [&str; 12] = [
 pub(crate) const META: [&str; 2] = ["name", "benchmark"];
 
 impl OptionsBody {
-    /// Out of fields as they were sent; only fields of these names.
-    pub(crate) fn of(fields: &Map<String, Value>) -> Result<Self> {
-        read(fields)
-    }
-
     /// The same as a reader takes them.
     pub(crate) fn choices(self) -> TableOptions {
         TableOptions {
@@ -151,12 +144,6 @@ impl OptionsBody {
 }
 
 impl DatasetMeta {
-    /// Out of fields as they were sent.
-    pub(crate) fn of(fields: &Map<String, Value>) -> Result<Self> {
-        read(fields)
-    }
-
-    /// What the table is for.
     pub(crate) fn purpose(&self) -> Purpose {
         if self.benchmark == Some(true) { Purpose::Benchmark } else { Purpose::Training }
     }
@@ -270,7 +257,7 @@ mod tests {
     use super::*;
 
     fn options(fields: &Value) -> Result<OptionsBody> {
-        OptionsBody::of(fields.as_object().unwrap())
+        read(fields.as_object().unwrap())
     }
 
     #[test]

@@ -10,10 +10,10 @@ use crate::http::datasets::find;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use tables::stored::StoredPair;
 
-/// Rows of a page.
 const MOST_ROWS: usize = 1000;
 
 #[derive(Deserialize, IntoParams)]
@@ -104,7 +104,7 @@ pub(crate) async fn list_rows(
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<RowsQuery>,
-) -> Result<axum::Json<Rows>> {
+) -> Reply<Rows> {
     let dataset = find(&state, &id, "id").await?;
     let scores = match query.score.as_deref().filter(|score| !score.trim().is_empty()) {
         Some(score) => Some(scores(score).ok_or_else(|| no_range(score))?),

@@ -1,32 +1,24 @@
 //! Pairs made of a taxonomy.
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::AnalysisError;
 use crate::analysis::taxonomy::{self, MadeTables};
-use crate::datasets::DatasetError;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::body::{DatasetBody, TableForm};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, Sent};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Query};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::created;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use tables::Problem;
 use tables::taxonomy::{Counts, HeldOut, Recipe, Targets};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create_from_taxonomy))
-}
 
 /// The fields beside a table's own.
 const OWN: [&str; 8] =
@@ -105,7 +97,7 @@ struct MadeBody {
         (status = 422, description = "No pairs can be made of this file, or a field cannot be used."),
     )
 )]
-async fn create_from_taxonomy(
+pub(super) async fn create_from_taxonomy(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<Map<String, Value>>,
@@ -117,7 +109,7 @@ async fn create_from_taxonomy(
         .map_err(|error| extract::data_error(&error.to_string(), "the request"))?;
     let (recipe, hard_negatives) = recipe(&making)?;
     let model = match hard_negatives {
-        true => Some(resolve(&state, making.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?),
+        true => Some(resolve_or_default(&state, making.model.as_deref()).await?),
         false => None,
     };
     let part = table.part;
@@ -133,10 +125,10 @@ async fn create_from_taxonomy(
     };
     let made = state.analysis.make_pairs(making, caller.key.as_ref()).await;
     let MadeTables { taxonomy, made, dataset, held_out } = made.map_err(|error| match error {
-        AnalysisError::Datasets(DatasetError::Problems(problems)) => ApiError::from(problems).param(part),
+        AnalysisError::Datasets(error) => ApiError::of_table(error, part),
         error => error.into(),
     })?;
-    let location = [(header::LOCATION, format!("/datasets/{}", dataset.dataset_id))];
+    let path = format!("/datasets/{}", dataset.dataset_id);
     let body = MadeBody {
         dataset: dataset.into(),
         made: made.counts,
@@ -146,7 +138,7 @@ async fn create_from_taxonomy(
         problems: taxonomy.problems,
         problems_total: taxonomy.problems_total,
     };
-    Ok((StatusCode::CREATED, location, axum::Json(body)).into_response())
+    Ok(created(true, path, body))
 }
 
 /// The recipe, and whether hard negatives are wanted. Values come as JSON or as a form's text.
@@ -198,5 +190,5 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Result<O
 }
 
 fn not_usable(field: &str, why: &str) -> ApiError {
-    ApiError::of(Code::TaxonomyRecipeUnusable).param(field).detail(format!("The field {field} cannot be used: {why}."))
+    ApiError::about(Code::TaxonomyRecipeUnusable, field, format!("The field {field} cannot be used: {why}."))
 }

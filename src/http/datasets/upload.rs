@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::datasets::{Received, Upload};
+use crate::datasets::{DatasetError, Received, Upload};
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
@@ -115,11 +115,11 @@ pub(crate) async fn receive(
         of_meta.extend(fields.remove_entry(name));
     }
     let told = serde_json::to_vec(&(&fields, &of_meta, &own)).map_err(ApiError::internal)?;
-    let mut wanted = OptionsBody::of(&fields)?;
+    let mut wanted: OptionsBody = options::read(&fields)?;
     wanted.header = wanted.header.or(header);
     Ok(Sent {
         sha256: crate::http::extract::idempotency::sha256([table.received.sha256.as_bytes(), &told]),
-        label: DatasetMeta::of(&of_meta)?,
+        label: options::read(&of_meta)?,
         wanted,
         others: own,
         table,
@@ -175,11 +175,11 @@ async fn raw(state: &AppState, body: Body, media_type: &str) -> Result<Table> {
     while let Some(bytes) = body.next().await {
         let bytes = bytes.map_err(|error| extract::body_broken(&error.to_string()))?;
         if draft.bytes() + bytes.len() as u64 > state.limits.max_upload as u64 {
-            return Err(extract::body_too_large());
+            return Err(ApiError::of(Code::BodyTooLarge));
         }
-        draft.write(&bytes).await.map_err(crate::datasets::DatasetError::from)?;
+        draft.write(&bytes).await.map_err(DatasetError::from)?;
     }
-    let received = draft.finish().await.map_err(crate::datasets::DatasetError::from)?;
+    let received = draft.finish().await.map_err(DatasetError::from)?;
     let hint = match media_type {
         "text/csv" | "application/csv" | "text/tab-separated-values" => Some(FileFormat::Csv),
         "application/jsonl" | "application/x-ndjson" | "application/x-jsonlines" => Some(FileFormat::Jsonl),
@@ -206,15 +206,16 @@ pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<T
     while let Some(mut field) = form.next_field().await.map_err(|error| extract::form_broken(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
         if (name == "file" && table.is_some()) || parts.iter().any(|part| part.name == name) {
-            return Err(extract::part_repeated(&name));
+            let detail = format!("The part {:?} is there twice.", shown(&name));
+            return Err(ApiError::about(Code::PartRepeated, name, detail));
         }
         if name == "file" {
             let file_name = field.file_name().map(str::to_owned);
             let mut draft = state.datasets.receive().await?;
             while let Some(bytes) = field.chunk().await.map_err(|error| extract::form_broken(&error))? {
-                draft.write(&bytes).await.map_err(crate::datasets::DatasetError::from)?;
+                draft.write(&bytes).await.map_err(DatasetError::from)?;
             }
-            let received = draft.finish().await.map_err(crate::datasets::DatasetError::from)?;
+            let received = draft.finish().await.map_err(DatasetError::from)?;
             let hint = of_name(file_name.as_deref()).filter(|hint| in_doubt(&received.head, *hint));
             table = Some(Table { received, part: "file", file_name, hint });
             continue;
@@ -254,7 +255,7 @@ pub(crate) async fn collect(body: Body, limit: usize) -> Result<Bytes> {
     while let Some(bytes) = body.next().await {
         let bytes = bytes.map_err(|error| extract::body_broken(&error.to_string()))?;
         if whole.len() + bytes.len() > limit {
-            return Err(extract::body_too_large());
+            return Err(ApiError::of(Code::BodyTooLarge));
         }
         whole.extend_from_slice(&bytes);
     }
@@ -270,9 +271,7 @@ pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
 
 /// A form without a table.
 pub(crate) fn no_file() -> ApiError {
-    ApiError::of(Code::MissingField)
-        .param("file")
-        .detail("The form has no part \"file\".")
+    ApiError::about(Code::MissingField, "file", "The form has no part \"file\".")
         .hint("Send the table as the part \"file\".")
 }
 

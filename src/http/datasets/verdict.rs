@@ -3,28 +3,21 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::baseline::MOST_PAIRS;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
-use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::eval::baseline::Baseline;
-use crate::registry::DEFAULT_ALIAS;
 use tables::choices::LowestMeans;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(judge_need))
-}
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct VerdictQuery {
+pub(super) struct VerdictQuery {
     /// The model that is asked: an id, name or alias; without one, the alias `default`.
     base: Option<String>,
 }
@@ -32,7 +25,7 @@ struct VerdictQuery {
 /// Whether a table's pairs need training, and the figures that say so.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DatasetVerdict)]
-struct VerdictBody {
+pub(super) struct VerdictBody {
     dataset_id: String,
     /// The id of the model that was asked.
     model: String,
@@ -56,14 +49,14 @@ struct VerdictBody {
     responses((status = 200, description = "The verdict and its figures.", body = VerdictBody),
         (status = 404, description = "There is no such dataset or model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now.")))]
-async fn judge_need(
+pub(super) async fn judge_need(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<VerdictQuery>,
-) -> Result<axum::Json<VerdictBody>> {
+) -> Reply<VerdictBody> {
     let dataset = datasets::find(&state, &id, "id").await?;
-    let row = resolve(&state, query.base.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, query.base.as_deref()).await?;
     let need = state.analysis.baseline(&dataset, &row, caller.key.as_ref()).await?;
     let rows = dataset.rows as usize;
     Ok(axum::Json(VerdictBody {

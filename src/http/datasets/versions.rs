@@ -6,8 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::datasets::body::DatasetBody;
 use crate::http::datasets::find;
-use crate::http::error::{ApiError, Code, Result};
+use crate::http::error::{ApiError, Code};
 use crate::http::extract::{Path, Query};
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use tables::diff::Diff;
 
@@ -30,10 +31,7 @@ pub(crate) struct Versions {
         (status = 404, description = "There is no such dataset."),
     )
 )]
-pub(crate) async fn list_versions(
-    State(state): State<AppState>,
-    Path(id): Path<String>,
-) -> Result<axum::Json<Versions>> {
+pub(crate) async fn list_versions(State(state): State<AppState>, Path(id): Path<String>) -> Reply<Versions> {
     let dataset = find(&state, &id, "id").await?;
     let versions = state.store.dataset_versions(&dataset.family).await?;
     Ok(axum::Json(Versions { versions: versions.into_iter().map(DatasetBody::from).collect() }))
@@ -74,19 +72,18 @@ pub(crate) async fn compare_versions(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<DiffQuery>,
-) -> Result<axum::Json<DiffBody>> {
+) -> Reply<DiffBody> {
     let dataset = find(&state, &id, "id").await?;
     let before = match query.against.as_deref().filter(|id| !id.trim().is_empty()) {
         Some(id) => find(&state, id, "against").await?,
         None => {
             let versions = state.store.dataset_versions(&dataset.family).await?;
-            versions.into_iter().find(|other| other.version < dataset.version).ok_or_else(no_version_before)?
+            versions
+                .into_iter()
+                .find(|other| other.version < dataset.version)
+                .ok_or_else(|| ApiError::of(Code::NoVersionBefore).detail("No version of this table is older."))?
         }
     };
     let diff = state.datasets.diff(&before, &dataset).await?;
     Ok(axum::Json(DiffBody { against: before.dataset_id, diff }))
-}
-
-fn no_version_before() -> ApiError {
-    ApiError::of(Code::NoVersionBefore).detail("No version of this table is older.")
 }

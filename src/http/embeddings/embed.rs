@@ -6,8 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
@@ -17,10 +15,6 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(embed))
-}
 
 /// `texts` is answered in our shape, `inputs` in text-embeddings-inference's: a bare array.
 #[derive(Deserialize, ToSchema)]
@@ -127,13 +121,10 @@ fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
     match (&request.texts, &request.inputs) {
         (Some(value), None) => Ok((value, "texts")),
         (None, Some(value)) => Ok((value, "inputs")),
-        (None, None) => Err(ApiError::of(Code::MissingField)
-            .param("texts")
-            .detail("There are no texts.")
-            .hint("Send \"texts\": [..].")),
-        _ => Err(ApiError::of(Code::FormUnclear)
-            .param("texts")
-            .detail("Both \"texts\" and \"inputs\" are given.")
+        (None, None) => {
+            Err(ApiError::about(Code::MissingField, "texts", "There are no texts.").hint("Send \"texts\": [..]."))
+        }
+        _ => Err(ApiError::about(Code::FormUnclear, "texts", "Both \"texts\" and \"inputs\" are given.")
             .hint("Send one of them.")),
     }
 }

@@ -7,13 +7,12 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{self, TextError, TextList};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::models::find::resolve;
+use crate::http::models::find::{resolve, resolve_or_default};
 use crate::http::state::AppState;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{self, EmbedOptions, Vectors};
 use crate::store::ModelRow;
 
-/// Models in one call.
 const MOST: usize = 4;
 /// Where no model has this name, it is the base of the others.
 pub(crate) const BASE: &str = "base";
@@ -22,7 +21,6 @@ pub(crate) const BASE: &str = "base";
 pub(crate) struct ModelSelection<'a> {
     /// One model; without it, the default one.
     pub(crate) model: Option<&'a str>,
-    /// Two to four.
     pub(crate) models: Option<&'a [String]>,
     /// Where the reply would be a bare array, which has no room for several answers: the field that is to hold the
     /// texts instead.
@@ -60,7 +58,7 @@ pub(crate) async fn embed(
 ) -> Result<Embeddings> {
     text_list::few_enough(state, list.count())?;
     let Some(wanted) = selection.models else {
-        let row = resolve(state, selection.model.unwrap_or(DEFAULT_ALIAS)).await?;
+        let row = resolve_or_default(state, selection.model).await?;
         let answer = embed_with(state, caller, &row, std::mem::take(&mut list.usable), &options).await?;
         return Ok(Embeddings::One(list.spread(answer)));
     };
@@ -89,7 +87,7 @@ pub(crate) async fn embed(
 pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<ModelRow>> {
     if !(2..=MOST).contains(&wanted.len()) {
         let detail = format!("{} models are named; 2 to {MOST} can be compared.", wanted.len());
-        return Err(ApiError::of(Code::ModelsNotUsable).param("models").detail(detail));
+        return Err(ApiError::about(Code::ModelsNotUsable, "models", detail));
     }
     let mut found = Vec::new();
     for name in wanted {
@@ -107,13 +105,12 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
         _ if found.iter().all(Option::is_some) => return Ok(found.into_iter().flatten().collect()),
         several => {
             let detail = format!("\"base\" could be {}.", several.join(" or "));
-            return Err(ApiError::of(Code::BaseUnclear).param("models").detail(detail));
+            return Err(ApiError::about(Code::BaseUnclear, "models", detail));
         }
     };
     Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
 }
 
-/// The vectors of texts, by one model.
 pub(crate) async fn embed_with(
     state: &AppState,
     caller: &Caller,
@@ -124,6 +121,6 @@ pub(crate) async fn embed_with(
     Ok(serving::embed(&state.pool, &state.engine, row, texts, options, caller.key.as_ref()).await?)
 }
 
-fn unclear(detail: &str, hint: &str) -> ApiError {
-    ApiError::of(Code::FormUnclear).param("models").detail(detail).hint(hint)
+pub(crate) fn unclear(detail: &str, hint: &str) -> ApiError {
+    ApiError::about(Code::FormUnclear, "models", detail).hint(hint)
 }

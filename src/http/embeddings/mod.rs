@@ -8,10 +8,11 @@ pub(crate) mod similarity;
 pub(crate) mod text_list;
 
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::http::state::AppState;
 pub(crate) use fingerprint::hold_to_fingerprint;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    embed::router().merge(similarity::router())
+    OpenApiRouter::new().routes(routes!(embed::embed)).routes(routes!(similarity::similarity))
 }

@@ -24,7 +24,6 @@ pub(crate) enum Pairing {
 pub(crate) enum Scores<T> {
     /// Of pairs, or of one text's sentences.
     Row(Vec<Option<T>>),
-    /// A row for each query.
     Matrix(Vec<Vec<Option<T>>>),
 }
 
@@ -97,7 +96,6 @@ impl Pairing {
 }
 
 impl<T: Copy> Scores<T> {
-    /// Each number as another.
     pub(crate) fn map<U>(&self, of: impl Fn(T) -> U) -> Scores<U> {
         let row = |row: &Vec<Option<T>>| row.iter().map(|score| score.map(&of)).collect();
         match self {
@@ -106,7 +104,6 @@ impl<T: Copy> Scores<T> {
         }
     }
 
-    /// All numbers, one after another.
     pub(crate) fn into_row(self) -> Vec<Option<T>> {
         match self {
             Self::Row(row) => row,

@@ -6,8 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
@@ -19,10 +17,6 @@ use crate::http::extract::Json;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
 use tables::similarity::Similarity;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(similarity))
-}
 
 /// One of four forms: `pairs`; `queries` and `documents`; `source_sentence` and `sentences`; and
 /// text-embeddings-inference's, where the last two stand in `inputs` and a bare array is answered.
@@ -268,12 +262,12 @@ fn pairing(request: &SimilarityRequest) -> Result<(Pairing, TextList)> {
 
 fn unclear(detail: &str) -> ApiError {
     let forms = "\"pairs\": [[text, text], ..]; \"queries\" and \"documents\"; \"source_sentence\" and \"sentences\"";
-    ApiError::of(Code::FormUnclear).param("pairs").detail(detail).hint(format!("Send one of: {forms}."))
+    ApiError::about(Code::FormUnclear, "pairs", detail).hint(format!("Send one of: {forms}."))
 }
 
 fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
     if pairs.is_empty() {
-        return Err(ApiError::of(Code::NoInputs).param("pairs").detail("\"pairs\" is empty."));
+        return Err(ApiError::about(Code::NoInputs, "pairs", "\"pairs\" is empty."));
     }
     let mut all = TextList::default();
     for (index, pair) in pairs.iter().enumerate() {
@@ -282,10 +276,7 @@ fn pair_texts(pairs: &[Value], lenient: bool) -> Result<TextList> {
             Value::Array(texts) if texts.len() == 2 => all.append(TextList::read(pair, &param, lenient)?),
             _ => {
                 let detail = format!("Pair {index} (counted from 0) is not a list of two texts.");
-                return Err(ApiError::of(Code::WrongType)
-                    .param(format!("/{param}"))
-                    .detail(detail)
-                    .hint("Send [text, text]."));
+                return Err(ApiError::about(Code::WrongType, format!("/{param}"), detail).hint("Send [text, text]."));
             }
         }
     }

@@ -106,7 +106,6 @@ impl TextList {
         self.places.partition_point(|&place| place < count)
     }
 
-    /// Puts other texts behind these.
     pub(crate) fn append(&mut self, others: Self) {
         let before = self.count();
         self.usable.extend(others.usable);
@@ -162,7 +161,7 @@ fn listed<'a>(value: &'a Value, param: &str) -> Result<&'a [Value]> {
         value => std::slice::from_ref(value),
     };
     if values.is_empty() {
-        return Err(ApiError::of(Code::NoInputs).param(param).detail(format!("{param:?} is empty.")));
+        return Err(ApiError::about(Code::NoInputs, param, format!("{param:?} is empty.")));
     }
     Ok(values)
 }

@@ -28,9 +28,7 @@ pub(crate) enum Place {
 pub(crate) struct Entry {
     pub(crate) code: &'static str,
     pub(crate) places: &'static [Place],
-    /// What happened and why.
     pub(crate) meaning: [&'static str; 2],
-    /// What to do.
     pub(crate) remedy: [&'static str; 2],
 }
 

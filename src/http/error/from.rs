@@ -155,7 +155,7 @@ impl From<AnalysisError> for ApiError {
             AnalysisError::Embed(error) => error.into(),
             AnalysisError::Datasets(error) => error.into(),
             AnalysisError::NothingToMine(why) => {
-                Self::of(Code::NothingToMine).param("id").detail(format!("There are no hard negatives to find: {why}"))
+                Self::about(Code::NothingToMine, "id", format!("There are no hard negatives to find: {why}"))
             }
             AnalysisError::TooManyTexts { texts, most } => Self::of(Code::TaxonomyRecipeUnusable)
                 .param("hard_negatives")
@@ -173,19 +173,17 @@ impl From<QueueError> for ApiError {
         let detail = sentence(&error.to_string());
         match error {
             QueueError::Config(crate::ml::Error::Config { field, .. }) => {
-                Self::of(Code::ConfigNotUsable).param(format!("config.{field}")).detail(detail)
+                Self::about(Code::ConfigNotUsable, format!("config.{field}"), detail)
             }
             QueueError::Config(other) => Self::internal(other),
-            QueueError::NotForTraining(_) => Self::of(Code::DatasetIsBenchmark).param("dataset_id").detail(detail),
-            QueueError::NotABenchmark(_) => Self::of(Code::DatasetIsNoBenchmark).param("benchmark_id").detail(detail),
+            QueueError::NotForTraining(_) => Self::about(Code::DatasetIsBenchmark, "dataset_id", detail),
+            QueueError::NotABenchmark(_) => Self::about(Code::DatasetIsNoBenchmark, "benchmark_id", detail),
             QueueError::DatasetGone(_) => {
-                Self::of(Code::DatasetNotFound).param("dataset_id").detail(detail).hint("Upload it again.")
+                Self::about(Code::DatasetNotFound, "dataset_id", detail).hint("Upload it again.")
             }
-            QueueError::TooFewPairs { .. } => Self::of(Code::TooFewPairs)
-                .param("dataset_id")
-                .detail(detail)
+            QueueError::TooFewPairs { .. } => Self::about(Code::TooFewPairs, "dataset_id", detail)
                 .hint(format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable.")),
-            QueueError::NameTaken(_) => Self::of(Code::NameTaken).param("name").detail(detail),
+            QueueError::NameTaken(_) => Self::about(Code::NameTaken, "name", detail),
             QueueError::KeyReused => Self::of(Code::IdempotencyKeyReused).detail(detail),
             QueueError::Store(error) => error.into(),
         }

@@ -21,7 +21,6 @@ use envelope::ErrorEnvelope;
 use tables::Problem;
 use words::{nearest, shown};
 
-/// The edge's result.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// An error as a client sees it.
@@ -104,7 +103,11 @@ impl ApiError {
         }))
     }
 
-    /// The same with what happened and why.
+    /// The same about a part of the request, with what happened and why.
+    pub(crate) fn about(code: Code, param: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::of(code).param(param).detail(detail)
+    }
+
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = detail.into();
         self
@@ -116,7 +119,6 @@ impl ApiError {
         self
     }
 
-    /// The same about a part of the request.
     pub(crate) fn param(mut self, param: impl Into<String>) -> Self {
         self.0.param = Some(param.into());
         self
@@ -166,7 +168,6 @@ impl ApiError {
             .hint(format!("Send the header Content-Type: {}.", expected.split(" or ").next().unwrap_or(expected)))
     }
 
-    /// The problem document.
     pub(crate) fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(&self.0).expect("a problem is a plain struct")
     }

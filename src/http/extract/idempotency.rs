@@ -5,14 +5,11 @@ use axum::http::HeaderMap;
 use crate::http::error::{ApiError, Code, Result};
 use crate::ml::sha256::Sha256Hex;
 
-/// The header `Idempotency-Key`.
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        ApiError::of(Code::IdempotencyKeyNotUsable)
-            .param("Idempotency-Key")
-            .detail("The Idempotency-Key cannot be used.")
+        ApiError::about(Code::IdempotencyKeyNotUsable, "Idempotency-Key", "The Idempotency-Key cannot be used.")
     })
 }
 

@@ -47,7 +47,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The query's parameters.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -74,13 +73,11 @@ pub(crate) fn content_type(headers: &HeaderMap) -> String {
 
 /// The whole body, within the route's limit.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|error| {
-        if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
-    })
+    Bytes::from_request(request, state).await.map_err(|error| body_refused(error.status(), &error.body_text()))
 }
 
-pub(crate) fn body_too_large() -> ApiError {
-    ApiError::of(Code::BodyTooLarge)
+fn body_refused(status: StatusCode, reason: &str) -> ApiError {
+    if status == StatusCode::PAYLOAD_TOO_LARGE { ApiError::of(Code::BodyTooLarge) } else { body_broken(reason) }
 }
 
 pub(crate) fn body_broken(reason: &str) -> ApiError {
@@ -94,17 +91,13 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The part as text.
     pub(crate) fn text(&self) -> Result<String> {
         String::from_utf8(self.bytes.to_vec()).map_err(|_| {
-            ApiError::of(Code::NotUtf8)
-                .param(&self.name)
-                .detail(format!("The part {:?} is not UTF-8 text.", self.name))
+            ApiError::about(Code::NotUtf8, &self.name, format!("The part {:?} is not UTF-8 text.", self.name))
                 .hint("Send it as UTF-8.")
         })
     }
 
-    /// The part as JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
         parse(&self.bytes).map_err(|error| error.param(&self.name))
     }
@@ -112,13 +105,7 @@ impl Part {
 
 /// A form that cannot be read on.
 pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { body_too_large() } else { body_broken(&error.body_text()) }
-}
-
-/// A form that says something twice.
-pub(crate) fn part_repeated(name: &str) -> ApiError {
-    let detail = format!("The part {:?} is there twice.", shown(name));
-    ApiError::of(Code::PartRepeated).param(name).detail(detail)
+    body_refused(error.status(), &error.body_text())
 }
 
 /// Reads JSON, or says where it is none and which field is not as it should be.
@@ -137,10 +124,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         let detail = "The body is a list; this route reads an object.";
-        return Err(ApiError::of(Code::WrongType)
-            .param("the body")
-            .detail(detail)
-            .hint("Send {\"field\": value, ..}."));
+        return Err(ApiError::about(Code::WrongType, "the body", detail).hint("Send {\"field\": value, ..}."));
     }
     parse(bytes)
 }
@@ -211,14 +195,10 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
             return ApiError::unknown_value(place, first, &known);
         }
         if reason.starts_with("missing field") {
-            return ApiError::of(Code::MissingField).param(*first).detail(format!("The field {first:?} is missing."));
+            return ApiError::about(Code::MissingField, *first, format!("The field {first:?} is missing."));
         }
     }
-    ApiError::of(Code::WrongType).param(place).detail(format!(
-        "{}: {}.",
-        sentence(place).trim_end_matches('.'),
-        plain(reason)
-    ))
+    ApiError::about(Code::WrongType, place, format!("{}: {}.", sentence(place).trim_end_matches('.'), plain(reason)))
 }
 
 fn known_name(name: &str) -> bool {

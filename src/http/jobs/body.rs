@@ -101,7 +101,6 @@ fn own_fields(schema: &mut RefOr<Schema>) -> Option<&mut Object> {
 }
 
 impl CreateBody {
-    /// Refuses fields that nobody knows.
     pub(super) fn only_known(&self) -> Result<()> {
         let Some(unknown) = self.reading.keys().find(|name| !options::READING.contains(&name.as_str())) else {
             return Ok(());
@@ -112,7 +111,6 @@ impl CreateBody {
         Err(ApiError::unknown_field(unknown, &known))
     }
 
-    /// Out of a form's parts.
     pub(super) fn of_form(parts: Vec<extract::Part>) -> Result<Self> {
         let mut fields = Map::new();
         for part in parts {

@@ -10,19 +10,18 @@ use utoipa::IntoParams;
 use crate::datasets::PairsDraft;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
-use crate::http::datasets::options::{DatasetMeta, OptionsBody};
+use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, LONGEST_JSON, Table};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::idempotency::{idempotency_key, sha256};
 use crate::http::extract::{self, Query, content_type, names};
 use crate::http::jobs::body::{CreateBody, CreateForm, JobBody, JobOrEstimate};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::state::AppState;
 use crate::jobs::Plan;
 use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
-use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, JobRequest};
 
 #[derive(Deserialize, IntoParams)]
@@ -121,7 +120,7 @@ pub(crate) async fn resolve_request(
     // Wrong settings are told before a table is stored; what a recipe is depends on the table.
     settings(recipe, RecipeFacts::default(), body.config.as_ref())?;
     let titles = titles(body.titles)?;
-    let model = resolve(state, body.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let model = resolve_or_default(state, body.model.as_deref()).await?;
     let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
         Some(id) => Some(datasets::find(state, id, "benchmark_id").await?),
         None => None,
@@ -130,7 +129,7 @@ pub(crate) async fn resolve_request(
         Some(id) => Some(datasets::find(state, id, "replay_id").await?),
         None => None,
     };
-    let wanted = OptionsBody::of(&body.reading)?;
+    let wanted = options::read(&body.reading)?;
     let (dataset, draft) = dataset(state, body.dataset_id, body.pairs, file, wanted, dry_run).await?;
     let config = settings(recipe, dataset.facts(state.models.is_transformer(&model)), body.config.as_ref())?;
     let request = JobRequest {
@@ -157,9 +156,7 @@ pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value
         None => &none,
         Some(Value::Object(others)) => others,
         Some(_) => {
-            return Err(ApiError::of(Code::WrongType)
-                .param("config")
-                .detail("\"config\" is no object.")
+            return Err(ApiError::about(Code::WrongType, "config", "\"config\" is no object.")
                 .hint("Send {\"epochs\": 20, ..}."));
         }
     };
@@ -167,13 +164,10 @@ pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value
     extract::parse(bytes.as_bytes()).map_err(|error: ApiError| error.within("config"))
 }
 
-/// The heatmap's texts.
 fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
     let Some(titles) = titles else { return Ok(TITLES.map(str::to_owned).to_vec()) };
     if !(2..=50).contains(&titles.len()) || titles.iter().any(|title| title.trim().is_empty() || title.len() > 1000) {
-        return Err(ApiError::of(Code::TitlesNotUsable)
-            .param("titles")
-            .detail(format!("{} titles were sent.", titles.len())));
+        return Err(ApiError::about(Code::TitlesNotUsable, "titles", format!("{} titles were sent.", titles.len())));
     }
     Ok(titles)
 }
@@ -201,9 +195,7 @@ async fn dataset(
         }
         (None, None, Some(file)) => file,
         (None, None, None) => {
-            return Err(ApiError::of(Code::MissingField)
-                .param("dataset_id")
-                .detail("There is nothing to learn.")
+            return Err(ApiError::about(Code::MissingField, "dataset_id", "There is nothing to learn.")
                 .hint("Send \"dataset_id\", \"pairs\", or a form with the table as the part \"file\"."));
         }
         _ => {

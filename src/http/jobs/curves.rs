@@ -6,9 +6,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::error::Result;
 use crate::http::extract::Path;
 use crate::http::jobs;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::jobs::{JobEvent, Message};
 use crate::ml::train::EpochRecord;
@@ -53,7 +53,7 @@ pub(crate) struct Metrics {
         (status = 404, description = "There is no such job."),
     )
 )]
-pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<Metrics>> {
+pub(crate) async fn list_metrics(State(state): State<AppState>, Path(id): Path<String>) -> Reply<Metrics> {
     let job = jobs::find(&state, &id).await?;
     let epochs = state.store.events_of_attempt(&job.job_id, "epoch").await?;
     let names = OF_EPOCHS.map(|(name, _)| name).into_iter().chain(["step_loss"]);

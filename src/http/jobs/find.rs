@@ -6,7 +6,6 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::state::AppState;
 use crate::store::Job;
 
-/// A job by its id.
 pub(crate) async fn find(state: &AppState, id: &str) -> Result<Job> {
     state.store.job(id).await?.ok_or_else(|| ApiError::of(Code::JobNotFound).detail(format!("There is no job {id:?}.")))
 }

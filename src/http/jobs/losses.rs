@@ -2,18 +2,11 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use crate::http::state::AppState;
 use crate::ml::train::{LOSSES, LossInfo};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_losses))
-}
-
 #[derive(Serialize, ToSchema)]
-struct Losses {
+pub(super) struct Losses {
     losses: &'static [LossInfo],
 }
 
@@ -26,6 +19,6 @@ struct Losses {
     tag = "Training",
     responses((status = 200, description = "All losses.", body = Losses))
 )]
-async fn list_losses() -> axum::Json<Losses> {
+pub(super) async fn list_losses() -> axum::Json<Losses> {
     axum::Json(Losses { losses: &LOSSES })
 }

@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::store::Status;
 use body::JobBody;
@@ -34,8 +35,8 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel_job))
         .routes(routes!(events::list_events))
         .routes(routes!(curves::list_metrics))
-        .merge(suggestions::router())
-        .merge(losses::router())
+        .routes(routes!(suggestions::suggest_pairs))
+        .routes(routes!(losses::list_losses))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -63,7 +64,7 @@ struct Jobs {
     params(ListQuery),
     responses((status = 200, description = "The jobs.", body = Jobs))
 )]
-async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Result<axum::Json<Jobs>> {
+async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Reply<Jobs> {
     let rows = state.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
     let queue = state.store.queued_jobs().await?;
     let jobs = rows.into_iter().map(|job| JobBody::new(job, &queue)).collect();
@@ -98,7 +99,7 @@ async fn find_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<FindQuery>,
-) -> Result<axum::Json<JobBody>> {
+) -> Reply<JobBody> {
     let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT));
     let job = find_when_over(&state, &id, wait).await?;
     Ok(axum::Json(JobBody::one(&state, job).await?))

@@ -3,31 +3,25 @@
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::suggestions::{Question, Suggestions};
 use crate::http::auth::caller::Caller;
-use crate::http::error::{ApiError, Code, Result};
+use crate::http::error::{ApiError, Code};
 use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::http::{datasets, jobs};
 use crate::jobs::model_id;
 use crate::store::{Job, Status};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(suggest_pairs))
-}
-
-/// Suggestions at once.
 const MOST: usize = 200;
 const SEED: u64 = 42;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct SuggestionsQuery {
+pub(super) struct SuggestionsQuery {
     /// At most so many: 20 unless said, 200 at most.
     limit: Option<usize>,
     /// The dataset whose texts are put together; without one, that of the job.
@@ -46,12 +40,12 @@ struct SuggestionsQuery {
         (status = 404, description = "There is no such job or dataset, or its model was removed."),
         (status = 409, description = "The job has made no model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now.")))]
-async fn suggest_pairs(
+pub(super) async fn suggest_pairs(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     Query(query): Query<SuggestionsQuery>,
-) -> Result<axum::Json<Suggestions>> {
+) -> Reply<Suggestions> {
     let limit = query.limit.unwrap_or(20).min(MOST);
     let job = jobs::find(&state, &id).await?;
     if job.status != Status::Succeeded {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-/// Every origin.
 const ANY: &str = "*";
 
 /// The headers of replies that a page may read beside the ordinary ones.

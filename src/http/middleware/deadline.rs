@@ -33,7 +33,7 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     };
     DefaultBodyLimit::max(most).apply(&mut request);
     let version = request.version();
-    let arrival = Arc::new(Arrival::default());
+    let arrival = Arc::new(AtomicU8::new(ARRIVING));
     // HTTP/2 tells a client to stop; one that waits for 100 Continue has not begun.
     let unread = if version < Version::HTTP_2 && !request.headers().contains_key(header::EXPECT) {
         Unread::Comes
@@ -44,7 +44,7 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     };
     let request = request.map(|body| {
         if body.is_end_stream() {
-            arrival.set(WHOLE);
+            arrival.store(WHOLE, Ordering::Relaxed);
             return body;
         }
         let patience = state.limits.body_patience;
@@ -55,7 +55,7 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
         None => Some(answer.await),
     };
-    match (answer, arrival.get()) {
+    match (answer, arrival.load(Ordering::Relaxed)) {
         (_, TOO_SLOW) | (None, ARRIVING) => body_too_slow(version),
         (Some(answer), _) => answer,
         (None, _) => too_late(limit.unwrap_or_default()).into_response(),
@@ -120,23 +120,10 @@ async fn drain(body: Body) {
     let _ = tokio::time::timeout(LONGEST_DRAIN, rest).await;
 }
 
+// What became of a body.
 const ARRIVING: u8 = 0;
 const WHOLE: u8 = 1;
 const TOO_SLOW: u8 = 2;
-
-/// What became of a body.
-#[derive(Default)]
-struct Arrival(AtomicU8);
-
-impl Arrival {
-    fn get(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, state: u8) {
-        self.0.store(state, Ordering::Relaxed);
-    }
-}
 
 /// A body that may not stand still for longer than `patience`.
 struct Arriving {
@@ -144,13 +131,13 @@ struct Arriving {
     patience: Duration,
     /// Set while it stands still.
     until: Option<Pin<Box<Sleep>>>,
-    arrival: Arc<Arrival>,
+    arrival: Arc<AtomicU8>,
     unread: Unread,
 }
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        if self.arrival.get() == ARRIVING
+        if self.arrival.load(Ordering::Relaxed) == ARRIVING
             && self.unread == Unread::Comes
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
@@ -174,14 +161,14 @@ impl HttpBody for Arriving {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.until = None;
             if frame.is_none() || self.body.is_end_stream() {
-                self.arrival.set(WHOLE);
+                self.arrival.store(WHOLE, Ordering::Relaxed);
             }
             return Poll::Ready(frame);
         }
         let patience = self.patience;
         let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(until.as_mut().poll(context));
-        self.arrival.set(TOO_SLOW);
+        self.arrival.store(TOO_SLOW, Ordering::Relaxed);
         Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
     }
 

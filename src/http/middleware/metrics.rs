@@ -10,17 +10,12 @@ use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::{counter, gauge, histogram};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use tables::choices::name_of;
 
 use crate::http::error::Result;
 use crate::http::routes;
 use crate::http::state::AppState;
 use crate::store::Status;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(scrape))
-}
 
 /// Counts each request and how long its answer took to begin.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
@@ -55,7 +50,7 @@ fn method(method: &Method) -> &'static str {
 /// In the text format of Prometheus. Once there are keys, it asks for one with the scope `metrics` or `admin`.
 #[utoipa::path(get, path = "/metrics", tag = "Server",
     responses((status = 200, description = "The figures.", body = String, content_type = "text/plain")))]
-async fn scrape(State(state): State<AppState>) -> Result<Response> {
+pub(crate) async fn scrape(State(state): State<AppState>) -> Result<Response> {
     look_around(&state).await?;
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((headers, state.recorder.0.render()).into_response())
@@ -82,9 +77,9 @@ async fn look_around(state: &AppState) -> Result<()> {
     }
     let store = &state.store;
     let counts = store.job_counts().await?;
-    for (status, name) in STATUSES {
+    for status in [Status::Queued, Status::Running, Status::Succeeded, Status::Failed, Status::Cancelled] {
         let count = counts.iter().find(|(counted, _)| *counted == status).map_or(0, |(_, count)| *count);
-        gauge!("shamisen_jobs", "status" => name).set(count as f64);
+        gauge!("shamisen_jobs", "status" => name_of(&status)).set(count as f64);
     }
     let (step, rate) = match store.training_progress().await? {
         Some(progress) if progress.seconds_remaining > 0.0 => {
@@ -98,14 +93,6 @@ async fn look_around(state: &AppState) -> Result<()> {
     gauge!("shamisen_training_steps_per_second").set(rate);
     Ok(())
 }
-
-const STATUSES: [(Status, &str); 5] = [
-    (Status::Queued, "queued"),
-    (Status::Running, "running"),
-    (Status::Succeeded, "succeeded"),
-    (Status::Failed, "failed"),
-    (Status::Cancelled, "cancelled"),
-];
 
 /// The process's memory, where the system has a `/proc` that tells.
 fn resident_bytes() -> Option<usize> {

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::Unit::{Bytes, Seconds};
+use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// From half a millisecond to a minute.
 const SECONDS: [f64; 16] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
-/// Texts of a pass.
 const TEXTS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-/// Tokens of a pass.
 const TOKENS: [f64; 10] = [8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0];
 
 /// Where all that is counted and measured comes together.
@@ -47,7 +46,7 @@ fn describe() {
     describe_counter!("shamisen_requests_total", "Requests by route, method, status, and the model that answered.");
     describe_histogram!(
         "shamisen_request_seconds",
-        Unit::Seconds,
+        Seconds,
         "From a request's head to its answer's, by route and method."
     );
     describe_counter!("shamisen_errors_total", "Requests that were refused or failed, by the error's code.");
@@ -56,7 +55,7 @@ fn describe() {
     describe_counter!("shamisen_tokens_total", "Tokens that were embedded, by model.");
     describe_histogram!(
         "shamisen_stage_seconds",
-        Unit::Seconds,
+        Seconds,
         "What a request's texts took: tokenize, queue (waiting for a thread), infer (the forward pass)."
     );
     describe_gauge!(
@@ -72,18 +71,18 @@ fn describe() {
     );
     describe_gauge!(
         "shamisen_token_cache_bytes",
-        Unit::Bytes,
+        Bytes,
         "What frozen models keep of single tokens, of at most 64 MiB."
     );
     describe_counter!("shamisen_token_cache_hits_total", "Tokens whose first layers were kept.");
     describe_counter!("shamisen_token_cache_misses_total", "Tokens whose first layers were computed.");
-    describe_gauge!("shamisen_vector_cache_bytes", Unit::Bytes, "Vectors that are kept, where they are.");
+    describe_gauge!("shamisen_vector_cache_bytes", Bytes, "Vectors that are kept, where they are.");
     describe_counter!("shamisen_vector_cache_hits_total", "Texts whose vectors were kept.");
     describe_counter!("shamisen_vector_cache_misses_total", "Texts whose vectors were not.");
     describe_gauge!("shamisen_models_loaded", "Models in memory.");
     describe_gauge!(
         "shamisen_resident_bytes",
-        Unit::Bytes,
+        Bytes,
         "The process's memory, mapped tables included as far as they were read."
     );
     describe_gauge!("shamisen_jobs", "Training jobs by status.");

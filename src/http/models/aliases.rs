@@ -4,31 +4,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::error::words::nearest;
 use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::resolve;
-use crate::http::reply::rfc3339;
+use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Alias, AliasHistory, MoveReason, Rollback};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list_aliases))
-        .routes(routes!(find_alias, set_alias, delete_alias))
-        .routes(routes!(roll_back))
-}
-
-/// Moves that are told of an alias.
 const MOST_MOVES: usize = 50;
 
 /// An alias and the model that it means.
 #[derive(Serialize, ToSchema)]
-struct AliasBody {
+pub(super) struct AliasBody {
     alias: String,
     /// The id of the model that answers.
     model: String,
@@ -49,13 +39,13 @@ impl AliasBody {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Aliases {
+pub(super) struct Aliases {
     aliases: Vec<AliasBody>,
 }
 
 /// An alias with its moves.
 #[derive(Serialize, ToSchema)]
-struct AliasWithHistory {
+pub(super) struct AliasWithHistory {
     #[serde(flatten)]
     alias: AliasBody,
     /// Its last 50 moves, the newest first.
@@ -74,14 +64,14 @@ struct MoveBody {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AliasRequest {
+pub(super) struct AliasRequest {
     /// A model's id, name or alias.
     model: String,
 }
 
 /// All aliases, by name.
 #[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
-async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliases>> {
+pub(super) async fn list_aliases(State(state): State<AppState>) -> Reply<Aliases> {
     let aliases = state.store.alias_histories().await?;
     let aliases = aliases.into_iter().map(|(alias, history)| AliasBody::new(alias, &history)).collect();
     Ok(axum::Json(Aliases { aliases }))
@@ -90,7 +80,7 @@ async fn list_aliases(State(state): State<AppState>) -> Result<axum::Json<Aliase
 /// An alias and where it pointed before.
 #[utoipa::path(get, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 200, description = "The alias.", body = AliasWithHistory), (status = 404, description = "There is none.")))]
-async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasWithHistory>> {
+pub(super) async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> Reply<AliasWithHistory> {
     let alias = find(&state, &name).await?;
     let history = state.store.alias_history(&name).await?;
     let told = history.moves.iter().rev().take(MOST_MOVES);
@@ -108,11 +98,11 @@ async fn find_alias(State(state): State<AppState>, Path(name): Path<String>) -> 
         (status = 409, description = "A model has this name."), (status = 422, description = "The name cannot be used."),
         (status = 500, description = "The model cannot be loaded; the alias stays where it was."),
         (status = 503, description = "The model's files cannot be read now; the alias stays where it was.")))]
-async fn set_alias(
+pub(super) async fn set_alias(
     State(state): State<AppState>,
     Path(alias): Path<String>,
     Json(request): Json<AliasRequest>,
-) -> Result<axum::Json<AliasBody>> {
+) -> Reply<AliasBody> {
     names::check(&alias, "alias")?;
     let row = resolve(&state, &request.model).await?;
     if state.store.model_name_taken(&alias).await? {
@@ -136,7 +126,7 @@ async fn set_alias(
         (status = 409, description = "There is no model before."),
         (status = 500, description = "The model before cannot be loaded; the alias stays where it was."),
         (status = 503, description = "Its files cannot be read now; the alias stays where it was.")))]
-async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> Result<axum::Json<AliasBody>> {
+pub(super) async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> Reply<AliasBody> {
     find(&state, &name).await?;
     let nothing = || {
         ApiError::of(Code::NothingBefore)
@@ -162,7 +152,7 @@ async fn roll_back(State(state): State<AppState>, Path(name): Path<String>) -> R
 #[utoipa::path(delete, path = "/aliases/{name}", tag = "Models", params(("name" = String, Path, description = "The alias.")),
     responses((status = 204, description = "It is gone."), (status = 404, description = "There is none."),
         (status = 409, description = "It is `default`, which requests without a model use.")))]
-async fn delete_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {
+pub(super) async fn delete_alias(State(state): State<AppState>, Path(name): Path<String>) -> Result<StatusCode> {
     let alias = find(&state, &name).await?;
     if alias.name == DEFAULT_ALIAS {
         return Err(ApiError::of(Code::AliasIsNeeded));
@@ -170,7 +160,7 @@ async fn delete_alias(State(state): State<AppState>, Path(name): Path<String>) -
     if state.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(not_found(&name, None)) }
 }
 
-async fn body(state: &AppState, name: &str) -> Result<axum::Json<AliasBody>> {
+async fn body(state: &AppState, name: &str) -> Reply<AliasBody> {
     let alias = find(state, name).await?;
     let history = state.store.alias_history(name).await?;
     Ok(axum::Json(AliasBody::new(alias, &history)))

@@ -2,22 +2,17 @@
 
 use axum::extract::State;
 use serde_json::Value;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::compare::Comparison;
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve;
+use crate::http::models::find::{resolve, resolve_or_default};
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::eval::TITLES;
-use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(compare))
-}
+use crate::registry::ModelRegistry;
 
 /// Texts that are compared with each other.
 const MOST_TEXTS: usize = 50;
@@ -39,13 +34,13 @@ struct Asked {
     responses((status = 200, description = "Both models' cosines.", body = Comparison), (status = 404, description = "There is no such model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is nothing to compare, or a text cannot be used.")))]
-async fn compare(
+pub(super) async fn compare(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<axum::Json<Comparison>> {
+) -> Reply<Comparison> {
     let Asked { base, tuned, texts } = asked(query)?;
-    let tuned = resolve(&state, tuned.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let tuned = resolve_or_default(&state, tuned.as_deref()).await?;
     let base = resolve(&state, base.as_deref().unwrap_or(ModelRegistry::root(&tuned))).await?;
     if base.model_id == tuned.model_id {
         return Err(ApiError::of(Code::NothingToCompare)
@@ -81,9 +76,7 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
         }
     }
     if asked.texts.len() == 1 || asked.texts.len() > MOST_TEXTS {
-        return Err(ApiError::of(Code::TextsNotUsable)
-            .param("text")
-            .detail(format!("{} texts were sent.", asked.texts.len()))
+        return Err(ApiError::about(Code::TextsNotUsable, "text", format!("{} texts were sent.", asked.texts.len()))
             .hint(format!(
                 "Send 2 to {MOST_TEXTS}: ?text=..&text=..; without any, the titles of the job's report are compared."
             )));

@@ -12,8 +12,6 @@ use futures_util::stream;
 use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query};
@@ -28,10 +26,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// Bytes that are sent at once.
 const CHUNK: usize = 256 << 10;
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(export_model)).routes(routes!(show_card))
-}
-
 /// Read a model's card.
 ///
 /// In Markdown: data, recipe, figures before and after, limits.
@@ -45,7 +39,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         (status = 404, description = "There is no such model."),
     )
 )]
-async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<Response> {
+pub(super) async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<Response> {
     let row = resolve(&state, &wanted).await?;
     let folder = state.models.folder(&row.model_id);
     let card = tokio::task::spawn_blocking(move || registry::card(&folder)).await.map_err(ApiError::internal)?;
@@ -55,7 +49,7 @@ async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) ->
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct ExportQuery {
+pub(super) struct ExportQuery {
     /// What the model is exported as; `folder` unless said.
     #[serde(default)]
     #[param(inline)]
@@ -78,7 +72,7 @@ struct ExportQuery {
         (status = 503, description = "Other exports are being made and sent."),
     )
 )]
-async fn export_model(
+pub(super) async fn export_model(
     State(state): State<AppState>,
     Path(wanted): Path<String>,
     Query(query): Query<ExportQuery>,
@@ -105,7 +99,6 @@ fn busy() -> ApiError {
 struct Export {
     /// Holds the exported folder alone.
     scratch: PathBuf,
-    /// The exported folder's name.
     name: String,
     _turn: OwnedSemaphorePermit,
 }

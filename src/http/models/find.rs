@@ -3,6 +3,7 @@
 use crate::http::error::words::nearest;
 use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::state::AppState;
+use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Deletion, ModelRow};
 
 /// A model by its id, alias or name, or an error that names the nearest one.
@@ -14,6 +15,11 @@ pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> 
     let aliases = state.store.aliases().await?;
     let known = models.iter().flat_map(|row| [row.model_id.as_str(), row.name.as_str()]);
     Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
+}
+
+/// The same; without a name, the model that the alias `default` means.
+pub(crate) async fn resolve_or_default(state: &AppState, wanted: Option<&str>) -> Result<ModelRow> {
+    resolve(state, wanted.unwrap_or(DEFAULT_ALIAS)).await
 }
 
 /// Deletes a tuned model that nothing needs; what it was.

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::http::error::{Result, model_not_found};
 use crate::http::extract::Path;
-use crate::http::reply::rfc3339;
+use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::serving::{LoadFailure, ModelState};
 use crate::store::{Kind, ModelRow};
@@ -28,10 +28,13 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(load_model))
         .routes(routes!(unload_model))
         .routes(routes!(pin_model, unpin_model))
-        .merge(aliases::router())
-        .merge(export::router())
-        .merge(compare::router())
-        .merge(neighbours::router())
+        .routes(routes!(aliases::list_aliases))
+        .routes(routes!(aliases::find_alias, aliases::set_alias, aliases::delete_alias))
+        .routes(routes!(aliases::roll_back))
+        .routes(routes!(export::export_model))
+        .routes(routes!(export::show_card))
+        .routes(routes!(compare::compare))
+        .routes(routes!(neighbours::list_neighbours))
 }
 
 /// A model as clients see it.
@@ -115,7 +118,7 @@ impl ModelBody {
         }
     }
 
-    async fn one(state: &AppState, row: ModelRow) -> Result<axum::Json<Self>> {
+    async fn one(state: &AppState, row: ModelRow) -> Reply<Self> {
         let aliases = state.store.aliases().await?;
         Ok(axum::Json(Self::new(state, row, &aliases)))
     }
@@ -128,7 +131,7 @@ struct Models {
 
 /// All models, the newest first.
 #[utoipa::path(get, path = "/models", tag = "Models", responses((status = 200, description = "All models, the newest first.", body = Models)))]
-async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>> {
+async fn list_models(State(state): State<AppState>) -> Reply<Models> {
     state.models.rescan().await?;
     let aliases = state.store.aliases().await?;
     let models = state.store.models().await?;
@@ -140,7 +143,7 @@ async fn list_models(State(state): State<AppState>) -> Result<axum::Json<Models>
 #[utoipa::path(get, path = "/models/{model}", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "The model.", body = ModelBody), (status = 404, description = "There is none.")))]
-async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
+async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;
     ModelBody::one(&state, row).await
 }
@@ -163,7 +166,7 @@ async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>)
     responses((status = 200, description = "It is in memory.", body = ModelBody), (status = 404, description = "There is none."),
         (status = 500, description = "Its files are damaged, or it says something else than when it was made (`self_check_failed`)."),
         (status = 503, description = "Its files cannot be read now.")))]
-async fn load_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
+async fn load_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;
     state.pool.load(&row).await?;
     ModelBody::one(&state, row).await
@@ -174,7 +177,7 @@ async fn load_model(State(state): State<AppState>, Path(wanted): Path<String>) -
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is not in memory any more.", body = ModelBody), (status = 404, description = "There is none."),
         (status = 409, description = "It is pinned, or the base of a tuned model in memory.")))]
-async fn unload_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
+async fn unload_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;
     state.pool.unload(&row).await?;
     ModelBody::one(&state, row).await
@@ -186,7 +189,7 @@ async fn unload_model(State(state): State<AppState>, Path(wanted): Path<String>)
     responses((status = 200, description = "It is in memory and stays there.", body = ModelBody), (status = 404, description = "There is none."),
         (status = 500, description = "Its files are damaged, or it says something else than when it was made (`self_check_failed`)."),
         (status = 503, description = "Its files cannot be read now.")))]
-async fn pin_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
+async fn pin_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;
     state.pool.load(&row).await?;
     pin(&state, row, true).await
@@ -196,12 +199,12 @@ async fn pin_model(State(state): State<AppState>, Path(wanted): Path<String>) ->
 #[utoipa::path(delete, path = "/models/{model}/pin", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It may be put out of memory.", body = ModelBody), (status = 404, description = "There is none.")))]
-async fn unpin_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<axum::Json<ModelBody>> {
+async fn unpin_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;
     pin(&state, row, false).await
 }
 
-async fn pin(state: &AppState, row: ModelRow, pinned: bool) -> Result<axum::Json<ModelBody>> {
+async fn pin(state: &AppState, row: ModelRow, pinned: bool) -> Reply<ModelBody> {
     if !state.store.pin_model(&row.model_id, pinned).await? {
         return Err(model_not_found(&row.model_id, None));
     }

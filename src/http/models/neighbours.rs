@@ -4,8 +4,6 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::analysis::neighbours::Neighbours;
 use crate::http::auth::caller::Caller;
@@ -13,21 +11,16 @@ use crate::http::datasets;
 use crate::http::embeddings::{fan_out, text_list};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Dataset, ModelRow};
 
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_neighbours))
-}
-
-/// Neighbours that are told.
 const MOST_NEIGHBOURS: usize = 50;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct NeighboursQuery {
+pub(super) struct NeighboursQuery {
     /// The text whose neighbours are looked for.
     text: String,
     /// A model's id, name or alias; without one, the alias `default`.
@@ -45,18 +38,15 @@ struct NeighboursQuery {
     responses((status = 200, description = "The nearest texts.", body = Neighbours), (status = 404, description = "There is no such model or dataset."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is no table to search, or a field cannot be used.")))]
-async fn list_neighbours(
+pub(super) async fn list_neighbours(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<NeighboursQuery>,
-) -> Result<axum::Json<Neighbours>> {
+) -> Reply<Neighbours> {
     let k = query.k.unwrap_or(10);
     if !(1..=MOST_NEIGHBOURS).contains(&k) {
         let detail = format!("{k} neighbours were asked for.");
-        return Err(ApiError::of(Code::KOutOfRange)
-            .param("k")
-            .detail(detail)
-            .hint(format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
+        return Err(ApiError::about(Code::KOutOfRange, "k", detail).hint(format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
     }
     text_list::texts(&Value::from(query.text.as_str()), "text")?;
     let models = models(&state, &query).await?;
@@ -67,19 +57,15 @@ async fn list_neighbours(
 
 async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRow>> {
     match (&query.model, &query.models) {
-        (Some(_), Some(_)) => Err(ApiError::of(Code::FormUnclear)
-            .param("models")
-            .detail("Both \"model\" and \"models\" are given.")
-            .hint("Send one of them.")),
+        (Some(_), Some(_)) => Err(fan_out::unclear("Both \"model\" and \"models\" are given.", "Send one of them.")),
         (_, Some(models)) => {
             let wanted: Vec<String> = models.split(',').map(|name| name.trim().to_owned()).collect();
             fan_out::find(state, &wanted).await
         }
-        (model, None) => Ok(vec![resolve(state, model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?]),
+        (model, None) => Ok(vec![resolve_or_default(state, model.as_deref()).await?]),
     }
 }
 
-/// The table to search.
 async fn table(state: &AppState, query: &NeighboursQuery, models: &[ModelRow]) -> Result<Dataset> {
     if let Some(id) = &query.dataset {
         return datasets::find(state, id, "dataset").await;

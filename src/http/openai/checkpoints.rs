@@ -3,23 +3,18 @@
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::page::{Page, PageQuery, seconds, unknown_cursor};
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::jobs;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::jobs::{JobEvent, Message, model_id};
 use crate::store::{Job, Status};
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_fine_tuning_checkpoints))
-}
-
 #[derive(Serialize, ToSchema)]
-struct FineTuningCheckpoint {
+pub(super) struct FineTuningCheckpoint {
     /// The tuned model's id.
     id: String,
     #[schema(example = "fine_tuning.job.checkpoint")]
@@ -54,11 +49,11 @@ struct CheckpointMetrics {
         (status = 404, description = "There is no such job."),
         (status = 422, description = "A parameter's value cannot be used, or the page before ended with a checkpoint that is not this job's."),
     ))]
-async fn list_fine_tuning_checkpoints(
+pub(super) async fn list_fine_tuning_checkpoints(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
-) -> Result<axum::Json<Page<FineTuningCheckpoint>>> {
+) -> Reply<Page<FineTuningCheckpoint>> {
     let job = jobs::find(&state, &id).await?;
     let model = model_id(&job.job_id);
     let data = match query.after.as_deref() {

@@ -7,26 +7,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::{fan_out, fingerprint, text_list};
 use crate::http::error::Result;
 use crate::http::extract::Json;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
 use crate::http::reply::schema;
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
 use crate::serving::EmbedOptions;
-
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(create_embeddings))
-}
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct EmbeddingsRequest {
+pub(super) struct EmbeddingsRequest {
     /// A text or a list of texts; token ids are of another model's vocabulary and refused.
     #[schema(schema_with = schema::text_or_texts)]
     input: Value,
@@ -101,14 +94,14 @@ struct Usage {
         (status = 422, description = "A field's value cannot be used."),
     ),
 )]
-async fn create_embeddings(
+pub(super) async fn create_embeddings(
     State(state): State<AppState>,
     caller: Caller,
     Json(request): Json<EmbeddingsRequest>,
 ) -> Result<Response> {
     let texts = text_list::texts(&request.input, "input")?;
     text_list::few_enough(&state, texts.len())?;
-    let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, request.model.as_deref()).await?;
     let options = EmbedOptions { dimensions: request.dimensions, ..EmbedOptions::default() };
     let mut result = fan_out::embed_with(&state, &caller, &row, texts, &options).await?;
     let headers = fingerprint::headers(&result);

@@ -34,7 +34,6 @@ impl FineTuningEvent {
     }
 }
 
-/// An event's form and words.
 pub(super) fn event(job_id: &str, event: Event) -> FineTuningEvent {
     let told = JobEvent::from(&event);
     let Event { seq, at, r#type: kind, data } = event;

@@ -4,8 +4,6 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::page::{Page, seconds};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
@@ -14,17 +12,9 @@ use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query, content_type};
 use crate::http::reply::file::attachment;
-use crate::http::reply::schema;
+use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
 use crate::store::{Dataset, Purpose};
-
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(create_file))
-        .routes(routes!(list_files))
-        .routes(routes!(find_file, delete_file))
-        .routes(routes!(read_file))
-}
 
 /// What a file is for, in OpenAI's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -50,7 +40,7 @@ impl FilePurpose {
 }
 
 #[derive(Serialize, ToSchema)]
-struct OpenAiFile {
+pub(super) struct OpenAiFile {
     /// `ds_..`: the dataset's.
     id: String,
     #[schema(example = "file")]
@@ -110,7 +100,7 @@ struct FileForm {
         (status = 415, description = "The body is no form."),
         (status = 422, description = "The table cannot be used; `errors` names rows and lines."),
     ))]
-async fn create_file(State(state): State<AppState>, request: Request) -> Result<axum::Json<OpenAiFile>> {
+pub(super) async fn create_file(State(state): State<AppState>, request: Request) -> Reply<OpenAiFile> {
     let kind = content_type(request.headers());
     if kind != "multipart/form-data" {
         return Err(ApiError::media_type(&kind, "multipart/form-data"));
@@ -147,7 +137,7 @@ fn parse_purpose(text: &str) -> Result<FilePurpose> {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct FilesQuery {
+pub(super) struct FilesQuery {
     /// The id of the last file of the page before.
     after: Option<String>,
     /// At most so many; 1,000 at most.
@@ -176,10 +166,10 @@ enum Order {
         (status = 404, description = "The page before ended with a file that is not there."),
         (status = 422, description = "A parameter's value cannot be used."),
     ))]
-async fn list_files(
+pub(super) async fn list_files(
     State(state): State<AppState>,
     Query(query): Query<FilesQuery>,
-) -> Result<axum::Json<Page<OpenAiFile>>> {
+) -> Reply<Page<OpenAiFile>> {
     if let Some(after) = &query.after {
         datasets::find(&state, after, "after").await?;
     }
@@ -198,12 +188,12 @@ async fn list_files(
         (status = 200, description = "The file.", body = OpenAiFile),
         (status = 404, description = "There is no such file."),
     ))]
-async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<OpenAiFile>> {
+pub(super) async fn find_file(State(state): State<AppState>, Path(id): Path<String>) -> Reply<OpenAiFile> {
     Ok(axum::Json(datasets::find(&state, &id, "file_id").await?.into()))
 }
 
 #[derive(Serialize, ToSchema)]
-struct FileDeleted {
+pub(super) struct FileDeleted {
     id: String,
     #[schema(example = "file")]
     object: &'static str,
@@ -219,7 +209,7 @@ struct FileDeleted {
         (status = 404, description = "There is no such file."),
         (status = 409, description = "A job uses it."),
     ))]
-async fn delete_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<axum::Json<FileDeleted>> {
+pub(super) async fn delete_file(State(state): State<AppState>, Path(id): Path<String>) -> Reply<FileDeleted> {
     datasets::remove(&state, &id).await?;
     Ok(axum::Json(FileDeleted { id, object: "file", deleted: true }))
 }
@@ -237,7 +227,7 @@ struct FileContent(String);
         (status = 200, description = "The bytes.", body = FileContent, content_type = "application/octet-stream"),
         (status = 404, description = "There is no such file."),
     ))]
-async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
+pub(super) async fn read_file(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response> {
     let dataset = datasets::find(&state, &id, "file_id").await?;
     let body = file::bytes_of(&state, &dataset).await?;
     Ok(attachment(&format!("{id}.{}", tables::choices::name_of(&dataset.format)), "application/octet-stream", body))

@@ -7,8 +7,6 @@ use axum::extract::{Request, State};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::events::{FineTuningEvent, event};
 use super::fine_tuning_body::CreateJobBody;
@@ -24,21 +22,14 @@ use crate::http::jobs;
 use crate::http::jobs::body::CreateBody;
 use crate::http::jobs::create;
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::keys::Scope;
 use crate::store::{Dataset, Job, OpenAiNotes, Purpose, Status, now};
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(create_fine_tuning_job, list_fine_tuning_jobs))
-        .routes(routes!(find_fine_tuning_job))
-        .routes(routes!(cancel_fine_tuning_job))
-        .routes(routes!(list_fine_tuning_events))
-}
-
 #[derive(Serialize, ToSchema)]
-struct FineTuningJob {
+pub(super) struct FineTuningJob {
     /// `job_..`: also at `/jobs/{id}`, which tells more.
     id: String,
     #[schema(example = "fine_tuning.job")]
@@ -76,20 +67,13 @@ struct FineTuningJob {
     alias: Option<String>,
 }
 
-#[derive(Clone, Copy, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 struct HyperparametersBody {
     n_epochs: usize,
     batch_size: usize,
     /// As it was asked for; `"auto"` where it was not.
     #[schema(schema_with = crate::http::reply::schema::number_or_auto)]
-    learning_rate_multiplier: Multiplier,
-}
-
-#[derive(Clone, Copy, Serialize)]
-#[serde(untagged)]
-enum Multiplier {
-    Asked(f64),
-    Auto(&'static str),
+    learning_rate_multiplier: Value,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -117,11 +101,10 @@ impl From<Job> for FineTuningJob {
         // A job of /jobs may have a benchmark too.
         let notes =
             job.openai.unwrap_or_else(|| OpenAiNotes { validation_file: job.benchmark_id, ..OpenAiNotes::default() });
-        let multiplier = notes.learning_rate_multiplier.map_or(Multiplier::Auto("auto"), Multiplier::Asked);
         let hyperparameters = HyperparametersBody {
             n_epochs: job.config.settings.epochs,
             batch_size: job.config.settings.batch_size,
-            learning_rate_multiplier: multiplier,
+            learning_rate_multiplier: notes.learning_rate_multiplier.map_or("auto".into(), Value::from),
         };
         let progress = job.progress.filter(|_| job.status == Status::Running);
         let milliseconds_left = progress.map(|progress| (progress.seconds_remaining * 1000.0) as i64);
@@ -136,7 +119,7 @@ impl From<Job> for FineTuningJob {
             status: job.status,
             validation_file: notes.validation_file,
             training_file: job.dataset_id,
-            hyperparameters,
+            hyperparameters: hyperparameters.clone(),
             trained_tokens: None,
             error: job.error.map(|error| JobErrorBody {
                 code: error.code.clone(),
@@ -167,11 +150,11 @@ impl From<Job> for FineTuningJob {
         (status = 409, description = "A name is taken."),
         (status = 422, description = "Something that is asked for cannot be done."),
     ))]
-async fn create_fine_tuning_job(
+pub(super) async fn create_fine_tuning_job(
     State(state): State<AppState>,
     caller: Caller,
     request: Request,
-) -> Result<axum::Json<FineTuningJob>> {
+) -> Reply<FineTuningJob> {
     let key = idempotency_key(request.headers())?;
     let kind = content_type(request.headers());
     if kind != "application/json" {
@@ -286,10 +269,7 @@ impl JobsQuery {
                 }
                 ("metadata", _) => {
                     let detail = format!("\"metadata={}\" names no key.", shown(&value));
-                    return Err(ApiError::of(Code::WrongType)
-                        .param("metadata")
-                        .detail(detail)
-                        .hint("Send metadata[key]=value."));
+                    return Err(ApiError::about(Code::WrongType, "metadata", detail).hint("Send metadata[key]=value."));
                 }
                 _ => return Err(ApiError::unknown_field(&name, &["after", "limit", "metadata"])),
             }
@@ -310,10 +290,10 @@ impl JobsQuery {
         (status = 404, description = "The page before ended with a job that is not there."),
         (status = 422, description = "A parameter's value cannot be used."),
     ))]
-async fn list_fine_tuning_jobs(
+pub(super) async fn list_fine_tuning_jobs(
     State(state): State<AppState>,
     Query(query): Query<BTreeMap<String, String>>,
-) -> Result<axum::Json<Page<FineTuningJob>>> {
+) -> Reply<Page<FineTuningJob>> {
     let query = JobsQuery::of(query)?;
     if let Some(after) = &query.after {
         jobs::find(&state, after).await.map_err(|error| error.param("after"))?;
@@ -331,10 +311,10 @@ async fn list_fine_tuning_jobs(
         (status = 200, description = "The job.", body = FineTuningJob),
         (status = 404, description = "There is no such job."),
     ))]
-async fn find_fine_tuning_job(
+pub(super) async fn find_fine_tuning_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<axum::Json<FineTuningJob>> {
+) -> Reply<FineTuningJob> {
     Ok(axum::Json(jobs::find(&state, &id).await?.into()))
 }
 
@@ -349,10 +329,10 @@ const END: Duration = Duration::from_secs(10);
         (status = 404, description = "There is no such job."),
         (status = 409, description = "It was over already."),
     ))]
-async fn cancel_fine_tuning_job(
+pub(super) async fn cancel_fine_tuning_job(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<axum::Json<FineTuningJob>> {
+) -> Reply<FineTuningJob> {
     state.queue.cancel(&id).await?;
     Ok(axum::Json(jobs::find_when_over(&state, &id, END).await?.into()))
 }
@@ -365,11 +345,11 @@ async fn cancel_fine_tuning_job(
         (status = 404, description = "There is no such job."),
         (status = 422, description = "A parameter's value cannot be used, or the page before ended with an event that is not this job's."),
     ))]
-async fn list_fine_tuning_events(
+pub(super) async fn list_fine_tuning_events(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
-) -> Result<axum::Json<Page<FineTuningEvent>>> {
+) -> Reply<Page<FineTuningEvent>> {
     let job = jobs::find(&state, &id).await?;
     let before = match query.after.as_deref() {
         Some(after) => Some(FineTuningEvent::seq(after, &job.job_id).ok_or_else(|| unknown_cursor(after))?),

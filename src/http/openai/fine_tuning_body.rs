@@ -89,14 +89,8 @@ struct Hyperparameters {
 }
 
 /// A number, or `"auto"` or null for the recipe's.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Auto<T>(Option<T>);
-
-impl<T> Default for Auto<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -181,30 +175,25 @@ impl CreateJobBody {
     }
 
     fn check_metadata(&self) -> Result<()> {
-        let metadata = self.metadata.iter().flatten();
-        let (mut count, mut longest) = (0, (0, 0));
-        for (key, value) in metadata {
-            count += 1;
-            longest = (longest.0.max(key.chars().count()), longest.1.max(value.chars().count()));
-        }
-        if count <= 16 && longest.0 <= 64 && longest.1 <= 512 {
+        let pairs = || self.metadata.iter().flatten();
+        let key = pairs().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+        let value = pairs().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
+        let count = pairs().count();
+        if count <= 16 && key <= 64 && value <= 512 {
             return Ok(());
         }
         Err(ApiError::of(Code::MetadataTooLarge).param("metadata").detail(format!(
-            "The metadata has {count} pairs, keys of up to {} characters and values of up to {}.",
-            longest.0, longest.1
+            "The metadata has {count} pairs, keys of up to {key} characters and values of up to {value}."
         )))
     }
 }
 
 fn impossible(field: &str, reason: &str) -> ApiError {
-    ApiError::of(Code::NotSupported).param(field).detail(format!("{field:?} cannot be honoured. {reason}."))
+    ApiError::about(Code::NotSupported, field, format!("{field:?} cannot be honoured. {reason}."))
 }
 
 fn twice(field: &str) -> ApiError {
-    ApiError::of(Code::FormUnclear)
-        .param(field)
-        .detail(format!("{field:?} is given a second time with another value."))
+    ApiError::about(Code::FormUnclear, field, format!("{field:?} is given a second time with another value."))
         .hint("Send it once.")
 }
 

@@ -14,13 +14,21 @@ mod models;
 mod page;
 
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::http::state::AppState;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    embeddings::router()
-        .merge(models::router())
-        .merge(files::router())
-        .merge(fine_tuning::router())
-        .merge(checkpoints::router())
+    OpenApiRouter::new()
+        .routes(routes!(embeddings::create_embeddings))
+        .routes(routes!(models::list_openai_models))
+        .routes(routes!(models::find_openai_model, models::delete_openai_model))
+        .routes(routes!(files::create_file, files::list_files))
+        .routes(routes!(files::find_file, files::delete_file))
+        .routes(routes!(files::read_file))
+        .routes(routes!(fine_tuning::create_fine_tuning_job, fine_tuning::list_fine_tuning_jobs))
+        .routes(routes!(fine_tuning::find_fine_tuning_job))
+        .routes(routes!(fine_tuning::cancel_fine_tuning_job))
+        .routes(routes!(fine_tuning::list_fine_tuning_events))
+        .routes(routes!(checkpoints::list_fine_tuning_checkpoints))
 }

@@ -3,23 +3,17 @@
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::page::seconds;
-use crate::http::error::Result;
 use crate::http::extract::Path;
 use crate::http::models::delete;
 use crate::http::models::find::resolve;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::store::ModelRow;
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list_openai_models)).routes(routes!(find_openai_model, delete_openai_model))
-}
-
 #[derive(Serialize, ToSchema)]
-struct OpenAiModel {
+pub(super) struct OpenAiModel {
     /// The model's name, which goes into a request's `model`; a tuned one's is its job's `fine_tuned_model`.
     id: String,
     #[schema(example = "model")]
@@ -54,7 +48,7 @@ impl From<ModelRow> for OpenAiModel {
 }
 
 #[derive(Serialize, ToSchema)]
-struct OpenAiModels {
+pub(super) struct OpenAiModels {
     #[schema(example = "list")]
     object: &'static str,
     data: Vec<OpenAiModel>,
@@ -63,7 +57,7 @@ struct OpenAiModels {
 /// List the models, bases and tuned ones, the newest first.
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
     responses((status = 200, description = "All models.", body = OpenAiModels)))]
-async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<OpenAiModels>> {
+pub(super) async fn list_openai_models(State(state): State<AppState>) -> Reply<OpenAiModels> {
     state.models.rescan().await?;
     let data = state.store.models().await?.into_iter().map(OpenAiModel::from).collect();
     Ok(axum::Json(OpenAiModels { object: "list", data }))
@@ -76,15 +70,12 @@ async fn list_openai_models(State(state): State<AppState>) -> Result<axum::Json<
         (status = 200, description = "The model.", body = OpenAiModel),
         (status = 404, description = "There is no such model."),
     ))]
-async fn find_openai_model(
-    State(state): State<AppState>,
-    Path(wanted): Path<String>,
-) -> Result<axum::Json<OpenAiModel>> {
+pub(super) async fn find_openai_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<OpenAiModel> {
     Ok(axum::Json(resolve(&state, &wanted).await?.into()))
 }
 
 #[derive(Serialize, ToSchema)]
-struct ModelDeleted {
+pub(super) struct ModelDeleted {
     /// The model's name.
     id: String,
     #[schema(example = "model")]
@@ -101,10 +92,10 @@ struct ModelDeleted {
         (status = 404, description = "There is no such model."),
         (status = 409, description = "It is a base, an alias means it, or an unfinished job begins with it."),
     ))]
-async fn delete_openai_model(
+pub(super) async fn delete_openai_model(
     State(state): State<AppState>,
     Path(wanted): Path<String>,
-) -> Result<axum::Json<ModelDeleted>> {
+) -> Reply<ModelDeleted> {
     let row = delete(&state, &wanted).await?;
     Ok(axum::Json(ModelDeleted { id: row.name, object: "model", deleted: true }))
 }

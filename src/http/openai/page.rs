@@ -42,9 +42,7 @@ pub(super) struct PageQuery {
 }
 
 pub(super) fn unknown_cursor(after: &str) -> ApiError {
-    ApiError::of(Code::CursorNotUsable)
-        .param("after")
-        .detail(format!("{:?} is the id of no entry of this list.", shown(after)))
+    ApiError::about(Code::CursorNotUsable, "after", format!("{:?} is the id of no entry of this list.", shown(after)))
 }
 
 /// Milliseconds as OpenAI tells times.

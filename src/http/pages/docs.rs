@@ -18,7 +18,6 @@ use crate::http::error::{ApiError, Code};
 use crate::http::pages::files;
 use crate::http::state::AppState;
 
-/// The documents' paths.
 pub(crate) const DOCUMENTS: [&str; 4] = ["/docs", "/docs/errors", "/docs/reference", "/docs/reference/{file}"];
 
 pub(super) fn router() -> Router<AppState> {
@@ -34,13 +33,11 @@ pub(super) fn router() -> Router<AppState> {
 /// Swagger UI writes styles into its elements; it may load nothing from elsewhere and run no inline code.
 const REFERENCE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The page around Swagger UI.
 async fn show_reference() -> Response {
     let policy = [(CONTENT_SECURITY_POLICY, HeaderValue::from_static(REFERENCE_POLICY))];
     (policy, files::reply("reference.html", files::bytes("reference.html"))).into_response()
 }
 
-/// Swagger UI's own files.
 async fn reference_file(Path(name): Path<String>) -> Result<Response, ApiError> {
     let no_such_file = || {
         ApiError::of(Code::RouteNotFound).detail(format!("There is no file {name:?}.")).hint("Open /docs/reference.")

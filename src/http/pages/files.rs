@@ -9,8 +9,6 @@ use axum::routing::get;
 use rust_embed::Embed;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::state::AppState;
 
@@ -21,7 +19,6 @@ struct Files;
 /// What browsers get at `/`.
 const PAGE: &str = "index.html";
 
-/// A file's bytes.
 pub(super) fn bytes(name: &str) -> Bytes {
     let file = Files::get(name).unwrap_or_else(|| panic!("{name} is not in the binary"));
     Bytes::from(file.data.into_owned())
@@ -51,10 +48,6 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(show_start))
-}
-
 /// What this server is and where to go on.
 #[derive(Serialize, ToSchema)]
 struct Start {
@@ -82,7 +75,7 @@ struct Start {
         (String = "text/html"),
     )))
 )]
-async fn show_start(headers: HeaderMap) -> Response {
+pub(super) async fn show_start(headers: HeaderMap) -> Response {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let reply = if text(ACCEPT).is_some_and(|accept| accept.contains("text/html")) {
         reply(PAGE, bytes(PAGE))

@@ -7,6 +7,7 @@ pub(crate) mod reference;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::http::state::AppState;
 #[cfg(test)]
@@ -14,7 +15,7 @@ pub(crate) use docs::DOCUMENTS;
 
 /// What the description tells.
 pub(crate) fn described(api: fn() -> OpenApiRouter<AppState>) -> OpenApiRouter<AppState> {
-    files::router().merge(openapi::router(api))
+    OpenApiRouter::new().routes(routes!(files::show_start)).merge(openapi::router(api))
 }
 
 /// What it does not: the page's files and the documents.

@@ -26,7 +26,6 @@ pub(super) fn router(api: Api) -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(show_description).layer(Extension(api)))
 }
 
-/// What is described.
 type Api = fn() -> OpenApiRouter<AppState>;
 
 /// The whole description as JSON, made once.
@@ -60,36 +59,14 @@ struct Reads {
     open: bool,
 }
 
-/// A status that all operations of a kind answer.
-struct Shared {
-    status: &'static str,
-    description: &'static str,
-    applies: fn(&Reads) -> bool,
-}
-
-const SHARED: [Shared; 6] = [
-    Shared {
-        status: "400",
-        description: "The body or the path cannot be read.",
-        applies: |reads| reads.body || reads.path,
-    },
-    Shared {
-        status: "401",
-        description: "The server has keys, and none that is good was sent.",
-        applies: |reads| !reads.open,
-    },
-    Shared {
-        status: "403",
-        description: "Another host is named, a foreign page asks, or the key has not got the scope.",
-        applies: |reads| !reads.open,
-    },
-    Shared { status: "413", description: "Too much at once.", applies: |reads| reads.body },
-    Shared { status: "415", description: "The body is of another kind.", applies: |reads| reads.body },
-    Shared {
-        status: "422",
-        description: "Something that was sent cannot be used as it is.",
-        applies: |reads| reads.body || reads.query,
-    },
+/// Statuses that all operations of a kind answer, with their descriptions.
+const SHARED: [(&str, &str, fn(&Reads) -> bool); 6] = [
+    ("400", "The body or the path cannot be read.", |reads| reads.body || reads.path),
+    ("401", "The server has keys, and none that is good was sent.", |reads| !reads.open),
+    ("403", "Another host is named, a foreign page asks, or the key has not got the scope.", |reads| !reads.open),
+    ("413", "Too much at once.", |reads| reads.body),
+    ("415", "The body is of another kind.", |reads| reads.body),
+    ("422", "Something that was sent cannot be used as it is.", |reads| reads.body || reads.query),
 ];
 
 const TAGS: [(&str, &str); 8] = [
@@ -163,9 +140,8 @@ fn share(operation: &mut Value, openai: bool, open: bool) {
     };
     let reads = Reads { body: !operation["requestBody"].is_null(), path: takes("path"), query: takes("query"), open };
     let Some(responses) = operation["responses"].as_object_mut() else { return };
-    for shared in SHARED.iter().filter(|shared| (shared.applies)(&reads)) {
-        let description = json!({ "description": shared.description });
-        responses.entry(shared.status).or_insert(description);
+    for (status, description, _) in SHARED.iter().filter(|(.., applies)| applies(&reads)) {
+        responses.entry(*status).or_insert(json!({ "description": description }));
     }
     // What only a failing machine or a damaged model makes is told once.
     for status in ["500", "507"] {

@@ -23,7 +23,6 @@ any: `admin` may do everything. *limits* names what is not as usual: `SHAMISEN_R
 /// The methods in the order in which a reader wants them.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 
-/// The page `docs/api.md`.
 pub(crate) fn api_page(document: &str) -> String {
     let document: Value = serde_json::from_str(document).expect("the description is JSON");
     let mut page = HEAD.to_owned();
@@ -122,7 +121,6 @@ fn collect(document: &Value, schema: &Value, fields: &mut Vec<String>) {
     }
 }
 
-/// What a key needs for a route.
 fn scope(route: &Route) -> String {
     match route.scope {
         RequiredScope::Nothing => "none".to_owned(),

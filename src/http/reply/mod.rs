@@ -11,6 +11,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// What a handler answers with as JSON.
+pub(crate) type Reply<T> = crate::http::error::Result<Json<T>>;
+
 /// Milliseconds as clients read them: `2026-01-31T12:00:00.123Z`.
 pub(crate) fn rfc3339(milliseconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);

@@ -7,7 +7,6 @@ fn plain(kind: Type) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(kind)
 }
 
-/// A text, or a list of texts.
 pub(crate) fn text_or_texts() -> RefOr<Schema> {
     let texts = ArrayBuilder::new().items(plain(Type::String)).min_items(Some(1));
     Schema::OneOf(OneOfBuilder::new().item(plain(Type::String)).item(texts).build()).into()
@@ -29,13 +28,11 @@ pub(crate) fn vector() -> RefOr<Schema> {
     Schema::OneOf(OneOfBuilder::new().item(numbers).item(plain(Type::String)).build()).into()
 }
 
-/// A number, or `"auto"`.
 pub(crate) fn number_or_auto() -> RefOr<Schema> {
     let auto = plain(Type::String).enum_values(Some(["auto"]));
     Schema::OneOf(OneOfBuilder::new().item(plain(Type::Number)).item(auto).build()).into()
 }
 
-/// A file's bytes.
 pub(crate) fn file() -> RefOr<Schema> {
     let bytes = plain(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
     Schema::Object(bytes.build()).into()

@@ -5,31 +5,26 @@ use std::path::PathBuf;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::encoder::{self, PoolingMode};
-use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::registry::ModelRegistry;
 use crate::serving::BATCH_TOKENS;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(info))
-}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct InfoQuery {
+pub(super) struct InfoQuery {
     /// A model's id, name or alias; left out, the alias `default`.
     model: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
-struct Info {
+pub(super) struct Info {
     model_id: String,
     /// The fingerprint: equal ones give equal vectors.
     model_sha: String,
@@ -79,8 +74,8 @@ struct EmbeddingModel {
         (status = 404, description = "There is no such model."),
         (status = 422, description = "A parameter is unknown."),
     ))]
-async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Result<axum::Json<Info>> {
-    let row = resolve(&state, query.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+pub(super) async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Reply<Info> {
+    let row = resolve_or_default(&state, query.model.as_deref()).await?;
     let pooling = pooling(state.models.folder(ModelRegistry::root(&row))).await?;
     let limits = &state.limits;
     Ok(axum::Json(Info {

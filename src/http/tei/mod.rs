@@ -19,7 +19,7 @@ use crate::http::reply::schema;
 use crate::http::state::AppState;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(answer_root)).merge(info::router()).merge(tokenize::router())
+    OpenApiRouter::new().routes(routes!(answer_root)).routes(routes!(info::info)).routes(routes!(tokenize::tokenize))
 }
 
 /// What the root is sent.

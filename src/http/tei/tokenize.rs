@@ -1,32 +1,23 @@
 //! Texts become tokens, as the model reads them.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::http::embeddings::text_list;
-use crate::http::error::{ApiError, Result};
+use crate::http::error::ApiError;
 use crate::http::extract::Json;
-use crate::http::models::find::resolve;
-use crate::http::reply::schema;
+use crate::http::models::find::resolve_or_default;
+use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
 use crate::ml::encoder::TokenSpan;
-use crate::registry::DEFAULT_ALIAS;
 use crate::serving::prompt;
-
-pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(tokenize))
-}
 
 /// text-embeddings-inference's body, and `model`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct TokenizeRequest {
+pub(super) struct TokenizeRequest {
     #[schema(schema_with = schema::text_or_texts)]
     inputs: Value,
     /// Whether the tokenizer's own first and last tokens are told, too. `true`.
@@ -38,7 +29,7 @@ struct TokenizeRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Token {
+pub(super) struct Token {
     id: u32,
     /// What the token stands for, as the text has it; a special token's name.
     text: String,
@@ -66,20 +57,19 @@ impl From<TokenSpan> for Token {
         (status = 413, description = "Too many texts, or one that is too long."),
         (status = 422, description = "A field's value cannot be used."),
     ))]
-async fn tokenize(
+pub(super) async fn tokenize(
     State(state): State<AppState>,
     Json(request): Json<TokenizeRequest>,
-) -> Result<axum::Json<Vec<Vec<Token>>>> {
+) -> Reply<Vec<Vec<Token>>> {
     let texts = text_list::texts(&request.inputs, "inputs")?;
     text_list::few_enough(&state, texts.len())?;
-    let row = resolve(&state, request.model.as_deref().unwrap_or(DEFAULT_ALIAS)).await?;
+    let row = resolve_or_default(&state, request.model.as_deref()).await?;
     let model = state.pool.get(&row.model_id).await?;
     let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);
     let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
-    let tokenizer = Arc::clone(&model);
     let tokens = tokio::task::spawn_blocking(move || {
-        let spans = |text: &String| tokenizer.spans(&prompt, text, special).into_iter().map(Token::from).collect();
+        let spans = |text: &String| model.spans(&prompt, text, special).into_iter().map(Token::from).collect();
         texts.iter().map(spans).collect()
     });
     let tokens = tokens.await.map_err(ApiError::internal)?;
