@@ -16,10 +16,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 
 pub(crate) use draft::{Draft, PairsDraft, Received};
-pub(crate) use reads::AnnotationWords;
 pub(crate) use rows::{RowsFound, RowsWanted, Sort};
 
-use crate::store::{self, Dataset, NewDataset, Purpose, Store, StoreError};
+use crate::store::{self, Dataset, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
 use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
@@ -49,25 +48,19 @@ type KeysOf = (String, Arc<HashSet<u64>>);
 /// Why a table was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// It cannot be used as it is.
     #[error(transparent)]
     Problems(#[from] Problems),
-    /// The file cannot be written or read.
     #[error("{0}")]
     File(#[from] std::io::Error),
-    /// The dataset that it was to be a version of was removed meanwhile.
     #[error("the dataset {0:?} is no longer there")]
     VersionGone(String),
-    /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// A table as it was sent.
 pub struct Upload {
-    /// As the user calls it.
     pub name: String,
-    /// What it is for.
     pub purpose: Purpose,
     /// Its bytes, kept as they are.
     pub table: Received,
@@ -88,7 +81,6 @@ pub(crate) fn scores(purpose: Purpose) -> Scores {
 }
 
 impl DatasetStore {
-    /// Over a folder that exists.
     pub fn new(store: Store, folder: PathBuf) -> Self {
         let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
         Self { store, folder, changing: Arc::default(), reading, keys: Arc::default() }
@@ -106,9 +98,6 @@ impl DatasetStore {
 
     /// Removes what an interrupted upload or removal left behind, and makes the pairs of datasets that were stored
     /// before pairs were kept.
-    ///
-    /// # Errors
-    /// Where the folder or the database cannot be read.
     pub async fn reconcile(&self) -> anyhow::Result<()> {
         let datasets = self.store.dataset_files().await?;
         let known: BTreeSet<String> =
@@ -148,18 +137,10 @@ impl DatasetStore {
         Ok(std::fs::File::open(&self.folder)?.sync_all()?)
     }
 
-    /// Begins to take a table.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn receive(&self) -> Result<Draft, DatasetError> {
         Ok(Draft::create(&self.folder).await?)
     }
 
-    /// Takes a table that is in memory.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, DatasetError> {
         let mut draft = self.receive().await?;
         draft.write(bytes).await?;
@@ -167,9 +148,6 @@ impl DatasetStore {
     }
 
     /// Takes the file of a dataset once more.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn receive_again(&self, dataset: &Dataset) -> Result<Received, DatasetError> {
         let path = self.folder.join(draft_name(&store::new_id("ds")));
         tokio::fs::hard_link(self.file(dataset), &path).await?;
@@ -177,9 +155,6 @@ impl DatasetStore {
     }
 
     /// Says what would become of a table. Nothing is stored.
-    ///
-    /// # Errors
-    /// Where the file is no table.
     pub async fn inspect(
         &self,
         table: &Received,
@@ -208,9 +183,7 @@ impl DatasetStore {
 
     /// Reads a table, stores its bytes once, its pairs, and a row. The flag says whether it is new: the same bytes for
     /// the same purpose, read in the same way, are one dataset.
-    ///
-    /// # Errors
-    /// All problems of the table together; then nothing is stored.
+    /// Its error: all problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), DatasetError> {
         let read = match self.read(upload, draft_name).await? {
             Read::Known(same) => return Ok((*same, false)),
@@ -219,14 +192,16 @@ impl DatasetStore {
         let datasets = self.clone();
         let store = async move {
             let _changing = datasets.changing.lock().await;
-            datasets.place(&read.table, &read.dataset_id).await?;
-            let inserted = datasets.store.insert_dataset(read.row()).await;
+            datasets.place(&read.table, &read.row.dataset_id).await?;
+            let inserted = datasets.store.insert_dataset(&read.row, &read.choices).await;
             if !matches!(inserted, Ok((_, true))) {
                 // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
-                let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&read.dataset_id))).await;
+                let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&read.row.dataset_id))).await;
             }
             match inserted {
-                Err(StoreError::Gone) => Err(DatasetError::VersionGone(read.version_of.clone().unwrap_or_default())),
+                Err(StoreError::Gone) => {
+                    Err(DatasetError::VersionGone(read.row.version_of.clone().unwrap_or_default()))
+                }
                 inserted => Ok(inserted?),
             }
         };
@@ -234,14 +209,11 @@ impl DatasetStore {
     }
 
     /// A table as the dataset that it would be. Nothing is stored; the pairs of a new one are where a dataset's are,
-    /// for as long as the draft lives.
-    ///
-    /// # Errors
-    /// All problems of the table together.
+    /// for as long as the draft lives. Its error: all problems of the table together.
     pub async fn try_out(&self, upload: Upload) -> Result<(Dataset, Option<PairsDraft>), DatasetError> {
         match self.read(upload, pairs_name).await? {
             Read::Known(same) => Ok((*same, None)),
-            Read::New(read) => Ok((read.row().unstored()?, Some(read.pairs))),
+            Read::New(read) => Ok((Dataset { version_of: None, ..read.row }, Some(read.pairs))),
         }
     }
 
@@ -259,17 +231,29 @@ impl DatasetStore {
             move || Ok((write_pairs(path, &input, &inspection)?, inspection))
         });
         let ((pairs, stored), inspection) = written.await?;
-        Ok(Read::New(Box::new(NewTable {
+        let row = Dataset {
+            family: dataset_id.clone(),
             dataset_id,
             name,
             purpose,
-            table,
+            sha256: table.sha256.clone(),
+            format: inspection.dialect.format,
+            bytes: table.bytes as i64,
+            columns: columns(&inspection),
+            kind: inspection.kind.unwrap_or_default(),
+            rows: stored.rows as i64,
+            scores: stored.scores,
+            choices: serde_json::from_str(&choices).map_err(std::io::Error::other)?,
+            lowest_means: inspection.choices.lowest_means,
+            skipped: stored.skipped as i64,
+            fixed_out: stored.fixed_out as i64,
+            findings: findings(&inspection),
+            version: 1,
             version_of,
-            choices,
-            inspection,
-            stored,
-            pairs,
-        })))
+            latest: true,
+            created_at: store::now(),
+        };
+        Ok(Read::New(Box::new(NewTable { table, row, choices, pairs })))
     }
 
     /// Gives the files of a table that is about to have a row their names, and sees them onto the disk.
@@ -286,10 +270,7 @@ impl DatasetStore {
         tokio::task::spawn_blocking(place).await.map_err(std::io::Error::other)?
     }
 
-    /// Removes a dataset that no job uses.
-    ///
-    /// # Errors
-    /// [`StoreError::Referenced`] where a job uses it.
+    /// Removes a dataset that no job uses. [`StoreError::Referenced`] where one does.
     pub async fn remove(&self, dataset: &Dataset) -> Result<(), DatasetError> {
         let (datasets, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {
@@ -315,40 +296,11 @@ enum Read {
 
 /// A table that is no dataset yet.
 struct NewTable {
-    dataset_id: String,
-    name: String,
-    purpose: Purpose,
     table: Received,
-    version_of: Option<String>,
+    row: Dataset,
     /// As JSON that is the same for the same choices.
     choices: String,
-    inspection: Inspection,
-    stored: Stored,
     pairs: PairsDraft,
-}
-
-impl NewTable {
-    fn row(&self) -> NewDataset<'_> {
-        let Self { inspection, stored, .. } = self;
-        NewDataset {
-            dataset_id: &self.dataset_id,
-            name: &self.name,
-            purpose: self.purpose,
-            sha256: &self.table.sha256,
-            format: inspection.dialect.format,
-            bytes: self.table.bytes as i64,
-            columns: columns(inspection),
-            rows: stored.rows as i64,
-            scores: stored.scores,
-            kind: inspection.kind.unwrap_or_default(),
-            choices: &self.choices,
-            lowest_means: inspection.choices.lowest_means,
-            skipped: stored.skipped as i64,
-            fixed_out: stored.fixed_out as i64,
-            findings: findings(inspection),
-            version_of: self.version_of.as_deref(),
-        }
-    }
 }
 
 /// Runs to its end even where the client goes away meanwhile, so that files and their row come or go together.

@@ -34,10 +34,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All that there are.
     pub const ALL: [Self; 4] = [Self::Embed, Self::Train, Self::Metrics, Self::Admin];
 
-    /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
             Self::Embed => "embed",
@@ -47,7 +45,6 @@ impl Scope {
         }
     }
 
-    /// The scope of a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
@@ -55,7 +52,6 @@ impl Scope {
 
 /// A key that was made just now. Its text is told once and kept nowhere.
 pub struct NewKey {
-    /// What is kept.
     pub row: ApiKeyRow,
     /// The whole key.
     pub text: String,
@@ -100,22 +96,16 @@ impl ApiKey {
 pub enum Entry {
     /// No key was ever made: nobody needs one.
     Open,
-    /// The key is good.
     Known(Arc<ApiKey>),
-    /// It is not.
     Refused(Refusal),
 }
 
 /// Why a key does not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// There was none.
     Missing,
-    /// There is no such key.
     Unknown,
-    /// Its time is over.
     Expired,
-    /// It was taken back.
     Revoked,
 }
 
@@ -138,15 +128,10 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// The keys in a database.
     pub fn new(store: Store) -> Self {
         Self { store, seen: RwLock::default(), reading: Mutex::default() }
     }
 
-    /// Makes a key.
-    ///
-    /// # Errors
-    /// What the database says, or the system where it gives no random bytes.
     pub async fn create(&self, name: &str, scopes: &[Scope], expires_at: Option<i64>) -> store::Result<NewKey> {
         let secret = secret().map_err(StoreError::other)?;
         let key_id = store::new_id("key");
@@ -164,11 +149,6 @@ impl Keyring {
         self.store.insert_api_key(&row).await?;
         self.forget();
         Ok(NewKey { row, text })
-    }
-
-    /// All keys that there ever were, the newest first.
-    pub async fn list(&self) -> store::Result<Vec<ApiKeyRow>> {
-        self.store.api_keys().await
     }
 
     /// Takes a key back, by its id. `false` where there is none.

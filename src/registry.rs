@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::ml::encoder::{self, Model};
 use crate::ml::eval::Calibration;
+use crate::ml::files::read_json_if_there;
 use crate::ml::{Error, Result};
 use crate::store::{self, Deletion, ModelRow, Store};
 use scan::Scanned;
@@ -26,7 +27,8 @@ pub use card::card;
 pub use export::{ExportFormat, export, find_folder, root_folder};
 #[cfg(feature = "hub")]
 pub use hub::fetch;
-pub use import::{ImportAnswer, ImportRequest, download_command, import, read_import};
+pub(crate) use import::read_import;
+pub use import::{ImportRequest, download_command, import};
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";
@@ -124,9 +126,6 @@ impl ModelRegistry {
     }
 
     /// Moves a finished model's folder to its place. What an earlier try left there goes. Its bytes.
-    ///
-    /// # Errors
-    /// Where the folder cannot be moved.
     pub async fn publish(&self, finished: PathBuf, model_id: &str) -> std::io::Result<i64> {
         let (models, folder) = (self.folder.clone(), self.folder(model_id));
         let publish = move || {
@@ -140,9 +139,6 @@ impl ModelRegistry {
     }
 
     /// Removes the folder of a model that has no row.
-    ///
-    /// # Errors
-    /// Where the folder cannot be removed.
     pub async fn discard(&self, model_id: &str) -> std::io::Result<()> {
         let folder = self.folder(model_id);
         tokio::task::spawn_blocking(move || remove_folder(&folder)).await.map_err(std::io::Error::other)?
@@ -184,18 +180,8 @@ impl ModelRegistry {
     }
 
     /// What a tuned model's similarities mean on its user's scale, where that could be found out.
-    ///
-    /// # Errors
-    /// Where the file is there and cannot be read.
     pub fn calibration(&self, model_id: &str) -> Result<Option<Calibration>> {
-        let path = self.folder(model_id).join(CALIBRATION);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::model(&path, error.to_string()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::file(&path, error)),
-        }
+        read_json_if_there(&self.folder(model_id).join(CALIBRATION))
     }
 
     /// The models that are to stay in memory.
@@ -209,11 +195,8 @@ impl ModelRegistry {
         self.folder.join(format!("{}.draft", store::new_id("export")))
     }
 
-    /// Loads a model; a tuned one over its base, which `base` gives. Reads files: not for an async
-    /// thread.
-    ///
-    /// # Errors
-    /// Where the folder is missing or damaged, or is not the model that the row describes.
+    /// Loads a model; a tuned one over its base, which `base` gives. A folder that is not the model that the row
+    /// describes is an error. Reads files: not for an async thread.
     pub fn load(&self, row: &ModelRow, base: Option<&Model>) -> Result<Model> {
         let folder = self.folder(&row.model_id);
         let model = match base {
@@ -221,37 +204,25 @@ impl ModelRegistry {
             None => encoder::load(&folder)?,
         };
         if model.card.fingerprint != row.fingerprint {
-            return Err(Error::Model {
-                path: folder,
-                reason: "the folder holds another model than was registered".to_owned(),
-            });
+            return Err(Error::model(&folder, "the folder holds another model than was registered"));
         }
         Ok(model)
     }
 }
 
 /// Loads a model from its folder, over its base's folder where it is a delta.
-///
-/// # Errors
-/// Where a folder is missing or damaged.
 pub fn load_from(folder: &Path, root_folder: &Path) -> Result<Model> {
     let root = encoder::load(root_folder)?;
     if folder == root_folder { Ok(root) } else { encoder::load_tuned(folder, &root) }
 }
 
 /// Loads a model by its id from a folder of models, a tuned one over its base there.
-///
-/// # Errors
-/// Where the model or its base is missing or damaged.
 pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
     let folder = models.join(id);
     load_from(&folder, &root_folder(&folder)?)
 }
 
 /// The size of a model folder's files in bytes, with those of its modules.
-///
-/// # Errors
-/// Where the folder cannot be read.
 pub fn folder_size(folder: &Path) -> std::io::Result<i64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {

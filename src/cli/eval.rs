@@ -74,7 +74,6 @@ fn retrieval(model: &Model, file: &Path, config: &Eval) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A column of a CSV.
 fn texts(file: &Path, column: &str) -> anyhow::Result<Vec<String>> {
     let what = || format!("{} cannot be read", file.display());
     let mut reader = csv::Reader::from_path(file).with_context(what)?;

@@ -1,7 +1,7 @@
 //! `shamisen model export MODEL --to PATH`
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -14,10 +14,11 @@ pub(super) fn export(config: &Export) -> anyhow::Result<ExitCode> {
     let folder = registry::find_folder(&config.data.join("models"), &config.model)?;
     // Without a slash at the end, which would make the draft a part of its target.
     let target: PathBuf = std::path::absolute(&config.to)?.components().collect();
+    let whole = |format| registry::export(&folder, &registry::root_folder(&folder)?, format, &target);
     match config.format {
-        ExportTo::Folder => whole(&folder, ExportFormat::Folder, &target)?,
-        ExportTo::Torchscript => whole(&folder, ExportFormat::Torchscript, &target)?,
-        ExportTo::Onnx => whole(&folder, ExportFormat::Onnx, &target)?,
+        ExportTo::Folder => whole(ExportFormat::Folder)?,
+        ExportTo::Torchscript => whole(ExportFormat::Torchscript)?,
+        ExportTo::Onnx => whole(ExportFormat::Onnx)?,
         ExportTo::Card => {
             let card = registry::card(&folder)?;
             let written = std::fs::File::create_new(&target).and_then(|mut file| file.write_all(card.as_bytes()));
@@ -26,8 +27,4 @@ pub(super) fn export(config: &Export) -> anyhow::Result<ExitCode> {
     }
     println!("{}", target.display());
     Ok(ExitCode::SUCCESS)
-}
-
-fn whole(folder: &Path, format: ExportFormat, target: &Path) -> anyhow::Result<()> {
-    Ok(registry::export(folder, &registry::root_folder(folder)?, format, target)?)
 }

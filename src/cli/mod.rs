@@ -16,10 +16,7 @@ use std::process::ExitCode;
 
 use crate::config::{Command, ModelCommand};
 
-/// Runs a command.
-///
-/// # Errors
-/// In words for the person at the terminal.
+/// Runs a command. Its errors are in words for the person at the terminal.
 pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(config) => serve::serve(&config),

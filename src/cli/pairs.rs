@@ -43,14 +43,10 @@ pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
     tell_taxonomy(&taxonomy);
     let recipe =
         Recipe { targets, per_concept: config.per_concept, per_kind: config.per_kind, held_out, seed: config.seed };
-    let made = if config.hard_negatives {
-        let model = load(config)?;
-        let mut vectors = |texts: &[&str]| vectors(&model, texts);
-        let vectors: &mut VectorsOf<'_> = &mut vectors;
-        taxonomy::make(&taxonomy, &recipe, Some(vectors)).map_err(|problems| told(&problems))?
-    } else {
-        taxonomy::make(&taxonomy, &recipe, None).map_err(|problems| told(&problems))?
-    };
+    let model = if config.hard_negatives { Some(load(config)?) } else { None };
+    let mut vectors = model.as_ref().map(|model| |texts: &[&str]| vectors(model, texts));
+    let vectors = vectors.as_mut().map(|vectors| vectors as &mut VectorsOf<'_>);
+    let made = taxonomy::make(&taxonomy, &recipe, vectors).map_err(|problems| told(&problems))?;
     write(&config.out, &made.pairs)?;
     if holds_out {
         write(&config.held_out_out, &made.held_out)?;

@@ -21,7 +21,7 @@ use crate::analysis::Analysis;
 use crate::config::{Connections, Serve};
 use crate::datasets::{DatasetStore, Upload};
 use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
-use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor, SupervisorConfig};
+use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor};
 use crate::keys::Keyring;
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
@@ -155,11 +155,13 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    let supervisor = Supervisor::new(
-        state.queue.clone(),
-        SupervisorConfig { program, runs: data.join("runs"), checkpoint_seconds: config.checkpoint_seconds },
-        make_ready(&state.pool),
-    );
+    let supervisor = Supervisor {
+        queue: state.queue.clone(),
+        program,
+        runs: data.join("runs"),
+        checkpoint_seconds: config.checkpoint_seconds,
+        make_ready: make_ready(&state.pool),
+    };
     let supervised = supervisor.run(stop.clone());
     // A server whose queue has stopped, for whatever reason, stops too, and is seen to.
     let ended = stop.clone().drop_guard();

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, bail};
 use rustix::process::{Signal, getpid, kill_process, nice};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::progress::{self, Bar};
@@ -118,10 +119,11 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
     let bar = Bar::new();
     let mut say = |message: &Message| {
         if let Message::Checkpoint { step, manifest_sha256 } = message {
-            let (folder, manifest_sha256) = (folder.join(format!("ckpt-{step}")), manifest_sha256.clone());
-            saved.insert(0, Saved { folder, manifest_sha256 });
+            let newest =
+                Saved { folder: folder.join(format!("ckpt-{step}")), manifest_sha256: manifest_sha256.clone() };
+            saved.insert(0, newest);
             let forgotten = saved.split_off(KEPT.min(saved.len()));
-            remember(&folder_of(&saved), &saved)?;
+            remember(&folder, &saved)?;
             for old in forgotten {
                 let _ = std::fs::remove_dir_all(old.folder);
             }
@@ -145,11 +147,6 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         data.display()
     );
     Ok(ExitCode::SUCCESS)
-}
-
-/// The run's folder, in which the checkpoints lie.
-fn folder_of(saved: &[Saved]) -> PathBuf {
-    saved.first().and_then(|newest| newest.folder.parent()).map(Path::to_owned).unwrap_or_default()
 }
 
 fn remember(folder: &Path, saved: &[Saved]) -> std::io::Result<()> {
@@ -184,25 +181,21 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
     })
 }
 
+/// What a flag's word means.
+fn chosen<T: DeserializeOwned>(flag: &str, word: Option<&str>) -> anyhow::Result<Option<T>> {
+    let chosen = word.map(|word| serde_json::from_value(word.into()).with_context(|| format!("{flag} {word:?}")));
+    chosen.transpose()
+}
+
 fn spec(config: &Train, name: &str, model: PathBuf, folder: &Path, resume: Vec<Saved>) -> anyhow::Result<RunSpec> {
-    let lowest_means = match &config.lowest_means {
-        Some(word) => Some(
-            serde_json::from_value(Value::from(word.as_str())).with_context(|| format!("--lowest-means {word:?}"))?,
-        ),
-        None => None,
-    };
+    let lowest_means = chosen("--lowest-means", config.lowest_means.as_deref())?;
     let pairs = config.pairs.as_ref().context("--pairs is needed")?;
     let dataset = table(pairs, Scores::Unit, lowest_means, folder.join("dataset.pairs"))?;
     let other = |file: &Option<PathBuf>, scores, name: &str| {
         file.as_ref().map(|file| table(file, scores, None, folder.join(name))).transpose()
     };
     let rows = dataset.read()?;
-    let recipe: Recipe = match &config.recipe {
-        Some(name) => {
-            serde_json::from_value(Value::from(name.as_str())).with_context(|| format!("--recipe {name:?}"))?
-        }
-        None => Recipe::default(),
-    };
+    let recipe: Recipe = chosen("--recipe", config.recipe.as_deref())?.unwrap_or_default();
     let root = registry::root_folder(&model)?;
     Ok(RunSpec {
         name: name.to_owned(),

@@ -28,7 +28,6 @@ pub struct Received {
     pub(super) path: PathBuf,
     /// Of its bytes, in hex.
     pub sha256: String,
-    /// How many there are.
     pub bytes: u64,
     /// The first of them.
     pub head: Vec<u8>,
@@ -42,10 +41,6 @@ impl Draft {
         Ok(Self { file: BufWriter::with_capacity(AT_ONCE, file), hash: Sha256Hex::default(), received })
     }
 
-    /// Appends some bytes.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let head = &mut self.received.head;
         head.extend_from_slice(&bytes[..bytes.len().min(HEAD - head.len())]);
@@ -54,15 +49,11 @@ impl Draft {
         self.file.write_all(bytes).await
     }
 
-    /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
         self.received.bytes
     }
 
     /// Sees all bytes onto the disk.
-    ///
-    /// # Errors
-    /// What the system says.
     pub async fn finish(mut self) -> std::io::Result<Received> {
         self.file.flush().await?;
         self.file.get_ref().sync_all().await?;
@@ -72,7 +63,6 @@ impl Draft {
 }
 
 impl Received {
-    /// The table, to be read.
     pub fn input(&self) -> Input {
         Input::File(self.path.clone())
     }

@@ -11,18 +11,7 @@ use tables::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
 use tables::checks::{pair_key, text_key};
 use tables::diff::{Diff, diff};
 use tables::source::Input;
-use tables::{Pair, Problem, Problems, stored};
-
-/// The words of an annotated file.
-#[derive(Clone, Copy, Debug)]
-pub struct AnnotationWords {
-    /// Names of the columns: status, problem, suggestion.
-    pub columns: [&'static str; 3],
-    /// Of a row: it is used, a fix left it out, it cannot be used.
-    pub outcomes: [&'static str; 3],
-    /// A problem as a sentence.
-    pub problem: fn(&Problem) -> String,
-}
+use tables::{Pair, Problems, stored};
 
 impl From<AnnotateError> for DatasetError {
     fn from(error: AnnotateError) -> Self {
@@ -36,18 +25,12 @@ impl From<AnnotateError> for DatasetError {
 
 impl DatasetStore {
     /// Some of a dataset's pairs, from `offset`.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub async fn pairs(&self, dataset: &Dataset, offset: usize, limit: usize) -> Result<Vec<Pair>, DatasetError> {
         let found = self.rows(dataset, RowsWanted { offset, limit, ..RowsWanted::default() }).await?;
         Ok(found.rows.into_iter().map(|row| row.pair).collect())
     }
 
     /// The pairs that are wanted of a dataset, with their lines.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, DatasetError> {
         let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
         let find = move || rows::find(&file, &wanted, total);
@@ -56,14 +39,11 @@ impl DatasetStore {
 
     /// A copy of a dataset's own file with what became of each row: a file that has no name any more, to be read from
     /// its beginning.
-    ///
-    /// # Errors
-    /// Where the file cannot be read in this way, or the copy not be written.
     pub async fn annotated(
         &self,
         dataset: &Dataset,
         similarities: Vec<Similarities>,
-        words: AnnotationWords,
+        words: Words,
     ) -> Result<std::fs::File, DatasetError> {
         let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
         let (choices, scores) = (dataset.choices()?, scores(dataset.purpose));
@@ -71,8 +51,6 @@ impl DatasetStore {
         let annotate = move || {
             let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));
             let kept = kept.map(|pair| Ok(pair?.pair.row)).collect::<Result<Vec<usize>, Problems>>()?;
-            let [used, left_out, unusable] = words.outcomes;
-            let words = Words { columns: words.columns, used, left_out, unusable, problem: &words.problem };
             let mut file = std::fs::File::options().create_new(true).read(true).write(true).open(&draft)?;
             let _ = std::fs::remove_file(&draft);
             let mut out = BufWriter::with_capacity(1 << 18, &file);
@@ -86,9 +64,6 @@ impl DatasetStore {
     }
 
     /// What changed from one dataset to another.
-    ///
-    /// # Errors
-    /// Where a file cannot be read.
     pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, DatasetError> {
         let (before, after) = (self.pairs_file(before), self.pairs_file(after));
         let open = |file: &Path| Ok::<_, DatasetError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
@@ -96,9 +71,6 @@ impl DatasetStore {
     }
 
     /// The keys of a benchmark's pairs, read once.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub async fn pair_keys(&self, dataset: &Dataset) -> Result<Arc<HashSet<u64>>, DatasetError> {
         let mut kept = self.keys.lock().await;
         if let Some((id, keys)) = &*kept

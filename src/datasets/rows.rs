@@ -16,29 +16,23 @@ pub enum Sort {
     Row,
     /// The lowest score first; of equal ones as the file has them.
     Lowest,
-    /// The highest score first.
     Highest,
 }
 
-/// Which pairs are wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowsWanted {
     /// Matching pairs to leave out at the beginning.
     pub offset: usize,
-    /// At most so many.
     pub limit: usize,
     /// Only pairs one of whose texts holds this, whatever the case and width of its letters.
     pub text: Option<String>,
     /// Only pairs whose score lies between these, both included.
     pub scores: Option<(f64, f64)>,
-    /// In which order.
     pub sort: Sort,
 }
 
-/// The pairs that were wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RowsFound {
-    /// A page of them.
     pub rows: Vec<StoredPair>,
     /// How many there are on all pages.
     pub matching: usize,
@@ -85,20 +79,17 @@ pub(super) fn find(file: &Path, wanted: &RowsWanted, total: usize) -> Result<Row
         let scores = if wanted.sort == Sort::Lowest { a.0.total_cmp(&b.0) } else { b.0.total_cmp(&a.0) };
         scores.then(a.1.cmp(&b.1))
     });
-    let page: Vec<u32> = places.iter().skip(wanted.offset).take(wanted.limit).map(|(_, place)| *place).collect();
+    let page = places.iter().skip(wanted.offset).take(wanted.limit).map(|(_, place)| *place);
+    let mut by_place: Vec<(u32, usize)> = page.zip(0..).collect();
     drop(places);
-    let mut by_place: Vec<(u32, usize)> = page.iter().copied().zip(0..).collect();
     by_place.sort_unstable();
-    let mut rows: Vec<(usize, StoredPair)> = Vec::with_capacity(page.len());
+    let mut rows: Vec<(usize, StoredPair)> = Vec::with_capacity(by_place.len());
     let mut next = by_place.into_iter().peekable();
     for (place, pair) in (0..).zip(pairs()?) {
-        match next.peek() {
-            Some(&(wanted, order)) if wanted == place => {
-                rows.push((order, pair?));
-                next.next();
-            }
-            Some(_) => {}
-            None => break,
+        if let Some((_, order)) = next.next_if(|(wanted, _)| *wanted == place) {
+            rows.push((order, pair?));
+        } else if next.peek().is_none() {
+            break;
         }
     }
     rows.sort_unstable_by_key(|(order, _)| *order);

@@ -14,6 +14,7 @@ use super::queue::{JobQueue, QueueError};
 use super::trainer::{Loaded, explain};
 use crate::ml::encoder::Encoder;
 use crate::ml::eval;
+use crate::ml::files::PassingFolder;
 use crate::ml::train::{
     Checkpoint, EpochRecord, Observer, Step, TokenPair, TrainConfig, TrainData, stored_bytes, train,
 };
@@ -30,13 +31,8 @@ const TIMED_FOR: Duration = Duration::from_secs(4);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Plan {
-    /// It can.
     Feasible(Box<Estimate>),
-    /// It cannot.
-    Failed {
-        /// Why.
-        error: JobError,
-    },
+    Failed { error: JobError },
 }
 
 /// What a run would take.
@@ -190,28 +186,22 @@ pub struct Planner {
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// The job would be refused.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The trainer could not be asked.
     #[error("the job could not be planned: {0:#}")]
     Trainer(#[from] anyhow::Error),
 }
 
 impl Planner {
-    /// Over the queue that would take the job.
     pub fn new(queue: JobQueue, program: PathBuf, folder: PathBuf) -> Self {
         Self { queue, program, folder, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// What the job would take. Nothing is queued and nothing kept, also where nobody waits to the end.
-    ///
-    /// # Errors
-    /// Where the job would be refused.
     pub async fn plan(&self, request: &JobRequest) -> std::result::Result<Plan, PlanError> {
         self.queue.check(request).await?;
         let _turn = self.turn.acquire().await.map_err(anyhow::Error::from)?;
-        let folder = Folder(self.folder.join(store::new_id("plan")));
+        let folder = PassingFolder(self.folder.join(store::new_id("plan")));
         Ok(self.ask(request, &folder.0).await?)
     }
 
@@ -223,15 +213,5 @@ impl Planner {
         let _stdin = child.stdin.take();
         let output = tokio::time::timeout(LONGEST, child.wait_with_output()).await??;
         Ok(serde_json::from_slice(&output.stdout)?)
-    }
-}
-
-/// A folder with one file, gone when it is no longer needed.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What stays costs only space, until the next start.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -97,17 +97,12 @@ async fn record(queue: &JobQueue, job: &Job, runs: &Path, message: Message) -> b
     let recorded = match &message {
         Message::Checkpoint { step, manifest_sha256 } => {
             let step = *step as i64;
-            match persist(job, || store.record_checkpoint(job, step, manifest_sha256)).await {
-                Ok(Some(forgotten)) => {
-                    for row in forgotten {
-                        // What stays costs only space, until the run is over.
-                        let _ = tokio::fs::remove_dir_all(checkpoint_folder(runs, &row)).await;
-                    }
-                    Ok(true)
-                }
-                Ok(None) => Ok(false),
-                Err(error) => Err(error),
+            let forgotten = persist(job, || store.record_checkpoint(job, step, manifest_sha256)).await;
+            for row in forgotten.iter().flatten().flatten() {
+                // What stays costs only space, until the run is over.
+                let _ = tokio::fs::remove_dir_all(checkpoint_folder(runs, row)).await;
             }
+            forgotten.map(|forgotten| forgotten.is_some())
         }
         message => {
             let (phase, progress) = match message {

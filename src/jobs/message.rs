@@ -12,17 +12,13 @@ use crate::store::{Event, JobError, Phase, Progress, QueueEvent};
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum Message {
     /// The trainer does something else now.
-    Phase {
-        /// What.
-        phase: Phase,
-    },
+    Phase { phase: Phase },
     /// How far it is.
     Progress(Progress),
     /// How good the model is.
     Evaluation {
         /// `before` or `after`.
         when: String,
-        /// What was measured.
         #[serde(flatten)]
         evaluation: Evaluation,
     },
@@ -32,14 +28,12 @@ pub(crate) enum Message {
         when: String,
         /// 0 before training.
         epoch: usize,
-        /// The texts.
         titles: Vec<String>,
         /// `(T, T)`
         cosine: Vec<Vec<f64>>,
     },
     /// An epoch is over.
     Epoch {
-        /// What it came to.
         #[serde(flatten)]
         record: EpochRecord,
         /// Each step's loss, before its update.
@@ -48,12 +42,7 @@ pub(crate) enum Message {
     /// The user should know this.
     Warning(Note),
     /// The run can go on from here: the folder `ckpt-<step>` is complete.
-    Checkpoint {
-        /// Steps done.
-        step: usize,
-        /// Of the folder's manifest.
-        manifest_sha256: String,
-    },
+    Checkpoint { step: usize, manifest_sha256: String },
     /// The run goes on where an earlier process left it.
     Resumed {
         /// Steps that are done already.
@@ -62,12 +51,7 @@ pub(crate) enum Message {
         exact: bool,
     },
     /// The model is saved in the run's folder.
-    Done {
-        /// Its card.
-        card: ModelCard,
-        /// For the job's row.
-        report: Box<Report>,
-    },
+    Done { card: ModelCard, report: Box<Report> },
     /// The run cannot be done.
     Failed(JobError),
 }

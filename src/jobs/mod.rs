@@ -21,7 +21,7 @@ pub(crate) use message::{Evaluation, JobEvent, Message, Note, Report};
 pub(crate) use publish::MakeReady;
 pub(crate) use queue::{CancelError, FEWEST_PAIRS, JobQueue, QueueError, model_id};
 pub(crate) use spec::{RunSpec, Saved, Table};
-pub(crate) use supervisor::{Supervisor, SupervisorConfig};
+pub(crate) use supervisor::Supervisor;
 pub(crate) use trainer::run;
 
 #[cfg(test)]

@@ -38,7 +38,6 @@ pub(super) fn command(program: &Path, folder: &Path) -> Command {
     command
 }
 
-/// A trainer at work.
 pub(super) struct Trainer {
     child: Child,
     /// Held open: its end is the trainer's sign that the server is gone.

@@ -18,33 +18,36 @@ use crate::store::{AliasResult, Job, JobError, Kind, ModelRow, Status, StoreErro
 /// serving: who starts the supervisor gives this.
 pub(crate) type MakeReady = Arc<dyn Fn(ModelRow) -> BoxFuture<'static, Result<(), Note>> + Send + Sync>;
 
-/// Why a finished model has no row.
-pub(super) enum Unpublished {
-    /// The job is to end without it.
+/// How a claim ended.
+pub(super) enum Outcome {
+    Done(Box<(ModelCard, Report)>),
+    Failed(JobError),
+    Died(String),
     Cancelled,
+    Stopping,
     /// Another claim has taken over.
     LeaseLost,
-    /// It cannot have one.
-    Refused(JobError),
-    /// Its folder could not be moved.
-    Files(std::io::Error),
 }
 
-/// Moves a job's model to its place and registers it. The row is what counts: a folder without one is removed
-/// here or at the next start.
+/// Moves a job's model to its place and registers it, or says how else the claim ended. The row is what counts: a
+/// folder without one is removed here or at the next start.
 pub(super) async fn publish(
     queue: &JobQueue,
     make_ready: &MakeReady,
     job: &Job,
     folder: &Path,
     (card, report): (ModelCard, Report),
-) -> Result<(), Unpublished> {
+) -> Result<(), Outcome> {
     let JobQueue { store, models, .. } = queue;
+    let unstored = |error: std::io::Error| {
+        tracing::error!(job = job.job_id, %error, "the job's model cannot be stored");
+        Outcome::Died("its model could not be stored".to_owned())
+    };
     let model_id = model_id(&job.job_id);
     let Ok(Some(base)) = persist(job, || store.model(&job.base_model)).await else {
-        return Err(Unpublished::Files(std::io::Error::other("its base model is gone")));
+        return Err(unstored(std::io::Error::other("its base model is gone")));
     };
-    let bytes = models.publish(RunSpec::finished(folder), &model_id).await.map_err(Unpublished::Files)?;
+    let bytes = models.publish(RunSpec::finished(folder), &model_id).await.map_err(unstored)?;
     let model = ModelRow {
         model_id: model_id.clone(),
         name: job.name.clone(),
@@ -72,13 +75,13 @@ pub(super) async fn publish(
             match persist(job, || store.job(&job.job_id)).await.ok().flatten() {
                 // It was written, and the answer was lost.
                 Some(now) if now.status == Status::Succeeded && now.lease_token == job.lease_token => return Ok(()),
-                Some(now) if now.lease_token == job.lease_token => Unpublished::Cancelled,
+                Some(now) if now.lease_token == job.lease_token => Outcome::Cancelled,
                 // The folder is the other claim's now.
-                _ => return Err(Unpublished::LeaseLost),
+                _ => return Err(Outcome::LeaseLost),
             }
         }
-        Err(StoreError::Taken { .. }) => Unpublished::Refused(name_taken(&job.name)),
-        Err(error) => Unpublished::Files(std::io::Error::other(error)),
+        Err(StoreError::Taken { .. }) => Outcome::Failed(name_taken(&job.name)),
+        Err(error) => unstored(std::io::Error::other(error)),
     };
     if let Err(error) = models.discard(&model_id).await {
         tracing::warn!(model = model_id, %error, "the folder of a model that has no row cannot be removed");

@@ -18,28 +18,18 @@ pub enum QueueError {
     /// A setting has no meaning.
     #[error(transparent)]
     Config(#[from] crate::ml::Error),
-    /// The dataset is a benchmark.
     #[error("the dataset {0:?} is a benchmark: it measures and is not trained on")]
     NotForTraining(String),
-    /// The benchmark is a table to train on.
     #[error("the dataset {0:?} was not uploaded as a benchmark")]
     NotABenchmark(String),
-    /// The dataset was removed meanwhile.
     #[error("the dataset {0:?}, or the benchmark, is no longer there")]
     DatasetGone(String),
-    /// The dataset is too small.
     #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
-    TooFewPairs {
-        /// How many it has.
-        pairs: usize,
-    },
-    /// A model has this name, or a job will give it to one.
+    TooFewPairs { pairs: usize },
     #[error("the name {0:?} is taken by another model, alias or unfinished job")]
     NameTaken(String),
-    /// The idempotency key belongs to another request.
     #[error("this Idempotency-Key was used with another request")]
     KeyReused,
-    /// The database cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -47,32 +37,24 @@ pub enum QueueError {
 /// Why a job was not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
-    /// There is no such job.
     #[error("no such job")]
     Unknown,
-    /// It is over.
     #[error("the job is {0:?} already")]
     Over(Status),
-    /// The database cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The queue.
 #[derive(Clone, Debug)]
 pub struct JobQueue {
-    /// Jobs and events.
     pub store: Store,
-    /// The pairs that jobs learn.
     pub datasets: DatasetStore,
-    /// The models that jobs read and make.
     pub models: ModelRegistry,
     /// Counts what happened to any job; the table is the truth, this only wakes who waits for it.
     happened: watch::Sender<u64>,
 }
 
 impl JobQueue {
-    /// Over an open store.
     pub fn new(store: Store, datasets: DatasetStore, models: ModelRegistry) -> Self {
         Self { store, datasets, models, happened: watch::Sender::new(0) }
     }
@@ -89,9 +71,6 @@ impl JobQueue {
 
     /// Queues a job. The same idempotency key and request give the same job again; the flag says
     /// whether it is new.
-    ///
-    /// # Errors
-    /// Where the job could not be done, as far as that can be known now.
     pub async fn enqueue(&self, request: JobRequest) -> Result<(Job, bool), QueueError> {
         if let Some(job) = self.earlier(&request).await? {
             return Ok((job, false));
@@ -99,8 +78,7 @@ impl JobQueue {
         self.check(&request).await?;
         let job_id = store::new_id("job");
         let name = request.name.clone().unwrap_or_else(|| model_id(&job_id));
-        let inserted = self.store.insert_job(&job_id, &name, &request).await;
-        match inserted {
+        match self.store.insert_job(&job_id, &name, &request).await {
             // Another request was quicker: with the same key, or with the same name.
             Err(StoreError::Taken { .. }) => {
                 self.earlier(&request).await?.map(|job| (job, false)).ok_or(QueueError::NameTaken(name))
@@ -125,6 +103,7 @@ impl JobQueue {
     }
 
     pub(super) async fn check(&self, request: &JobRequest) -> Result<(), QueueError> {
+        let refused = |field, reason: String| Err(crate::ml::Error::config(field, reason).into());
         request.config.check()?;
         if request.dataset.purpose == Purpose::Benchmark {
             return Err(QueueError::NotForTraining(request.dataset.dataset_id.clone()));
@@ -134,15 +113,15 @@ impl JobQueue {
         }
         if request.config.replay.is_some() && request.replay.is_none() {
             let reason = "has no meaning without a table to replay; send \"replay_id\", or leave it out".to_owned();
-            return Err(crate::ml::Error::Config { field: "replay", reason }.into());
+            return refused("replay", reason);
         }
         if request.replay.as_ref().is_some_and(|table| table.purpose == Purpose::Benchmark) {
             let reason = "is for training too, and this table was uploaded to measure with; upload it without benchmark=true, its scores from 0 to 1".to_owned();
-            return Err(crate::ml::Error::Config { field: "replay", reason }.into());
+            return refused("replay", reason);
         }
         let ScoreSummary { lowest, highest, distinct, .. } = request.dataset.scores;
         if let Some(reason) = request.config.loss.objection(request.dataset.kind, lowest, highest, distinct) {
-            return Err(crate::ml::Error::Config { field: "loss", reason }.into());
+            return refused("loss", reason);
         }
         let pairs = request.dataset.rows as usize;
         let training = training_rows(pairs, request.config.validation_split);
@@ -162,7 +141,6 @@ impl JobQueue {
         Ok(())
     }
 
-    /// The description of a run.
     pub(super) fn spec(&self, request: &JobRequest) -> RunSpec {
         let table = |dataset: &Dataset| Table {
             name: dataset.name.clone(),
@@ -187,10 +165,6 @@ impl JobQueue {
         }
     }
 
-    /// Asks for the end of a job.
-    ///
-    /// # Errors
-    /// Where there is none or it is over.
     pub async fn cancel(&self, id: &str) -> Result<Job, CancelError> {
         let before = self.store.job(id).await?.ok_or(CancelError::Unknown)?;
         if before.status.is_terminal() {

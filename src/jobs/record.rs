@@ -1,20 +1,18 @@
 //! `training.json` in a tuned model's folder: how the model came to be, for its card.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
-use tables::choices::FileFormat;
 
 use super::message::Report;
 use super::spec::{RunSpec, Table};
+use crate::ml::Result;
 use crate::ml::encoder::ModelCard;
+use crate::ml::files::write_json;
 use crate::ml::train::{RecipeFacts, TrainConfig};
-use crate::ml::{Error, Result};
 use crate::registry::TRAINING;
-use tables::choices::LowestMeans;
+use tables::choices::{FileFormat, LowestMeans};
 
 /// The part of a report that holds texts of the table.
 const ROWS_TEXTS: &str = "movers";
@@ -35,14 +33,12 @@ pub(super) struct TrainingRecord<'a> {
     titles: &'a [String],
     /// Without the rows' texts: a model that is handed on does not bring the user's table with it.
     report: Value,
-    /// Version.
+    /// Its version, as below.
     shamisen: &'static str,
-    /// Version.
     libtorch: &'static str,
     threads: i32,
 }
 
-/// The model that training began with.
 #[derive(Serialize)]
 struct Tuned<'a> {
     name: &'a str,
@@ -98,12 +94,6 @@ impl<'a> TrainingRecord<'a> {
 
     /// Writes the file into the model's folder and sees it onto the disk.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(TRAINING);
-        let write = || {
-            let mut file = File::create_new(&path)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)?;
-            file.sync_all()
-        };
-        write().map_err(|error| Error::file(&path, error))
+        write_json(&folder.join(TRAINING), self)
     }
 }

@@ -42,7 +42,6 @@ pub(super) fn heatmap(when: &str, epoch: usize, titles: &[String], cosine: &[Vec
 
 /// When and where a run is saved on its way.
 pub(super) struct Saving {
-    /// The run's folder.
     pub(super) folder: PathBuf,
     pub(super) conditions: Conditions,
     /// Between two checkpoints.

@@ -4,19 +4,18 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tables::choices::FileFormat;
 
+use crate::ml::files::read_json;
 use crate::ml::train::TrainConfig;
 use crate::ml::{Error, Result};
-use tables::choices::LowestMeans;
+use tables::choices::{FileFormat, LowestMeans};
 use tables::{PairDataset, TableKind, stored};
 
-/// The run's description in its folder.
 const SPEC: &str = "run.json";
 /// The finished model in the run's folder.
 const MODEL: &str = "model";
 
-/// All that a run needs to know.
+/// All that a run needs to know. What its job has too is told at [`Job`](crate::store::Job).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RunSpec {
     /// The name of the tuned model.
@@ -25,17 +24,12 @@ pub(crate) struct RunSpec {
     pub model: PathBuf,
     /// The folder of the full model that it is, or is a delta of.
     pub root: PathBuf,
-    /// The pairs to learn.
     pub dataset: Table,
-    /// The table that measures general ability.
     pub benchmark: Option<Table>,
-    /// The table that is learnt beside, against forgetting.
     pub replay: Option<Table>,
-    /// The texts of the heatmap.
     pub titles: Vec<String>,
     /// The name of the settings that `config` began with.
     pub recipe: String,
-    /// All settings.
     pub config: TrainConfig,
     /// Seconds between two checkpoints.
     pub checkpoint_seconds: u64,
@@ -46,9 +40,7 @@ pub(crate) struct RunSpec {
 /// A checkpoint that an earlier process left.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Saved {
-    /// Its folder.
     pub folder: PathBuf,
-    /// Of its manifest.
     pub manifest_sha256: String,
 }
 
@@ -57,9 +49,7 @@ pub(crate) struct Saved {
 pub(crate) struct Table {
     /// As the user calls it.
     pub name: String,
-    /// The pairs.
     pub file: PathBuf,
-    /// What its rows are.
     pub kind: TableKind,
     /// What its lowest score means, if somebody said so.
     pub lowest_means: Option<LowestMeans>,
@@ -71,9 +61,6 @@ pub(crate) struct Table {
 
 impl RunSpec {
     /// Writes the description into a run's folder.
-    ///
-    /// # Errors
-    /// Where the file cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?)
     }
@@ -84,24 +71,16 @@ impl RunSpec {
         tokio::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?).await
     }
 
-    /// Reads it back.
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(SPEC);
-        let spec = std::fs::read(&path).map_err(|error| Error::file(&path, error))?;
-        serde_json::from_slice(&spec).map_err(|error| Error::model(&path, error.to_string()))
+        read_json(&folder.join(SPEC))
     }
 
-    /// The finished model in a run's folder.
     pub(crate) fn finished(folder: &Path) -> PathBuf {
         folder.join(MODEL)
     }
 }
 
 impl Table {
-    /// The pairs.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
     pub(crate) fn read(&self) -> Result<PairDataset> {
         let file = std::fs::File::open(&self.file).map_err(|error| Error::file(&self.file, error))?;
         Ok(stored::read(BufReader::with_capacity(1 << 18, file), self.kind)?)

@@ -14,56 +14,31 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::{Journal, checkpoint_folder, persist};
-use super::message::{Message, Report};
+use super::message::Message;
 use super::process::{GRACE, Trainer};
-use super::publish::{MakeReady, Unpublished, publish};
+use super::publish::{MakeReady, Outcome, publish};
 use super::queue::JobQueue;
 use super::spec::Saved;
-use crate::ml::encoder::ModelCard;
 use crate::store::{Job, JobError, JobRequest, Release};
 
 /// Trainers that may die under a job before it is given up.
 const MOST_CRASHES: i64 = 3;
 
-/// Where and with what jobs are run.
-#[derive(Clone, Debug)]
-pub(crate) struct SupervisorConfig {
-    /// This program.
-    pub program: PathBuf,
-    /// The folder of the runs.
-    pub runs: PathBuf,
-    /// Seconds between two checkpoints of a run.
-    pub checkpoint_seconds: u64,
-}
-
 /// Runs one job at a time.
 pub(crate) struct Supervisor {
-    queue: JobQueue,
-    config: SupervisorConfig,
-    make_ready: MakeReady,
-}
-
-/// How a claim ended.
-enum Outcome {
-    Done(Box<(ModelCard, Report)>),
-    Failed(JobError),
-    Died(String),
-    Cancelled,
-    Stopping,
-    /// Another claim has taken over.
-    LeaseLost,
+    /// No other supervisor works on it.
+    pub(crate) queue: JobQueue,
+    /// This one, which is the trainer too.
+    pub(crate) program: PathBuf,
+    /// The folder of the runs.
+    pub(crate) runs: PathBuf,
+    /// Between two checkpoints of a run.
+    pub(crate) checkpoint_seconds: u64,
+    pub(crate) make_ready: MakeReady,
 }
 
 impl Supervisor {
-    /// Over a queue that no other supervisor works on.
-    pub(crate) fn new(queue: JobQueue, config: SupervisorConfig, make_ready: MakeReady) -> Self {
-        Self { queue, config, make_ready }
-    }
-
     /// Puts back what an earlier server left running, then works until `stop`.
-    ///
-    /// # Errors
-    /// Where the database cannot be read at the start.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         for job in self.queue.store.recover_jobs().await? {
             tracing::info!(job, "the job was left running by an earlier server; it is queued again");
@@ -95,7 +70,7 @@ impl Supervisor {
     async fn tidy(&self) -> anyhow::Result<()> {
         let store = &self.queue.store;
         store.forget_checkpoints().await?;
-        let mut folders = tokio::fs::read_dir(&self.config.runs).await?;
+        let mut folders = tokio::fs::read_dir(&self.runs).await?;
         while let Some(folder) = folders.next_entry().await? {
             if store.checkpoints(&folder.file_name().to_string_lossy()).await?.is_empty() {
                 // What stays costs only space, until the next start.
@@ -108,8 +83,8 @@ impl Supervisor {
     async fn work(&self, job: &Job, stop: &CancellationToken) {
         tracing::info!(job = job.job_id, attempt = job.attempt, "job started");
         self.queue.wake();
-        let folder = self.config.runs.join(&job.job_id).join(format!("t{}", job.lease_token));
-        let mut journal = Journal::new(&self.queue, job, &self.config.runs);
+        let folder = self.runs.join(&job.job_id).join(format!("t{}", job.lease_token));
+        let mut journal = Journal::new(&self.queue, job, &self.runs);
         let outcome = self.supervise(job, &folder, &mut journal, stop).await;
         // A run's outcome is kept until it is written, unless the server stops while the database is away: then
         // the job stays "running" there, and the next start finds it.
@@ -152,15 +127,14 @@ impl Supervisor {
         })
     }
 
-    /// Makes the run's folder.
     async fn prepare(&self, job: &Job, folder: &Path) -> anyhow::Result<()> {
         let request = self.request(job).await?;
-        let resume = persist(job, || self.queue.store.checkpoints(&job.job_id)).await?.into_iter().map(|row| Saved {
-            folder: checkpoint_folder(&self.config.runs, &row),
-            manifest_sha256: row.manifest_sha256,
-        });
+        let resume = persist(job, || self.queue.store.checkpoints(&job.job_id))
+            .await?
+            .into_iter()
+            .map(|row| Saved { folder: checkpoint_folder(&self.runs, &row), manifest_sha256: row.manifest_sha256 });
         let mut spec = self.queue.spec(&request);
-        (spec.checkpoint_seconds, spec.resume) = (self.config.checkpoint_seconds, resume.collect());
+        (spec.checkpoint_seconds, spec.resume) = (self.checkpoint_seconds, resume.collect());
         Ok(spec.make_folder(folder).await?)
     }
 
@@ -182,7 +156,7 @@ impl Supervisor {
         if let Err(error) = prepared {
             return Outcome::Died(format!("its folder could not be made: {error:#}"));
         }
-        let mut trainer = match Trainer::start(&self.config.program, folder) {
+        let mut trainer = match Trainer::start(&self.program, folder) {
             Ok(trainer) => trainer,
             Err(error) => return Outcome::Died(format!("the trainer could not be started: {error}")),
         };
@@ -251,18 +225,11 @@ impl Supervisor {
         }
     }
 
-    /// Records how a job ended.
     async fn conclude(&self, job: &Job, folder: &Path, outcome: Outcome) {
         let outcome = match outcome {
             Outcome::Done(made) => match publish(&self.queue, &self.make_ready, job, folder, *made).await {
                 Ok(()) => return,
-                Err(Unpublished::Cancelled) => Outcome::Cancelled,
-                Err(Unpublished::LeaseLost) => return,
-                Err(Unpublished::Refused(error)) => Outcome::Failed(error),
-                Err(Unpublished::Files(error)) => {
-                    tracing::error!(job = job.job_id, %error, "the job's model cannot be stored");
-                    Outcome::Died("its model could not be stored".to_owned())
-                }
+                Err(outcome) => outcome,
             },
             other => other,
         };

@@ -11,7 +11,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::ml::train::EpochRecord;
 
-/// One event file.
 struct EventFile(File);
 
 impl EventFile {
@@ -46,12 +45,10 @@ impl EventFile {
     }
 }
 
-/// Seconds since 1970.
 fn wall_time() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// A field of bytes.
 fn field(message: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     message.push(number << 3 | 2);
     varint(message, bytes.len() as u64);
@@ -77,7 +74,6 @@ pub(super) struct Curves {
 }
 
 impl Curves {
-    /// New files below a folder.
     pub(super) fn create(folder: &Path) -> std::io::Result<Self> {
         Ok(Self {
             train: EventFile::create(&folder.join("train"))?,

@@ -96,8 +96,13 @@ impl Shop {
         let datasets = DatasetStore::new(store.clone(), at("datasets"));
         let models = ModelRegistry::new(store.clone(), at("models"), PathBuf::new());
         let queue = JobQueue::new(store, datasets, models);
-        let config = SupervisorConfig { program: program.to_owned(), runs: at("runs"), checkpoint_seconds: 30 };
-        let supervisor = Supervisor::new(queue.clone(), config, Arc::new(|_| Box::pin(async { Ok(()) })));
+        let supervisor = Supervisor {
+            queue: queue.clone(),
+            program: program.to_owned(),
+            runs: at("runs"),
+            checkpoint_seconds: 30,
+            make_ready: Arc::new(|_| Box::pin(async { Ok(()) })),
+        };
         let stop = CancellationToken::new();
         let supervisor = tokio::spawn(supervisor.run(stop.clone()));
         Self { folder, queue, stop, supervisor: Some(supervisor) }

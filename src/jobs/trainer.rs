@@ -1,9 +1,5 @@
-//! The trainer: one job from its folder to a saved model.
-//!
-//! It reads its run's folder, writes the model there, and tells what happens; it never opens the
-//! database.
+//! The trainer: one job from its folder to a saved model there. It tells what happens, and never opens the database.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,7 +14,8 @@ use super::spec::{RunSpec, Saved};
 use super::tensorboard::Curves;
 use crate::ml::encoder::{self, GoldenVectors, Model};
 use crate::ml::error::sentence;
-use crate::ml::eval::{self, Calibration, token_pairs};
+use crate::ml::eval::{self, token_pairs};
+use crate::ml::files::write_json;
 use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainData, split, train};
 use crate::ml::{Error, Result};
 use crate::registry::{self, CALIBRATION};
@@ -29,10 +26,7 @@ use tables::PairDataset;
 const CURVES: &str = "tensorboard";
 
 /// Does the run of a folder and tells what happens. `false` where it failed; the last message then says
-/// why. Where `end` is set meanwhile, the run is saved and ends.
-///
-/// # Errors
-/// Where nobody listens any more.
+/// why. Where `end` is set meanwhile, the run is saved and ends. Its error: nobody listens any more.
 pub(crate) fn run(
     folder: &Path,
     end: &Arc<AtomicBool>,
@@ -140,7 +134,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     let card = encoder::save_tuned(&finished, &spec.name, &tuned, &root, trained.adapters.as_ref())?;
     std::fs::rename(folder.join(CURVES), finished.join(CURVES)).map_err(|error| Error::file(&finished, error))?;
     if let Some(calibration) = &assessment.calibration {
-        save(calibration, &finished.join(CALIBRATION))?;
+        write_json(&finished.join(CALIBRATION), calibration)?;
     }
     GoldenVectors::of(&tuned, golden_texts(table, &spec.titles))?.write(&finished)?;
     let report = Report {
@@ -178,58 +172,38 @@ fn newest_whole(spec: &RunSpec, conditions: &Conditions, sink: &mut MessageSink<
     None
 }
 
-fn save(calibration: &Calibration, path: &Path) -> Result<()> {
-    let json = serde_json::to_vec_pretty(calibration).expect("plain structs become JSON");
-    let write = || {
-        let mut file = std::fs::File::create(path)?;
-        file.write_all(&json)?;
-        file.sync_all()
-    };
-    write().map_err(|error| Error::file(path, error))
-}
-
 /// An error in the user's words: a code, what happened, what to do. Paths and libtorch's own words go
 /// to the log alone.
 pub(super) fn explain(error: &Error) -> JobError {
-    let failed =
-        |code: &str, message: String, hint: &str| JobError { code: code.to_owned(), message, hint: hint.to_owned() };
-    match error {
+    let told = sentence(&error.to_string());
+    let (code, message, hint) = match error {
         Error::Diverged { .. } => {
-            let hint = "Run the job again with a smaller learning_rate, such as 1e-5.";
-            failed("loss_not_finite", sentence(&error.to_string()), hint)
+            ("loss_not_finite", &*told, "Run the job again with a smaller learning_rate, such as 1e-5.")
         }
-        Error::Config { .. } => {
-            failed("config_not_usable", sentence(&error.to_string()), "Correct this setting and post the job again.")
+        Error::Config { .. } => ("config_not_usable", &*told, "Correct this setting and post the job again."),
+        Error::Dataset(_) => {
+            let hint = "Correct the table, upload it again, and post the job with the new dataset.";
+            ("dataset_not_usable", &*told, hint)
         }
-        Error::Dataset(_) => failed(
-            "dataset_not_usable",
-            sentence(&error.to_string()),
-            "Correct the table, upload it again, and post the job with the new dataset.",
-        ),
-        Error::Checkpoint { .. } => failed(
-            "checkpoint_not_usable",
-            sentence(&error.to_string()),
-            "Post the job again; it then starts from its first step.",
-        ),
-        Error::Cancelled => failed(
-            "interrupted",
-            "The server stopped listening to the trainer.".to_owned(),
-            "The job goes on by itself when the server is back.",
-        ),
-        Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => failed(
-            "disk_full",
-            "The server's disk is full.".to_owned(),
-            "Make room on the disk that holds the data folder and post the job again.",
-        ),
-        Error::File { .. } | Error::Model { .. } => failed(
-            "file_not_readable",
-            "A file that the job needs cannot be read or written.".to_owned(),
-            "The server's log names the file; check the server's data folder.",
-        ),
-        Error::Torch(_) => failed(
-            "training_failed",
-            "libtorch could not do a step of the training.".to_owned(),
-            "Post the job again with a smaller batch_size; the server's log has the details.",
-        ),
-    }
+        Error::Checkpoint { .. } => {
+            ("checkpoint_not_usable", &*told, "Post the job again; it then starts from its first step.")
+        }
+        Error::Cancelled => {
+            let message = "The server stopped listening to the trainer.";
+            ("interrupted", message, "The job goes on by itself when the server is back.")
+        }
+        Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
+            let hint = "Make room on the disk that holds the data folder and post the job again.";
+            ("disk_full", "The server's disk is full.", hint)
+        }
+        Error::File { .. } | Error::Model { .. } => {
+            let message = "A file that the job needs cannot be read or written.";
+            ("file_not_readable", message, "The server's log names the file; check the server's data folder.")
+        }
+        Error::Torch(_) => {
+            let hint = "Post the job again with a smaller batch_size; the server's log has the details.";
+            ("training_failed", "libtorch could not do a step of the training.", hint)
+        }
+    };
+    JobError { code: code.to_owned(), message: message.to_owned(), hint: hint.to_owned() }
 }

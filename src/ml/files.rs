@@ -2,18 +2,28 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ml::{Error, Result};
 
+/// A folder that goes when it is no longer needed.
+pub(crate) struct PassingFolder(pub(crate) PathBuf);
+
+impl Drop for PassingFolder {
+    fn drop(&mut self) {
+        // What stays costs only space, until a server starts.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Makes the folder `target` with `fill` under another name and renames it into place.
 pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let mut draft = target.as_os_str().to_owned();
     draft.push(".draft");
-    let draft = std::path::PathBuf::from(draft);
+    let draft = PathBuf::from(draft);
     let io = |path: &Path| {
         let path = path.to_owned();
         move |error| Error::file(&path, error)
@@ -41,8 +51,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| Error::file(path, error))
 }
 
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
+}
+
+/// `None` where there is no such file.
+pub(crate) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match read_json(path) {
+        Err(Error::File { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// Writes a new file and sees it onto the disk.
@@ -60,6 +78,6 @@ pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("plain structs become JSON")
 }
 
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write_new(path, &json(value))
 }

@@ -10,17 +10,15 @@ use serde_json::{Value, json};
 
 use super::TRAINING;
 use super::markdown::{block, cell, code, escaped, shell_word, table, wide_table};
+use crate::ml::Result;
 use crate::ml::encoder::{self, ModelCard};
+use crate::ml::files::read_json_if_there;
 use crate::ml::train::Recipe;
-use crate::ml::{Error, Result};
 
 /// The card of the model in a folder, in Markdown.
-///
-/// # Errors
-/// Where the folder is no model, or its `training.json` cannot be read.
 pub fn card(folder: &Path) -> Result<String> {
     let model = encoder::read_card(folder)?;
-    let training = training(folder)?;
+    let training: Option<Value> = read_json_if_there(&folder.join(TRAINING))?;
     let mut sections = vec![what(&model, training.as_ref())];
     if let Some(training) = &training {
         sections.extend([data(training), recipe(training), measurements(training), epochs(training)]);
@@ -29,15 +27,6 @@ pub fn card(folder: &Path) -> Result<String> {
     sections.extend(training.as_ref().map(reproduction));
     sections.push(usage(&model));
     Ok(sections.join("\n"))
-}
-
-fn training(folder: &Path) -> Result<Option<Value>> {
-    let path = folder.join(TRAINING);
-    match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::model(&path, error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::file(&path, error)),
-    }
 }
 
 fn text(value: &Value) -> &str {
@@ -78,13 +67,11 @@ fn data(training: &Value) -> String {
     };
     let dataset = &training["dataset"];
     let mut lines = vec![row("training", dataset, [&rows["training"], &rows["validation"], &rows["leaking"]])];
-    let replay = &training["replay"];
-    if replay.is_object() {
-        lines.push(row("replay", replay, [&Value::Null, &json!(0), &Value::Null]));
-    }
-    let benchmark = &training["benchmark"];
-    if benchmark.is_object() {
-        lines.push(row("benchmark", benchmark, [&json!(0), &Value::Null, &Value::Null]));
+    let (none, unknown) = (&json!(0), &Value::Null);
+    for (role, rows) in [("replay", [unknown, none, unknown]), ("benchmark", [none, unknown, unknown])] {
+        if training[role].is_object() {
+            lines.push(row(role, &training[role], rows));
+        }
     }
     let heads = ["for", "table", "SHA-256 of its bytes", "rows trained", "rows validated", "of these leaking"];
     format!("## Data\n\n{}\nA leaking row validates and shares a text with a row that trained.\n", table(&heads, lines))
@@ -130,7 +117,6 @@ fn measurements(training: &Value) -> String {
 struct Figure<'a> {
     /// The data, as `benchmark sts.csv`.
     on: String,
-    /// How many.
     pairs: &'a Value,
     metric: String,
     /// `null` where it could not be measured.
@@ -266,15 +252,11 @@ fn reproduction(training: &Value) -> String {
     let request = request.to_string();
     let request = request.strip_suffix('}').unwrap_or(&request);
     let mut body = shell_word(&format!(r#"{request},"dataset_id":""#)) + r#""$DATASET""#;
-    let benchmark = &training["benchmark"];
-    if benchmark.is_object() {
-        commands += &upload("BENCHMARK", "benchmark", benchmark, "?benchmark=true");
-        body += &(shell_word(r#"","benchmark_id":""#) + r#""$BENCHMARK""#);
-    }
-    let replay = &training["replay"];
-    if replay.is_object() {
-        commands += &upload("REPLAY", "replay", replay, "");
-        body += &(shell_word(r#"","replay_id":""#) + r#""$REPLAY""#);
+    for (variable, role, query) in [("BENCHMARK", "benchmark", "?benchmark=true"), ("REPLAY", "replay", "")] {
+        if training[role].is_object() {
+            commands += &upload(variable, role, &training[role], query);
+            body += &(shell_word(&format!(r#"","{role}_id":""#)) + &format!(r#""${variable}""#));
+        }
     }
     commands += &format!(
         "curl -s http://127.0.0.1:8080/jobs -H 'Content-Type: application/json' \\\n  -d {body}{}",

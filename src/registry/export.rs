@@ -76,19 +76,13 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
     })
 }
 
-/// The names of the files in a folder.
 fn files(folder: &Path) -> Result<Vec<String>> {
-    let names = || {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.path().is_file() {
-                names.extend(entry.file_name().into_string());
-            }
-        }
-        Ok(names)
-    };
-    names().map_err(|error| Error::file(folder, error))
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = entries.map_err(|error| Error::file(folder, error))?.into_iter();
+    Ok(entries
+        .filter(|entry| entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect())
 }
 
 /// Refuses a place where something is, or where the export would be drafted.
@@ -103,10 +97,7 @@ fn vacant(target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder of a model by its id or name, from a folder of models.
-///
-/// # Errors
-/// Where there is none, or several have the name.
+/// The folder of a model by its id or name, from a folder of models. A name that several have is an error.
 pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
     let mut known = Vec::new();
     let entries = match std::fs::read_dir(models) {
@@ -145,9 +136,6 @@ pub fn find_folder(models: &Path, wanted: &str) -> Result<PathBuf> {
 }
 
 /// The folder of the full model that a model is, or is a delta of, among its neighbours.
-///
-/// # Errors
-/// Where the model or its base is missing or damaged.
 pub fn root_folder(folder: &Path) -> Result<PathBuf> {
     let Some(base) = encoder::read_card(folder)?.base_fingerprint else { return Ok(folder.to_owned()) };
     let models = folder.parent().unwrap_or(Path::new("."));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Repo, RepoType};
 
@@ -13,9 +13,6 @@ const OTHER_FORMATS: &[&str] = &["onnx", "openvino", "coreml"];
 const SINGLE: &str = "model.safetensors";
 
 /// Fetches what an import reads of the model NAME or NAME@REVISION; the folder that holds it.
-///
-/// # Errors
-/// Where the hub cannot be reached or has no such model.
 pub fn fetch(wanted: &str) -> anyhow::Result<PathBuf> {
     let (name, revision) = wanted.split_once('@').unwrap_or((wanted, "main"));
     let repo = |revision: &str| Repo::with_revision(name.to_owned(), RepoType::Model, revision.to_owned());
@@ -31,10 +28,7 @@ pub fn fetch(wanted: &str) -> anyhow::Result<PathBuf> {
         let depth = name.split('/').count();
         folder = place.ancestors().nth(depth).map(PathBuf::from);
     }
-    match folder {
-        Some(folder) => Ok(folder),
-        None => bail!("{wanted} has no file on the hub that an import reads"),
-    }
+    folder.with_context(|| format!("{wanted} has no file on the hub that an import reads"))
 }
 
 /// Whether an import may read a file. Its name is the hub's word, and must not lead out of the cache.

@@ -15,6 +15,7 @@ use tokio::process::Command;
 
 use crate::ml::encoder::{self, GoldenVectors, Imported, ModelCard, Origin, PoolingMode, evenly_spaced};
 use crate::ml::eval::retention_pairs;
+use crate::ml::files::PassingFolder;
 use crate::ml::{Error, Result};
 use crate::store;
 
@@ -30,7 +31,6 @@ const SECONDS: u64 = 120;
 const BYTES_PER_SECOND: u64 = 8 << 20;
 /// The reader may wait for the disk this many times as long as it may compute.
 const WAIT: u64 = 3;
-/// What it may say.
 const MOST_WORDS: u64 = 1 << 20;
 
 /// What is asked of the reader.
@@ -42,7 +42,6 @@ struct ImportTask {
     limits: Limits,
 }
 
-/// What is to be done with it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Work {
@@ -73,15 +72,12 @@ struct Limits {
 /// What the reader says, as one JSON line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ImportAnswer {
-    /// The model is where it was to be.
+pub(crate) enum ImportAnswer {
+    /// The model is where it was to be, and this was assumed.
     Imported {
-        /// Its card.
         card: ModelCard,
-        /// What was assumed.
         notes: Vec<String>,
     },
-    /// It cannot be imported, for this reason.
     Refused(String),
 }
 
@@ -121,42 +117,18 @@ pub async fn import(program: &Path, models: &Path, request: ImportRequest) -> an
     };
     std::fs::create_dir_all(models).map_err(io(models))?;
     // Under a name that the next start of a server removes, should this process not live to do so.
-    let draft = Draft(models.join(format!("{}.draft", store::new_id("import"))));
+    let draft = PassingFolder(models.join(format!("{}.draft", store::new_id("import"))));
     std::fs::create_dir(&draft.0).map_err(io(&draft.0))?;
     let target = draft.0.join("model");
-    let limits = Limits::of(weight(&source)?);
-    let work = Work::Import { target: target.clone(), name, pooling };
-    let task = ImportTask { source, work, limits };
-    match ask(program, &task).await? {
-        ImportAnswer::Imported { card, notes } => {
-            std::fs::rename(&target, &place).map_err(io(&place))?;
-            std::fs::File::open(models).and_then(|folder| folder.sync_all()).map_err(io(models))?;
-            Ok((card, notes))
-        }
-        ImportAnswer::Refused(reason) => anyhow::bail!("{reason}"),
-    }
+    let imported = ask(program, source, Work::Import { target: target.clone(), name, pooling }).await?;
+    std::fs::rename(&target, &place).map_err(io(&place))?;
+    std::fs::File::open(models).and_then(|folder| folder.sync_all()).map_err(io(models))?;
+    Ok(imported)
 }
 
 /// Looks at a transformer's folder that somebody put among the models, with `program` as its reader.
-///
-/// # Errors
-/// Where it cannot be used, or made the reader stop.
 pub(super) async fn check(program: &Path, folder: &Path) -> anyhow::Result<()> {
-    let limits = Limits::of(weight(folder)?);
-    match ask(program, &ImportTask { source: folder.to_owned(), work: Work::Check, limits }).await? {
-        ImportAnswer::Imported { .. } => Ok(()),
-        ImportAnswer::Refused(reason) => anyhow::bail!("{reason}"),
-    }
-}
-
-/// A folder that goes when it is no longer needed.
-struct Draft(PathBuf);
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // What stays costs only space, until a server starts.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    ask(program, folder.to_owned(), Work::Check).await.map(|_| ())
 }
 
 impl Limits {
@@ -205,11 +177,12 @@ fn weight(source: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Starts the reader and hears it out.
-async fn ask(program: &Path, task: &ImportTask) -> Result<ImportAnswer> {
+/// Starts the reader and hears it out: the model's card, and what was assumed.
+async fn ask(program: &Path, source: PathBuf, work: Work) -> anyhow::Result<(ModelCard, Vec<String>)> {
+    let task = ImportTask { limits: Limits::of(weight(&source)?), source, work };
     let source = &task.source;
     let failed = |error: std::io::Error| Error::model(source, format!("its reader cannot be started: {error}"));
-    let words = serde_json::to_string(task).map_err(|error| failed(error.into()))?;
+    let words = serde_json::to_string(&task).map_err(|error| failed(error.into()))?;
     let mut child = Command::new(program)
         .args(["model", "import", "--task", &words])
         .env("RUST_BACKTRACE", "0")
@@ -230,12 +203,13 @@ async fn ask(program: &Path, task: &ImportTask) -> Result<ImportAnswer> {
     let longest = Duration::from_secs(task.limits.seconds * WAIT);
     let Ok(heard) = tokio::time::timeout(longest, hear).await else {
         let minutes = longest.as_secs().div_ceil(60);
-        return Err(stopped(source, &format!("it was not done after {minutes} minutes"), ""));
+        return Err(stopped(source, &format!("it was not done after {minutes} minutes"), "").into());
     };
     let (status, said, complaints) = heard.map_err(failed)?;
     match serde_json::from_slice(&said) {
-        Ok(answer) if status.success() => Ok(answer),
-        _ => Err(stopped(source, &ending(status), &String::from_utf8_lossy(&complaints))),
+        Ok(ImportAnswer::Imported { card, notes }) if status.success() => Ok((card, notes)),
+        Ok(ImportAnswer::Refused(reason)) if status.success() => anyhow::bail!("{reason}"),
+        _ => Err(stopped(source, &ending(status), &String::from_utf8_lossy(&complaints)).into()),
     }
 }
 
@@ -276,7 +250,7 @@ fn stopped(source: &Path, why: &str, complaints: &str) -> Error {
 }
 
 /// The reader's side: takes on the limits, then does what is asked.
-pub fn read_import(task: &str) -> ImportAnswer {
+pub(crate) fn read_import(task: &str) -> ImportAnswer {
     let answer = || -> anyhow::Result<ImportAnswer> {
         let task: ImportTask = serde_json::from_str(task)?;
         task.limits.hold()?;

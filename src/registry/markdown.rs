@@ -39,7 +39,6 @@ pub(super) fn code(value: &Value) -> String {
     format!("`{value}`")
 }
 
-/// A table.
 pub(super) fn table<const N: usize>(heads: &[&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     wide_table(heads, rows.into_iter().map(Vec::from))
 }

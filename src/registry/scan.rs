@@ -36,7 +36,6 @@ impl Scanned {
 /// By what a folder that has changed since is told: when its entries did, and its bytes.
 type State = (Option<SystemTime>, i64);
 
-/// A folder among the models.
 struct Candidate {
     id: String,
     folder: PathBuf,
@@ -47,9 +46,6 @@ impl ModelRegistry {
     /// Gives every base model in the folder a row, points the default alias at the first one where
     /// it points nowhere yet, and removes what an interrupted job left behind. A folder that is
     /// neither stays where it is, with a word in the log.
-    ///
-    /// # Errors
-    /// Where the folder or the database cannot be read.
     pub async fn reconcile(&self) -> anyhow::Result<()> {
         let rows = self.store.models().await?;
         let mut scanned = self.scanned.lock().await;

@@ -27,7 +27,6 @@ pub struct AliasMove {
     pub model_id: String,
     /// Milliseconds.
     pub at: i64,
-    /// Why.
     pub reason: MoveReason,
     /// The move to whose model a rollback goes.
     pub back_to: Option<i64>,
@@ -49,12 +48,9 @@ macro_rules! moves {
     };
 }
 
-/// An alias.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Alias {
-    /// Its name.
     pub name: String,
-    /// The model that it means.
     pub model_id: String,
     /// Milliseconds, of the last move.
     pub updated_at: i64,
@@ -74,7 +70,6 @@ pub enum Rollback {
 /// The moves of an alias, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct AliasHistory {
-    /// The moves.
     pub moves: Vec<AliasMove>,
 }
 

@@ -1,7 +1,5 @@
-//! What the supervisor writes about the job that it works on.
-//!
-//! Every write carries the lease token of the claim that it belongs to. A writer whose claim was
-//! superseded changes nothing and is told so.
+//! What the supervisor writes about the job that it works on. Every write carries the lease token of its claim: a
+//! writer whose claim was superseded changes nothing and is told so.
 
 use serde_json::Value;
 use sqlx::types::Json;
@@ -17,15 +15,9 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub enum Release<'a> {
     /// Through no fault of the job's: back into the queue.
-    Interrupted {
-        /// For the job's events.
-        reason: &'a str,
-    },
+    Interrupted { reason: &'a str },
     /// The trainer died: back into the queue, and counted.
-    Crashed {
-        /// For the job's events.
-        reason: &'a str,
-    },
+    Crashed { reason: &'a str },
     /// The job cannot be done.
     Failed(&'a JobError),
 }
@@ -39,7 +31,6 @@ pub struct CheckpointRow {
     pub lease_token: i64,
     /// Steps done.
     pub step: i64,
-    /// Of the manifest in the folder.
     pub manifest_sha256: String,
 }
 
@@ -116,10 +107,8 @@ impl Store {
         .bind(manifest_sha256)
         .bind(now())
         .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if !recorded {
+        .await?;
+        if recorded.rows_affected() != 1 {
             return Ok(None);
         }
         let forgotten = sqlx::query_as(
@@ -180,10 +169,8 @@ impl Store {
         .bind(Json(report))
         .bind(alias.map(Json))
         .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if !finished {
+        .await?;
+        if finished.rows_affected() != 1 {
             return Ok(false);
         }
         sqlx::query(

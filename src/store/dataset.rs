@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
 use tables::TableKind;
-use tables::choices::{FileFormat, LowestMeans, TableOptions};
+use tables::choices::{FileFormat, LowestMeans, TableOptions, name_of};
 use tables::inspect::ScoreSummary;
 
-use super::word::{Word, word};
+use super::word::Word;
 use super::{Result, Store, StoreError, now};
 use crate::ml::train::RecipeFacts;
 
@@ -22,14 +22,11 @@ pub enum Purpose {
     Benchmark,
 }
 
-/// A dataset's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Dataset {
     /// `ds_..`
     pub dataset_id: String,
-    /// As the user calls it.
     pub name: String,
-    /// What it is for.
     pub purpose: Purpose,
     /// Of the file's bytes, in hex.
     pub sha256: String,
@@ -41,12 +38,9 @@ pub struct Dataset {
     /// The names in the header of the columns that are read.
     #[sqlx(json(nullable))]
     pub columns: Option<Vec<String>>,
-    /// What the rows are.
     #[sqlx(try_from = "Word<TableKind>")]
     pub kind: TableKind,
-    /// How many pairs.
     pub rows: i64,
-    /// What the scores look like.
     #[sqlx(json)]
     pub scores: ScoreSummary,
     /// How the file is read, as it was told; [`Dataset::choices`] reads it.
@@ -72,71 +66,6 @@ pub struct Dataset {
     pub latest: bool,
     /// Milliseconds.
     pub created_at: i64,
-}
-
-/// A dataset about to be stored.
-#[derive(Debug)]
-pub struct NewDataset<'a> {
-    /// `ds_..`: its files have this name already.
-    pub dataset_id: &'a str,
-    /// As the user calls it.
-    pub name: &'a str,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Of the file's bytes, in hex.
-    pub sha256: &'a str,
-    /// How the file is written.
-    pub format: FileFormat,
-    /// The file's size.
-    pub bytes: i64,
-    /// The names in the header of the columns that are read.
-    pub columns: Option<Vec<String>>,
-    /// What the rows are.
-    pub kind: TableKind,
-    /// How many pairs.
-    pub rows: i64,
-    /// What the scores look like.
-    pub scores: ScoreSummary,
-    /// How the file is read, as JSON that is the same for the same choices.
-    pub choices: &'a str,
-    /// What the lowest score means.
-    pub lowest_means: Option<LowestMeans>,
-    /// Rows that could not be used and were left out.
-    pub skipped: i64,
-    /// Rows that fixes left out.
-    pub fixed_out: i64,
-    /// What is worth knowing.
-    pub findings: Value,
-    /// The dataset that it is a new version of.
-    pub version_of: Option<&'a str>,
-}
-
-impl NewDataset<'_> {
-    /// The row that it would be, of a table that is only tried out.
-    pub fn unstored(self) -> Result<Dataset> {
-        Ok(Dataset {
-            dataset_id: self.dataset_id.to_owned(),
-            name: self.name.to_owned(),
-            purpose: self.purpose,
-            sha256: self.sha256.to_owned(),
-            format: self.format,
-            bytes: self.bytes,
-            columns: self.columns,
-            kind: self.kind,
-            rows: self.rows,
-            scores: self.scores,
-            choices: serde_json::from_str(self.choices).map_err(StoreError::other)?,
-            lowest_means: self.lowest_means,
-            skipped: self.skipped,
-            fixed_out: self.fixed_out,
-            findings: self.findings,
-            family: self.dataset_id.to_owned(),
-            version: 1,
-            version_of: None,
-            latest: true,
-            created_at: now(),
-        })
-    }
 }
 
 impl Dataset {
@@ -170,15 +99,16 @@ macro_rules! dataset {
 const OF_THE_SAME: &str = dataset!("where sha256 = $1 and purpose = $2 and choices = $3");
 
 impl Store {
-    /// Stores a dataset, or finds the one with the same bytes, purpose and choices. The flag says whether it is
-    /// new. [`StoreError::Gone`] where the dataset that it is a version of is.
-    pub async fn insert_dataset(&self, new: NewDataset<'_>) -> Result<(Dataset, bool)> {
+    /// Stores a dataset, or finds the one with the same bytes, purpose and choices, which are JSON that is the same
+    /// for the same choices. The flag says whether it is new; its family, version and time are the store's to say.
+    /// [`StoreError::Gone`] where the dataset that it is a version of is.
+    pub async fn insert_dataset(&self, new: &Dataset, choices: &str) -> Result<(Dataset, bool)> {
         let mut tx = self.begin().await?;
         let family: Option<String> = sqlx::query_scalar("select family from dataset where dataset_id = $1")
-            .bind(new.version_of)
+            .bind(&new.version_of)
             .fetch_optional(&mut *tx)
             .await?;
-        let family = family.unwrap_or_else(|| new.dataset_id.to_owned());
+        let family = family.unwrap_or_else(|| new.dataset_id.clone());
         let inserted = sqlx::query(
             "insert into dataset (dataset_id, name, purpose, sha256, format, bytes, columns, kind, rows, scores, choices,
                                   lowest_means, skipped, fixed_out, findings, family, version, version_of, created_at)
@@ -186,33 +116,29 @@ impl Store {
                      (select coalesce(max(version), 0) + 1 from dataset where family = $16), $17, $18)
              on conflict (sha256, purpose, choices) do nothing",
         )
-        .bind(new.dataset_id)
-        .bind(new.name)
+        .bind(&new.dataset_id)
+        .bind(&new.name)
         .bind(new.purpose)
-        .bind(new.sha256)
-        .bind(word(&new.format))
+        .bind(&new.sha256)
+        .bind(name_of(&new.format))
         .bind(new.bytes)
-        .bind(new.columns.map(Json))
-        .bind(word(&new.kind))
+        .bind(new.columns.as_ref().map(Json))
+        .bind(name_of(&new.kind))
         .bind(new.rows)
-        .bind(Json(new.scores))
-        .bind(new.choices)
-        .bind(word(&new.lowest_means))
+        .bind(Json(&new.scores))
+        .bind(choices)
+        .bind(new.lowest_means.as_ref().map(name_of))
         .bind(new.skipped)
         .bind(new.fixed_out)
-        .bind(Json(new.findings))
+        .bind(Json(&new.findings))
         .bind(family)
-        .bind(new.version_of)
+        .bind(&new.version_of)
         .bind(now())
         .execute(&mut *tx)
         .await?
         .rows_affected();
-        let dataset = sqlx::query_as(OF_THE_SAME)
-            .bind(new.sha256)
-            .bind(new.purpose)
-            .bind(new.choices)
-            .fetch_one(&mut *tx)
-            .await?;
+        let dataset = sqlx::query_as(OF_THE_SAME).bind(&new.sha256).bind(new.purpose).bind(choices);
+        let dataset = dataset.fetch_one(&mut *tx).await?;
         tx.commit().await?;
         Ok((dataset, inserted == 1))
     }

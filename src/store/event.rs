@@ -37,9 +37,7 @@ pub struct Event {
     pub seq: i64,
     /// Milliseconds.
     pub at: i64,
-    /// What kind of thing.
     pub r#type: String,
-    /// The particulars.
     #[sqlx(json)]
     pub data: Value,
 }
@@ -63,37 +61,23 @@ impl Event {
 /// What the queue tells of a job. What its trainer says stands beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum QueueEvent {
+pub(crate) enum QueueEvent {
     /// It waits for its turn.
     Queued {},
     /// A trainer works on it.
-    Started {
-        /// From 1.
-        attempt: i64,
-    },
+    Started { attempt: i64 },
     /// The run can go on from here.
-    Checkpoint {
-        /// Steps done.
-        step: i64,
-    },
+    Checkpoint { step: i64 },
     /// It waits for its turn again.
-    Requeued {
-        /// Why.
-        reason: String,
-    },
+    Requeued { reason: String },
     /// What became of the alias that was to mean its model.
     Alias {
-        /// The alias.
         alias: String,
-        /// Whether it does.
         #[serde(flatten)]
         result: AliasResult,
     },
     /// It is over, and its model is there.
-    Succeeded {
-        /// The model's id.
-        model: String,
-    },
+    Succeeded { model: String },
     /// It cannot be done.
     Failed(JobError),
     /// The user ended it.
@@ -101,7 +85,7 @@ pub enum QueueEvent {
 }
 
 /// An event's type and its particulars, of a type whose tag is `type`.
-pub fn parts(event: &impl Serialize) -> serde_json::Result<(String, Value)> {
+pub(crate) fn parts(event: &impl Serialize) -> serde_json::Result<(String, Value)> {
     let mut data = serde_json::to_value(event)?;
     let kind = data.as_object_mut().and_then(|fields| fields.remove("type"));
     Ok((kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default(), data))

@@ -98,15 +98,12 @@ pub struct Job {
     pub job_id: String,
     /// The name that the tuned model gets.
     pub name: String,
-    /// Where it stands.
     pub status: Status,
-    /// What it does.
     pub phase: Option<Phase>,
     /// The model that is tuned.
     pub base_model: String,
     /// The pairs to learn.
     pub dataset_id: String,
-    /// As the user calls them.
     pub dataset_name: String,
     /// The table that measures general ability.
     pub benchmark_id: Option<String>,
@@ -143,10 +140,8 @@ pub struct Job {
     pub attempt: i64,
     /// Trainers that died under it.
     pub crashes: i64,
-    /// How far it is.
     #[sqlx(json(nullable))]
     pub progress: Option<Progress>,
-    /// Why it failed.
     #[sqlx(json(nullable))]
     pub error: Option<JobError>,
     /// What a client of OpenAI's API said of it.
@@ -171,28 +166,19 @@ impl Job {
     }
 }
 
-/// A job as it is asked for, its parts found already.
+/// A job as it is asked for, its parts found already. What [`Job`] has too is told there.
 #[derive(Clone, Debug)]
 pub struct JobRequest {
-    /// The model that is tuned.
     pub model: ModelRow,
-    /// The pairs to learn.
     pub dataset: Dataset,
-    /// The table that measures general ability.
     pub benchmark: Option<Dataset>,
-    /// The table that is learnt beside, against forgetting.
     pub replay: Option<Dataset>,
     /// The tuned model's name; its id where there is none.
     pub name: Option<String>,
-    /// The name of the settings.
     pub recipe: String,
-    /// All settings, resolved.
     pub config: TrainConfig,
-    /// The texts of the heatmap.
     pub titles: Vec<String>,
-    /// Points at the tuned model in the end.
     pub alias: Option<String>,
-    /// What must be true of the report for that.
     pub alias_if: Option<AliasGate>,
     /// The client's key for this request, and the request's SHA-256.
     pub idempotency: Option<(String, String)>,
@@ -309,10 +295,8 @@ impl Store {
         .bind(id)
         .bind(now())
         .execute(&mut *tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if cancelled {
+        .await?;
+        if cancelled.rows_affected() == 1 {
             tell(&mut tx, id, &QueueEvent::Cancelled {}).await?;
         }
         sqlx::query(

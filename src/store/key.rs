@@ -9,11 +9,9 @@ use super::{Result, Store, now};
 pub struct ApiKeyRow {
     /// The part of the key that is no secret.
     pub key_id: String,
-    /// As the operator calls it.
     pub name: String,
     /// Of the secret part, in hex.
     pub secret_sha256: String,
-    /// What it may do.
     #[sqlx(json)]
     pub scopes: Vec<String>,
     /// Milliseconds.

@@ -24,15 +24,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, Transaction};
 
-pub use alias::{Alias, AliasHistory, AliasMove, MoveReason, Rollback};
-pub use claim::{CheckpointRow, Release};
-pub use dataset::{Dataset, NewDataset, Purpose};
+pub(crate) use alias::{Alias, AliasHistory, MoveReason, Rollback};
+pub(crate) use claim::{CheckpointRow, Release};
+pub(crate) use dataset::{Dataset, Purpose};
 pub use error::{Result, StoreError};
-pub use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
-pub use job::{AliasGate, Job, JobRequest, OpenAiNotes, Phase, Progress, Status};
-pub use job_config::JobConfig;
-pub use key::ApiKeyRow;
-pub use model::{Deletion, Kind, ModelRow};
+pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
+pub(crate) use job::{AliasGate, Job, JobRequest, OpenAiNotes, Phase, Progress, Status};
+pub(crate) use job_config::JobConfig;
+pub(crate) use key::ApiKeyRow;
+pub(crate) use model::{Deletion, Kind, ModelRow};
 
 /// The oldest SQLite that does not lose pages when two connections checkpoint at the same instant.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);

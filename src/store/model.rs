@@ -26,14 +26,11 @@ pub enum Kind {
     Tuned,
 }
 
-/// A model's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ModelRow {
     /// Its folder's name: `use-multilingual-v3`, `ft_..`
     pub model_id: String,
-    /// As the user calls it.
     pub name: String,
-    /// Whether it stands for itself.
     pub kind: Kind,
     /// The full model that a tuned one is a delta of.
     pub base_model: Option<String>,
@@ -41,7 +38,6 @@ pub struct ModelRow {
     pub job_id: Option<String>,
     /// Equal fingerprints give equal vectors.
     pub fingerprint: String,
-    /// Dimensions of a text's vector.
     pub dimensions: i64,
     /// Tokens of a text that are read.
     pub max_tokens: i64,
@@ -56,11 +52,8 @@ pub struct ModelRow {
 /// What became of a model that was to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// It is gone.
     Deleted,
-    /// There is none of this id.
     Unknown,
-    /// It is a base model.
     IsBase,
     /// These aliases mean it.
     HasAliases(Vec<String>),

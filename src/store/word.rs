@@ -1,6 +1,5 @@
 //! Enums of other rooms in columns of text: as serde writes them.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sqlx::error::BoxDynError;
@@ -44,8 +43,3 @@ macro_rules! words {
     )*};
 }
 words!(FileFormat, TableKind, Option<LowestMeans>);
-
-/// The same for a column; `None` is null.
-pub(super) fn word(value: &impl Serialize) -> Option<String> {
-    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
-}

@@ -17,17 +17,18 @@ use crate::pair::Scores;
 use crate::problems::{Problem, Problems};
 
 /// The words of what is added, in the user's language.
-pub struct Words<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
     /// Names of the columns: status, problem, suggestion.
-    pub columns: [&'a str; 3],
+    pub columns: [&'static str; 3],
     /// What became of a row.
-    pub used: &'a str,
+    pub used: &'static str,
     /// It can be used, and a fix left it out.
-    pub left_out: &'a str,
+    pub left_out: &'static str,
     /// It cannot be used.
-    pub unusable: &'a str,
+    pub unusable: &'static str,
     /// A problem as a sentence.
-    pub problem: &'a dyn Fn(&Problem) -> String,
+    pub problem: fn(&Problem) -> String,
 }
 
 /// A column of similarities.
@@ -41,7 +42,7 @@ pub struct Similarities {
 /// What is to be told of each row.
 pub struct Notes<'a> {
     /// In which words.
-    pub words: Words<'a>,
+    pub words: Words,
     /// The rows of the pairs that were kept, ascending.
     pub kept: &'a [usize],
     /// What models say of those pairs.
@@ -345,11 +346,13 @@ mod tests {
     const JAPANESE: [&str; 3] = ["状態", "問題", "提案"];
 
     fn annotated(bytes: &[u8], kept: &[usize], similarities: &[Similarities]) -> Vec<u8> {
-        let problem = |problem: &Problem| format!("={}", problem.code);
-        let words =
-            Words {
-                columns: JAPANESE, used: "使用", left_out: "除外", unusable: "使用不可", problem: &problem
-            };
+        let words = Words {
+            columns: JAPANESE,
+            used: "使用",
+            left_out: "除外",
+            unusable: "使用不可",
+            problem: |problem| format!("={}", problem.code),
+        };
         let choices = TableOptions { scale: Some(Scale { lowest: 0.0, highest: 5.0 }), ..TableOptions::default() };
         let (input, mut out) = (Input::Bytes(bytes.into()), Vec::new());
         let choices = crate::inspect::inspect(&input, &choices, &Default::default()).unwrap().choices;

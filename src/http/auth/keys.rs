@@ -112,7 +112,7 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
 /// The newest first, without their secrets; also those that are no longer good.
 #[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
 pub(crate) async fn list_keys(State(state): State<AppState>) -> Reply<Keys> {
-    let keys = state.keys.list().await?;
+    let keys = state.store.api_keys().await?;
     Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
 }
 

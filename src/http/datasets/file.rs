@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tables::choices::{FileFormat, name_of};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::datasets::{AnnotationWords, RowsWanted};
+use crate::datasets::RowsWanted;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::{find, rows};
 use crate::http::error::{ApiError, Code, Result, codes};
@@ -15,7 +15,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::reply::file::{attachment, streamed};
 use crate::http::state::AppState;
 use crate::store::Dataset;
-use tables::annotate::Similarities;
+use tables::annotate::{Similarities, Words};
 
 /// Pairs of a table whose similarities are asked for with it: each takes a model's time.
 const MOST_PAIRS: i64 = 20_000;
@@ -113,15 +113,19 @@ async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, qu
     Ok(streamed(tokio::fs::File::from_std(made)))
 }
 
-const ENGLISH: AnnotationWords = AnnotationWords {
+const ENGLISH: Words = Words {
     columns: ["status", "problem", "suggestion"],
-    outcomes: ["used", "left out", "cannot be used"],
+    used: "used",
+    left_out: "left out",
+    unusable: "cannot be used",
     problem: |problem| problem.message.clone(),
 };
 
-const JAPANESE: AnnotationWords = AnnotationWords {
+const JAPANESE: Words = Words {
     columns: ["状態", "問題", "提案"],
-    outcomes: ["使用", "除外", "使用不可"],
+    used: "使用",
+    left_out: "除外",
+    unusable: "使用不可",
     problem: |problem| {
         let known = codes::entries(|place| place == codes::Place::Row).find(|entry| entry.code == problem.code);
         known.map_or_else(|| problem.message.clone(), |entry| entry.meaning[1].to_owned())

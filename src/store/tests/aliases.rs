@@ -7,13 +7,6 @@ async fn meant(store: &Store, name: &str) -> Vec<String> {
     moves.into_iter().map(|step| step.model_id).collect()
 }
 
-/// What a rollback of an alias came to, as a caller asks for it.
-async fn roll_back(store: &Store, name: &str) -> Rollback {
-    let history = store.alias_history(name).await.unwrap();
-    let Some(to) = history.previous() else { return Rollback::NothingBefore };
-    store.roll_alias_back(name, history.moves.last().unwrap().seq, to).await.unwrap()
-}
-
 async fn with_models(ids: &[&str]) -> World {
     let world = World::open().await;
     for id in ids {
@@ -26,9 +19,7 @@ async fn with_models(ids: &[&str]) -> World {
 async fn an_alias_means_the_model_it_was_set_to_last_and_remembers_the_others() {
     let world = with_models(&["a", "b"]).await;
     assert!(world.alias("prod").await.unwrap().is_none());
-    for id in ["a", "b", "b", "a"] {
-        assert!(world.set_alias("prod", id).await.unwrap());
-    }
+    world.point("prod", &["a", "b", "b", "a"]).await;
     let alias = world.alias("prod").await.unwrap().unwrap();
     assert_eq!((alias.name.as_str(), alias.model_id.as_str()), ("prod", "a"));
     // Where it points already, it does not move.
@@ -61,39 +52,33 @@ async fn a_first_alias_is_set_where_there_is_none() {
 #[tokio::test]
 async fn an_alias_goes_back_move_by_move_until_nothing_is_before() {
     let world = with_models(&["a", "b", "c"]).await;
-    for id in ["a", "b", "c"] {
-        world.set_alias("prod", id).await.unwrap();
-    }
-    assert_eq!(roll_back(&world, "prod").await, Rollback::Moved("b".to_owned()));
-    assert_eq!(roll_back(&world, "prod").await, Rollback::Moved("a".to_owned()));
-    assert_eq!(roll_back(&world, "prod").await, Rollback::NothingBefore);
+    world.point("prod", &["a", "b", "c"]).await;
+    assert_eq!(world.roll_back("prod").await, Rollback::Moved("b".to_owned()));
+    assert_eq!(world.roll_back("prod").await, Rollback::Moved("a".to_owned()));
+    assert_eq!(world.roll_back("prod").await, Rollback::NothingBefore);
     assert_eq!(meant(&world, "prod").await, ["a", "b", "c", "b", "a"]);
     assert_eq!(world.alias_history("prod").await.unwrap().moves[4].reason, MoveReason::Rollback);
     // A move after that goes back to where it was.
     world.set_alias("prod", "c").await.unwrap();
-    assert_eq!(roll_back(&world, "prod").await, Rollback::Moved("a".to_owned()));
+    assert_eq!(world.roll_back("prod").await, Rollback::Moved("a".to_owned()));
 }
 
 #[tokio::test]
 async fn a_rollback_passes_over_models_that_were_deleted() {
     let world = with_models(&["a"]).await;
     world.tuned("ft_1").await;
-    for id in ["a", "ft_1", "base"] {
-        world.set_alias("prod", id).await.unwrap();
-    }
+    world.point("prod", &["a", "ft_1", "base"]).await;
     world.delete_model("ft_1").await.unwrap();
     let moves = world.alias_history("prod").await.unwrap().moves;
     assert_eq!(moves.iter().map(|step| step.deleted).collect::<Vec<_>>(), [false, true, false]);
-    assert_eq!(roll_back(&world, "prod").await, Rollback::Moved("a".to_owned()));
+    assert_eq!(world.roll_back("prod").await, Rollback::Moved("a".to_owned()));
 }
 
 #[tokio::test]
 async fn a_rollback_is_refused_where_the_alias_or_the_model_changed_meanwhile() {
     let world = with_models(&["a"]).await;
     world.tuned("ft_1").await;
-    for id in ["a", "ft_1", "base"] {
-        world.set_alias("prod", id).await.unwrap();
-    }
+    world.point("prod", &["a", "ft_1", "base"]).await;
     let history = world.alias_history("prod").await.unwrap();
     let to = history.previous().unwrap();
     assert_eq!(to.model_id, "ft_1");
@@ -115,9 +100,7 @@ async fn a_rollback_is_refused_where_the_alias_or_the_model_changed_meanwhile() 
 #[tokio::test]
 async fn of_many_rollbacks_at_a_time_one_moves() {
     let world = with_models(&["a", "b"]).await;
-    for id in ["a", "b", "base"] {
-        world.set_alias("prod", id).await.unwrap();
-    }
+    world.point("prod", &["a", "b", "base"]).await;
     let history = world.alias_history("prod").await.unwrap();
     let (seen, to) = (history.moves.last().unwrap().seq, history.previous().unwrap());
     let rollbacks = (0..6).map(|_| world.roll_alias_back("prod", seen, to));
@@ -129,14 +112,13 @@ async fn of_many_rollbacks_at_a_time_one_moves() {
 #[tokio::test]
 async fn an_alias_that_is_made_anew_has_no_way_back_to_what_it_meant_before() {
     let world = with_models(&["a"]).await;
-    world.set_alias("prod", "a").await.unwrap();
-    world.set_alias("prod", "base").await.unwrap();
+    world.point("prod", &["a", "base"]).await;
     assert!(world.delete_alias("prod").await.unwrap());
     assert!(!world.delete_alias("prod").await.unwrap());
     assert!(world.alias("prod").await.unwrap().is_none() && world.aliases().await.unwrap().is_empty());
     world.set_alias("prod", "a").await.unwrap();
     assert_eq!(meant(&world, "prod").await, ["a", "base", "a"]);
-    assert_eq!(roll_back(&world, "prod").await, Rollback::NothingBefore);
+    assert_eq!(world.roll_back("prod").await, Rollback::NothingBefore);
 }
 
 #[tokio::test]

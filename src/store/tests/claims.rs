@@ -12,8 +12,7 @@ fn failure() -> JobError {
 async fn a_claim_takes_the_oldest_job_and_says_so() {
     let world = World::open().await;
     assert!(world.claim_job().await.unwrap().is_none());
-    world.queue("job_1").await;
-    world.queue("job_2").await;
+    world.queue(&["job_1", "job_2"]).await;
     let job = world.claim_job().await.unwrap().unwrap();
     assert_eq!((job.job_id.as_str(), job.status, job.phase), ("job_1", Status::Running, Some(Phase::Loading)));
     assert_eq!((job.lease_token, job.attempt, job.crashes), (1, 1, 0));
@@ -27,9 +26,7 @@ async fn a_claim_takes_the_oldest_job_and_says_so() {
 #[tokio::test]
 async fn a_job_is_claimed_by_one_of_many() {
     let world = World::open().await;
-    for number in 0..6 {
-        world.queue(&format!("job_{number}")).await;
-    }
+    world.queue(&["job_0", "job_1", "job_2", "job_3", "job_4", "job_5"]).await;
     let others = world.reopened().await;
     let claims = (0..12).map(|number| if number % 2 == 0 { world.claim_job() } else { others.claim_job() });
     let claims = futures_util::future::join_all(claims).await;
@@ -44,8 +41,7 @@ async fn each_claim_has_a_token_that_no_other_had() {
     let mut claim = world.claimed("job_1").await;
     let (first, started) = (claim.lease_token, claim.started_at);
     for number in 1..4 {
-        world.release_job(&claim, Release::Interrupted { reason: "a stop" }).await.unwrap();
-        claim = world.claim_job().await.unwrap().unwrap();
+        claim = world.claimed_again(&claim).await;
         assert_eq!((claim.lease_token, claim.attempt), (first + number, 1 + number));
     }
     // A job began when it was first claimed.
@@ -56,8 +52,7 @@ async fn each_claim_has_a_token_that_no_other_had() {
 async fn a_writer_that_was_superseded_changes_nothing_and_is_told() {
     let world = World::open().await;
     let old = world.claimed("job_1").await;
-    world.release_job(&old, Release::Interrupted { reason: "a stop" }).await.unwrap();
-    let new = world.claim_job().await.unwrap().unwrap();
+    let new = world.claimed_again(&old).await;
     let told = world.told("job_1").await;
 
     let event = world.record_event(&old, "log", &json!({}), Some(Phase::Saving), Some(progress(3))).await;
@@ -121,8 +116,7 @@ async fn the_last_two_checkpoints_are_kept_over_all_claims() {
     let kept = world.checkpoints("job_1").await.unwrap();
     assert_eq!(steps(&kept), [(2, 25), (1, 30)]);
     assert_eq!((kept[0].job_id.as_str(), kept[0].manifest_sha256.as_str()), ("job_1", manifest.as_str()));
-    let told = world.events_before("job_1", None, 1).await.unwrap().remove(0);
-    assert_eq!((told.r#type.as_str(), told.data), ("checkpoint", json!({ "step": 25 })));
+    assert_eq!(world.last_told("job_1").await, ("checkpoint".to_owned(), json!({ "step": 25 })));
 }
 
 #[tokio::test]
@@ -156,9 +150,8 @@ async fn a_crash_is_counted_and_an_interruption_is_not() {
         assert_eq!(world.release_job(&claim, release).await.unwrap(), Some(Status::Queued));
         let job = world.row("job_1").await;
         assert_eq!((job.crashes, job.phase, job.progress, job.finished_at), (crashes, None, None, None));
-        let told = world.events_before("job_1", None, 1).await.unwrap().remove(0);
         let reason = if matches!(release, Release::Crashed { .. }) { "signal 9" } else { "a stop" };
-        assert_eq!((told.r#type.as_str(), told.data), ("requeued", json!({ "reason": reason })));
+        assert_eq!(world.last_told("job_1").await, ("requeued".to_owned(), json!({ "reason": reason })));
         claim = world.claim_job().await.unwrap().unwrap();
     }
 }
@@ -171,8 +164,7 @@ async fn a_failed_job_says_why() {
     let job = world.row("job_1").await;
     assert_eq!((job.status, job.error, job.phase), (Status::Failed, Some(failure()), None));
     assert!(job.finished_at.is_some() && world.claim_job().await.unwrap().is_none());
-    let told = world.events_before("job_1", None, 1).await.unwrap().remove(0);
-    assert_eq!((told.r#type.as_str(), told.data), ("failed", json!(failure())));
+    assert_eq!(world.last_told("job_1").await, ("failed".to_owned(), json!(failure())));
 }
 
 #[tokio::test]
@@ -221,8 +213,7 @@ async fn a_cancellation_and_an_end_at_the_same_time_make_one_of_both() {
 async fn a_model_its_job_and_its_alias_come_together() {
     let world = World::open().await;
     world.set_alias("prod", "base").await.unwrap();
-    world.insert_job("job_1", "occupations", &world.job_for("prod")).await.unwrap();
-    let claim = world.claim_job().await.unwrap().unwrap();
+    let claim = world.claimed_as("job_1", "occupations", &world.job_for("prod")).await;
     assert_eq!(world.report("job_1").await.unwrap(), None);
     let model = ModelRow { bytes: 77, ..tuned("ft_1", &claim) };
     let report = json!({ "seconds": 3, "notes": ["職種"] });
@@ -246,8 +237,7 @@ async fn a_model_its_job_and_its_alias_come_together() {
 async fn an_alias_that_may_not_move_stays_and_the_job_says_why() {
     let world = World::open().await;
     world.set_alias("prod", "base").await.unwrap();
-    world.insert_job("job_1", "job_1", &world.job_for("prod")).await.unwrap();
-    let claim = world.claim_job().await.unwrap().unwrap();
+    let claim = world.claimed_as("job_1", "job_1", &world.job_for("prod")).await;
     let result = AliasResult { code: "not_a_win".to_owned(), ..moved(false) };
     assert!(world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), Some(&result)).await.unwrap());
     assert_eq!(world.alias("prod").await.unwrap().unwrap().model_id, "base");
@@ -262,8 +252,7 @@ async fn an_alias_that_may_not_move_stays_and_the_job_says_why() {
 #[tokio::test]
 async fn a_name_that_was_taken_meanwhile_is_told_and_the_claim_is_still_held() {
     let world = World::open().await;
-    world.insert_job("job_1", "occupations", &world.job_for("prod")).await.unwrap();
-    let claim = world.claim_job().await.unwrap().unwrap();
+    let claim = world.claimed_as("job_1", "occupations", &world.job_for("prod")).await;
     world.upsert_model(&model("occupations")).await.unwrap();
     let refused = world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), Some(&moved(true))).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Taken { what } if what == "name"), "{refused:?}");
@@ -282,14 +271,13 @@ async fn a_store_that_is_opened_again_puts_back_what_was_running_and_what_was_to
     world.claimed("job_2").await;
     world.cancel_job("job_2").await.unwrap();
     world.tuned("ft_3").await;
-    world.queue("job_4").await;
+    world.queue(&["job_4"]).await;
     let store = world.reopened().await;
     assert_eq!(store.recover_jobs().await.unwrap(), ["job_1"]);
     let status = async |id| store.job(id).await.unwrap().unwrap().status;
     assert_eq!((status("job_1").await, status("job_2").await), (Status::Queued, Status::Cancelled));
     assert_eq!((status("job_3").await, status("job_4").await), (Status::Succeeded, Status::Queued));
-    let told = store.events_before("job_1", None, 1).await.unwrap().remove(0);
-    assert_eq!((told.r#type.as_str(), told.data), ("requeued", json!({ "reason": "the server stopped" })));
+    assert_eq!(world.last_told("job_1").await, ("requeued".to_owned(), json!({ "reason": "the server stopped" })));
     assert_eq!(world.row("job_1").await.crashes, 0);
     // The writer of before has lost its claim.
     assert!(!world.record_event(&running, "log", &json!({}), None, None).await.unwrap());

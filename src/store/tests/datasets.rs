@@ -10,18 +10,18 @@ fn ids(datasets: Vec<Dataset>) -> Vec<String> {
 async fn a_dataset_is_told_as_it_was_stored() {
     let world = World::open().await;
     let choices = r#"{"lowest_means":"angular","on_bad_row":"skip"}"#;
-    let new = NewDataset {
-        name: "職種.xlsx",
+    let new = Dataset {
+        name: "職種.xlsx".to_owned(),
         format: FileFormat::Xlsx,
         kind: TableKind::Triplet,
-        choices,
+        choices: serde_json::from_str(choices).unwrap(),
         lowest_means: Some(LowestMeans::Angular),
         skipped: 2,
         fixed_out: 3,
         findings: json!([{ "code": "x" }]),
         ..table("ds_1")
     };
-    let (dataset, new) = world.insert_dataset(new).await.unwrap();
+    let (dataset, new) = world.store_table(new).await.unwrap();
     assert!(new);
     assert_eq!(format!("{dataset:?}"), format!("{:?}", world.store.dataset("ds_1").await.unwrap().unwrap()));
     assert_eq!((dataset.name.as_str(), dataset.purpose, dataset.bytes), ("職種.xlsx", Purpose::Training, 100));
@@ -45,17 +45,17 @@ async fn a_dataset_is_told_as_it_was_stored() {
 #[tokio::test]
 async fn the_same_bytes_read_in_the_same_way_for_the_same_purpose_are_one_dataset() {
     let world = World::open().await;
-    let same = |id| NewDataset { sha256: table("ds_1").sha256, name: id, ..table(id) };
-    assert!(world.insert_dataset(same("ds_1")).await.unwrap().1);
-    let (found, new) = world.insert_dataset(same("ds_2")).await.unwrap();
+    let same = |id| Dataset { sha256: table("ds_1").sha256, ..table(id) };
+    assert!(world.store_table(same("ds_1")).await.unwrap().1);
+    let (found, new) = world.store_table(same("ds_2")).await.unwrap();
     assert_eq!((found.dataset_id.as_str(), found.name.as_str(), new), ("ds_1", "ds_1", false));
-    let otherwise = NewDataset { choices: r#"{"on_bad_row":"skip"}"#, ..same("ds_3") };
-    let measured = NewDataset { purpose: Purpose::Benchmark, ..same("ds_4") };
-    assert!(world.insert_dataset(otherwise).await.unwrap().1 && world.insert_dataset(measured).await.unwrap().1);
+    let otherwise = Dataset { choices: json!({ "on_bad_row": "skip" }), ..same("ds_3") };
+    let measured = Dataset { purpose: Purpose::Benchmark, ..same("ds_4") };
+    assert!(world.store_table(otherwise).await.unwrap().1 && world.store_table(measured).await.unwrap().1);
 
     let sha256 = table("ds_1").sha256;
     let same = async |purpose, choices| {
-        world.same_dataset(sha256, purpose, choices).await.unwrap().map(|dataset| dataset.dataset_id)
+        world.same_dataset(&sha256, purpose, choices).await.unwrap().map(|dataset| dataset.dataset_id)
     };
     assert_eq!(same(Purpose::Training, "{}").await.as_deref(), Some("ds_1"));
     assert_eq!(same(Purpose::Training, r#"{"on_bad_row":"skip"}"#).await.as_deref(), Some("ds_3"));
@@ -67,8 +67,8 @@ async fn the_same_bytes_read_in_the_same_way_for_the_same_purpose_are_one_datase
 async fn of_many_uploads_of_the_same_bytes_one_is_new() {
     let world = World::open().await;
     let names: Vec<String> = (1..8).map(|number| format!("ds_{number}")).collect();
-    let same = names.iter().map(|id| NewDataset { sha256: table("ds_1").sha256, ..table(id) });
-    let stored = futures_util::future::join_all(same.map(|new| world.insert_dataset(new))).await;
+    let same = names.iter().map(|id| Dataset { sha256: table("ds_1").sha256, ..table(id) });
+    let stored = futures_util::future::join_all(same.map(|new| world.store_table(new))).await;
     let stored: Vec<(Dataset, bool)> = stored.into_iter().map(Result::unwrap).collect();
     assert_eq!(stored.iter().filter(|(_, new)| *new).count(), 1);
     assert!(stored.iter().all(|(dataset, _)| dataset.dataset_id == stored[0].0.dataset_id));
@@ -77,11 +77,11 @@ async fn of_many_uploads_of_the_same_bytes_one_is_new() {
 #[tokio::test]
 async fn versions_of_a_table_are_one_family_in_the_order_of_their_coming() {
     let world = World::open().await;
-    let next = |id, of| NewDataset { version_of: Some(of), ..table(id) };
-    world.insert_dataset(next("ds_1", "ds_0")).await.unwrap();
-    world.insert_dataset(next("ds_2", "ds_1")).await.unwrap();
+    let next = |id, of: &str| Dataset { version_of: Some(of.to_owned()), ..table(id) };
+    world.store_table(next("ds_1", "ds_0")).await.unwrap();
+    world.store_table(next("ds_2", "ds_1")).await.unwrap();
     // A version of an old one comes after the newest all the same.
-    let (latest, _) = world.insert_dataset(next("ds_3", "ds_0")).await.unwrap();
+    let (latest, _) = world.store_table(next("ds_3", "ds_0")).await.unwrap();
     assert_eq!((latest.family.as_str(), latest.version, latest.latest), ("ds_0", 4, true));
     assert_eq!(latest.version_of.as_deref(), Some("ds_0"));
     let versions = world.dataset_versions("ds_0").await.unwrap();
@@ -95,7 +95,7 @@ async fn versions_of_a_table_are_one_family_in_the_order_of_their_coming() {
 async fn a_family_outlives_its_first_version() {
     let world = World::open().await;
     for (id, of) in [("ds_1", "ds_0"), ("ds_2", "ds_1")] {
-        world.insert_dataset(NewDataset { version_of: Some(of), ..table(id) }).await.unwrap();
+        world.store_table(Dataset { version_of: Some(of.to_owned()), ..table(id) }).await.unwrap();
     }
     world.delete_dataset("ds_0").await.unwrap();
     let left = world.store.dataset("ds_1").await.unwrap().unwrap();
@@ -108,8 +108,8 @@ async fn a_family_outlives_its_first_version() {
 #[tokio::test]
 async fn a_version_of_what_is_gone_is_refused_and_not_stored() {
     let world = World::open().await;
-    let new = NewDataset { version_of: Some("ds_9"), ..table("ds_1") };
-    assert!(matches!(world.insert_dataset(new).await.unwrap_err(), StoreError::Gone));
+    let new = Dataset { version_of: Some("ds_9".to_owned()), ..table("ds_1") };
+    assert!(matches!(world.store_table(new).await.unwrap_err(), StoreError::Gone));
     assert!(world.store.dataset("ds_1").await.unwrap().is_none());
 }
 
@@ -118,20 +118,20 @@ async fn a_file_goes_with_the_last_dataset_that_has_it() {
     let world = World::open().await;
     let sha256 = table("ds_1").sha256;
     for (id, purpose) in [("ds_1", Purpose::Training), ("ds_2", Purpose::Benchmark)] {
-        world.insert_dataset(NewDataset { sha256, purpose, ..table(id) }).await.unwrap();
+        world.store_table(Dataset { sha256: sha256.clone(), purpose, ..table(id) }).await.unwrap();
     }
     let files = world.dataset_files().await.unwrap();
     assert_eq!(files.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["ds_0", "ds_1", "ds_2"]);
     assert!(files[1].1 == sha256 && files[2].1 == sha256);
     assert_eq!(world.delete_dataset("ds_1").await.unwrap(), None);
     assert_eq!(world.delete_dataset("ds_1").await.unwrap(), None);
-    assert_eq!(world.delete_dataset("ds_2").await.unwrap().as_deref(), Some(sha256));
+    assert_eq!(world.delete_dataset("ds_2").await.unwrap().as_deref(), Some(sha256.as_str()));
 }
 
 #[tokio::test]
 async fn a_dataset_that_a_job_used_stays() {
     let world = World::open().await;
-    world.queue("job_1").await;
+    world.queue(&["job_1"]).await;
     world.cancel_job("job_1").await.unwrap();
     assert!(matches!(world.delete_dataset("ds_0").await.unwrap_err(), StoreError::Referenced));
     assert!(world.store.dataset("ds_0").await.unwrap().is_some());
@@ -140,7 +140,7 @@ async fn a_dataset_that_a_job_used_stays() {
 #[tokio::test]
 async fn a_request_with_a_key_is_remembered_once_and_as_long_as_its_dataset() {
     let world = World::open().await;
-    world.insert_dataset(table("ds_1")).await.unwrap();
+    world.store_table(table("ds_1")).await.unwrap();
     let request = "1".repeat(64);
     assert_eq!(world.dataset_request("key").await.unwrap(), None);
     world.remember_dataset_request("key", &request, "ds_1").await.unwrap();
@@ -155,7 +155,7 @@ async fn datasets_are_paged_in_either_direction_and_by_purpose() {
     let world = World::open().await;
     for id in ["ds_1", "ds_2", "ds_3"] {
         let purpose = if id == "ds_2" { Purpose::Benchmark } else { Purpose::Training };
-        world.insert_dataset(NewDataset { purpose, ..table(id) }).await.unwrap();
+        world.store_table(Dataset { purpose, ..table(id) }).await.unwrap();
     }
     assert_eq!(ids(world.datasets().await.unwrap()), ["ds_3", "ds_2", "ds_1", "ds_0"]);
     let page = async |purpose, after, oldest_first, limit| {

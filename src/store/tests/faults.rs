@@ -59,7 +59,7 @@ fn half() -> Progress {
 #[tokio::test]
 async fn a_store_that_another_process_writes_to_is_told_as_what_may_pass() {
     let world = World::open().await;
-    world.queue("job_1").await;
+    world.queue(&["job_1"]).await;
     let other = world.reopened().await;
     let held = other.begin().await.unwrap();
     world.alter("pragma busy_timeout = 0").await;
@@ -74,7 +74,7 @@ async fn a_store_that_another_process_writes_to_is_told_as_what_may_pass() {
 #[tokio::test]
 async fn a_writer_that_gives_up_halfway_leaves_nothing_behind() {
     let world = World::open().await;
-    world.queue("job_1").await;
+    world.queue(&["job_1"]).await;
     for polls in 1..20 {
         // Dropped after so many steps, wherever that is.
         let mut claim = Box::pin(world.claim_job());

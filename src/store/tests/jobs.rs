@@ -5,12 +5,16 @@ fn keyed(job: JobRequest) -> JobRequest {
     JobRequest { idempotency: Some(("key".to_owned(), "request".to_owned())), ..job }
 }
 
+fn ids(jobs: Vec<Job>) -> Vec<String> {
+    jobs.into_iter().map(|job| job.job_id).collect()
+}
+
 #[tokio::test]
 async fn a_job_is_queued_with_all_that_was_said_of_it() {
     let world = World::open().await;
-    let benchmark = NewDataset { purpose: Purpose::Benchmark, ..table("ds_1") };
-    let benchmark = world.insert_dataset(benchmark).await.unwrap().0;
-    let replay = world.insert_dataset(table("ds_2")).await.unwrap().0;
+    let benchmark = Dataset { purpose: Purpose::Benchmark, ..table("ds_1") };
+    let benchmark = world.store_table(benchmark).await.unwrap().0;
+    let replay = world.store_table(table("ds_2")).await.unwrap().0;
     let notes = OpenAiNotes { learning_rate_multiplier: Some(0.5), ..OpenAiNotes::default() };
     let titles = ["nurse".to_owned(), "看護師".to_owned()];
     let new = JobRequest {
@@ -89,7 +93,7 @@ async fn of_many_requests_with_one_key_one_makes_a_job() {
 #[tokio::test]
 async fn a_job_over_a_dataset_that_was_removed_is_refused_and_leaves_nothing() {
     let world = World::open().await;
-    let gone = world.insert_dataset(table("ds_1")).await.unwrap().0;
+    let gone = world.store_table(table("ds_1")).await.unwrap().0;
     world.delete_dataset("ds_1").await.unwrap();
     let replay = Some(gone.clone());
     for new in [JobRequest { dataset: gone, ..world.job() }, JobRequest { replay, ..world.job() }] {
@@ -101,13 +105,9 @@ async fn a_job_over_a_dataset_that_was_removed_is_refused_and_leaves_nothing() {
 #[tokio::test]
 async fn jobs_are_listed_the_newest_first_by_status_and_number() {
     let world = World::open().await;
-    for id in ["job_1", "job_2", "job_3"] {
-        world.queue(id).await;
-    }
+    world.queue(&["job_1", "job_2", "job_3"]).await;
     world.cancel_job("job_2").await.unwrap();
-    let ids = async |status, limit| -> Vec<String> {
-        world.jobs(status, limit).await.unwrap().into_iter().map(|job| job.job_id).collect()
-    };
+    let ids = async |status, limit| ids(world.jobs(status, limit).await.unwrap());
     assert_eq!(ids(None, 100).await, ["job_3", "job_2", "job_1"]);
     assert_eq!(ids(None, 2).await, ["job_3", "job_2"]);
     assert_eq!(ids(Some(Status::Queued), 100).await, ["job_3", "job_1"]);
@@ -120,13 +120,8 @@ async fn jobs_are_listed_the_newest_first_by_status_and_number() {
 #[tokio::test]
 async fn a_page_of_jobs_goes_on_after_the_one_before() {
     let world = World::open().await;
-    for id in ["job_1", "job_2", "job_3"] {
-        world.queue(id).await;
-    }
-    let ids = async |after, limit| -> Vec<String> {
-        let page = world.jobs_page(after, &BTreeMap::new(), limit).await.unwrap();
-        page.into_iter().map(|job| job.job_id).collect()
-    };
+    world.queue(&["job_1", "job_2", "job_3"]).await;
+    let ids = async |after, limit| ids(world.jobs_page(after, &BTreeMap::new(), limit).await.unwrap());
     assert_eq!(ids(None, 2).await, ["job_3", "job_2"]);
     assert_eq!(ids(Some("job_2"), 2).await, ["job_1"]);
     assert_eq!(ids(Some("job_1"), 2).await, [""; 0]);
@@ -142,11 +137,8 @@ async fn jobs_are_found_by_all_their_metadata_whatever_its_keys_are() {
     let notes = OpenAiNotes { metadata: Some(pairs(&odd)), ..OpenAiNotes::default() };
     let job = JobRequest { openai: Some(notes), ..world.job() };
     world.insert_job("job_1", "job_1", &job).await.unwrap();
-    world.queue("job_2").await;
-    let found = async |wanted: &[(&str, &str)]| -> Vec<String> {
-        let page = world.jobs_page(None, &pairs(wanted), 10).await.unwrap();
-        page.into_iter().map(|job| job.job_id).collect()
-    };
+    world.queue(&["job_2"]).await;
+    let found = async |wanted: &[(&str, &str)]| ids(world.jobs_page(None, &pairs(wanted), 10).await.unwrap());
     for pair in odd {
         assert_eq!(found(&[pair]).await, ["job_1"], "{pair:?}");
     }
@@ -158,9 +150,7 @@ async fn jobs_are_found_by_all_their_metadata_whatever_its_keys_are() {
 #[tokio::test]
 async fn turns_are_in_the_order_of_posting() {
     let world = World::open().await;
-    for id in ["job_1", "job_2", "job_3"] {
-        world.queue(id).await;
-    }
+    world.queue(&["job_1", "job_2", "job_3"]).await;
     world.alter("update job set created_at = created_at + 5000 where job_id = 'job_1'").await;
     assert_eq!(world.queued_jobs().await.unwrap(), ["job_2", "job_3", "job_1"]);
     assert_eq!(world.claim_job().await.unwrap().unwrap().job_id, "job_2");
@@ -170,7 +160,7 @@ async fn turns_are_in_the_order_of_posting() {
 #[tokio::test]
 async fn a_queued_job_is_cancelled_at_once_and_is_never_claimed() {
     let world = World::open().await;
-    world.queue("job_1").await;
+    world.queue(&["job_1"]).await;
     let job = world.cancel_job("job_1").await.unwrap().unwrap();
     assert_eq!(job.status, Status::Cancelled);
     assert!(job.status.is_terminal() && job.finished_at.is_some() && job.cancel_requested_at == job.finished_at);
@@ -225,8 +215,7 @@ async fn the_present_attempts_events_are_told_apart_from_those_before() {
     let world = World::open().await;
     let first = world.claimed("job_1").await;
     world.record_event(&first, "epoch", &json!({ "epoch": 1 }), None, None).await.unwrap();
-    world.release_job(&first, Release::Interrupted { reason: "a stop" }).await.unwrap();
-    let second = world.claim_job().await.unwrap().unwrap();
+    let second = world.claimed_again(&first).await;
     assert!(world.events_of_attempt("job_1", "epoch").await.unwrap().is_empty());
     for (kind, epoch) in [("epoch", 2), ("log", 0), ("epoch", 3)] {
         world.record_event(&second, kind, &json!({ "epoch": epoch }), None, None).await.unwrap();
@@ -250,7 +239,7 @@ async fn a_list_of_jobs_reads_no_report() {
 #[tokio::test]
 async fn a_jobs_row_has_its_datasets_name_and_reads_no_other() {
     let world = World::open().await;
-    world.insert_dataset(NewDataset { name: "other", ..table("ds_1") }).await.unwrap();
+    world.store_table(Dataset { name: "other".to_owned(), ..table("ds_1") }).await.unwrap();
     world.alter("update dataset set name = cast(x'ff' as text) where dataset_id = 'ds_1'").await;
     let claim = world.claimed("job_1").await;
     assert_eq!(claim.dataset_name, "ds_0");
@@ -260,9 +249,7 @@ async fn a_jobs_row_has_its_datasets_name_and_reads_no_other() {
 #[tokio::test]
 async fn a_setting_that_this_program_does_not_know_hides_no_job_and_is_named() {
     let world = World::open().await;
-    for id in ["job_1", "job_2"] {
-        world.queue(id).await;
-    }
+    world.queue(&["job_1", "job_2"]).await;
     world
         .alter(
             r#"update job set config =
@@ -284,7 +271,7 @@ async fn a_setting_that_this_program_does_not_know_hides_no_job_and_is_named() {
 #[tokio::test]
 async fn settings_that_cannot_be_read_at_all_are_shown_as_none_and_hide_nothing() {
     let world = World::open().await;
-    world.queue("job_1").await;
+    world.queue(&["job_1"]).await;
     for unreadable in ["update job set config = 'no JSON'", "update job set config = '[1]'"] {
         world.alter(unreadable).await;
         let job = world.jobs(None, 10).await.unwrap().remove(0);
@@ -298,7 +285,7 @@ async fn settings_that_cannot_be_read_at_all_are_shown_as_none_and_hide_nothing(
 #[tokio::test]
 async fn settings_from_before_some_were_there_have_these_by_default() {
     let world = World::open().await;
-    world.queue("job_1").await;
+    world.queue(&["job_1"]).await;
     world.alter(r#"update job set config = '{"epochs": 7}'"#).await;
     let job = world.row("job_1").await;
     assert_eq!(job.config.settings, TrainConfig { epochs: 7, ..TrainConfig::default() });

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use tables::TableKind;
@@ -52,7 +52,7 @@ impl World {
         let store = Store::open(&folder.path().join("store.db")).await.unwrap();
         let base = model("base");
         store.upsert_model(&base).await.unwrap();
-        let table = store.insert_dataset(table("ds_0")).await.unwrap().0;
+        let table = store.insert_dataset(&table("ds_0"), "{}").await.unwrap().0;
         Self { store, base, table, config: TrainConfig::default(), folder }
     }
 
@@ -84,14 +84,44 @@ impl World {
         JobRequest { alias: Some(alias.to_owned()), ..self.job() }
     }
 
-    async fn queue(&self, job_id: &str) {
-        self.insert_job(job_id, job_id, &self.job()).await.unwrap();
+    async fn queue(&self, job_ids: &[&str]) {
+        for id in job_ids {
+            self.insert_job(id, id, &self.job()).await.unwrap();
+        }
     }
 
     /// A job that was queued and claimed.
     async fn claimed(&self, job_id: &str) -> Job {
-        self.queue(job_id).await;
+        self.claimed_as(job_id, job_id, &self.job()).await
+    }
+
+    async fn claimed_as(&self, job_id: &str, name: &str, new: &JobRequest) -> Job {
+        self.insert_job(job_id, name, new).await.unwrap();
         self.claim_job().await.unwrap().unwrap()
+    }
+
+    /// The next claim of a job that was interrupted.
+    async fn claimed_again(&self, claim: &Job) -> Job {
+        self.release_job(claim, Release::Interrupted { reason: "a stop" }).await.unwrap();
+        self.claim_job().await.unwrap().unwrap()
+    }
+
+    async fn store_table(&self, new: Dataset) -> Result<(Dataset, bool)> {
+        self.insert_dataset(&new, &new.choices.to_string()).await
+    }
+
+    /// Points an alias at one model after another.
+    async fn point(&self, alias: &str, model_ids: &[&str]) {
+        for id in model_ids {
+            assert!(self.set_alias(alias, id).await.unwrap());
+        }
+    }
+
+    /// What a rollback of an alias came to, as a caller asks for it.
+    async fn roll_back(&self, alias: &str) -> Rollback {
+        let history = self.alias_history(alias).await.unwrap();
+        let Some(to) = history.previous() else { return Rollback::NothingBefore };
+        self.roll_alias_back(alias, history.moves.last().unwrap().seq, to).await.unwrap()
     }
 
     /// A job's row that is there.
@@ -102,6 +132,12 @@ impl World {
     /// The types of a job's events, in their order.
     async fn told(&self, job_id: &str) -> Vec<String> {
         self.events_after(job_id, 0, 1000).await.unwrap().into_iter().map(|event| event.r#type).collect()
+    }
+
+    /// The type of a job's last event, and its particulars.
+    async fn last_told(&self, job_id: &str) -> (String, Value) {
+        let event = self.events_before(job_id, None, 1).await.unwrap().remove(0);
+        (event.r#type, event.data)
     }
 
     /// A tuned model, as a job makes it.
@@ -143,24 +179,28 @@ fn tuned(id: &str, claim: &Job) -> ModelRow {
 }
 
 /// A table whose bytes are like no other's of another id.
-fn table(id: &str) -> NewDataset<'_> {
-    NewDataset {
-        dataset_id: id,
-        name: id,
+fn table(id: &str) -> Dataset {
+    Dataset {
+        dataset_id: id.to_owned(),
+        name: id.to_owned(),
         purpose: Purpose::Training,
-        sha256: Box::leak(crate::ml::sha256::sha256(id.as_bytes()).into_boxed_str()),
+        sha256: crate::ml::sha256::sha256(id.as_bytes()),
         format: FileFormat::Csv,
         bytes: 100,
         columns: Some(vec!["a".to_owned(), "b".to_owned()]),
         kind: TableKind::PairScore,
         rows: 20,
         scores: ScoreSummary { lowest: 0.0, highest: 1.0, mean: 0.5, distinct: 3, positives: Some(7) },
-        choices: "{}",
+        choices: json!({}),
         lowest_means: None,
         skipped: 0,
         fixed_out: 0,
         findings: json!([]),
+        family: id.to_owned(),
+        version: 1,
         version_of: None,
+        latest: true,
+        created_at: now(),
     }
 }
 

@@ -35,8 +35,7 @@ async fn a_model_that_comes_back_is_there_again() {
 #[tokio::test]
 async fn a_name_belongs_to_one_model() {
     let world = World::open().await;
-    world.insert_job("job_1", "occupations", &world.job()).await.unwrap();
-    let claim = world.claim_job().await.unwrap().unwrap();
+    let claim = world.claimed_as("job_1", "occupations", &world.job()).await;
     world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), None).await.unwrap();
     let refused = world.upsert_model(&model("occupations")).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Taken { what } if what == "name"), "{refused:?}");
@@ -46,8 +45,7 @@ async fn a_name_belongs_to_one_model() {
 async fn a_model_is_found_by_its_id_then_by_alias_then_by_name() {
     let world = World::open().await;
     let found = async |wanted| world.store.model(wanted).await.unwrap().map(|row| row.model_id);
-    world.insert_job("job_1", "word", &world.job()).await.unwrap();
-    let claim = world.claim_job().await.unwrap().unwrap();
+    let claim = world.claimed_as("job_1", "word", &world.job()).await;
     world.finish_job(&claim, &tuned("ft_1", &claim), &json!({}), None).await.unwrap();
     assert_eq!((found("word").await.as_deref(), found("nobody").await), (Some("ft_1"), None));
     world.set_alias("word", "base").await.unwrap();
@@ -137,7 +135,7 @@ async fn each_change_of_models_or_aliases_raises_their_version_and_nothing_else_
         world.set_alias("prod", id).await.unwrap();
         rises("set_alias");
     }
-    roll_back_once(&world).await;
+    world.roll_back("prod").await;
     rises("roll_alias_back");
     world.delete_alias("prod").await.unwrap();
     rises("delete_alias");
@@ -153,15 +151,9 @@ async fn each_change_of_models_or_aliases_raises_their_version_and_nothing_else_
     world.models().await.unwrap();
     world.aliases().await.unwrap();
     world.claimed("job_2").await;
-    world.insert_dataset(table("ds_1")).await.unwrap();
+    world.store_table(table("ds_1")).await.unwrap();
     assert_eq!(world.models_version(), still);
     // What is of one store is of its clones.
     world.store.clone().pin_model("a", false).await.unwrap();
     assert!(world.models_version() > still);
-}
-
-async fn roll_back_once(world: &World) {
-    let history = world.alias_history("prod").await.unwrap();
-    let to = history.previous().unwrap();
-    world.roll_alias_back("prod", history.moves.last().unwrap().seq, to).await.unwrap();
 }
