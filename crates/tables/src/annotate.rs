@@ -150,27 +150,18 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// The copy, in the file's own format.
-enum Copy<'a> {
-    Delimited {
-        out: &'a mut dyn Write,
-        encoding: Encoding,
-        format: Box<csv::WriterBuilder>,
-        names: Option<Vec<String>>,
-    },
-    Json {
-        out: &'a mut dyn Write,
-        list: bool,
-        rows: usize,
-        names: Option<Vec<String>>,
-        score: Option<usize>,
-    },
-    Workbook {
-        out: &'a mut dyn Write,
-        book: Box<Workbook>,
-        rows: u32,
-        names: Option<Vec<String>>,
-        score: Option<usize>,
-    },
+struct Copy<'a> {
+    out: &'a mut dyn Write,
+    names: Option<Vec<String>>,
+    score: Option<usize>,
+    rows: u32,
+    form: Form,
+}
+
+enum Form {
+    Delimited { encoding: Encoding, format: Box<csv::WriterBuilder> },
+    Json { list: bool },
+    Workbook(Box<Workbook>),
 }
 
 impl<'a> Copy<'a> {
@@ -180,10 +171,9 @@ impl<'a> Copy<'a> {
         score: Option<usize>,
         out: &'a mut dyn Write,
     ) -> Result<Self, AnnotateError> {
-        match comes_back_as(dialect.format) {
-            FileFormat::Json | FileFormat::Jsonl => {
-                Ok(Self::Json { out, list: dialect.format == FileFormat::Json, rows: 0, names, score })
-            }
+        let form = match comes_back_as(dialect.format) {
+            FileFormat::Json => Form::Json { list: true },
+            FileFormat::Jsonl => Form::Json { list: false },
             FileFormat::Xlsx => {
                 let mut book = Box::new(Workbook::new());
                 let sheet = book.add_worksheet();
@@ -191,7 +181,7 @@ impl<'a> Copy<'a> {
                     // A name that this writer refuses is one that the sheet need not have.
                     let _ = sheet.set_name(name);
                 }
-                Ok(Self::Workbook { book, rows: 0, out, names, score })
+                Form::Workbook(book)
             }
             FileFormat::Csv | FileFormat::Parquet => {
                 let encoding = dialect.encoding.unwrap_or(Encoding::Utf8);
@@ -206,26 +196,28 @@ impl<'a> Copy<'a> {
                 let delimiter = dialect.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',');
                 let mut format = Box::new(csv::WriterBuilder::new());
                 format.delimiter(delimiter).terminator(ending).flexible(true).buffer_capacity(1 << 10);
-                Ok(Self::Delimited { out, encoding, format, names })
+                Form::Delimited { encoding, format }
             }
-        }
+        };
+        Ok(Self { out, names, score, rows: 0, form })
     }
 
     fn header(&mut self, notes: &Notes<'_>) -> Result<(), AnnotateError> {
         let added = notes.words.columns.iter().copied().chain(notes.similarities.iter().map(|column| &*column.name));
-        match self {
-            Self::Delimited { out, encoding, format, names } => {
-                let cells = names.iter().flatten().map(String::as_str).chain(added);
-                out.write_all(&encoded(&record(format, cells)?, *encoding))?;
+        let names = self.names.clone().unwrap_or_default();
+        let names = names.iter().map(String::as_str);
+        match &mut self.form {
+            Form::Delimited { encoding, format } => {
+                self.out.write_all(&encoded(&record(format, names.chain(added))?, *encoding))?;
             }
             // The names keep their order, which a map's need not.
-            Self::Json { names, .. } => names.get_or_insert_default().extend(added.map(str::to_owned)),
-            Self::Workbook { book, rows, names, .. } => {
+            Form::Json { .. } => self.names.get_or_insert_default().extend(added.map(str::to_owned)),
+            Form::Workbook(book) => {
                 let sheet = book.worksheet_from_index(0)?;
-                for (column, name) in (0..).zip(names.iter().flatten().map(String::as_str).chain(added)) {
+                for (column, name) in (0..).zip(names.chain(added)) {
                     sheet.write_string(0, column, name)?;
                 }
-                *rows = 1;
+                self.rows = 1;
             }
         }
         Ok(())
@@ -237,48 +229,47 @@ impl<'a> Copy<'a> {
         let width = width.max(row.cells.len());
         let blank = std::iter::repeat_n("", width - row.cells.len());
         let cells = row.cells.iter().map(String::as_str).chain(blank);
-        match self {
-            Self::Delimited { out, encoding, format, .. } => {
+        match &mut self.form {
+            Form::Delimited { encoding, format } => {
                 let numbers: Vec<String> = told.similarities.iter().map(|value| number(*value)).collect();
                 let all = cells.chain(added.into_iter().chain(&numbers).map(String::as_str));
-                out.write_all(&encoded(&record(format, all)?, *encoding))?;
+                self.out.write_all(&encoded(&record(format, all)?, *encoding))?;
             }
-            Self::Workbook { book, rows, score, .. } => {
+            Form::Workbook(book) => {
                 let sheet = book.worksheet_from_index(0)?;
                 for (column, cell) in (0..).zip(cells) {
                     match cell.parse::<f64>().ok().filter(|number| number.is_finite()) {
-                        Some(number) if *score == Some(usize::from(column)) => {
-                            sheet.write_number(*rows, column, number)?;
+                        Some(number) if self.score == Some(usize::from(column)) => {
+                            sheet.write_number(self.rows, column, number)?;
                         }
                         _ if cell.is_empty() => {}
                         _ => {
-                            sheet.write_string(*rows, column, cell)?;
+                            sheet.write_string(self.rows, column, cell)?;
                         }
                     }
                 }
                 let mut column = u16::try_from(width).unwrap_or(u16::MAX);
                 for cell in added {
-                    sheet.write_string(*rows, column, cell)?;
+                    sheet.write_string(self.rows, column, cell)?;
                     column = column.saturating_add(1);
                 }
                 for value in &told.similarities {
                     if let Some(value) = value {
-                        sheet.write_number(*rows, column, (value * 1e4).round() / 1e4)?;
+                        sheet.write_number(self.rows, column, (value * 1e4).round() / 1e4)?;
                     }
                     column = column.saturating_add(1);
                 }
-                *rows += 1;
             }
-            Self::Json { out, list, rows, names, score } => {
+            Form::Json { list } => {
                 let value = |(column, cell): (usize, &str)| match serde_json::from_str::<Value>(cell) {
-                    Ok(number @ Value::Number(_)) if *score == Some(column) => number,
+                    Ok(number @ Value::Number(_)) if self.score == Some(column) => number,
                     _ => Value::from(cell),
                 };
                 let own: Vec<Value> = cells.enumerate().map(value).collect();
                 let numbers =
                     told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
                 let added: Vec<Value> = added.into_iter().map(|cell| json!(cell)).chain(numbers).collect();
-                let line = match names {
+                let line = match &self.names {
                     Some(names) => {
                         let member =
                             |(name, value): (&String, Value)| format!("{}:{value}", Value::from(name.as_str()));
@@ -287,33 +278,26 @@ impl<'a> Copy<'a> {
                     }
                     None => Value::from([own, added].concat()).to_string(),
                 };
-                let before = match (*list, *rows) {
+                let before = match (*list, self.rows) {
                     (true, 0) => "[\n",
                     (true, _) => ",\n",
                     (false, _) => "",
                 };
-                write!(out, "{before}{line}{}", if *list { "" } else { "\n" })?;
-                *rows += 1;
+                write!(self.out, "{before}{line}{}", if *list { "" } else { "\n" })?;
             }
         }
+        self.rows += 1;
         Ok(())
     }
 
     fn finish(self) -> Result<(), AnnotateError> {
-        match self {
-            Self::Delimited { out, .. } => out.flush()?,
-            Self::Json { out, list, rows, .. } => {
-                if list {
-                    out.write_all(if rows == 0 { b"[]\n" } else { b"\n]\n" })?;
-                }
-                out.flush()?;
-            }
-            Self::Workbook { mut book, out, .. } => {
-                out.write_all(&book.save_to_buffer()?)?;
-                out.flush()?;
-            }
+        match self.form {
+            Form::Json { list: true } if self.rows == 0 => self.out.write_all(b"[]\n")?,
+            Form::Json { list: true } => self.out.write_all(b"\n]\n")?,
+            Form::Delimited { .. } | Form::Json { list: false } => {}
+            Form::Workbook(mut book) => self.out.write_all(&book.save_to_buffer()?)?,
         }
-        Ok(())
+        Ok(self.out.flush()?)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::choices::{Fix, LowestMeans};
 use crate::pair::{Pair, TableKind};
 
 pub use languages::{Languages, LanguagesFound};
-pub use plan::{Fate, Plan, apply};
+pub use plan::{Plan, apply};
 pub use scores::FEWEST_PAIRS;
 pub use texts::{Signs, mend, pair_key, signs, text_key};
 
@@ -162,11 +162,6 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// Whether rows have scores of their own.
-    fn scored(&self) -> bool {
-        self.kind.scored()
-    }
-
     /// The highest score there can be: 1, or a benchmark's highest.
     fn top(&self, rows: &[RowFacts]) -> f64 {
         if self.own_scale { rows.iter().map(|row| row.score).fold(f64::MIN, f64::max) } else { 1.0 }

@@ -110,11 +110,7 @@ fn table(rows: &[(&str, &str, f64)]) -> Vec<RowFacts> {
 
 fn fates(rows: &[RowFacts], fixes: &[Fix]) -> Vec<Option<f64>> {
     let plan = apply(rows, &fixes.iter().copied().collect(), &Knowledge::default());
-    let score = |place| match plan.of(place) {
-        Fate::Keep(score) => Some(score),
-        Fate::Drop => None,
-    };
-    let fates: Vec<Option<f64>> = (0..rows.len()).map(score).collect();
+    let fates: Vec<Option<f64>> = (0..rows.len()).map(|place| plan.of(place)).collect();
     assert_eq!(plan.kept(), fates.iter().flatten().count());
     assert_eq!(plan.kept() + plan.dropped(), rows.len());
     fates
@@ -151,7 +147,7 @@ fn damaged_rows_and_the_benchmarks_pairs_go_where_somebody_says_so() {
     let knowledge = Knowledge { benchmark, ..Knowledge::default() };
     let fixes = BTreeSet::from([Fix::DropDamaged, Fix::DropBenchmarkPairs]);
     let plan = apply(&rows, &fixes, &knowledge);
-    assert_eq!([plan.of(0), plan.of(1), plan.of(2), plan.of(3)], [Fate::Drop, Fate::Drop, Fate::Keep(0.4), Fate::Drop]);
+    assert_eq!([plan.of(0), plan.of(1), plan.of(2), plan.of(3)], [None, None, Some(0.4), None]);
 }
 
 #[test]
@@ -168,8 +164,8 @@ fn triplets_repeat_where_all_three_texts_do() {
     let findings = run(&rows, &knowledge);
     assert_eq!(counts(&findings, "repeated_pairs"), (1, 2));
     assert!(found(&findings, "contradicting_scores").is_none() && found(&findings, "one_score_only").is_none());
-    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(2), Fate::Drop);
-    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(1), Fate::Keep(1.0));
+    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(2), None);
+    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(1), Some(1.0));
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use super::{Inspection, ScoreSummary, Stored};
-use crate::checks::Fate;
 use crate::choices::OnBadRow;
 use crate::pair::{POSITIVE_FROM, Pair};
 use crate::problems::Problems;
@@ -55,7 +54,7 @@ pub(crate) fn pairs(
         if facts.row as usize != row.row {
             continue;
         }
-        if let Fate::Keep(score) = inspection.plan.of(place) {
+        if let Some(score) = inspection.plan.of(place) {
             each(reader.pair(&row, score), row.line)?;
         }
         place += 1;

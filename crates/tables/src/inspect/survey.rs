@@ -1,6 +1,7 @@
 //! The first pass over a table: its columns, its rows' facts, its scores as they are written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{ColumnFacts, InspectContext, Preview, ScoreKinds};
 use crate::checks::{Languages, RowFacts};
@@ -11,7 +12,7 @@ use crate::reading::columns::{self, Found, Layout};
 use crate::reading::rows::{self, Rule, Shape};
 use crate::reading::scale::Numbers;
 use crate::reading::score::{self, Written};
-use crate::source::{Dialect, Fault, Input, Row, Source};
+use crate::source::{Dialect, Fault, Input, Row, Source, is_blank};
 
 /// Rows by whose cells the columns are found.
 const SAMPLE: usize = 1000;
@@ -37,6 +38,7 @@ pub(super) enum Pending {
 }
 
 /// What was seen.
+#[derive(Default)]
 pub(super) struct Survey {
     pub(super) found: Found,
     pub(super) columns: Vec<ColumnFacts>,
@@ -70,7 +72,7 @@ impl Survey {
         while sample.len() < SAMPLE && bytes < MOST_SAMPLE {
             match source.next() {
                 None => break,
-                Some(Ok(row)) if is_blank(&row) => bytes += 64,
+                Some(Ok(row)) if is_blank(&row.cells) => bytes += 64,
                 Some(Ok(row)) => {
                     bytes += row.cells.iter().map(|cell| cell.len() + 24).sum::<usize>();
                     sample.push(row);
@@ -90,7 +92,7 @@ impl Survey {
         let dates = choices.apply.contains(&Fix::DatesAsFractions);
         for row in sample.into_iter().map(Ok).chain(source) {
             match row {
-                Ok(row) if is_blank(&row) => continue,
+                Ok(row) if is_blank(&row.cells) => continue,
                 Ok(row) => survey.row(row, layout.as_ref(), choices, dates, context),
                 Err(Fault::Row(_)) => {
                     survey.read += 1;
@@ -117,20 +119,7 @@ impl Survey {
                 examples: Vec::new(),
             }
         };
-        Self {
-            columns: (0..width).map(column).collect(),
-            found,
-            read: 0,
-            bad: 0,
-            facts: Vec::new(),
-            pending: Vec::new(),
-            numbers: Numbers::default(),
-            kinds: ScoreKinds::default(),
-            words: Vec::new(),
-            values: HashMap::new(),
-            languages: Languages::default(),
-            preview: Vec::new(),
-        }
+        Self { columns: (0..width).map(column).collect(), found, ..Self::default() }
     }
 
     /// Looks at a row that is not blank.
@@ -190,42 +179,27 @@ impl Survey {
             self.values.insert(shown.chars().take(80).collect(), 1);
         }
         let kinds = &mut self.kinds;
-        match score::read(cell, date, &|word| choices.words.contains_key(word)) {
+        let (count, score) = match score::read(cell, date, &|word| choices.words.contains_key(word)) {
             Written::Number(number) => {
-                kinds.numbers += 1;
                 self.numbers.add(number);
-                Some((Pending::Number, number))
+                (&mut kinds.numbers, Some((Pending::Number, number)))
             }
-            Written::Percent(part) => {
-                kinds.percents += 1;
-                Some((Pending::Part, part))
-            }
-            Written::Fraction(part) => {
-                kinds.fractions += 1;
-                Some((Pending::Part, part))
-            }
+            Written::Percent(part) => (&mut kinds.percents, Some((Pending::Part, part))),
+            Written::Fraction(part) => (&mut kinds.fractions, Some((Pending::Part, part))),
             Written::Word(word) => {
-                kinds.words += 1;
                 let known = self.words.iter().position(|known| *known == word);
                 let number = known.unwrap_or_else(|| {
                     self.words.push(word);
                     self.words.len() - 1
                 });
-                Some((Pending::Word, number as f64))
+                (&mut kinds.words, Some((Pending::Word, number as f64)))
             }
-            Written::Date(day) => {
-                kinds.dates += 1;
-                dates.then(|| (Pending::Part, day.fraction()))
-            }
-            Written::Empty => {
-                kinds.empty += 1;
-                None
-            }
-            Written::Other => {
-                kinds.other += 1;
-                None
-            }
-        }
+            Written::Date(day) => (&mut kinds.dates, dates.then(|| (Pending::Part, day.fraction()))),
+            Written::Empty => (&mut kinds.empty, None),
+            Written::Other => (&mut kinds.other, None),
+        };
+        *count += 1;
+        score
     }
 
     /// The words in use.
@@ -257,19 +231,14 @@ impl Survey {
 
     /// The most frequent values, at most twenty, in the order of what they become.
     pub(super) fn frequent(&self) -> Vec<(&String, usize)> {
-        let mut values: BTreeMap<(std::cmp::Reverse<usize>, &String), ()> = BTreeMap::new();
-        for (value, count) in &self.values {
-            values.insert((std::cmp::Reverse(*count), value), ());
-        }
-        values.into_keys().take(20).map(|(count, value)| (value, count.0)).collect()
+        let mut values: Vec<(&String, usize)> = self.values.iter().map(|(value, count)| (value, *count)).collect();
+        values.sort_unstable_by_key(|&(value, count)| (Reverse(count), value));
+        values.truncate(20);
+        values
     }
 }
 
 /// Whether an example shows this cell, which may be longer.
 fn is_cut_of(example: &str, cell: &str) -> bool {
     cell.starts_with(example) && (cell.len() == example.len() || example.chars().count() == 80)
-}
-
-pub(super) fn is_blank(row: &Row) -> bool {
-    row.cells.iter().all(|cell| cell.trim().is_empty())
 }

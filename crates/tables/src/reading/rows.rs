@@ -9,7 +9,7 @@ use crate::checks;
 use crate::choices::{Fix, Scale, TableOptions};
 use crate::pair::{LONGEST_TEXT, Pair, Scores, TableKind};
 use crate::problems::{Problem, Problems};
-use crate::source::Row;
+use crate::source::{Row, is_blank};
 
 /// What a row turned out to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,19 +43,6 @@ pub(crate) struct Rule {
     pub(crate) dates: bool,
     /// Whether somebody said that all scores are 0 or 1.
     pub(crate) classes: bool,
-}
-
-/// A score that cannot be used.
-struct NoScore {
-    code: &'static str,
-    message: String,
-    suggestion: Option<String>,
-}
-
-impl NoScore {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), suggestion: None }
-    }
 }
 
 impl Reader {
@@ -94,7 +81,7 @@ impl Reader {
         let mut problems = Vec::new();
         for &place in &self.layout.texts {
             if let Some((code, message)) = text_fault(&row.cells[place]) {
-                problems.push(self.problem(row, place, NoScore::new(code, message)));
+                problems.push(self.problem(row, place, Problem::new(code, message)));
             }
         }
         let mut score = 1.0;
@@ -119,16 +106,15 @@ impl Reader {
         Pair { left: text(texts[0]), right: text(texts[1]), negative, score, row: row.row }
     }
 
-    fn problem(&self, row: &Row, place: usize, wrong: NoScore) -> Problem {
+    /// What is wrong with a cell, and where.
+    fn problem(&self, row: &Row, place: usize, wrong: Problem) -> Problem {
         Problem {
             row: row.row,
             line: row.line,
             column: Some(place + 1),
             column_name: self.layout.name(place).map(str::to_owned),
             value: row.cells[place].chars().take(80).collect(),
-            code: wrong.code,
-            message: wrong.message,
-            suggestion: wrong.suggestion,
+            ..wrong
         }
     }
 }
@@ -156,30 +142,21 @@ impl Rule {
         !self.classes || score == 0.0 || score == 1.0
     }
 
-    /// What a cell becomes, where it can be used.
-    pub(crate) fn becomes(&self, cell: &str, date: bool) -> Option<f64> {
-        self.read(cell, date).ok()
-    }
-
-    fn read(&self, cell: &str, date: bool) -> Result<f64, NoScore> {
-        let (found, outside) = match score::read(cell, date, &|word| self.words.contains_key(word)) {
-            Written::Empty => return Err(NoScore::new("score_missing", "The score is empty.")),
-            Written::Number(number) => (self.number(number), self.outside(number)),
-            Written::Percent(part) | Written::Fraction(part) => (self.part(part), self.outside(self.scale.at(part))),
-            Written::Word(word) => match self.words.get(&word) {
-                Some(&part) => (self.part(part), self.outside(self.scale.at(part))),
-                None => (None, not_a_number(cell)),
-            },
-            Written::Date(day) if self.dates => {
-                (self.part(day.fraction()), self.outside(self.scale.at(day.fraction())))
-            }
+    /// What a cell becomes, or why it cannot be used.
+    pub(crate) fn read(&self, cell: &str, date: bool) -> Result<f64, Problem> {
+        let part = match score::read(cell, date, &|word| self.words.contains_key(word)) {
+            Written::Empty => return Err(Problem::new("score_missing", "The score is empty.")),
+            Written::Number(number) => return self.number(number).ok_or_else(|| self.outside(number)),
+            Written::Percent(part) | Written::Fraction(part) => part,
+            Written::Word(word) => *self.words.get(&word).ok_or_else(|| not_a_number(cell))?,
+            Written::Date(day) if self.dates => day.fraction(),
             Written::Date(day) => return Err(a_date(day)),
             Written::Other => return Err(not_a_number(cell)),
         };
-        found.ok_or(outside)
+        self.part(part).ok_or_else(|| self.outside(self.scale.at(part)))
     }
 
-    fn outside(&self, number: f64) -> NoScore {
+    fn outside(&self, number: f64) -> Problem {
         let Scale { lowest, highest } = self.scale;
         let message = if !self.scale.holds(number) {
             let (side, end) = if number > highest { ("above", highest) } else { ("below", lowest) };
@@ -188,25 +165,21 @@ impl Rule {
         } else {
             format!("{number} is neither {lowest} nor {highest}; a table of kind pair_class has no other scores.")
         };
-        NoScore::new("score_out_of_range", message)
+        Problem::new("score_out_of_range", message)
     }
 }
 
-fn not_a_number(cell: &str) -> NoScore {
+fn not_a_number(cell: &str) -> Problem {
     let told: String = cell.trim().chars().take(80).collect();
-    NoScore::new("score_not_a_number", format!("The score {told:?} is not a number. Write 0.8, 80% or 4/5."))
+    Problem::new("score_not_a_number", format!("The score {told:?} is not a number. Write 0.8, 80% or 4/5."))
 }
 
-fn a_date(day: Day) -> NoScore {
+fn a_date(day: Day) -> Problem {
     let part = (day.fraction() * 1e4).round() / 1e4;
-    NoScore {
-        code: "score_is_a_date",
-        message: format!(
-            "A spreadsheet seems to have turned {typed} into a date. As a part of the scale, {typed} is {part}.",
-            typed = day.typed()
-        ),
-        suggestion: Some(part.to_string()),
-    }
+    let typed = day.typed();
+    let message =
+        format!("A spreadsheet seems to have turned {typed} into a date. As a part of the scale, {typed} is {part}.");
+    Problem { suggestion: Some(part.to_string()), ..Problem::new("score_is_a_date", message) }
 }
 
 /// Whether a row's cells are as many as the table's columns.
@@ -221,11 +194,10 @@ pub(crate) enum Shape {
 
 /// Blank cells beyond the last column are none: spreadsheets write them.
 pub(crate) fn shape(layout: &Layout, row: &Row) -> Shape {
-    let is_blank = |cell: &String| cell.trim().is_empty();
     let beyond = row.cells.get(layout.width..).unwrap_or_default();
-    if row.cells.iter().all(is_blank) {
+    if is_blank(&row.cells) {
         Shape::Blank
-    } else if row.cells.len() < layout.width || !beyond.iter().all(is_blank) {
+    } else if row.cells.len() < layout.width || !is_blank(beyond) {
         Shape::Uneven
     } else {
         Shape::Even
@@ -233,20 +205,13 @@ pub(crate) fn shape(layout: &Layout, row: &Row) -> Shape {
 }
 
 fn uneven(layout: &Layout, row: &Row) -> Problem {
-    let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+    let count = row.cells.len();
+    let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
     let first = if layout.names.is_some() { "the header" } else { "the first row" };
-    Problem {
-        row: row.row,
-        line: row.line,
-        value: row.cells.join(",").chars().take(80).collect(),
-        code: "uneven_row",
-        message: format!(
-            "The row has {}, {first} has {}. A comma inside a text needs quotes: \"a, b\".",
-            cells(row.cells.len()),
-            layout.width
-        ),
-        ..Problem::default()
-    }
+    let message =
+        format!("The row has {cells}, {first} has {}. A comma inside a text needs quotes: \"a, b\".", layout.width);
+    let value = row.cells.join(",").chars().take(80).collect();
+    Problem { row: row.row, line: row.line, value, ..Problem::new("uneven_row", message) }
 }
 
 /// Why a text cannot be used.

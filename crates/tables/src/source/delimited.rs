@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv::{ReaderBuilder, StringRecord};
 
 use super::pack::{BUFFER, told};
-use super::{Fault, Row};
+use super::{Fault, Row, next_row};
 use crate::problems::Problems;
 
 /// Bytes that a record may have.
@@ -51,9 +51,26 @@ impl<R: Read> Delimited<R> {
         Ok(Self { reader, record: StringRecord::new(), pending: false, ended: false })
     }
 
-    fn stop(&mut self, problems: Problems) -> Option<Result<Row, Fault>> {
-        self.ended = true;
-        Some(Err(Fault::Table(problems)))
+    fn read(&mut self) -> Result<Option<Row>, Fault> {
+        if !self.pending {
+            self.pending = self.reader.read_record(&mut self.record).map_err(unreadable)?;
+        }
+        let (place, cells) = match self.reader.get_mut().found.pop_front() {
+            Some(Found::Blank(place, count)) => {
+                if count > 1 {
+                    let next = Place { row: place.row + 1, line: place.line + 1 };
+                    self.reader.get_mut().found.push_front(Found::Blank(next, count - 1));
+                }
+                (place, vec![String::new()])
+            }
+            Some(Found::Unclosed(place)) => return Err(unclosed(place, "is never closed").into()),
+            Some(Found::Record(place)) if self.pending => {
+                self.pending = false;
+                (place, self.record.iter().map(str::to_owned).collect())
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Row { row: place.row, line: place.line, cells, dates: Vec::new() }))
     }
 }
 
@@ -64,34 +81,8 @@ impl<R: Read> Iterator for Delimited<R> {
         if self.ended {
             return None;
         }
-        if !self.pending {
-            match self.reader.read_record(&mut self.record) {
-                Ok(more) => self.pending = more,
-                Err(error) => {
-                    let problems = unreadable(error);
-                    return self.stop(problems);
-                }
-            }
-        }
-        match self.reader.get_mut().found.pop_front() {
-            Some(Found::Blank(place, count)) => {
-                if count > 1 {
-                    let next = Place { row: place.row + 1, line: place.line + 1 };
-                    self.reader.get_mut().found.push_front(Found::Blank(next, count - 1));
-                }
-                Some(Ok(Row { row: place.row, line: place.line, cells: vec![String::new()], dates: Vec::new() }))
-            }
-            Some(Found::Unclosed(place)) => self.stop(unclosed(place, "is never closed")),
-            Some(Found::Record(place)) if self.pending => {
-                self.pending = false;
-                let cells = self.record.iter().map(str::to_owned).collect();
-                Some(Ok(Row { row: place.row, line: place.line, cells, dates: Vec::new() }))
-            }
-            _ => {
-                self.ended = true;
-                None
-            }
-        }
+        let read = self.read();
+        next_row(&mut self.ended, read)
     }
 }
 

@@ -56,14 +56,8 @@ pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Enc
     let start = head(&mut *open()?, HEAD)?;
     let mark = mark(&start);
     let certain = |encoding, bom| Found { encoding, candidates: Vec::new(), bom };
-    if let Some(encoding) = said {
+    if let Some(encoding) = said.or(mark).or_else(|| zeros(&start)) {
         return Ok(certain(encoding, mark == Some(encoding)));
-    }
-    if let Some(encoding) = mark {
-        return Ok(certain(encoding, true));
-    }
-    if let Some(encoding) = zeros(&start) {
-        return Ok(certain(encoding, false));
     }
     let Some(utf8) = breaks(open, Encoding::Utf8)? else { return Ok(certain(Encoding::Utf8, false)) };
     // All three read ASCII alike, so they are told apart around the place where it ends.
@@ -78,14 +72,7 @@ pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Enc
     };
     let sjis = breaks(open, Encoding::Windows31J)?;
     if western(&around) {
-        return Err(Problems::table(
-            "not_utf8",
-            format!(
-                "The table is not UTF-8 text: line {}, column {} holds a letter with an accent as older Western programs write it.",
-                utf8.line, utf8.column
-            ),
-            "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
-        ));
+        return Err(not_utf8(&utf8, "a letter with an accent as older Western programs write it"));
     }
     let Some(sjis) = sjis else { return Ok(certain(Encoding::Windows31J, false)) };
     let (encoding, place) =
@@ -191,13 +178,7 @@ fn broken(encoding: Encoding, place: &Break) -> Problems {
     let Break { line, column, .. } = place;
     let name = encoding.name();
     if encoding == Encoding::Utf8 {
-        return Problems::table(
-            "not_utf8",
-            format!(
-                "The table is not UTF-8 text: line {line}, column {column} holds bytes that are no UTF-8 character."
-            ),
-            "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
-        );
+        return not_utf8(place, "bytes that are no UTF-8 character");
     }
     Problems::table(
         "not_in_encoding",
@@ -205,6 +186,14 @@ fn broken(encoding: Encoding, place: &Break) -> Problems {
             "The table cannot be read as {name}: line {line}, column {column} holds bytes that are no character there."
         ),
         "Choose another encoding, or choose \"CSV UTF-8\" in the spreadsheet when you save, then send it again.",
+    )
+}
+
+fn not_utf8(Break { line, column, .. }: &Break, holds: &str) -> Problems {
+    Problems::table(
+        "not_utf8",
+        format!("The table is not UTF-8 text: line {line}, column {column} holds {holds}."),
+        "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
     )
 }
 
@@ -291,9 +280,8 @@ impl Text {
             let both = if returns > 0 { text.windows(2).filter(|pair| pair == b"\r\n").count() } else { 0 };
             let split = usize::from(self.after_return && text[0] == b'\n');
             self.line += returns + feeds - both - split;
-            self.column = 0;
             self.after_return = text[self.made - 1] == b'\r';
-            self.column += characters(&text[last + 1..]);
+            self.column = characters(&text[last + 1..]);
         } else {
             self.after_return &= text.is_empty();
             self.column += characters(text);

@@ -138,15 +138,12 @@ pub(super) fn head(stream: &mut dyn Read, most: usize) -> Result<Vec<u8>, Proble
 /// What a stream's error tells: the [`Problems`] it carries, or what the system says.
 pub(super) fn told(error: io::Error) -> Problems {
     let said = error.to_string();
-    let carried = error.into_inner().and_then(|inner| inner.downcast::<Problems>().ok());
-    carried.map_or_else(
-        || {
-            Problems::table(
-                "unreadable",
-                format!("The file cannot be read: {said}."),
-                "Check that it is whole, and send it again.",
-            )
-        },
-        |problems| *problems,
-    )
+    match error.into_inner().and_then(|inner| inner.downcast::<Problems>().ok()) {
+        Some(problems) => *problems,
+        None => Problems::table(
+            "unreadable",
+            format!("The file cannot be read: {said}."),
+            "Check that it is whole, and send it again.",
+        ),
+    }
 }

@@ -38,21 +38,11 @@ pub(super) struct Gathering {
     places: HashMap<String, usize>,
     groups: BTreeMap<String, Vec<String>>,
     /// What columns the label was looked for among, for the error.
-    looked_at: Vec<String>,
-    problems: Problems,
+    pub(super) looked_at: Vec<String>,
+    pub(super) problems: Problems,
 }
 
 impl Gathering {
-    /// A problem of a place.
-    pub(super) fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-
-    /// Columns that were looked at, told where no label is found.
-    pub(super) fn looked_at(&mut self, columns: impl IntoIterator<Item = String>) {
-        self.looked_at.extend(columns);
-    }
-
     /// A group that is no concept, under another one.
     pub(super) fn group(&mut self, id: &str, parent: Option<&str>) {
         let parents = self.groups.entry(id.to_owned()).or_default();
@@ -76,10 +66,9 @@ impl Gathering {
             }
         };
         let at = (piece.row, piece.line);
-        let label = piece.label.and_then(|text| self.usable(at, text));
-        let description = piece.description.and_then(|text| self.usable(at, text));
-        let alternatives: Vec<String> =
-            piece.alternatives.into_iter().filter_map(|text| self.usable(at, text)).collect();
+        let label = piece.label.and_then(|text| self.usable(at, &text));
+        let description = piece.description.and_then(|text| self.usable(at, &text));
+        let alternatives: Vec<String> = piece.alternatives.iter().filter_map(|text| self.usable(at, text)).collect();
         let concept = &mut self.known[place].concept;
         if let Some(label) = label {
             if concept.label.is_empty() {
@@ -105,24 +94,18 @@ impl Gathering {
     }
 
     /// A text without the blanks around it; `None`, and a problem, for one that cannot be a sentence.
-    fn usable(&mut self, at: (usize, usize), text: String) -> Option<String> {
+    fn usable(&mut self, at: (usize, usize), text: &str) -> Option<String> {
         let trimmed = text.trim();
-        if trimmed.len() > LONGEST_TEXT {
-            let message = format!("The text has {} bytes; {LONGEST_TEXT} are allowed. It is not used.", trimmed.len());
-            self.problems.push(problem(at, trimmed.chars().take(80).collect(), "text_too_long", message));
-            return None;
-        }
-        if trimmed.contains('\0') {
-            let message = "The text contains a NUL character; it is not used.".to_owned();
-            self.problems.push(problem(at, trimmed.chars().take(80).collect(), "text_has_nul", message));
-            return None;
-        }
-        let same = trimmed.len() == text.len();
-        match (trimmed.is_empty(), same) {
-            (true, _) => None,
-            (false, true) => Some(text),
-            (false, false) => Some(trimmed.to_owned()),
-        }
+        let (code, message) = if trimmed.len() > LONGEST_TEXT {
+            let size = trimmed.len();
+            ("text_too_long", format!("The text has {size} bytes; {LONGEST_TEXT} are allowed. It is not used."))
+        } else if trimmed.contains('\0') {
+            ("text_has_nul", "The text contains a NUL character; it is not used.".to_owned())
+        } else {
+            return (!trimmed.is_empty()).then(|| trimmed.to_owned());
+        };
+        self.problems.push(problem(at, trimmed.chars().take(80).collect(), code, message));
+        None
     }
 
     /// All that was read, as a taxonomy.
@@ -154,7 +137,7 @@ impl Gathering {
 }
 
 fn problem((row, line): (usize, usize), value: String, code: &'static str, message: String) -> Problem {
-    Problem { row, line, column: None, column_name: None, value, code, message, suggestion: None }
+    Problem { row, line, value, ..Problem::new(code, message) }
 }
 
 pub(super) fn too_many() -> Problems {

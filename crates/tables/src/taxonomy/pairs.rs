@@ -103,14 +103,10 @@ pub fn write(pairs: &[MadePair], out: impl Write) -> std::io::Result<()> {
 
 /// What could not be made.
 fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
-    let mut notes = Vec::new();
     if !kinship.has_groups() {
-        notes.push(
-            "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are all \
-             there is. Add groups, hard negatives, or choose a loss that learns from pairs that belong together."
-                .to_owned(),
-        );
-        return notes;
+        let note = "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are \
+            all there is. Add groups, hard negatives, or choose a loss that learns from pairs that belong together.";
+        return vec![note.to_owned()];
     }
     let missing = |kind: Kind| recipe.targets.of(kind).is_some() && !made.counts.contains_key(&kind);
     let why = [
@@ -120,12 +116,8 @@ fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
         (Kind::Cousin, "no groups of concepts stand in a common group"),
         (Kind::Far, "all concepts share a group"),
     ];
-    for (kind, why) in why {
-        if missing(kind) {
-            notes.push(format!("There are no pairs of the kind {}: {why}.", name_of(&kind)));
-        }
-    }
-    notes
+    let missing = why.into_iter().filter(|(kind, _)| missing(*kind));
+    missing.map(|(kind, why)| format!("There are no pairs of the kind {}: {why}.", name_of(&kind))).collect()
 }
 
 /// What a draw is for: each has a stream of its own.
@@ -294,12 +286,12 @@ impl Sides<'_> {
         let new = one != other && !side.seen.contains(&keys);
         let fits = new && self.usable(left, one, held) && self.usable(right, other, held);
         let stands = match kind {
-            Kind::Description | Kind::Alternative => true,
-            Kind::Sibling => fits && self.kinship.of_texts(one, other) == Kin::Sibling,
-            Kind::Cousin => fits && self.kinship.of_texts(one, other) == Kin::Cousin,
-            Kind::Far | Kind::HardNegative => fits && self.kinship.of_texts(one, other) == Kin::Far,
+            Kind::Description | Kind::Alternative => None,
+            Kind::Sibling => Some(Kin::Sibling),
+            Kind::Cousin => Some(Kin::Cousin),
+            Kind::Far | Kind::HardNegative => Some(Kin::Far),
         };
-        (fits && stands).then_some(keys)
+        (fits && stands.is_none_or(|kin| self.kinship.of_texts(one, other) == kin)).then_some(keys)
     }
 
     /// What a concept's label may be paired with, in an order that the seed draws; whether it fits is asked later.
@@ -317,12 +309,10 @@ impl Sides<'_> {
                 shuffle(&mut places, &mut rng);
                 places.into_iter().map(|place| (left, Text { concept, part: Part::Alternative(place) })).collect()
             }
-            Kind::Sibling => labels(self.relatives(
-                &self.kinship.parents[concept as usize],
-                &self.kinship.children,
-                wanted,
-                &mut rng,
-            )),
+            Kind::Sibling => {
+                let above = &self.kinship.parents[concept as usize];
+                labels(self.relatives(above, &self.kinship.children, wanted, &mut rng))
+            }
             Kind::Cousin => {
                 let above = &self.kinship.grandparents[concept as usize];
                 labels(self.relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
@@ -398,6 +388,7 @@ impl Sides<'_> {
         let mining = Mining { per_text: self.recipe.per_concept, threads: 2, ..Mining::default() };
         let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining);
         let at_most = self.at_most(concepts.len(), false);
+        let score = Similarity::Angular.of_cosine(target);
         let mut stands_in = vec![0; concepts.len()];
         let mut made = Vec::new();
         for (anchor, negatives) in found.into_iter().enumerate() {
@@ -410,10 +401,7 @@ impl Sides<'_> {
                 side.seen.insert(keys);
                 stands_in[anchor] += 1;
                 stands_in[negative.text] += 1;
-                made.push((
-                    negative.cosine,
-                    self.made(Kind::HardNegative, left, right, Similarity::Angular.of_cosine(target)),
-                ));
+                made.push((negative.cosine, self.made(Kind::HardNegative, left, right, score)));
             }
         }
         // The hardest first, where not all may stay.

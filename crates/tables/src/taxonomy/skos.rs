@@ -233,9 +233,7 @@ fn malformed(form: &str, line: Option<u64>, message: &str, hint: &str) -> Proble
     if let Some(line) = line {
         let line = usize::try_from(line).unwrap_or(usize::MAX);
         let message = format!("This is not {form}: {message}.");
-        let code = "taxonomy_malformed";
-        let (value, suggestion) = (String::new(), None);
-        problems.push(Problem { row: line, line, column: None, column_name: None, value, code, message, suggestion });
+        problems.push(Problem { row: line, line, ..Problem::new("taxonomy_malformed", message) });
     }
     problems
 }
