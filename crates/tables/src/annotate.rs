@@ -48,11 +48,6 @@ pub struct Notes<'a> {
     pub similarities: &'a [Similarities],
 }
 
-/// How a file comes back.
-pub fn comes_back_as(format: FileFormat) -> FileFormat {
-    if format == FileFormat::Parquet { FileFormat::Csv } else { format }
-}
-
 /// Writes the annotated file. `choices` are those of the table's inspection.
 ///
 /// # Errors
@@ -110,9 +105,8 @@ pub enum AnnotateError {
 
 /// What is added to a row.
 struct Told {
-    status: String,
-    problem: String,
-    suggestion: String,
+    /// Status, problem, suggestion.
+    cells: [String; 3],
     similarities: Vec<Option<f64>>,
 }
 
@@ -133,9 +127,7 @@ fn told(outcome: &Outcome, row: usize, notes: &Notes<'_>) -> Told {
     let suggestion = problems.iter().find_map(|problem| problem.suggestion.clone());
     let similarity = |column: &Similarities| column.values.get(place?).copied();
     Told {
-        status: status.to_owned(),
-        problem: harmless(sentences.join(" ")),
-        suggestion: harmless(suggestion.unwrap_or_default()),
+        cells: [status.to_owned(), harmless(sentences.join(" ")), harmless(suggestion.unwrap_or_default())],
         similarities: notes.similarities.iter().map(similarity).collect(),
     }
 }
@@ -143,10 +135,6 @@ fn told(outcome: &Outcome, row: usize, notes: &Notes<'_>) -> Told {
 /// A cell that no spreadsheet takes for a formula.
 fn harmless(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map(|value| format!("{value:.4}")).unwrap_or_default()
 }
 
 /// The copy, in the file's own format.
@@ -171,7 +159,7 @@ impl<'a> Copy<'a> {
         score: Option<usize>,
         out: &'a mut dyn Write,
     ) -> Result<Self, AnnotateError> {
-        let form = match comes_back_as(dialect.format) {
+        let form = match dialect.format {
             FileFormat::Json => Form::Json { list: true },
             FileFormat::Jsonl => Form::Json { list: false },
             FileFormat::Xlsx => {
@@ -224,15 +212,16 @@ impl<'a> Copy<'a> {
     }
 
     fn row(&mut self, row: &Row, width: usize, told: &Told) -> Result<(), AnnotateError> {
-        let added = [&told.status, &told.problem, &told.suggestion];
+        let added = &told.cells;
         // A row that has more cells than columns keeps them, before what is added.
         let width = width.max(row.cells.len());
         let blank = std::iter::repeat_n("", width - row.cells.len());
         let cells = row.cells.iter().map(String::as_str).chain(blank);
         match &mut self.form {
             Form::Delimited { encoding, format } => {
-                let numbers: Vec<String> = told.similarities.iter().map(|value| number(*value)).collect();
-                let all = cells.chain(added.into_iter().chain(&numbers).map(String::as_str));
+                let number = |value: &Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
+                let numbers: Vec<String> = told.similarities.iter().map(number).collect();
+                let all = cells.chain(added.iter().chain(&numbers).map(String::as_str));
                 self.out.write_all(&encoded(&record(format, all)?, *encoding))?;
             }
             Form::Workbook(book) => {
@@ -268,7 +257,7 @@ impl<'a> Copy<'a> {
                 let own: Vec<Value> = cells.enumerate().map(value).collect();
                 let numbers =
                     told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
-                let added: Vec<Value> = added.into_iter().map(|cell| json!(cell)).chain(numbers).collect();
+                let added: Vec<Value> = added.iter().map(|cell| json!(cell)).chain(numbers).collect();
                 let line = match &self.names {
                     Some(names) => {
                         let member =

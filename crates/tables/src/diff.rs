@@ -220,20 +220,10 @@ fn at(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pair::Pair;
+    use crate::tests::pairs_of;
 
     fn table(rows: &[(&str, &str, f64)]) -> Vec<StoredPair> {
-        let stored = |(place, (left, right, score)): (usize, &(&str, &str, f64))| StoredPair {
-            pair: Pair {
-                left: (*left).to_owned(),
-                right: (*right).to_owned(),
-                negative: None,
-                score: *score,
-                row: place + 2,
-            },
-            line: place + 2,
-        };
-        rows.iter().enumerate().map(stored).collect()
+        pairs_of(rows).into_iter().map(|pair| StoredPair { line: pair.row, pair }).collect()
     }
 
     fn compare(before: &[StoredPair], after: &[StoredPair]) -> Diff {

@@ -7,6 +7,28 @@ use super::source::Input;
 use super::*;
 use crate::choices::{Column, Fix, Mapping, OnBadRow, Scale, TableOptions, Why};
 
+/// A file of the public data sets that the project may not ship.
+pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("SHAMISEN_TEST_DATA").map(std::path::PathBuf::from);
+    let bytes = folder.and_then(|folder| std::fs::read(folder.join(file)).ok());
+    if bytes.is_none() {
+        eprintln!("SKIPPED: {file} is not there (SHAMISEN_TEST_DATA names its folder)");
+    }
+    bytes
+}
+
+/// Rows of texts and scores, numbered as below a header.
+pub(crate) fn pairs_of(rows: &[(&str, &str, f64)]) -> Vec<Pair> {
+    let pair = |(row, &(left, right, score)): (usize, &(&str, &str, f64))| Pair {
+        left: left.to_owned(),
+        right: right.to_owned(),
+        negative: None,
+        score,
+        row,
+    };
+    (2..).zip(rows).map(pair).collect()
+}
+
 fn unit(text: &str) -> Result<PairDataset, Problems> {
     read(text.as_bytes(), Scores::Unit)
 }
@@ -312,12 +334,13 @@ fn a_few_scores_beside_the_scale_are_told() {
 fn columns_are_those_that_somebody_named() {
     let text = "id,title,other,points,note\n1,nurse,doctor,3,x\n2,cook,baker,5,y\n3,miner,pilot,0,z\n";
     let name = |name: &str| Some(Column::Name(name.to_owned()));
+    let look = |mapping| look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() });
     let mapping = Mapping { text_a: name("Other"), text_b: Some(Column::Number(2)), ..Mapping::default() };
-    let seen = look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap();
+    let seen = look(mapping).unwrap();
     assert_eq!(seen.columns[3].becomes, Some("score"));
     assert_eq!(seen.columns[2].why, Some(Why::Said));
     let mapping = Mapping { text_a: name("titel"), ..Mapping::default() };
-    let problems = look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err();
+    let problems = look(mapping).unwrap_err();
     assert_eq!(problems.code, "column_not_found");
     assert!(
         problems.what.contains("Did you mean \"title\"?") && problems.what.contains("id, title, other"),
@@ -325,15 +348,9 @@ fn columns_are_those_that_somebody_named() {
         problems.what
     );
     let mapping = Mapping { text_a: name("title"), text_b: name("title"), ..Mapping::default() };
-    assert_eq!(
-        look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err().code,
-        "column_taken_twice"
-    );
+    assert_eq!(look(mapping).unwrap_err().code, "column_taken_twice");
     let mapping = Mapping { text_a: Some(Column::Number(6)), ..Mapping::default() };
-    assert_eq!(
-        look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err().code,
-        "column_not_found"
-    );
+    assert_eq!(look(mapping).unwrap_err().code, "column_not_found");
 }
 
 #[test]

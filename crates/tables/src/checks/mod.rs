@@ -22,7 +22,7 @@ pub use scores::FEWEST_PAIRS;
 pub use texts::{Signs, mend, pair_key, signs, text_key};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -31,6 +31,7 @@ pub enum Level {
     /// Training would teach something that is probably not meant.
     Warning,
     /// Good to know.
+    #[default]
     Info,
 }
 
@@ -94,7 +95,7 @@ pub(super) fn row_key(pair: &Pair) -> u64 {
 }
 
 /// Something worth knowing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// For programs, and for the page's words: `contradicting_scores`.
@@ -173,18 +174,7 @@ pub const MOST_EXAMPLES: usize = 20;
 
 impl Finding {
     fn new(code: &'static str, level: Level, count: usize, rows: usize) -> Self {
-        Self {
-            code,
-            level,
-            count,
-            rows,
-            message: String::new(),
-            hint: String::new(),
-            facts: BTreeMap::new(),
-            fixes: Vec::new(),
-            examples: Vec::new(),
-            places: Vec::new(),
-        }
+        Self { code, level, count, rows, ..Self::default() }
     }
 
     fn says(mut self, message: impl Into<String>, hint: impl Into<String>) -> Self {

@@ -50,7 +50,6 @@ impl Group<'_> {
 /// Scores that differ by no more are the same: what is left of a division.
 pub(super) const SAME: f64 = 1e-9;
 
-/// Findings about pairs.
 pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
     let groups = Groups::of(rows, |_, _| true);
     [

@@ -2,14 +2,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::*;
 use crate::choices::LowestMeans;
+use crate::tests::{pairs_of, public_data};
 
 /// Rows of a plain table; `None` where the public data is not there.
 fn public(file: &str, header: bool) -> Option<Vec<Pair>> {
-    let folder = std::env::var_os("SHAMISEN_TEST_DATA").map(std::path::PathBuf::from);
-    let Some(bytes) = folder.and_then(|folder| std::fs::read(folder.join(file)).ok()) else {
-        eprintln!("SKIPPED: {file} is not there (SHAMISEN_TEST_DATA names its folder)");
-        return None;
-    };
+    let bytes = public_data(file)?;
     let mut reader = csv::ReaderBuilder::new().has_headers(header).from_reader(&bytes[..]);
     let records = reader.records().map(Result::unwrap).enumerate();
     let pair = |(place, record): (usize, csv::StringRecord)| Pair {
@@ -96,16 +93,8 @@ fn the_tutorials_file_shows_its_hub_its_order_and_its_repeated_pair() {
     assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).dropped(), 1);
 }
 
-/// Rows of texts and scores, numbered as below a header.
 fn table(rows: &[(&str, &str, f64)]) -> Vec<RowFacts> {
-    let pair = |(place, (left, right, score)): (usize, &(&str, &str, f64))| Pair {
-        left: (*left).to_owned(),
-        right: (*right).to_owned(),
-        negative: None,
-        score: *score,
-        row: place + 2,
-    };
-    facts(&rows.iter().enumerate().map(pair).collect::<Vec<Pair>>())
+    facts(&pairs_of(rows))
 }
 
 fn fates(rows: &[RowFacts], fixes: &[Fix]) -> Vec<Option<f64>> {

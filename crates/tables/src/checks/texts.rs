@@ -140,7 +140,6 @@ pub fn pair_key(left: u64, right: u64) -> u64 {
 
 pub(super) const HUB: &str = "hub_text";
 
-/// Findings about single texts.
 pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
     [damaged_text(rows), hub_text(rows), texts_too_long(rows, knowledge), stray_characters(rows)]
         .into_iter()

@@ -236,7 +236,6 @@ fn second_pass(
     Ok(problems)
 }
 
-/// The first two hundred characters.
 fn beginning(text: &str) -> String {
     text.chars().take(200).collect()
 }

@@ -103,7 +103,6 @@ fn not_written(error: std::io::Error) -> Problems {
     )
 }
 
-/// What is told of the scores together.
 #[derive(Default)]
 struct Summary {
     /// Their bits, to count the different ones: eight bytes each.

@@ -20,7 +20,6 @@ const SAMPLE: usize = 1000;
 /// Bytes of cells that this sample may hold.
 const MOST_SAMPLE: usize = 4 << 20;
 
-/// Rows that are shown.
 const PREVIEW: usize = 50;
 
 /// Different scores, as they are written, that are counted.
@@ -37,7 +36,6 @@ pub(super) enum Pending {
     Word,
 }
 
-/// What was seen.
 #[derive(Default)]
 pub(super) struct Survey {
     pub(super) found: Found,
@@ -202,7 +200,6 @@ impl Survey {
         score
     }
 
-    /// The words in use.
     pub(super) fn words(&self) -> BTreeSet<String> {
         self.words.iter().cloned().collect()
     }

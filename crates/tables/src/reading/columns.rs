@@ -20,7 +20,6 @@ pub(crate) struct Layout {
     pub(crate) score: Option<usize>,
     /// Cells of a row.
     pub(crate) width: usize,
-    /// The columns' names.
     pub(crate) names: Option<Vec<String>>,
 }
 
@@ -47,7 +46,6 @@ impl Layout {
         }
     }
 
-    /// A column's name, where it has one.
     pub(crate) fn name(&self, place: usize) -> Option<&str> {
         self.names.as_ref()?.get(place).map(String::as_str).filter(|name| !name.is_empty())
     }
@@ -260,7 +258,6 @@ impl Columns {
         clear.then_some((texts, wanted))
     }
 
-    /// The layout, where the columns are clear.
     fn layout(
         &self,
         kind: Option<TableKind>,
@@ -354,7 +351,6 @@ fn taken_twice(said: &Column) -> Problems {
     )
 }
 
-/// Says that the columns are not clear.
 pub(crate) fn unclear(header: Option<&[String]>, width: usize) -> Problems {
     let found = match header {
         Some(names) => format!("The file has: {}.", list(names)),

@@ -13,18 +13,16 @@ use crate::source::{Row, is_blank};
 
 /// What a row turned out to be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A pair, its score from 0 to 1 (a benchmark's on its own scale), and its line.
     Pair(Pair, usize),
-    /// It cannot be used.
     Bad(Vec<Problem>),
-    /// All cells are blank.
     Blank,
 }
 
 /// Reads rows as an inspection's `choices` say.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     pub(crate) layout: Layout,
     pub(crate) rule: Rule,
     trim: bool,
@@ -33,7 +31,6 @@ pub struct Reader {
 /// What a score cell becomes.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
-    /// The table's own scale.
     pub(crate) scale: Scale,
     /// What words stand for, 0 to 1.
     pub(crate) words: BTreeMap<String, f64>,
@@ -48,10 +45,7 @@ pub(crate) struct Rule {
 impl Reader {
     /// For rows of a table with this header, or of this width without one. The choices are those of an inspection:
     /// nothing is found out here.
-    ///
-    /// # Errors
-    /// Where the choices leave open which columns are read, or name one that is not there.
-    pub fn new(
+    pub(crate) fn new(
         header: Option<&[String]>,
         width: usize,
         choices: &TableOptions,
@@ -72,7 +66,7 @@ impl Reader {
     }
 
     /// Reads a row. Of the fixes, those of one cell are applied: dates and blanks.
-    pub fn read(&self, row: &Row) -> Outcome {
+    pub(crate) fn read(&self, row: &Row) -> Outcome {
         match shape(&self.layout, row) {
             Shape::Blank => return Outcome::Blank,
             Shape::Uneven => return Outcome::Bad(vec![uneven(&self.layout, row)]),
@@ -184,11 +178,9 @@ fn a_date(day: Day) -> Problem {
 
 /// Whether a row's cells are as many as the table's columns.
 pub(crate) enum Shape {
-    /// There is nothing in it.
     Blank,
     /// There are more cells or fewer.
     Uneven,
-    /// All is well.
     Even,
 }
 
@@ -214,7 +206,6 @@ fn uneven(layout: &Layout, row: &Row) -> Problem {
     Problem { row: row.row, line: row.line, value, ..Problem::new("uneven_row", message) }
 }
 
-/// Why a text cannot be used.
 pub(crate) fn text_fault(text: &str) -> Option<(&'static str, String)> {
     if text.trim().is_empty() {
         Some(("text_missing", "The text is empty.".to_owned()))

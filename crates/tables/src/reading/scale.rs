@@ -38,7 +38,6 @@ impl Scale {
     }
 }
 
-/// The numbers of a table.
 #[derive(Debug)]
 pub(crate) struct Numbers {
     count: usize,

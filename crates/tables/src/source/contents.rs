@@ -2,7 +2,6 @@
 
 use crate::problems::Problems;
 
-/// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
     /// A zip archive: a workbook, or something that only looks like one from here.

@@ -122,7 +122,6 @@ fn unclosed(place: Place, how: &str) -> Problems {
     )
 }
 
-/// Where something stands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     row: usize,
@@ -132,7 +131,6 @@ struct Place {
 /// What the parser is given.
 #[derive(Clone, Copy, Debug)]
 enum Found {
-    /// A record.
     Record(Place),
     /// Lines without anything; the parser passes over them.
     Blank(Place, usize),

@@ -38,7 +38,6 @@ impl Encoding {
 /// How a file's bytes are to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The encoding.
     pub(super) encoding: Encoding,
     /// Others in which the whole file can be read too, to another text.
     pub(super) candidates: Vec<Encoding>,
@@ -49,9 +48,6 @@ pub(super) struct Found {
 /// Finds out a file's encoding: the byte order mark, the zeros of UTF-16, then the first of UTF-8, EUC-JP and
 /// Windows-31J in which the whole file can be read. Text in UTF-8 is read once for that; a file whose first
 /// character beyond ASCII comes late is not guessed from its beginning.
-///
-/// # Errors
-/// Where no encoding fits: the line and the column of the character that cannot be read.
 pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Encoding>) -> Result<Found, Problems> {
     let start = head(&mut *open()?, HEAD)?;
     let mark = mark(&start);
@@ -220,7 +216,6 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Text of a stream.
     pub(super) fn new(packed: Stream, encoding: Encoding) -> Self {
         Self {
             packed,

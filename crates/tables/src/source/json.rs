@@ -23,7 +23,6 @@ pub(super) fn is_json(text: &str) -> Option<FileFormat> {
     }
 }
 
-/// A row as it is written.
 enum Element {
     Object(Vec<(String, Box<RawValue>)>),
     List(Vec<Box<RawValue>>),
@@ -68,7 +67,6 @@ fn reason(error: &serde_json::Error) -> String {
     said.split(" at line ").next().unwrap_or(&said).to_owned()
 }
 
-/// The rows of a text of JSON.
 pub(super) struct Json<R> {
     text: BufReader<R>,
     list: bool,
@@ -86,7 +84,6 @@ pub(super) struct Json<R> {
 }
 
 impl<R: Read> Json<R> {
-    /// Rows of one list, or of lines.
     pub(super) fn new(text: R, list: bool) -> Self {
         Self {
             text: BufReader::with_capacity(BUFFER, text),

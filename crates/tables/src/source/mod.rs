@@ -239,7 +239,6 @@ impl Source {
     }
 }
 
-/// Rows as they are asked for.
 type Rows = Box<dyn Iterator<Item = Result<Row, Fault>> + Send>;
 
 /// Columns that a table may have; more is not a table of pairs.

@@ -25,7 +25,6 @@ const ZSTD_WINDOW: u32 = 26;
 /// Bytes that are asked for at once.
 pub(super) const BUFFER: usize = 1 << 16;
 
-/// Bytes one after the other.
 pub(super) type Stream = Box<dyn Read + Send>;
 
 /// Where a table's bytes are, to be read from the beginning as often as it takes.

@@ -13,7 +13,6 @@ use super::pack::{self, Origin, told};
 use super::{Compression, Fault, Input, Row, next_row};
 use crate::problems::{Problem, Problems};
 
-/// A file's columns and rows.
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
     rows: RowIter<'static>,
@@ -21,7 +20,6 @@ pub(super) struct Columns {
     ended: bool,
 }
 
-/// Opens a file of columns.
 pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<Columns, Problems> {
     let reader = match (origin, compression) {
         (Origin::Input(Input::File(path)), None) => reader(File::open(path).map_err(told)?),
@@ -89,7 +87,6 @@ impl Iterator for Columns {
     }
 }
 
-/// What was read as a row of cells.
 fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
     let mut row = Row { row: number, line: number, ..Row::default() };
     for (column, (name, field)) in read.get_column_iter().enumerate() {

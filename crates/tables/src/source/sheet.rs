@@ -20,7 +20,6 @@ const MOST_UNPACKED: u64 = 100_000_000;
 /// Bytes of text that a sheet may have. A text that is stored once can stand in many cells.
 const MOST_TEXT: usize = 300_000_000;
 
-/// A sheet that was read.
 pub(super) struct Sheet {
     pub(super) name: String,
     /// All of the workbook.

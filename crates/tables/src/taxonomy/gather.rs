@@ -16,7 +16,6 @@ pub(super) struct Piece {
     pub(super) label: Option<String>,
     pub(super) alternatives: Vec<String>,
     pub(super) description: Option<String>,
-    pub(super) language: Option<String>,
     /// As a spreadsheet counts it; 0 in a file that has no rows.
     pub(super) row: usize,
     /// As an editor counts it; 0 where it is not known.
@@ -89,7 +88,6 @@ impl Gathering {
         }
         concept.alternatives.extend(alternatives);
         concept.description = concept.description.take().or(description);
-        concept.language = concept.language.take().or(piece.language);
         Ok(())
     }
 
@@ -108,7 +106,6 @@ impl Gathering {
         None
     }
 
-    /// All that was read, as a taxonomy.
     pub(super) fn finish(mut self) -> Result<Taxonomy, Problems> {
         if self.known.iter().all(|known| known.concept.label.is_empty()) {
             return Err(no_labels(self.known.len(), &self.looked_at, self.problems));

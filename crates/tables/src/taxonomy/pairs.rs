@@ -101,7 +101,6 @@ pub fn write(pairs: &[MadePair], out: impl Write) -> std::io::Result<()> {
     writer.flush()
 }
 
-/// What could not be made.
 fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
     if !kinship.has_groups() {
         let note = "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are \
@@ -129,7 +128,6 @@ enum Purpose {
     Rows,
 }
 
-/// The draws for a purpose and a place.
 fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
     let number = match purpose {
         Purpose::HeldOut => 0,
@@ -150,7 +148,6 @@ enum Part {
     Description,
 }
 
-/// A text: whose, and which.
 #[derive(Clone, Copy)]
 struct Text {
     concept: u32,
@@ -165,7 +162,6 @@ struct Sides<'a> {
     recipe: &'a Recipe,
 }
 
-/// The pairs of one side.
 #[derive(Default)]
 struct Side {
     pairs: Vec<MadePair>,

@@ -39,7 +39,6 @@ struct Subject {
     parents: Vec<String>,
 }
 
-/// The first bytes of a file.
 pub(super) fn head(input: &Input) -> Result<Vec<u8>, Problems> {
     let mut head = Vec::new();
     unpacked(input)?.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
@@ -114,9 +113,6 @@ impl Subjects {
 
 /// Reads concepts into a gathering. The file is read twice where no language is named: first to see which language
 /// names most concepts.
-///
-/// # Errors
-/// Where it is not what its form says, with the line.
 pub(super) fn read(input: &Input, form: Form, language: Option<&str>, into: &mut Gathering) -> Result<(), Problems> {
     let language = match language {
         Some(language) => language.to_lowercase(),
@@ -138,7 +134,6 @@ pub(super) fn read(input: &Input, form: Form, language: Option<&str>, into: &mut
             label: best(subject.labels),
             alternatives: subject.alternatives,
             description: best(subject.notes),
-            language: Some(language.clone()).filter(|language| !language.is_empty()),
             row: 0,
             line: 0,
         })?;
@@ -176,7 +171,6 @@ fn most_frequent_language(input: &Input, form: Form) -> Result<String, Problems>
     Ok(most.map(|(language, _)| language.clone()).unwrap_or_default())
 }
 
-/// A file's statements, one by one.
 fn statements(input: &Input, form: Form) -> Result<Box<dyn Iterator<Item = Result<Statement, Problems>>>, Problems> {
     let reader = BufReader::new(unpacked(input)?);
     let kept = |subject: NamedOrBlankNode, predicate: NamedNode, object: Term| match subject {
@@ -224,7 +218,6 @@ fn json_error(error: &JsonLdParseError) -> Problems {
     }
 }
 
-/// A file that is not what its form says.
 fn malformed(form: &str, line: Option<u64>, message: &str, hint: &str) -> Problems {
     let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
     let message = message.trim_end_matches('.');

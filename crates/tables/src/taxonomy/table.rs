@@ -16,7 +16,6 @@ struct Layout {
     alternatives: Vec<usize>,
     /// The first that is filled counts.
     descriptions: Vec<usize>,
-    language: Option<usize>,
 }
 
 impl Layout {
@@ -34,7 +33,6 @@ impl Layout {
                 Role::Label => layout.label = layout.label.or(Some(column)),
                 Role::Alternatives => layout.alternatives.push(column),
                 Role::Description => layout.descriptions.push(column),
-                Role::Language => layout.language = layout.language.or(Some(column)),
             }
         }
         // 小分類 with no label beside it is the concept itself.
@@ -99,7 +97,6 @@ fn add(row: &Row, layout: &Layout, into: &mut Gathering) -> Result<(), Problems>
         label: label.map(str::to_owned),
         alternatives: layout.alternatives.iter().filter_map(cell).flat_map(several).collect(),
         description: layout.descriptions.iter().find_map(cell).map(str::to_owned),
-        language: layout.language.as_ref().and_then(cell).map(str::to_owned),
         row: row.row,
         line: row.line,
     })
