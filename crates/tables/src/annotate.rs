@@ -60,7 +60,7 @@ pub fn annotate(
     out: &mut dyn Write,
 ) -> Result<(), AnnotateError> {
     let mut source = Source::open(input, &choices.read_as)?;
-    let mut first = source.next();
+    let first = source.next();
     let width = match (&source.header, &first) {
         (Some(header), _) => header.len(),
         (None, Some(Ok(row))) => row.cells.len(),
@@ -72,19 +72,18 @@ pub fn annotate(
     if source.header.is_some() {
         copy.header(notes)?;
     }
-    while let Some(row) = first.take().or_else(|| source.next()) {
-        match row {
+    for row in first.into_iter().chain(source) {
+        let (row, outcome) = match row {
             Ok(row) => {
-                let told = told(&reader.read(&row), row.row, notes);
-                copy.row(&row, width, &told)?;
+                let outcome = reader.read(&row);
+                (row, outcome)
             }
             Err(Fault::Row(problem)) => {
-                let row = Row { row: problem.row, line: problem.line, ..Row::default() };
-                let told = told(&Outcome::Bad(vec![problem]), row.row, notes);
-                copy.row(&row, width, &told)?;
+                (Row { row: problem.row, line: problem.line, ..Row::default() }, Outcome::Bad(vec![problem]))
             }
             Err(Fault::Table(problems)) => return Err(problems.into()),
-        }
+        };
+        copy.row(&row, width, &told(&outcome, row.row, notes))?;
     }
     copy.finish()
 }
@@ -302,11 +301,9 @@ fn record<'a>(format: &csv::WriterBuilder, cells: impl Iterator<Item = &'a str>)
 fn encoded(text: &str, encoding: Encoding) -> Cow<'_, [u8]> {
     let units = || text.encode_utf16();
     match encoding {
-        Encoding::Utf8 => Cow::Borrowed(text.as_bytes()),
         Encoding::Utf16Le => units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>().into(),
         Encoding::Utf16Be => units().flat_map(u16::to_be_bytes).collect::<Vec<u8>>().into(),
-        Encoding::EucJp => encoding_rs::EUC_JP.encode(text).0,
-        Encoding::Windows31J => encoding_rs::SHIFT_JIS.encode(text).0,
+        other => other.reader().encode(text).0,
     }
 }
 

@@ -165,24 +165,23 @@ impl Changes {
 
     /// Rows of one pair: those with the same score are the same; of the rest the first of the one table is the first
     /// of the other with a new score.
-    fn of_one_pair(&mut self, old: &[Entry], new: &[Entry]) {
+    fn of_one_pair(&mut self, mut old: &[Entry], mut new: &[Entry]) {
         let (mut left_old, mut left_new) = (Vec::new(), Vec::new());
-        let (mut i, mut j) = (0, 0);
-        while i < old.len() || j < new.len() {
-            match (old.get(i), new.get(j)) {
-                (Some(one), Some(other)) if (one.score - other.score).abs() <= 1e-9 => {
+        loop {
+            match (old, new) {
+                ([one, olds @ ..], [other, news @ ..]) if (one.score - other.score).abs() <= 1e-9 => {
                     self.unchanged += 1;
-                    (i, j) = (i + 1, j + 1);
+                    (old, new) = (olds, news);
                 }
-                (Some(one), other) if other.is_none_or(|other| one.score < other.score) => {
+                ([one, olds @ ..], others) if others.first().is_none_or(|other| one.score < other.score) => {
                     left_old.push((one.place, one.score));
-                    i += 1;
+                    old = olds;
                 }
-                (_, Some(other)) => {
+                (_, [other, news @ ..]) => {
                     left_new.push(other.place);
-                    j += 1;
+                    new = news;
                 }
-                (_, None) => unreachable!("one of the two has a row left"),
+                (_, []) => break,
             }
         }
         left_old.sort_unstable_by_key(|(place, _)| *place);

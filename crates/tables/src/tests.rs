@@ -174,7 +174,7 @@ fn a_chat_is_told_what_to_send() {
 
 /// The journey's file: saved by a Japanese spreadsheet, two people's scores from 0 to 5, some marks, three without a
 /// score, one that the spreadsheet made a date of, one full-width number.
-fn spreadsheet() -> (String, Vec<u8>) {
+fn spreadsheet() -> Vec<u8> {
     let mut text = String::from(
         "職種A,職種B,点数,メモ\r\n看護師,看護助手,1,\r\n准看護師,看護師,4,要確認\r\nデータ分析者,データアナリスト,5,\r\n",
     );
@@ -185,13 +185,12 @@ fn spreadsheet() -> (String, Vec<u8>) {
     text.push_str("保健師,助産師,,\r\n記者,編集者,4月5日,\r\n大工,建築家,４．５,\r\n左官,塗装工,,\r\n歌手,俳優, ,\r\n");
     let (bytes, _, lost) = encoding_rs::SHIFT_JIS.encode(&text);
     assert!(!lost);
-    let bytes = bytes.into_owned();
-    (text, bytes)
+    bytes.into_owned()
 }
 
 #[test]
 fn a_japanese_spreadsheets_csv_is_read_without_help() {
-    let (_, bytes) = spreadsheet();
+    let bytes = spreadsheet();
     let seen = look(&bytes, &TableOptions::default()).unwrap();
     assert_eq!(seen.dialect.encoding, Some(choices::Encoding::Windows31J));
     let becomes: Vec<_> =
@@ -232,7 +231,7 @@ fn a_japanese_spreadsheets_csv_is_read_without_help() {
 
 #[test]
 fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
-    let (_, bytes) = spreadsheet();
+    let bytes = spreadsheet();
     let seen = look(&bytes, &TableOptions::default()).unwrap();
     let mut choices = seen.choices;
     choices.apply.insert(Fix::DatesAsFractions);
@@ -253,7 +252,7 @@ fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
 
 #[test]
 fn a_table_is_read_the_same_way_ever_after() {
-    let (_, bytes) = spreadsheet();
+    let bytes = spreadsheet();
     let seen = look(&bytes, &TableOptions { on_bad_row: OnBadRow::Skip, ..TableOptions::default() }).unwrap();
     let again = look(&bytes, &seen.choices).unwrap();
     assert_eq!((again.facts, again.choices.clone(), again.problems), (seen.facts, seen.choices, seen.problems));

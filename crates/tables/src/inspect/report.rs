@@ -33,13 +33,7 @@ pub(super) fn report(
     let scored = layout.score.is_some();
     choices.words = words::values(&survey.words(), &said.words);
     let scale = said.scale.unwrap_or_else(|| survey.numbers.scale());
-    let rule = Rule {
-        scale,
-        words: choices.words.clone(),
-        scores: context.scores,
-        dates: said.apply.contains(&Fix::DatesAsFractions),
-        classes: said.kind == Some(TableKind::PairClass),
-    };
+    let rule = Rule::of(&choices, scale, context.scores);
     survey.settle(&rule);
     let kind = kind(layout.kind, said.kind, &survey.facts);
     choices.kind = Some(kind);

@@ -41,8 +41,7 @@ pub(crate) fn pairs(
     may_be_stored(inspection)?;
     let choices = &inspection.choices;
     let source = Source::open(input, &choices.read_as)?;
-    let header = source.header.clone();
-    let reader = Reader::new(header.as_deref(), inspection.columns.len(), choices, inspection.scores)?;
+    let reader = Reader::new(source.header.as_deref(), inspection.columns.len(), choices, inspection.scores)?;
     let mut place = 0;
     for row in source {
         let row = match row {

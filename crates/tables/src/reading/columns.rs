@@ -26,10 +26,10 @@ pub(crate) struct Layout {
 impl Layout {
     /// A column as a choice names it: by its name, unless another has the same or there are none.
     fn column(&self, place: usize) -> Column {
-        let names = self.names.as_deref().unwrap_or_default();
-        match names.get(place).filter(|name| !name.is_empty()) {
-            Some(name) if names.iter().filter(|other| names::normal(other) == names::normal(name)).count() == 1 => {
-                Column::Name(name.clone())
+        let is = |name: &str, other: &String| names::normal(other) == names::normal(name);
+        match self.name(place) {
+            Some(name) if self.names.iter().flatten().filter(|other| is(name, other)).count() == 1 => {
+                Column::Name(name.to_owned())
             }
             _ => Column::Number(place + 1),
         }
@@ -220,8 +220,8 @@ impl Columns {
             self.roles = [content(0), content(1), None, content(2)];
             return;
         }
-        if let Some((places, count)) = self.longest_texts() {
-            let mut places = places.into_iter().take(count);
+        if let Some(places) = self.longest_texts() {
+            let mut places = places.into_iter();
             for role in [TEXT_A, TEXT_B] {
                 if self.roles[role].is_none() {
                     self.roles[role] = places.next().map(|place| (place, Why::Content));
@@ -244,7 +244,7 @@ impl Columns {
 
     /// The columns with the longest different texts, as many as are wanted, in the file's order. `None` where none
     /// is wanted, or where another column is nearly as long.
-    fn longest_texts(&self) -> Option<(Vec<usize>, usize)> {
+    fn longest_texts(&self) -> Option<Vec<usize>> {
         let wanted = [TEXT_A, TEXT_B].iter().filter(|&&role| self.roles[role].is_none()).count();
         let mut texts: Vec<usize> = self.free().filter(|&place| self.seen[place].is_text()).collect();
         texts.sort_by_key(|&place| std::cmp::Reverse(self.seen[place].length));
@@ -255,7 +255,7 @@ impl Columns {
         let clear = 2 * next < self.seen[texts[wanted - 1]].length;
         texts.truncate(wanted);
         texts.sort_unstable();
-        clear.then_some((texts, wanted))
+        clear.then_some(texts)
     }
 
     fn layout(

@@ -55,9 +55,7 @@ impl Reader {
         let layout = columns::find(header, &[blank], choices, scores)?.layout;
         let layout = layout.ok_or_else(|| columns::unclear(header, width))?;
         let scale = choices.scale.unwrap_or(Scale { lowest: 0.0, highest: 1.0 });
-        let classes = choices.kind == Some(TableKind::PairClass);
-        let dates = choices.apply.contains(&Fix::DatesAsFractions);
-        let rule = Rule { scale, words: choices.words.clone(), scores, dates, classes };
+        let rule = Rule::of(choices, scale, scores);
         Ok(Self::of(layout, rule, choices))
     }
 
@@ -114,6 +112,13 @@ impl Reader {
 }
 
 impl Rule {
+    /// For a table of this scale, as the choices say.
+    pub(crate) fn of(choices: &TableOptions, scale: Scale, scores: Scores) -> Self {
+        let dates = choices.apply.contains(&Fix::DatesAsFractions);
+        let classes = choices.kind == Some(TableKind::PairClass);
+        Self { scale, words: choices.words.clone(), scores, dates, classes }
+    }
+
     /// What a number on the table's scale becomes; `None` off the scale.
     pub(crate) fn number(&self, number: f64) -> Option<f64> {
         match self.scores {

@@ -35,8 +35,7 @@ impl<R: Read> Delimited<R> {
             delimiter,
             state: State::FieldStart,
             found: VecDeque::new(),
-            line: 1 + usize::from(skip),
-            row: 1,
+            at: Place { row: 1, line: 1 + usize::from(skip) },
             begun: Place::default(),
             quote: Place::default(),
             length: 0,
@@ -88,18 +87,17 @@ impl<R: Read> Iterator for Delimited<R> {
 
 fn skip_line(text: &mut impl BufRead) -> io::Result<()> {
     let mut returned = false;
-    loop {
-        let Some(&byte) = text.fill_buf()?.first() else { return Ok(()) };
+    while let Some(&byte) = text.fill_buf()?.first() {
         if returned && byte != b'\n' {
-            return Ok(());
+            break;
         }
         text.consume(1);
-        match byte {
-            b'\n' => return Ok(()),
-            b'\r' => returned = true,
-            _ => {}
+        if byte == b'\n' {
+            break;
         }
+        returned = byte == b'\r';
     }
+    Ok(())
 }
 
 fn unreadable(error: csv::Error) -> Problems {
@@ -156,9 +154,8 @@ struct Records<R> {
     delimiter: u8,
     state: State,
     found: VecDeque<Found>,
-    /// Of the next byte.
-    line: usize,
-    row: usize,
+    /// Where the next byte stands.
+    at: Place,
     /// Where the present record began.
     begun: Place,
     /// Where the last quoted cell began.
@@ -182,29 +179,26 @@ impl<R: Read> Read for Records<R> {
 impl<R> Records<R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<(), Problems> {
         for &byte in bytes {
-            let end = matches!(byte, b'\n' | b'\r');
-            if end {
+            if matches!(byte, b'\n' | b'\r') {
                 let second = byte == b'\n' && self.after_return;
                 self.after_return = byte == b'\r';
-                if self.state != State::Quoted {
-                    if !second {
-                        self.end_record();
-                    }
-                } else {
+                if self.state == State::Quoted {
                     self.length += 1;
+                } else if !second {
+                    self.end_record();
                 }
-                self.line += usize::from(!second);
+                self.at.line += usize::from(!second);
                 continue;
             }
             self.after_return = false;
             if self.length == 0 {
-                self.begun = Place { row: self.row, line: self.line };
+                self.begun = self.at;
             }
             self.length += 1;
             self.state = match self.state {
                 State::FieldStart | State::Plain | State::QuoteInQuoted if byte == self.delimiter => State::FieldStart,
                 State::FieldStart if byte == b'"' => {
-                    self.quote = Place { row: self.row, line: self.line };
+                    self.quote = self.at;
                     State::Quoted
                 }
                 State::Quoted if byte == b'"' => State::QuoteInQuoted,
@@ -225,27 +219,23 @@ impl<R> Records<R> {
         } else if let Some(Found::Blank(_, count)) = self.found.back_mut() {
             *count += 1;
         } else {
-            self.found.push_back(Found::Blank(Place { row: self.row, line: self.line }, 1));
+            self.found.push_back(Found::Blank(self.at, 1));
         }
-        self.row += 1;
+        self.at.row += 1;
         self.length = 0;
         self.state = State::FieldStart;
     }
 
     fn finish(&mut self) {
-        if self.length == 0 {
-            return;
+        if self.length > 0 {
+            let quoted = self.state == State::Quoted;
+            self.found.push_back(if quoted { Found::Unclosed(self.quote) } else { Found::Record(self.begun) });
+            self.length = 0;
         }
-        if self.state == State::Quoted {
-            self.found.push_back(Found::Unclosed(self.quote));
-        } else {
-            self.found.push_back(Found::Record(self.begun));
-        }
-        self.length = 0;
     }
 
     fn too_long(&self) -> Problems {
-        if self.state == State::Quoted && self.quote.line < self.line {
+        if self.state == State::Quoted && self.quote.line < self.at.line {
             return unclosed(self.quote, &format!("is not closed within {LONGEST_RECORD} bytes"));
         }
         let Place { row, line } = self.begun;

@@ -64,14 +64,10 @@ pub(super) fn line_ending(text: &str) -> Option<String> {
     let both = text.matches("\r\n").count();
     let feeds = text.matches('\n').count() - both;
     let returns = text.matches('\r').count() - both;
-    let most = both.max(feeds).max(returns);
-    let ending = match most {
-        0 => return None,
-        _ if most == both => "\r\n",
-        _ if most == feeds => "\n",
-        _ => "\r",
-    };
-    Some(ending.to_owned())
+    // Of equally many the last of these.
+    let counts = [("\r", returns), ("\n", feeds), ("\r\n", both)];
+    let (ending, most) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    (most > 0).then(|| ending.to_owned())
 }
 
 /// Whether the first of some rows names the columns. Blank rows are not among them.

@@ -12,7 +12,7 @@ use crate::problems::Problems;
 const HEAD: usize = 1 << 20;
 
 impl Encoding {
-    fn reader(self) -> &'static encoding_rs::Encoding {
+    pub(crate) fn reader(self) -> &'static encoding_rs::Encoding {
         match self {
             Self::Utf8 => UTF_8,
             Self::Utf16Le => UTF_16LE,
@@ -161,13 +161,8 @@ struct Break {
 /// Reads a whole file, and says where it cannot be read on.
 fn breaks(open: &dyn Fn() -> Result<Stream, Problems>, encoding: Encoding) -> Result<Option<Break>, Problems> {
     let mut text = Text::new(open()?, encoding);
-    loop {
-        match text.fill() {
-            Ok(true) => {}
-            Ok(false) => return Ok(text.broken),
-            Err(error) => return Err(told(error)),
-        }
-    }
+    while text.fill().map_err(told)? {}
+    Ok(text.broken)
 }
 
 fn broken(encoding: Encoding, place: &Break) -> Problems {
@@ -300,14 +295,10 @@ impl Read for Text {
                 };
             }
             // A mark is one character and so comes out in one piece.
-            while !self.begun {
-                if self.output[self.given..self.made].starts_with(MARK) {
-                    self.given += MARK.len();
-                } else {
-                    self.begun = self.given < self.made;
-                    break;
-                }
+            while !self.begun && self.output[self.given..self.made].starts_with(MARK) {
+                self.given += MARK.len();
             }
+            self.begun |= self.given < self.made;
         }
         let count = out.len().min(self.made - self.given);
         out[..count].copy_from_slice(&self.output[self.given..self.given + count]);

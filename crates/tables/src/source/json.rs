@@ -194,14 +194,14 @@ impl<R: Read> Json<R> {
 
     /// The next byte that is not blank, which is not taken.
     fn peek(&mut self) -> Result<Option<u8>, Problems> {
-        loop {
-            let Some(&byte) = self.text.fill_buf().map_err(told)?.first() else { return Ok(None) };
+        while let Some(&byte) = self.text.fill_buf().map_err(told)?.first() {
             if !byte.is_ascii_whitespace() {
                 return Ok(Some(byte));
             }
             self.text.consume(1);
             self.count(byte);
         }
+        Ok(None)
     }
 
     fn keep(&mut self, byte: u8, line: usize) -> Result<(), Problems> {

@@ -34,8 +34,7 @@ pub enum Input {
 /// A file's bytes from the beginning, unpacked, within a table's limits: for files that are no tables.
 pub(super) fn unpacked(input: &Input) -> Result<Box<dyn std::io::Read + Send>, Problems> {
     let origin = pack::Origin::Input(input.clone());
-    let packed_in = origin.packed()?;
-    origin.unpacked(packed_in)
+    origin.unpacked(origin.packed()?)
 }
 
 /// What a file is packed in.
@@ -252,28 +251,20 @@ const MOST_SAMPLE: usize = 4 << 20;
 
 /// A text's beginning, and whether that is all.
 fn beginning(mut text: Text) -> Result<(String, bool), Problems> {
-    let mut start = pack::head(&mut text, BEGINNING)?;
-    let whole = start.len() < BEGINNING;
+    let start = pack::head(&mut text, BEGINNING)?;
     // The last character may be cut in two.
-    if let Err(error) = std::str::from_utf8(&start) {
-        start.truncate(error.valid_up_to());
-    }
-    Ok((String::from_utf8_lossy(&start).into_owned(), whole))
+    let valid = start.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    Ok((valid.to_owned(), start.len() < BEGINNING))
 }
 
 /// The first row of JSON, with which its keys are known, and what went wrong before it.
 fn first_row<R: std::io::Read>(rows: &mut json::Json<R>) -> Result<Vec<Result<Row, Fault>>, Problems> {
-    let mut first = Vec::new();
-    for row in rows {
-        match row {
-            Err(Fault::Table(problems)) => return Err(problems),
-            row => {
-                let found = row.is_ok();
-                first.push(row);
-                if found || first.len() == super::problems::SHOWN {
-                    return Ok(first);
-                }
-            }
+    let mut first: Vec<Result<Row, Fault>> = Vec::new();
+    while first.len() < super::problems::SHOWN && !first.last().is_some_and(Result::is_ok) {
+        match rows.next() {
+            Some(Err(Fault::Table(problems))) => return Err(problems),
+            Some(row) => first.push(row),
+            None => break,
         }
     }
     if first.is_empty() { Err(no_rows()) } else { Ok(first) }

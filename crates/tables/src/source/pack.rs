@@ -52,9 +52,8 @@ impl Origin {
         let magic = head(&mut *self.open().map_err(told)?, 4)?;
         Ok(match magic.as_slice() {
             [0x1f, 0x8b, 8, ..] => Some(Compression::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd] => Some(Compression::Zstd),
-            // A skippable frame before the first real one.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
+            // Or a skippable frame before the first real one.
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
             _ => None,
         })
     }

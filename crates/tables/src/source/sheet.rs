@@ -136,7 +136,7 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problem
         book.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect();
     let all: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
     if let Some(wanted) = wanted {
-        let Some(name) = all.iter().find(|name| name.trim() == wanted.trim()) else {
+        let Some(name) = all.iter().find(|name| name.trim() == wanted.trim()).cloned() else {
             let has = all.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
             return Err(Problems::table(
                 "sheet_not_found",
@@ -144,7 +144,6 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problem
                 "Choose one of them.",
             ));
         };
-        let name = name.clone();
         let rows = rows(&mut book, &name)?;
         return Ok(Sheet { name, all, rows });
     }

@@ -1,7 +1,7 @@
 //! Pieces of concepts become a taxonomy: what belongs to the same concept comes together, codes become groups,
 //! circles are cut, and what cannot be used is told.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::names::code_above;
 use super::{Concept, MOST_CONCEPTS, Taxonomy, key};
@@ -197,7 +197,7 @@ fn cut_circles(taxonomy: &mut Taxonomy, problems: &mut Problems) {
         .chain(taxonomy.groups.iter().map(|(id, parents)| (id.as_str(), &parents[..])))
         .collect();
     let mut done: HashSet<&str> = HashSet::new();
-    let mut cuts: Vec<(String, String)> = Vec::new();
+    let mut cuts: BTreeSet<(String, String)> = BTreeSet::new();
     let starts = taxonomy.concepts.iter().map(|concept| concept.id.as_str());
     for start in starts.chain(taxonomy.groups.keys().map(String::as_str)) {
         if done.contains(start) {
@@ -215,17 +215,14 @@ fn cut_circles(taxonomy: &mut Taxonomy, problems: &mut Problems) {
             };
             *next += 1;
             if on_way.contains(parent.as_str()) {
-                cuts.push(((*id).to_owned(), parent.clone()));
+                cuts.insert(((*id).to_owned(), parent.clone()));
             } else if !done.contains(parent.as_str()) {
                 on_way.insert(parent);
                 way.push((parent, 0));
             }
         }
     }
-    let cuts: HashSet<(String, String)> = cuts.into_iter().collect();
-    let mut told: Vec<&(String, String)> = cuts.iter().collect();
-    told.sort();
-    for (below, above) in told {
+    for (below, above) in &cuts {
         let message = format!(
             "{below:?} stands below {above:?}, and {above:?} below {below:?}, directly or through others; the first \
              of the two is not used."

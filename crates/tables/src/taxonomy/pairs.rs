@@ -4,7 +4,7 @@
 //! alike; labels that share no group are not. How alike each kind is taken to be is a [`Targets`](super::Targets): cosines,
 //! written as angular similarities (`1 - acos(cosine) / pi`), the form of the tutorial's own file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 
 use rand_chacha::ChaCha8Rng;
@@ -182,6 +182,22 @@ impl Side {
     }
 }
 
+/// Some of the concepts below some groups, each once. Of small groups all are there.
+fn relatives(groups: &[u32], below: &HashMap<u32, Vec<u32>>, wanted: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    let mut found: Vec<u32> = Vec::new();
+    for members in groups.iter().filter_map(|group| below.get(group)) {
+        if members.len() <= 8 * wanted {
+            found.extend(members);
+        } else {
+            found.extend((0..4 * wanted).map(|_| members[draw(members.len(), rng)]));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    shuffle(&mut found, rng);
+    found
+}
+
 /// More candidates are drawn than are wanted, since some are there already or share a label.
 const SPARE: usize = 8;
 /// So often a stranger is drawn for each that is wanted.
@@ -307,37 +323,14 @@ impl Sides<'_> {
             }
             Kind::Sibling => {
                 let above = &self.kinship.parents[concept as usize];
-                labels(self.relatives(above, &self.kinship.children, wanted, &mut rng))
+                labels(relatives(above, &self.kinship.children, wanted, &mut rng))
             }
             Kind::Cousin => {
                 let above = &self.kinship.grandparents[concept as usize];
-                labels(self.relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
+                labels(relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
             }
             Kind::Far | Kind::HardNegative => self.strangers(left, side, &mut rng),
         }
-    }
-
-    /// Some of the concepts below some groups, each once. Of small groups all are there.
-    fn relatives(
-        &self,
-        groups: &[u32],
-        below: &std::collections::HashMap<u32, Vec<u32>>,
-        wanted: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::new();
-        for group in groups {
-            let Some(members) = below.get(group) else { continue };
-            if members.len() <= 8 * wanted {
-                found.extend(members);
-            } else {
-                found.extend((0..4 * wanted).map(|_| members[draw(members.len(), rng)]));
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        shuffle(&mut found, rng);
-        found
     }
 
     /// Concepts drawn from a whole side: their labels, or every other one's description where descriptions are
