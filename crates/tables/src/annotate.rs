@@ -289,7 +289,6 @@ impl<'a> Copy<'a> {
     }
 }
 
-/// A line of cells.
 fn record<'a>(format: &csv::WriterBuilder, cells: impl Iterator<Item = &'a str>) -> io::Result<String> {
     let mut writer = format.from_writer(Vec::new());
     writer.write_record(cells).map_err(io::Error::other)?;

@@ -79,9 +79,6 @@ struct Entry {
 
 /// Compares two tables. Each is opened twice: once to count, once for the texts of examples, so that no text need be
 /// held meanwhile. (`stored::pairs` gives what is asked for.)
-///
-/// # Errors
-/// Where a table cannot be opened or read.
 pub fn diff<I, J, E: From<Problems>>(
     before: impl Fn() -> Result<I, E>,
     after: impl Fn() -> Result<J, E>,

@@ -203,8 +203,8 @@ impl Finding {
 /// `examples` and then calls [`name_texts`]. A million rows take well under a second and 32 MB.
 pub fn run(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = scores::findings(rows, knowledge);
-    findings.extend(pairs::findings(rows, knowledge));
-    findings.extend(texts::findings(rows, knowledge));
+    findings.extend(pairs::findings(rows, knowledge).into_iter().flatten());
+    findings.extend(texts::findings(rows, knowledge).into_iter().flatten());
     findings.extend(knowledge.languages.as_ref().and_then(LanguagesFound::finding));
     findings.sort_by_key(|finding| finding.level);
     findings

@@ -50,7 +50,7 @@ impl Group<'_> {
 /// Scores that differ by no more are the same: what is left of a division.
 pub(super) const SAME: f64 = 1e-9;
 
-pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
+pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> [Option<Finding>; 4] {
     let groups = Groups::of(rows, |_, _| true);
     [
         contradicting_scores(rows, knowledge, &groups),
@@ -58,9 +58,6 @@ pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding>
         benchmark_overlap(rows, knowledge),
         repeated_pairs(rows, knowledge, &groups),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// Examples: whole pairs in the order of their first rows, the rows of each together.

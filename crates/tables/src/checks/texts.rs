@@ -140,11 +140,8 @@ pub fn pair_key(left: u64, right: u64) -> u64 {
 
 pub(super) const HUB: &str = "hub_text";
 
-pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
+pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> [Option<Finding>; 4] {
     [damaged_text(rows), hub_text(rows), texts_too_long(rows, knowledge), stray_characters(rows)]
-        .into_iter()
-        .flatten()
-        .collect()
 }
 
 /// A finding about the rows that show a sign, still without words.

@@ -28,9 +28,7 @@ const MOST_VALUES: usize = 2000;
 /// What a score cell is, as far as one cell tells: its value waits in the row's facts until the scale is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
-    /// A number on the table's scale.
     Number,
-    /// A part of the scale.
     Part,
     /// A word; the value is its number.
     Word,

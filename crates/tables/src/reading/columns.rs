@@ -51,7 +51,6 @@ impl Layout {
     }
 }
 
-/// What became of a table's columns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     /// `None` where it is not clear which columns are the texts.
@@ -84,7 +83,7 @@ pub(crate) fn find(
     let kind = choices.kind;
     columns.by_name(kind);
     columns.by_content(kind);
-    let layout = columns.layout(kind, scores, width, header);
+    let layout = columns.layout(kind, scores, header);
     // Where the columns are not clear, nothing is chosen beforehand but what was said.
     let is_told = |place: usize, why: Why| match &layout {
         Some(layout) => layout.texts.contains(&place) || layout.score == Some(place),
@@ -258,13 +257,7 @@ impl Columns {
         clear.then_some(texts)
     }
 
-    fn layout(
-        &self,
-        kind: Option<TableKind>,
-        scores: Scores,
-        width: usize,
-        header: Option<&[String]>,
-    ) -> Option<Layout> {
+    fn layout(&self, kind: Option<TableKind>, scores: Scores, header: Option<&[String]>) -> Option<Layout> {
         let [one, other, negative, score] = self.roles;
         let by_content = [one, other].iter().flatten().any(|(_, why)| *why == Why::Content);
         let kind = match kind {
@@ -282,7 +275,7 @@ impl Columns {
         let texts = [one, other].into_iter().map(|role| role.map(|(place, _)| place)).collect::<Option<Vec<_>>>()?;
         let texts = texts.into_iter().chain(negative.map(|(place, _)| place)).collect();
         let score = score.filter(|_| kind.scored()).map(|(place, _)| place);
-        Some(Layout { kind, texts, score, width, names: header.map(<[String]>::to_vec) })
+        Some(Layout { kind, texts, score, width: self.seen.len(), names: header.map(<[String]>::to_vec) })
     }
 }
 
@@ -321,7 +314,6 @@ fn not_found(name: &str, names: &[String], width: usize) -> Problems {
     )
 }
 
-/// Some names, as a message lists them.
 fn list(names: &[String]) -> String {
     let shown = |name: &String| if name.is_empty() { "(no name)".to_owned() } else { name.chars().take(40).collect() };
     let mut told = names.iter().take(8).map(shown).collect::<Vec<String>>().join(", ");

@@ -63,7 +63,7 @@ pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Enc
     }
     let Some(euc) = breaks(open, Encoding::EucJp)? else {
         let also = breaks(open, Encoding::Windows31J)?.is_none();
-        let candidates = if also { vec![Encoding::Windows31J] } else { Vec::new() };
+        let candidates = also.then_some(Encoding::Windows31J).into_iter().collect();
         return Ok(Found { encoding: Encoding::EucJp, candidates, bom: false });
     };
     let sjis = breaks(open, Encoding::Windows31J)?;

@@ -111,18 +111,17 @@ impl Gathering {
             return Err(no_labels(self.known.len(), &self.looked_at, self.problems));
         }
         let mut concepts = Vec::with_capacity(self.known.len());
-        for mut known in std::mem::take(&mut self.known) {
-            let concept = &mut known.concept;
+        for Known { mut concept, row, line } in std::mem::take(&mut self.known) {
             if concept.label.is_empty() {
                 // It still ties others together.
                 let message = format!("The concept {:?} has no label; no pairs are made of it.", concept.id);
-                self.problems.push(problem((known.row, known.line), String::new(), "concept_without_label", message));
-                self.groups.entry(std::mem::take(&mut concept.id)).or_default().append(&mut concept.parents);
+                self.problems.push(problem((row, line), String::new(), "concept_without_label", message));
+                self.groups.entry(concept.id).or_default().append(&mut concept.parents);
                 continue;
             }
             let mut seen = HashSet::from([key(&concept.label)]);
             concept.alternatives.retain(|text| seen.insert(key(text)));
-            concepts.push(known.concept);
+            concepts.push(concept);
         }
         let mut taxonomy = Taxonomy { concepts, groups: self.groups, ..Taxonomy::default() };
         add_codes(&mut taxonomy);

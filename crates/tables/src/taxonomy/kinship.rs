@@ -86,10 +86,6 @@ impl Kinship {
         Self { texts, owners, shared, parents, grandparents, ancestors, majors, children, grandchildren, numbers }
     }
 
-    pub(super) fn has_groups(&self) -> bool {
-        self.parents.iter().any(|parents| !parents.is_empty())
-    }
-
     /// The concepts that have a text.
     pub(super) fn owners(&self, text: u32) -> &[u32] {
         &self.owners[text as usize]

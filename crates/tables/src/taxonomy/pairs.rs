@@ -102,7 +102,7 @@ pub fn write(pairs: &[MadePair], out: impl Write) -> std::io::Result<()> {
 }
 
 fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
-    if !kinship.has_groups() {
+    if kinship.parents.iter().all(Vec::is_empty) {
         let note = "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are \
             all there is. Add groups, hard negatives, or choose a loss that learns from pairs that belong together.";
         return vec![note.to_owned()];
@@ -269,25 +269,30 @@ impl Sides<'_> {
                 if made == at_most {
                     return;
                 }
-                let next = candidates.by_ref().find_map(|(left, right)| {
-                    let hub = [left, right]
-                        .iter()
-                        .any(|text| stands_in[text.concept as usize] >= 2 * self.recipe.per_concept);
-                    if hub { None } else { self.pair(kind, left, right, held, side).map(|keys| (left, right, keys)) }
-                });
-                if let Some((left, right, keys)) = next {
-                    side.seen.insert(keys);
-                    side.pairs.push(self.made(kind, left, right, score));
-                    stands_in[left.concept as usize] += 1;
-                    stands_in[right.concept as usize] += 1;
-                    made += 1;
-                }
+                let pair = candidates.find_map(|texts| self.take(kind, texts, score, held, &mut stands_in, side));
+                made += usize::from(pair.is_some());
+                side.pairs.extend(pair);
             }
         }
     }
 
-    fn made(&self, kind: Kind, left: Text, right: Text, score: f64) -> MadePair {
-        MadePair { left: self.words(left).to_owned(), right: self.words(right).to_owned(), kind, score }
+    /// The pair of two texts, if it may be made and neither concept stands in too many already (`stands_in`, by concept).
+    fn take(
+        &self,
+        kind: Kind,
+        (left, right): (Text, Text),
+        score: f64,
+        held: bool,
+        stands_in: &mut [usize],
+        side: &mut Side,
+    ) -> Option<MadePair> {
+        let concepts = [left, right].map(|text| text.concept as usize);
+        if concepts.iter().any(|&concept| stands_in[concept] >= 2 * self.recipe.per_concept) {
+            return None;
+        }
+        side.seen.insert(self.pair(kind, left, right, held, side)?);
+        concepts.iter().for_each(|&concept| stands_in[concept] += 1);
+        Some(MadePair { left: self.words(left).to_owned(), right: self.words(right).to_owned(), kind, score })
     }
 
     /// The keys of a pair that may be made: of two texts, new, on their side, and standing to each other as the
@@ -378,19 +383,13 @@ impl Sides<'_> {
         let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining);
         let at_most = self.at_most(concepts.len(), false);
         let score = Similarity::Angular.of_cosine(target);
-        let mut stands_in = vec![0; concepts.len()];
+        let mut stands_in = vec![0; self.held.len()];
         let mut made = Vec::new();
         for (anchor, negatives) in found.into_iter().enumerate() {
             for negative in negatives.texts {
-                let (left, right) = (text(anchor), text(negative.text));
-                let hub = [anchor, negative.text].iter().any(|&place| stands_in[place] >= 2 * self.recipe.per_concept);
-                let Some(keys) = self.pair(Kind::HardNegative, left, right, false, side).filter(|_| !hub) else {
-                    continue;
-                };
-                side.seen.insert(keys);
-                stands_in[anchor] += 1;
-                stands_in[negative.text] += 1;
-                made.push((negative.cosine, self.made(Kind::HardNegative, left, right, score)));
+                let texts = (text(anchor), text(negative.text));
+                let pair = self.take(Kind::HardNegative, texts, score, false, &mut stands_in, side);
+                made.extend(pair.map(|pair| (negative.cosine, pair)));
             }
         }
         // The hardest first, where not all may stay.
