@@ -49,9 +49,6 @@ pub struct Notes<'a> {
 }
 
 /// Writes the annotated file. `choices` are those of the table's inspection.
-///
-/// # Errors
-/// Where the file can no longer be read in this way, or the copy not be written.
 pub fn annotate(
     input: &Input,
     choices: &TableOptions,
@@ -236,16 +233,14 @@ impl<'a> Copy<'a> {
                         }
                     }
                 }
-                let mut column = u16::try_from(width).unwrap_or(u16::MAX);
-                for cell in added {
+                let mut columns = (width..).map(|column| u16::try_from(column).unwrap_or(u16::MAX));
+                for (cell, column) in added.iter().zip(columns.by_ref()) {
                     sheet.write_string(self.rows, column, cell)?;
-                    column = column.saturating_add(1);
                 }
-                for value in &told.similarities {
+                for (value, column) in told.similarities.iter().zip(columns) {
                     if let Some(value) = value {
                         sheet.write_number(self.rows, column, (value * 1e4).round() / 1e4)?;
                     }
-                    column = column.saturating_add(1);
                 }
             }
             Form::Json { list } => {

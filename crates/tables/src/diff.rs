@@ -149,11 +149,7 @@ impl Changes {
         let (mut olds, mut news) = (before.chunk_by(same).peekable(), after.chunk_by(same).peekable());
         loop {
             let (old, new) = (olds.peek().map(|old| old[0].key), news.peek().map(|new| new[0].key));
-            let key = match (old, new) {
-                (Some(old), Some(new)) => old.min(new),
-                (Some(key), None) | (None, Some(key)) => key,
-                (None, None) => return changes,
-            };
+            let Some(key) = old.into_iter().chain(new).min() else { return changes };
             let old = olds.next_if(|group| group[0].key == key).unwrap_or_default();
             let new = news.next_if(|group| group[0].key == key).unwrap_or_default();
             changes.of_one_pair(old, new);

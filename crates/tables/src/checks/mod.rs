@@ -212,22 +212,14 @@ pub fn run(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
 
 /// Puts texts into the messages that speak of one, once the examples are there.
 pub fn name_texts(findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|finding| finding.code == texts::HUB) {
-        texts::name_hub(finding);
-    }
+    findings.iter_mut().filter(|finding| finding.code == texts::HUB).for_each(texts::name_hub);
 }
 
 /// A number as English writes it: `1,247`.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let mut written = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            written.push(',');
-        }
-        written.push(digit);
-    }
-    written
+    let threes = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    threes.collect::<Vec<_>>().join(",")
 }
 
 /// `1 row`, `1,247 rows`.

@@ -140,10 +140,9 @@ fn meaning(said: &TableOptions, survey: &Survey, scale: Scale) -> Meaning {
 }
 
 fn scale_facts(survey: &Survey, rule: &Rule, said: bool) -> ScaleFacts {
-    let value = |(value, rows): (&String, usize)| ScoreValue {
-        value: value.clone(),
-        rows,
-        becomes: rule.read(value, false).ok(),
+    let value = |(value, rows): (&String, usize)| {
+        let becomes = rule.read(value, false).ok();
+        ScoreValue { value: value.clone(), rows, becomes }
     };
     let mut values: Vec<ScoreValue> = survey.frequent().into_iter().map(value).collect();
     values.sort_by(|one, other| {

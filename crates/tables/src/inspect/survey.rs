@@ -82,8 +82,8 @@ impl Survey {
         }
         let found = columns::find(header.as_deref(), &sample, choices, context.scores)?;
         let width = header.as_ref().map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), Vec::len);
-        let mut survey = Self::new(header.as_deref(), width, found);
-        (survey.read, survey.bad) = (faults, faults);
+        let columns = (0..width).map(|place| column(place, header.as_deref(), &found)).collect();
+        let mut survey = Self { columns, found, read: faults, bad: faults, ..Self::default() };
         let layout = survey.found.layout.clone();
         let dates = choices.apply.contains(&Fix::DatesAsFractions);
         for row in sample.into_iter().map(Ok).chain(source) {
@@ -101,21 +101,6 @@ impl Survey {
             }
         }
         Ok((survey, dialect))
-    }
-
-    fn new(header: Option<&[String]>, width: usize, found: Found) -> Self {
-        let column = |place: usize| {
-            let role = found.roles.iter().find(|(column, _, _)| *column == place);
-            ColumnFacts {
-                number: place + 1,
-                name: header.map(|names| names[place].clone()),
-                becomes: role.map(|(_, role, _)| *role),
-                why: role.map(|(_, _, why)| *why),
-                filled: 0,
-                examples: Vec::new(),
-            }
-        };
-        Self { columns: (0..width).map(column).collect(), found, ..Self::default() }
     }
 
     /// Looks at a row that is not blank.
@@ -230,6 +215,19 @@ impl Survey {
         values.sort_unstable_by_key(|&(value, count)| (Reverse(count), value));
         values.truncate(20);
         values
+    }
+}
+
+/// A column of which no cell was seen yet.
+fn column(place: usize, header: Option<&[String]>, found: &Found) -> ColumnFacts {
+    let role = found.roles.iter().find(|(column, _, _)| *column == place);
+    ColumnFacts {
+        number: place + 1,
+        name: header.map(|names| names[place].clone()),
+        becomes: role.map(|(_, role, _)| *role),
+        why: role.map(|(_, _, why)| *why),
+        filled: 0,
+        examples: Vec::new(),
     }
 }
 

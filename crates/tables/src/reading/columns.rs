@@ -35,15 +35,10 @@ impl Layout {
         }
     }
 
-    /// The same as a choice.
     pub(crate) fn mapping(&self) -> Mapping {
         let text = |place: usize| self.texts.get(place).map(|&column| self.column(column));
-        Mapping {
-            text_a: text(0),
-            text_b: text(1),
-            negative: text(2),
-            score: self.score.map(|place| self.column(place)),
-        }
+        let score = self.score.map(|place| self.column(place));
+        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score }
     }
 
     pub(crate) fn name(&self, place: usize) -> Option<&str> {

@@ -1,6 +1,5 @@
 //! One row of cells becomes a pair, or a list of what is wrong with it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::columns::{self, Layout};
@@ -89,9 +88,8 @@ impl Reader {
     /// A row's texts with a score that is known.
     pub(crate) fn pair(&self, row: &Row, score: f64) -> Pair {
         let text = |place: usize| {
-            let cell = row.cells[place].as_str();
-            let mended = if self.trim { checks::mend(cell) } else { Cow::Borrowed(cell) };
-            mended.into_owned()
+            let cell = &row.cells[place];
+            if self.trim { checks::mend(cell).into_owned() } else { cell.clone() }
         };
         let texts = &self.layout.texts;
         let negative = texts.get(2).map(|&place| text(place));

@@ -39,7 +39,6 @@ impl Day {
         f64::from(self.smaller) / f64::from(self.larger)
     }
 
-    /// As it was probably typed.
     pub(crate) fn typed(self) -> String {
         format!("{}/{}", self.smaller, self.larger)
     }

@@ -6,7 +6,6 @@ use crate::problems::Problems;
 pub(super) enum Contents {
     /// A zip archive: a workbook, or something that only looks like one from here.
     Zip,
-    /// Columns in binary.
     Parquet,
     /// Text, or nothing that is known.
     Text,

@@ -149,7 +149,7 @@ fn western(bytes: &[u8]) -> bool {
     seen > 0
 }
 
-/// Where a file cannot be read on in an encoding.
+/// A place in a file, where it cannot be read on in an encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Break {
     /// Decoded bytes before it, or more: only to be compared.
@@ -201,10 +201,8 @@ pub(super) struct Text {
     output: Vec<u8>,
     given: usize,
     made: usize,
-    /// Input bytes that are decoded.
-    offset: u64,
-    line: usize,
-    column: usize,
+    /// Where what is decoded ends.
+    at: Break,
     after_return: bool,
     begun: bool,
     broken: Option<Break>,
@@ -223,9 +221,7 @@ impl Text {
             output: vec![0; 3 * BUFFER + 16],
             given: 0,
             made: 0,
-            offset: 0,
-            line: 1,
-            column: 0,
+            at: Break { offset: 0, line: 1, column: 0 },
             after_return: false,
             begun: false,
             broken: None,
@@ -248,11 +244,11 @@ impl Text {
             let (result, read, written) =
                 self.decoder.decode_to_utf8_without_replacement(input, &mut self.output[self.made..], self.ended);
             self.pending.start += read;
-            self.offset += read as u64;
+            self.at.offset += read as u64;
             self.made += written;
             if let DecoderResult::Malformed(..) = result {
                 self.count();
-                self.broken = Some(Break { offset: self.offset, line: self.line, column: self.column + 1 });
+                self.broken = Some(Break { column: self.at.column + 1, ..self.at });
                 return Ok(self.made > 0);
             }
         }
@@ -269,12 +265,12 @@ impl Text {
             let feeds = text.iter().filter(|&&byte| byte == b'\n').count();
             let both = if returns > 0 { text.windows(2).filter(|pair| pair == b"\r\n").count() } else { 0 };
             let split = usize::from(self.after_return && text[0] == b'\n');
-            self.line += returns + feeds - both - split;
+            self.at.line += returns + feeds - both - split;
             self.after_return = text[self.made - 1] == b'\r';
-            self.column = characters(&text[last + 1..]);
+            self.at.column = characters(&text[last + 1..]);
         } else {
             self.after_return &= text.is_empty();
-            self.column += characters(text);
+            self.at.column += characters(text);
         }
     }
 }

@@ -72,8 +72,7 @@ fn check(file: Box<dyn Anywhere>) -> Result<(), Problems> {
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| unreadable(&error.to_string()))?;
         // Pictures and the like are not read, so they may be as large as they are.
-        let read = part.name().is_ok_and(|name| name.ends_with(".xml") || name.ends_with(".rels"));
-        if !read {
+        if !part.name().is_ok_and(|name| name.ends_with(".xml") || name.ends_with(".rels")) {
             continue;
         }
         // What the directory says of a part's size is only said, so it is counted too.

@@ -52,7 +52,6 @@ impl Gathering {
         }
     }
 
-    /// Takes what a row or a subject says.
     pub(super) fn add(&mut self, piece: Piece) -> Result<(), Problems> {
         let place = match self.places.get(&piece.id) {
             Some(&place) => place,

@@ -141,12 +141,6 @@ fn xml() -> Problems {
 
 /// What makes two texts the same one: compatible forms (NFKC), case and runs of blanks do not count.
 pub(super) fn key(text: &str) -> String {
-    let mut key = String::with_capacity(text.len());
-    for word in text.nfkc().flat_map(char::to_lowercase).collect::<String>().split_whitespace() {
-        if !key.is_empty() {
-            key.push(' ');
-        }
-        key.push_str(word);
-    }
-    key
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }

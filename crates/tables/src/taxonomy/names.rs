@@ -2,7 +2,6 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What a column of a taxonomy holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Id,

@@ -343,14 +343,13 @@ impl Sides<'_> {
     fn strangers(&self, left: Text, side: &[u32], rng: &mut ChaCha8Rng) -> Vec<(Text, Text)> {
         let described = self.recipe.targets.description.is_some();
         let tries = TRIES * (self.recipe.per_concept + 1);
-        (0..tries)
-            .map(|_| {
-                let concept = side[draw(side.len(), rng)];
-                let even = draw(2, rng) == 0;
-                let describe = even && described && self.concept(concept).description.is_some();
-                (left, Text { concept, part: if describe { Part::Description } else { Part::Label } })
-            })
-            .collect()
+        let stranger = |_| {
+            let concept = side[draw(side.len(), rng)];
+            let even = draw(2, rng) == 0;
+            let describe = even && described && self.concept(concept).description.is_some();
+            (left, Text { concept, part: if describe { Part::Description } else { Part::Label } })
+        };
+        (0..tries).map(stranger).collect()
     }
 
     /// Labels that a model takes for alike and that share no group. What is nearer to a label than 95 % of what its

@@ -29,7 +29,6 @@ struct Statement {
 /// Text as a concept has it, in one language, and how well it serves: the less, the better.
 type Note = (u8, String);
 
-/// What is known of a subject.
 #[derive(Default)]
 struct Subject {
     typed: Option<bool>,
@@ -150,8 +149,7 @@ fn value(text: Literal) -> String {
 fn fit(language: Option<&str>, wanted: &str) -> Option<u8> {
     let Some(language) = language else { return Some(1) };
     let language = language.to_lowercase();
-    let dialect = || language.split('-').next() == wanted.split('-').next();
-    (language == wanted || dialect()).then_some(0)
+    (language.split('-').next() == wanted.split('-').next()).then_some(0)
 }
 
 /// The language that names most concepts; of equal ones English, then the first of the alphabet. Empty where none
