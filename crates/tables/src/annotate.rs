@@ -49,15 +49,7 @@ pub struct Notes<'a> {
     pub similarities: &'a [Similarities],
 }
 
-/// How a file comes back.
-pub fn comes_back_as(format: FileFormat) -> FileFormat {
-    if format == FileFormat::Parquet { FileFormat::Csv } else { format }
-}
-
 /// Writes the annotated file. `choices` are those of the table's inspection.
-///
-/// # Errors
-/// Where the file can no longer be read in this way, or the copy not be written.
 pub fn annotate(
     input: &Input,
     choices: &TableOptions,
@@ -66,7 +58,7 @@ pub fn annotate(
     out: &mut dyn Write,
 ) -> Result<(), AnnotateError> {
     let mut source = Source::open(input, &choices.read_as)?;
-    let mut first = source.next();
+    let first = source.next();
     let width = match (&source.header, &first) {
         (Some(header), _) => header.len(),
         (None, Some(Ok(row))) => row.cells.len(),
@@ -78,19 +70,18 @@ pub fn annotate(
     if source.header.is_some() {
         copy.header(notes)?;
     }
-    while let Some(row) = first.take().or_else(|| source.next()) {
-        match row {
+    for row in first.into_iter().chain(source) {
+        let (row, outcome) = match row {
             Ok(row) => {
-                let told = told(&reader.read(&row), row.row, notes);
-                copy.row(&row, width, &told)?;
+                let outcome = reader.read(&row);
+                (row, outcome)
             }
             Err(Fault::Row(problem)) => {
-                let row = Row { row: problem.row, line: problem.line, ..Row::default() };
-                let told = told(&Outcome::Bad(vec![problem]), row.row, notes);
-                copy.row(&row, width, &told)?;
+                (Row { row: problem.row, line: problem.line, ..Row::default() }, Outcome::Bad(vec![problem]))
             }
             Err(Fault::Table(problems)) => return Err(problems.into()),
-        }
+        };
+        copy.row(&row, width, &told(&outcome, row.row, notes))?;
     }
     copy.finish()
 }
@@ -111,9 +102,8 @@ pub enum AnnotateError {
 
 /// What is added to a row.
 struct Told {
-    status: String,
-    problem: String,
-    suggestion: String,
+    /// Status, problem, suggestion.
+    cells: [String; 3],
     similarities: Vec<Option<f64>>,
 }
 
@@ -134,9 +124,7 @@ fn told(outcome: &Outcome, row: usize, notes: &Notes<'_>) -> Told {
     let suggestion = problems.iter().find_map(|problem| problem.suggestion.clone());
     let similarity = |column: &Similarities| column.values.get(place?).copied();
     Told {
-        status: status.to_owned(),
-        problem: harmless(sentences.join(" ")),
-        suggestion: harmless(suggestion.unwrap_or_default()),
+        cells: [status.to_owned(), harmless(sentences.join(" ")), harmless(suggestion.unwrap_or_default())],
         similarities: notes.similarities.iter().map(similarity).collect(),
     }
 }
@@ -146,32 +134,19 @@ fn harmless(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
-fn number(value: Option<f64>) -> String {
-    value.map(|value| format!("{value:.4}")).unwrap_or_default()
+/// The copy, in the file's own format.
+struct Copy<'a> {
+    out: &'a mut dyn Write,
+    names: Option<Vec<String>>,
+    score: Option<usize>,
+    rows: u32,
+    form: Form,
 }
 
-/// The copy, in the file's own format.
-enum Copy<'a> {
-    Delimited {
-        out: &'a mut dyn Write,
-        encoding: Encoding,
-        format: Box<csv::WriterBuilder>,
-        names: Option<Vec<String>>,
-    },
-    Json {
-        out: &'a mut dyn Write,
-        list: bool,
-        rows: usize,
-        names: Option<Vec<String>>,
-        score: Option<usize>,
-    },
-    Workbook {
-        out: &'a mut dyn Write,
-        book: Box<Workbook>,
-        rows: u32,
-        names: Option<Vec<String>>,
-        score: Option<usize>,
-    },
+enum Form {
+    Delimited { encoding: Encoding, format: Box<csv::WriterBuilder> },
+    Json { list: bool },
+    Workbook(Box<Workbook>),
 }
 
 impl<'a> Copy<'a> {
@@ -181,10 +156,9 @@ impl<'a> Copy<'a> {
         score: Option<usize>,
         out: &'a mut dyn Write,
     ) -> Result<Self, AnnotateError> {
-        match comes_back_as(dialect.format) {
-            FileFormat::Json | FileFormat::Jsonl => {
-                Ok(Self::Json { out, list: dialect.format == FileFormat::Json, rows: 0, names, score })
-            }
+        let form = match dialect.format {
+            FileFormat::Json => Form::Json { list: true },
+            FileFormat::Jsonl => Form::Json { list: false },
             FileFormat::Xlsx => {
                 let mut book = Box::new(Workbook::new());
                 let sheet = book.add_worksheet();
@@ -192,7 +166,7 @@ impl<'a> Copy<'a> {
                     // A name that this writer refuses is one that the sheet need not have.
                     let _ = sheet.set_name(name);
                 }
-                Ok(Self::Workbook { book, rows: 0, out, names, score })
+                Form::Workbook(book)
             }
             FileFormat::Csv | FileFormat::Parquet => {
                 let encoding = dialect.encoding.unwrap_or(Encoding::Utf8);
@@ -207,79 +181,79 @@ impl<'a> Copy<'a> {
                 let delimiter = dialect.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(b',');
                 let mut format = Box::new(csv::WriterBuilder::new());
                 format.delimiter(delimiter).terminator(ending).flexible(true).buffer_capacity(1 << 10);
-                Ok(Self::Delimited { out, encoding, format, names })
+                Form::Delimited { encoding, format }
             }
-        }
+        };
+        Ok(Self { out, names, score, rows: 0, form })
     }
 
     fn header(&mut self, notes: &Notes<'_>) -> Result<(), AnnotateError> {
         let added = notes.words.columns.iter().copied().chain(notes.similarities.iter().map(|column| &*column.name));
-        match self {
-            Self::Delimited { out, encoding, format, names } => {
-                let cells = names.iter().flatten().map(String::as_str).chain(added);
-                out.write_all(&encoded(&record(format, cells)?, *encoding))?;
+        let names = self.names.clone().unwrap_or_default();
+        let names = names.iter().map(String::as_str);
+        match &mut self.form {
+            Form::Delimited { encoding, format } => {
+                self.out.write_all(&encoded(&record(format, names.chain(added))?, *encoding))?;
             }
             // The names keep their order, which a map's need not.
-            Self::Json { names, .. } => names.get_or_insert_default().extend(added.map(str::to_owned)),
-            Self::Workbook { book, rows, names, .. } => {
+            Form::Json { .. } => self.names.get_or_insert_default().extend(added.map(str::to_owned)),
+            Form::Workbook(book) => {
                 let sheet = book.worksheet_from_index(0)?;
-                for (column, name) in (0..).zip(names.iter().flatten().map(String::as_str).chain(added)) {
+                for (column, name) in (0..).zip(names.chain(added)) {
                     sheet.write_string(0, column, name)?;
                 }
-                *rows = 1;
+                self.rows = 1;
             }
         }
         Ok(())
     }
 
     fn row(&mut self, row: &Row, width: usize, told: &Told) -> Result<(), AnnotateError> {
-        let added = [&told.status, &told.problem, &told.suggestion];
+        let added = &told.cells;
         // A row that has more cells than columns keeps them, before what is added.
         let width = width.max(row.cells.len());
         let blank = std::iter::repeat_n("", width - row.cells.len());
         let cells = row.cells.iter().map(String::as_str).chain(blank);
-        match self {
-            Self::Delimited { out, encoding, format, .. } => {
-                let numbers: Vec<String> = told.similarities.iter().map(|value| number(*value)).collect();
-                let all = cells.chain(added.into_iter().chain(&numbers).map(String::as_str));
-                out.write_all(&encoded(&record(format, all)?, *encoding))?;
+        match &mut self.form {
+            Form::Delimited { encoding, format } => {
+                let number = |value: &Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();
+                let numbers: Vec<String> = told.similarities.iter().map(number).collect();
+                let all = cells.chain(added.iter().chain(&numbers).map(String::as_str));
+                self.out.write_all(&encoded(&record(format, all)?, *encoding))?;
             }
-            Self::Workbook { book, rows, score, .. } => {
+            Form::Workbook(book) => {
                 let sheet = book.worksheet_from_index(0)?;
                 for (column, cell) in (0..).zip(cells) {
                     match cell.parse::<f64>().ok().filter(|number| number.is_finite()) {
-                        Some(number) if *score == Some(usize::from(column)) => {
-                            sheet.write_number(*rows, column, number)?;
+                        Some(number) if self.score == Some(usize::from(column)) => {
+                            sheet.write_number(self.rows, column, number)?;
                         }
                         _ if cell.is_empty() => {}
                         _ => {
-                            sheet.write_string(*rows, column, cell)?;
+                            sheet.write_string(self.rows, column, cell)?;
                         }
                     }
                 }
-                let mut column = u16::try_from(width).unwrap_or(u16::MAX);
-                for cell in added {
-                    sheet.write_string(*rows, column, cell)?;
-                    column = column.saturating_add(1);
+                let mut columns = (width..).map(|column| u16::try_from(column).unwrap_or(u16::MAX));
+                for (cell, column) in added.iter().zip(columns.by_ref()) {
+                    sheet.write_string(self.rows, column, cell)?;
                 }
-                for value in &told.similarities {
+                for (value, column) in told.similarities.iter().zip(columns) {
                     if let Some(value) = value {
-                        sheet.write_number(*rows, column, (value * 1e4).round() / 1e4)?;
+                        sheet.write_number(self.rows, column, (value * 1e4).round() / 1e4)?;
                     }
-                    column = column.saturating_add(1);
                 }
-                *rows += 1;
             }
-            Self::Json { out, list, rows, names, score } => {
+            Form::Json { list } => {
                 let value = |(column, cell): (usize, &str)| match serde_json::from_str::<Value>(cell) {
-                    Ok(number @ Value::Number(_)) if *score == Some(column) => number,
+                    Ok(number @ Value::Number(_)) if self.score == Some(column) => number,
                     _ => Value::from(cell),
                 };
                 let own: Vec<Value> = cells.enumerate().map(value).collect();
                 let numbers =
                     told.similarities.iter().map(|value| json!(value.map(|value| (value * 1e4).round() / 1e4)));
-                let added: Vec<Value> = added.into_iter().map(|cell| json!(cell)).chain(numbers).collect();
-                let line = match names {
+                let added: Vec<Value> = added.iter().map(|cell| json!(cell)).chain(numbers).collect();
+                let line = match &self.names {
                     Some(names) => {
                         let member =
                             |(name, value): (&String, Value)| format!("{}:{value}", Value::from(name.as_str()));
@@ -288,37 +262,29 @@ impl<'a> Copy<'a> {
                     }
                     None => Value::from([own, added].concat()).to_string(),
                 };
-                let before = match (*list, *rows) {
+                let before = match (*list, self.rows) {
                     (true, 0) => "[\n",
                     (true, _) => ",\n",
                     (false, _) => "",
                 };
-                write!(out, "{before}{line}{}", if *list { "" } else { "\n" })?;
-                *rows += 1;
+                write!(self.out, "{before}{line}{}", if *list { "" } else { "\n" })?;
             }
         }
+        self.rows += 1;
         Ok(())
     }
 
     fn finish(self) -> Result<(), AnnotateError> {
-        match self {
-            Self::Delimited { out, .. } => out.flush()?,
-            Self::Json { out, list, rows, .. } => {
-                if list {
-                    out.write_all(if rows == 0 { b"[]\n" } else { b"\n]\n" })?;
-                }
-                out.flush()?;
-            }
-            Self::Workbook { mut book, out, .. } => {
-                out.write_all(&book.save_to_buffer()?)?;
-                out.flush()?;
-            }
+        match self.form {
+            Form::Json { list: true } if self.rows == 0 => self.out.write_all(b"[]\n")?,
+            Form::Json { list: true } => self.out.write_all(b"\n]\n")?,
+            Form::Delimited { .. } | Form::Json { list: false } => {}
+            Form::Workbook(mut book) => self.out.write_all(&book.save_to_buffer()?)?,
         }
-        Ok(())
+        Ok(self.out.flush()?)
     }
 }
 
-/// A line of cells.
 fn record<'a>(format: &csv::WriterBuilder, cells: impl Iterator<Item = &'a str>) -> io::Result<String> {
     let mut writer = format.from_writer(Vec::new());
     writer.write_record(cells).map_err(io::Error::other)?;
@@ -330,11 +296,9 @@ fn record<'a>(format: &csv::WriterBuilder, cells: impl Iterator<Item = &'a str>)
 fn encoded(text: &str, encoding: Encoding) -> Cow<'_, [u8]> {
     let units = || text.encode_utf16();
     match encoding {
-        Encoding::Utf8 => Cow::Borrowed(text.as_bytes()),
         Encoding::Utf16Le => units().flat_map(u16::to_le_bytes).collect::<Vec<u8>>().into(),
         Encoding::Utf16Be => units().flat_map(u16::to_be_bytes).collect::<Vec<u8>>().into(),
-        Encoding::EucJp => encoding_rs::EUC_JP.encode(text).0,
-        Encoding::Windows31J => encoding_rs::SHIFT_JIS.encode(text).0,
+        other => other.reader().encode(text).0,
     }
 }
 

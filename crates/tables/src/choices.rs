@@ -79,11 +79,12 @@ pub struct FileOptions {
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum FileFormat {
     /// Cells between separators.
+    #[default]
     Csv,
     /// One list of objects or of lists.
     Json,

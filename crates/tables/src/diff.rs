@@ -79,9 +79,6 @@ struct Entry {
 
 /// Compares two tables. Each is opened twice: once to count, once for the texts of examples, so that no text need be
 /// held meanwhile. (`stored::pairs` gives what is asked for.)
-///
-/// # Errors
-/// Where a table cannot be opened or read.
 pub fn diff<I, J, E: From<Problems>>(
     before: impl Fn() -> Result<I, E>,
     after: impl Fn() -> Result<J, E>,
@@ -152,11 +149,7 @@ impl Changes {
         let (mut olds, mut news) = (before.chunk_by(same).peekable(), after.chunk_by(same).peekable());
         loop {
             let (old, new) = (olds.peek().map(|old| old[0].key), news.peek().map(|new| new[0].key));
-            let key = match (old, new) {
-                (Some(old), Some(new)) => old.min(new),
-                (Some(key), None) | (None, Some(key)) => key,
-                (None, None) => return changes,
-            };
+            let Some(key) = old.into_iter().chain(new).min() else { return changes };
             let old = olds.next_if(|group| group[0].key == key).unwrap_or_default();
             let new = news.next_if(|group| group[0].key == key).unwrap_or_default();
             changes.of_one_pair(old, new);
@@ -165,24 +158,23 @@ impl Changes {
 
     /// Rows of one pair: those with the same score are the same; of the rest the first of the one table is the first
     /// of the other with a new score.
-    fn of_one_pair(&mut self, old: &[Entry], new: &[Entry]) {
+    fn of_one_pair(&mut self, mut old: &[Entry], mut new: &[Entry]) {
         let (mut left_old, mut left_new) = (Vec::new(), Vec::new());
-        let (mut i, mut j) = (0, 0);
-        while i < old.len() || j < new.len() {
-            match (old.get(i), new.get(j)) {
-                (Some(one), Some(other)) if (one.score - other.score).abs() <= 1e-9 => {
+        loop {
+            match (old, new) {
+                ([one, olds @ ..], [other, news @ ..]) if (one.score - other.score).abs() <= 1e-9 => {
                     self.unchanged += 1;
-                    (i, j) = (i + 1, j + 1);
+                    (old, new) = (olds, news);
                 }
-                (Some(one), other) if other.is_none_or(|other| one.score < other.score) => {
+                ([one, olds @ ..], others) if others.first().is_none_or(|other| one.score < other.score) => {
                     left_old.push((one.place, one.score));
-                    i += 1;
+                    old = olds;
                 }
-                (_, Some(other)) => {
+                (_, [other, news @ ..]) => {
                     left_new.push(other.place);
-                    j += 1;
+                    new = news;
                 }
-                (_, None) => unreachable!("one of the two has a row left"),
+                (_, []) => break,
             }
         }
         left_old.sort_unstable_by_key(|(place, _)| *place);
@@ -220,20 +212,10 @@ fn at(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pair::Pair;
+    use crate::tests::pairs_of;
 
     fn table(rows: &[(&str, &str, f64)]) -> Vec<StoredPair> {
-        let stored = |(place, (left, right, score)): (usize, &(&str, &str, f64))| StoredPair {
-            pair: Pair {
-                left: (*left).to_owned(),
-                right: (*right).to_owned(),
-                negative: None,
-                score: *score,
-                row: place + 2,
-            },
-            line: place + 2,
-        };
-        rows.iter().enumerate().map(stored).collect()
+        pairs_of(rows).into_iter().map(|pair| StoredPair { line: pair.row, pair }).collect()
     }
 
     fn compare(before: &[StoredPair], after: &[StoredPair]) -> Diff {

@@ -10,7 +10,7 @@ pub mod mining;
 mod pair;
 mod problems;
 mod read;
-pub mod reading;
+mod reading;
 pub mod similarity;
 pub mod source;
 pub mod stored;

@@ -27,6 +27,13 @@ pub struct Problem {
     pub suggestion: Option<String>,
 }
 
+impl Problem {
+    /// What is wrong, not yet where.
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), ..Self::default() }
+    }
+}
+
 /// All that is wrong with a table: the first hundred, and how many there are.
 #[derive(Clone, Debug, Default, PartialEq, thiserror::Error)]
 #[error("{what}")]

@@ -7,6 +7,28 @@ use super::source::Input;
 use super::*;
 use crate::choices::{Column, Fix, Mapping, OnBadRow, Scale, TableOptions, Why};
 
+/// A file of the public data sets that the project may not ship.
+pub(crate) fn public_data(file: &str) -> Option<Vec<u8>> {
+    let folder = std::env::var_os("SHAMISEN_TEST_DATA").map(std::path::PathBuf::from);
+    let bytes = folder.and_then(|folder| std::fs::read(folder.join(file)).ok());
+    if bytes.is_none() {
+        eprintln!("SKIPPED: {file} is not there (SHAMISEN_TEST_DATA names its folder)");
+    }
+    bytes
+}
+
+/// Rows of texts and scores, numbered as below a header.
+pub(crate) fn pairs_of(rows: &[(&str, &str, f64)]) -> Vec<Pair> {
+    let pair = |(row, &(left, right, score)): (usize, &(&str, &str, f64))| Pair {
+        left: left.to_owned(),
+        right: right.to_owned(),
+        negative: None,
+        score,
+        row,
+    };
+    (2..).zip(rows).map(pair).collect()
+}
+
 fn unit(text: &str) -> Result<PairDataset, Problems> {
     read(text.as_bytes(), Scores::Unit)
 }
@@ -152,7 +174,7 @@ fn a_chat_is_told_what_to_send() {
 
 /// The journey's file: saved by a Japanese spreadsheet, two people's scores from 0 to 5, some marks, three without a
 /// score, one that the spreadsheet made a date of, one full-width number.
-fn spreadsheet() -> (String, Vec<u8>) {
+fn spreadsheet() -> Vec<u8> {
     let mut text = String::from(
         "職種A,職種B,点数,メモ\r\n看護師,看護助手,1,\r\n准看護師,看護師,4,要確認\r\nデータ分析者,データアナリスト,5,\r\n",
     );
@@ -163,13 +185,12 @@ fn spreadsheet() -> (String, Vec<u8>) {
     text.push_str("保健師,助産師,,\r\n記者,編集者,4月5日,\r\n大工,建築家,４．５,\r\n左官,塗装工,,\r\n歌手,俳優, ,\r\n");
     let (bytes, _, lost) = encoding_rs::SHIFT_JIS.encode(&text);
     assert!(!lost);
-    let bytes = bytes.into_owned();
-    (text, bytes)
+    bytes.into_owned()
 }
 
 #[test]
 fn a_japanese_spreadsheets_csv_is_read_without_help() {
-    let (_, bytes) = spreadsheet();
+    let bytes = spreadsheet();
     let seen = look(&bytes, &TableOptions::default()).unwrap();
     assert_eq!(seen.dialect.encoding, Some(choices::Encoding::Windows31J));
     let becomes: Vec<_> =
@@ -210,7 +231,7 @@ fn a_japanese_spreadsheets_csv_is_read_without_help() {
 
 #[test]
 fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
-    let (_, bytes) = spreadsheet();
+    let bytes = spreadsheet();
     let seen = look(&bytes, &TableOptions::default()).unwrap();
     let mut choices = seen.choices;
     choices.apply.insert(Fix::DatesAsFractions);
@@ -231,7 +252,7 @@ fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
 
 #[test]
 fn a_table_is_read_the_same_way_ever_after() {
-    let (_, bytes) = spreadsheet();
+    let bytes = spreadsheet();
     let seen = look(&bytes, &TableOptions { on_bad_row: OnBadRow::Skip, ..TableOptions::default() }).unwrap();
     let again = look(&bytes, &seen.choices).unwrap();
     assert_eq!((again.facts, again.choices.clone(), again.problems), (seen.facts, seen.choices, seen.problems));
@@ -312,12 +333,13 @@ fn a_few_scores_beside_the_scale_are_told() {
 fn columns_are_those_that_somebody_named() {
     let text = "id,title,other,points,note\n1,nurse,doctor,3,x\n2,cook,baker,5,y\n3,miner,pilot,0,z\n";
     let name = |name: &str| Some(Column::Name(name.to_owned()));
+    let look = |mapping| look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() });
     let mapping = Mapping { text_a: name("Other"), text_b: Some(Column::Number(2)), ..Mapping::default() };
-    let seen = look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap();
+    let seen = look(mapping).unwrap();
     assert_eq!(seen.columns[3].becomes, Some("score"));
     assert_eq!(seen.columns[2].why, Some(Why::Said));
     let mapping = Mapping { text_a: name("titel"), ..Mapping::default() };
-    let problems = look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err();
+    let problems = look(mapping).unwrap_err();
     assert_eq!(problems.code, "column_not_found");
     assert!(
         problems.what.contains("Did you mean \"title\"?") && problems.what.contains("id, title, other"),
@@ -325,15 +347,9 @@ fn columns_are_those_that_somebody_named() {
         problems.what
     );
     let mapping = Mapping { text_a: name("title"), text_b: name("title"), ..Mapping::default() };
-    assert_eq!(
-        look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err().code,
-        "column_taken_twice"
-    );
+    assert_eq!(look(mapping).unwrap_err().code, "column_taken_twice");
     let mapping = Mapping { text_a: Some(Column::Number(6)), ..Mapping::default() };
-    assert_eq!(
-        look(text.as_bytes(), &TableOptions { mapping, ..TableOptions::default() }).unwrap_err().code,
-        "column_not_found"
-    );
+    assert_eq!(look(mapping).unwrap_err().code, "column_not_found");
 }
 
 #[test]

@@ -10,7 +10,6 @@ use whatlang::{Detector, Lang};
 
 use super::{Finding, Level, counted, grouped};
 
-/// Rows of the sample.
 const SAMPLE: usize = 2_000;
 
 /// Characters of a text that are looked at.

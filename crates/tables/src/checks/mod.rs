@@ -17,12 +17,12 @@ use crate::choices::{Fix, LowestMeans};
 use crate::pair::{Pair, TableKind};
 
 pub use languages::{Languages, LanguagesFound};
-pub use plan::{Fate, Plan, apply};
+pub use plan::{Plan, apply};
 pub use scores::FEWEST_PAIRS;
 pub use texts::{Signs, mend, pair_key, signs, text_key};
 
 /// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -31,6 +31,7 @@ pub enum Level {
     /// Training would teach something that is probably not meant.
     Warning,
     /// Good to know.
+    #[default]
     Info,
 }
 
@@ -94,7 +95,7 @@ pub(super) fn row_key(pair: &Pair) -> u64 {
 }
 
 /// Something worth knowing.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// For programs, and for the page's words: `contradicting_scores`.
@@ -162,11 +163,6 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// Whether rows have scores of their own.
-    fn scored(&self) -> bool {
-        self.kind.scored()
-    }
-
     /// The highest score there can be: 1, or a benchmark's highest.
     fn top(&self, rows: &[RowFacts]) -> f64 {
         if self.own_scale { rows.iter().map(|row| row.score).fold(f64::MIN, f64::max) } else { 1.0 }
@@ -178,18 +174,7 @@ pub const MOST_EXAMPLES: usize = 20;
 
 impl Finding {
     fn new(code: &'static str, level: Level, count: usize, rows: usize) -> Self {
-        Self {
-            code,
-            level,
-            count,
-            rows,
-            message: String::new(),
-            hint: String::new(),
-            facts: BTreeMap::new(),
-            fixes: Vec::new(),
-            examples: Vec::new(),
-            places: Vec::new(),
-        }
+        Self { code, level, count, rows, ..Self::default() }
     }
 
     fn says(mut self, message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -218,8 +203,8 @@ impl Finding {
 /// `examples` and then calls [`name_texts`]. A million rows take well under a second and 32 MB.
 pub fn run(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = scores::findings(rows, knowledge);
-    findings.extend(pairs::findings(rows, knowledge));
-    findings.extend(texts::findings(rows, knowledge));
+    findings.extend(pairs::findings(rows, knowledge).into_iter().flatten());
+    findings.extend(texts::findings(rows, knowledge).into_iter().flatten());
     findings.extend(knowledge.languages.as_ref().and_then(LanguagesFound::finding));
     findings.sort_by_key(|finding| finding.level);
     findings
@@ -227,22 +212,14 @@ pub fn run(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
 
 /// Puts texts into the messages that speak of one, once the examples are there.
 pub fn name_texts(findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|finding| finding.code == texts::HUB) {
-        texts::name_hub(finding);
-    }
+    findings.iter_mut().filter(|finding| finding.code == texts::HUB).for_each(texts::name_hub);
 }
 
 /// A number as English writes it: `1,247`.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let mut written = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            written.push(',');
-        }
-        written.push(digit);
-    }
-    written
+    let threes = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    threes.collect::<Vec<_>>().join(",")
 }
 
 /// `1 row`, `1,247 rows`.

@@ -50,8 +50,7 @@ impl Group<'_> {
 /// Scores that differ by no more are the same: what is left of a division.
 pub(super) const SAME: f64 = 1e-9;
 
-/// Findings about pairs.
-pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
+pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> [Option<Finding>; 4] {
     let groups = Groups::of(rows, |_, _| true);
     [
         contradicting_scores(rows, knowledge, &groups),
@@ -59,9 +58,6 @@ pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding>
         benchmark_overlap(rows, knowledge),
         repeated_pairs(rows, knowledge, &groups),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// Examples: whole pairs in the order of their first rows, the rows of each together.
@@ -72,7 +68,7 @@ fn examples(mut groups: Vec<Group<'_>>) -> Vec<usize> {
 
 /// Counts each pair, mirrored or not, that has more than one score.
 fn contradicting_scores(rows: &[RowFacts], knowledge: &Knowledge, groups: &Groups) -> Option<Finding> {
-    if !knowledge.scored() {
+    if !knowledge.kind.scored() {
         return None;
     }
     let spread = |group: &Group<'_>| group.spread(|place| rows[place].score);
@@ -116,23 +112,17 @@ fn contradicting_scores(rows: &[RowFacts], knowledge: &Knowledge, groups: &Group
 fn repeated_pairs(rows: &[RowFacts], knowledge: &Knowledge, groups: &Groups) -> Option<Finding> {
     let mirrored = |group: &Group<'_>| group.places().any(|place| rows[place].left != rows[group.first()].left);
     let contradicting = |group: &Group<'_>| group.spread(|place| rows[place].score) > SAME;
-    let (mut count, mut in_rows, mut turned, mut split) = (0, 0, 0, 0);
-    let mut some = Vec::new();
-    for group in groups.repeated() {
-        count += 1;
-        in_rows += group.len();
-        turned += usize::from(mirrored(&group));
-        split += usize::from(knowledge.scored() && contradicting(&group));
-        some.push(group);
-    }
+    let mut some: Vec<Group<'_>> = groups.repeated().collect();
+    let count = some.len();
+    let in_rows = some.iter().map(Group::len).sum::<usize>();
+    let turned = some.iter().filter(|group| mirrored(group)).count();
+    let split = some.iter().filter(|group| knowledge.kind.scored() && contradicting(group)).count();
     some.sort_by_key(Group::first);
     some.truncate(MOST_EXAMPLES / 2);
-    let what = if knowledge.kind == super::TableKind::Triplet { ["triplet", "triplets"] } else { ["pair", "pairs"] };
-    let mut message = format!(
-        "{} in more than one row, {} in all",
-        if count == 1 { format!("1 {} stands", what[0]) } else { format!("{} {} stand", grouped(count), what[1]) },
-        counted(in_rows, "row", "rows")
-    );
+    let triplets = knowledge.kind == super::TableKind::Triplet;
+    let [one, many] = if triplets { ["triplet stands", "triplets stand"] } else { ["pair stands", "pairs stand"] };
+    let mut message =
+        format!("{} in more than one row, {} in all", counted(count, one, many), counted(in_rows, "row", "rows"));
     if turned > 0 {
         message.push_str(&format!("; {} of them with the texts swapped", grouped(turned)));
     }
@@ -158,7 +148,7 @@ fn repeated_pairs(rows: &[RowFacts], knowledge: &Knowledge, groups: &Groups) -> 
 /// Counts rows whose two texts are the same.
 fn identical_texts(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> {
     let top = knowledge.top(rows);
-    let low = |row: &RowFacts| knowledge.scored() && row.score < top - SAME;
+    let low = |row: &RowFacts| knowledge.kind.scored() && row.score < top - SAME;
     let all: Vec<usize> = (0..rows.len()).filter(|place| rows[*place].identical()).collect();
     let below: Vec<usize> = all.iter().copied().filter(|place| low(&rows[*place])).collect();
     let count = all.len();
@@ -171,7 +161,7 @@ fn identical_texts(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> 
             .says(
                 format!(
                     "{same}; {} below the highest score. Lowest: {} in row {}.",
-                    if below.len() == 1 { "1 is scored".to_owned() } else { format!("{} are scored", grouped(below.len())) },
+                    counted(below.len(), "is scored", "are scored"),
                     written(worst.score),
                     worst.row
                 ),

@@ -6,30 +6,18 @@ use super::pairs::{Groups, SAME};
 use super::{Knowledge, RowFacts, Signs, pair_key};
 use crate::choices::Fix;
 
-/// What becomes of a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fate {
-    /// It stays, with this score.
-    Keep(f64),
-    /// It goes.
-    Drop,
-}
-
 /// What becomes of each row, by its place in the facts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// Scores; NaN for a row that goes. A score that was read is always a number.
+    /// NaN for a row that goes. A score that was read is always a number.
     scores: Vec<f64>,
     dropped: usize,
 }
 
 impl Plan {
-    /// What becomes of the row at a place. Rows beyond the facts go.
-    pub fn of(&self, place: usize) -> Fate {
-        match self.scores.get(place) {
-            Some(score) if !score.is_nan() => Fate::Keep(*score),
-            _ => Fate::Drop,
-        }
+    /// The score with which the row at a place stays; `None` for one that goes. Rows beyond the facts go.
+    pub fn of(&self, place: usize) -> Option<f64> {
+        self.scores.get(place).copied().filter(|score| !score.is_nan())
     }
 
     /// Rows that go.
@@ -42,12 +30,8 @@ impl Plan {
         self.scores.len() - self.dropped
     }
 
-    fn stays(&self, place: usize) -> bool {
-        !self.scores[place].is_nan()
-    }
-
     fn drop(&mut self, place: usize) {
-        if self.stays(place) {
+        if self.of(place).is_some() {
             self.scores[place] = f64::NAN;
             self.dropped += 1;
         }
@@ -75,16 +59,16 @@ pub fn apply(rows: &[RowFacts], fixes: &BTreeSet<Fix>, knowledge: &Knowledge) ->
             || (chosen(Fix::DropBenchmarkPairs) && knowledge.benchmark.contains(&pair_key(row.left, row.right)));
         if unwanted {
             plan.drop(place);
-        } else if chosen(Fix::RaiseIdentical) && knowledge.scored() && row.identical() {
+        } else if chosen(Fix::RaiseIdentical) && knowledge.kind.scored() && row.identical() {
             plan.scores[place] = top;
         }
     }
     let contradictions = [Fix::DropContradictions, Fix::AverageContradictions, Fix::KeepFirstContradiction];
-    let settle = contradictions.into_iter().find(|fix| chosen(*fix)).filter(|_| knowledge.scored());
+    let settle = contradictions.into_iter().find(|fix| chosen(*fix)).filter(|_| knowledge.kind.scored());
     if settle.is_none() && !chosen(Fix::DropRepeats) {
         return plan;
     }
-    let groups = Groups::of(rows, |place, _| plan.stays(place));
+    let groups = Groups::of(rows, |place, _| plan.of(place).is_some());
     for group in groups.repeated() {
         let split = group.spread(|place| plan.scores[place]) > SAME;
         match settle {

@@ -8,15 +8,12 @@ pub const FEWEST_PAIRS: usize = 20;
 
 /// Findings about scores and about rows that cannot be used.
 pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        [rows_unusable(rows, knowledge), dates_as_scores(knowledge)].into_iter().flatten().collect();
-    findings.extend(too_few_pairs(rows, knowledge));
-    if knowledge.scored() && !rows.is_empty() {
+    let about_rows = [rows_unusable(rows, knowledge), dates_as_scores(knowledge), too_few_pairs(rows, knowledge)];
+    let mut findings: Vec<Finding> = about_rows.into_iter().flatten().collect();
+    if knowledge.kind.scored() && !rows.is_empty() {
         match one_score_only(rows) {
             Some(finding) => findings.push(finding),
-            None => {
-                findings.extend([nothing_below_middle(rows, knowledge), sorted_by_score(rows)].into_iter().flatten())
-            }
+            None => findings.extend(nothing_below_middle(rows, knowledge).into_iter().chain(sorted_by_score(rows))),
         }
     }
     findings
@@ -112,16 +109,11 @@ fn sorted_by_score(rows: &[RowFacts]) -> Option<Finding> {
     let changes = rises + falls;
     // With few changes for so many rows, each score's rows stand together, or nearly so.
     let blocks = changes * 10 <= rows.len() && distinct(rows) == changes + 1;
-    let order = match (rises, falls) {
-        (_, 0) => "rising",
-        (0, _) => "falling",
-        _ if blocks => "blocks",
+    let (order, how) = match (rises, falls) {
+        (_, 0) => ("rising", "from the lowest score to the highest"),
+        (0, _) => ("falling", "from the highest score to the lowest"),
+        _ if blocks => ("blocks", "by score, each score's rows together"),
         _ => return None,
-    };
-    let how = match order {
-        "rising" => "from the lowest score to the highest",
-        "falling" => "from the highest score to the lowest",
-        _ => "by score, each score's rows together",
     };
     let finding = Finding::new("sorted_by_score", Level::Info, rows.len(), rows.len())
         .says(
@@ -136,6 +128,5 @@ fn sorted_by_score(rows: &[RowFacts]) -> Option<Finding> {
 fn distinct(rows: &[RowFacts]) -> usize {
     let mut scores: Vec<u64> = rows.iter().map(|row| row.score.to_bits()).collect();
     scores.sort_unstable();
-    scores.dedup();
-    scores.len()
+    scores.chunk_by(|one, next| one == next).count()
 }

@@ -2,14 +2,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::*;
 use crate::choices::LowestMeans;
+use crate::tests::{pairs_of, public_data};
 
 /// Rows of a plain table; `None` where the public data is not there.
 fn public(file: &str, header: bool) -> Option<Vec<Pair>> {
-    let folder = std::env::var_os("SHAMISEN_TEST_DATA").map(std::path::PathBuf::from);
-    let Some(bytes) = folder.and_then(|folder| std::fs::read(folder.join(file)).ok()) else {
-        eprintln!("SKIPPED: {file} is not there (SHAMISEN_TEST_DATA names its folder)");
-        return None;
-    };
+    let bytes = public_data(file)?;
     let mut reader = csv::ReaderBuilder::new().has_headers(header).from_reader(&bytes[..]);
     let records = reader.records().map(Result::unwrap).enumerate();
     let pair = |(place, record): (usize, csv::StringRecord)| Pair {
@@ -96,25 +93,13 @@ fn the_tutorials_file_shows_its_hub_its_order_and_its_repeated_pair() {
     assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).dropped(), 1);
 }
 
-/// Rows of texts and scores, numbered as below a header.
 fn table(rows: &[(&str, &str, f64)]) -> Vec<RowFacts> {
-    let pair = |(place, (left, right, score)): (usize, &(&str, &str, f64))| Pair {
-        left: (*left).to_owned(),
-        right: (*right).to_owned(),
-        negative: None,
-        score: *score,
-        row: place + 2,
-    };
-    facts(&rows.iter().enumerate().map(pair).collect::<Vec<Pair>>())
+    facts(&pairs_of(rows))
 }
 
 fn fates(rows: &[RowFacts], fixes: &[Fix]) -> Vec<Option<f64>> {
     let plan = apply(rows, &fixes.iter().copied().collect(), &Knowledge::default());
-    let score = |place| match plan.of(place) {
-        Fate::Keep(score) => Some(score),
-        Fate::Drop => None,
-    };
-    let fates: Vec<Option<f64>> = (0..rows.len()).map(score).collect();
+    let fates: Vec<Option<f64>> = (0..rows.len()).map(|place| plan.of(place)).collect();
     assert_eq!(plan.kept(), fates.iter().flatten().count());
     assert_eq!(plan.kept() + plan.dropped(), rows.len());
     fates
@@ -151,7 +136,7 @@ fn damaged_rows_and_the_benchmarks_pairs_go_where_somebody_says_so() {
     let knowledge = Knowledge { benchmark, ..Knowledge::default() };
     let fixes = BTreeSet::from([Fix::DropDamaged, Fix::DropBenchmarkPairs]);
     let plan = apply(&rows, &fixes, &knowledge);
-    assert_eq!([plan.of(0), plan.of(1), plan.of(2), plan.of(3)], [Fate::Drop, Fate::Drop, Fate::Keep(0.4), Fate::Drop]);
+    assert_eq!([plan.of(0), plan.of(1), plan.of(2), plan.of(3)], [None, None, Some(0.4), None]);
 }
 
 #[test]
@@ -168,8 +153,8 @@ fn triplets_repeat_where_all_three_texts_do() {
     let findings = run(&rows, &knowledge);
     assert_eq!(counts(&findings, "repeated_pairs"), (1, 2));
     assert!(found(&findings, "contradicting_scores").is_none() && found(&findings, "one_score_only").is_none());
-    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(2), Fate::Drop);
-    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(1), Fate::Keep(1.0));
+    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(2), None);
+    assert_eq!(apply(&rows, &BTreeSet::from([Fix::DropRepeats]), &knowledge).of(1), Some(1.0));
 }
 
 #[test]

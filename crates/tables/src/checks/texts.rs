@@ -140,67 +140,43 @@ pub fn pair_key(left: u64, right: u64) -> u64 {
 
 pub(super) const HUB: &str = "hub_text";
 
-/// Findings about single texts.
-pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
+pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> [Option<Finding>; 4] {
     [damaged_text(rows), hub_text(rows), texts_too_long(rows, knowledge), stray_characters(rows)]
-        .into_iter()
-        .flatten()
-        .collect()
 }
 
-/// How many rows show a sign, and the first of them.
-fn with(rows: &[RowFacts], sign: Signs) -> (usize, impl Iterator<Item = usize>) {
-    let places = move |(place, row): (usize, &RowFacts)| row.signs.has(sign).then_some(place);
-    (rows.iter().filter(|row| row.signs.has(sign)).count(), rows.iter().enumerate().filter_map(places))
+/// A finding about the rows that show a sign, still without words.
+fn with(rows: &[RowFacts], sign: Signs, code: &'static str, level: Level) -> Option<Finding> {
+    let places = || rows.iter().enumerate().filter(|(_, row)| row.signs.has(sign)).map(|(place, _)| place);
+    let count = places().count();
+    let finding = Finding::new(code, level, count, count).fact("rows", count).at(places());
+    (count > 0).then_some(finding)
 }
 
 fn damaged_text(rows: &[RowFacts]) -> Option<Finding> {
-    let (count, places) = with(rows, Signs::DAMAGED);
-    let finding = Finding::new("damaged_text", Level::Warning, count, count)
-        .says(
-            format!(
-                "{} damaged characters: the text was read in a wrong encoding before it came here.",
-                counted(count, "row has", "rows have")
-            ),
-            "Save the table again from the original, or leave these rows out.",
-        )
-        .fact("rows", count)
-        .fix(Fix::DropDamaged)
-        .at(places);
-    (count > 0).then_some(finding)
+    let finding = with(rows, Signs::DAMAGED, "damaged_text", Level::Warning)?;
+    let have = counted(finding.rows, "row has", "rows have");
+    let message = format!("{have} damaged characters: the text was read in a wrong encoding before it came here.");
+    let hint = "Save the table again from the original, or leave these rows out.";
+    Some(finding.says(message, hint).fix(Fix::DropDamaged))
 }
 
 fn stray_characters(rows: &[RowFacts]) -> Option<Finding> {
-    let (count, places) = with(rows, Signs::STRAY);
-    let finding = Finding::new("stray_characters", Level::Info, count, count)
-        .says(
-            format!(
-                "{} blanks at an end, line breaks, or characters that nobody sees in a text.",
-                counted(count, "row has", "rows have")
-            ),
-            "They do little harm. Trimming makes one blank of each and removes those at the ends.",
-        )
-        .fact("rows", count)
-        .fix(Fix::TrimTexts)
-        .at(places);
-    (count > 0).then_some(finding)
+    let finding = with(rows, Signs::STRAY, "stray_characters", Level::Info)?;
+    let have = counted(finding.rows, "row has", "rows have");
+    let message = format!("{have} blanks at an end, line breaks, or characters that nobody sees in a text.");
+    let hint = "They do little harm. Trimming makes one blank of each and removes those at the ends.";
+    Some(finding.says(message, hint).fix(Fix::TrimTexts))
 }
 
 fn texts_too_long(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> {
-    let (count, places) = with(rows, Signs::TRUNCATED);
+    let finding = with(rows, Signs::TRUNCATED, "texts_too_long", Level::Info)?;
     let reads = match knowledge.most_tokens {
         Some(tokens) => format!("The model reads the first {} tokens of a text", grouped(tokens)),
         None => "The model reads the beginning of a text".to_owned(),
     };
-    let finding = Finding::new("texts_too_long", Level::Info, count, count)
-        .says(
-            format!("{reads}; {} a longer one.", counted(count, "row has", "rows have")),
-            "What comes later in these texts counts for nothing. Put what matters first, or shorten them.",
-        )
-        .fact("rows", count)
-        .fact("tokens", knowledge.most_tokens)
-        .at(places);
-    (count > 0).then_some(finding)
+    let message = format!("{reads}; {} a longer one.", counted(finding.rows, "row has", "rows have"));
+    let hint = "What comes later in these texts counts for nothing. Put what matters first, or shorten them.";
+    Some(finding.says(message, hint).fact("tokens", knowledge.most_tokens))
 }
 
 /// Texts that stand in more than a fifth of the rows, on either side. In a row of two identical texts one counts.

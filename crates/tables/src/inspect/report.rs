@@ -1,16 +1,16 @@
 //! What was seen becomes a report. The second pass fetches the texts that it shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::{Survey, is_blank};
+use super::survey::Survey;
 use super::{Histogram, InspectContext, Inspection, Meaning, RowCount, ScaleFacts, ScoreValue, Targets};
-use crate::checks::{self, Example, Fate, Finding, Knowledge, Plan, RowFacts};
+use crate::checks::{self, Example, Finding, Knowledge, Plan, RowFacts};
 use crate::choices::{FileOptions, Fix, LowestMeans, OnBadRow, Scale, TableOptions, Why};
 use crate::pair::{Scores, TableKind, check_kind};
-use crate::problems::{Problem, Problems};
+use crate::problems::Problems;
 use crate::reading::rows::{Reader, Rule};
 use crate::reading::{Outcome, words};
-use crate::source::{Dialect, Fault, Input, Source};
+use crate::source::{Dialect, Fault, Input, Source, is_blank};
 
 pub(super) fn report(
     input: &Input,
@@ -20,20 +20,20 @@ pub(super) fn report(
     dialect: Dialect,
 ) -> Result<Inspection, Problems> {
     let mut choices = said.clone();
-    choices.read_as = as_read(&dialect);
+    choices.read_as = FileOptions {
+        format: Some(dialect.format),
+        encoding: dialect.encoding,
+        delimiter: dialect.delimiter,
+        header: Some(dialect.header),
+        sheet: dialect.sheet.clone(),
+    };
     let Some(layout) = survey.found.layout.clone() else { return Ok(unclear(survey, dialect, choices, context)) };
     check_kind(layout.kind, context.scores)?;
     choices.mapping = layout.mapping();
     let scored = layout.score.is_some();
     choices.words = words::values(&survey.words(), &said.words);
     let scale = said.scale.unwrap_or_else(|| survey.numbers.scale());
-    let rule = Rule {
-        scale,
-        words: choices.words.clone(),
-        scores: context.scores,
-        dates: said.apply.contains(&Fix::DatesAsFractions),
-        classes: said.kind == Some(TableKind::PairClass),
-    };
+    let rule = Rule::of(&choices, scale, context.scores);
     survey.settle(&rule);
     let kind = kind(layout.kind, said.kind, &survey.facts);
     choices.kind = Some(kind);
@@ -45,7 +45,7 @@ pub(super) fn report(
     let mut findings = checks::run(&survey.facts, &knowledge);
     let plan = checks::apply(&survey.facts, &choices.apply, &knowledge);
     let reader = Reader::of(layout, rule, &choices);
-    let problems = Second::over(input, &choices.read_as, &reader, &survey, &mut findings)?;
+    let problems = second_pass(input, &choices.read_as, &reader, &survey, &mut findings)?;
     checks::name_texts(&mut findings);
     if scored {
         for row in &mut survey.preview {
@@ -93,19 +93,8 @@ fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &In
         blocked_by: vec![if survey.read == 0 { "no_rows" } else { "columns_unclear" }],
         choices,
         facts: Vec::new(),
-        plan: checks::apply(&[], &Default::default(), &Knowledge::default()),
+        plan: Plan::default(),
         scores: context.scores,
-    }
-}
-
-/// How a file was read, as a choice.
-fn as_read(dialect: &Dialect) -> FileOptions {
-    FileOptions {
-        format: Some(dialect.format),
-        encoding: dialect.encoding,
-        delimiter: dialect.delimiter,
-        header: Some(dialect.header),
-        sheet: dialect.sheet.clone(),
     }
 }
 
@@ -151,10 +140,9 @@ fn meaning(said: &TableOptions, survey: &Survey, scale: Scale) -> Meaning {
 }
 
 fn scale_facts(survey: &Survey, rule: &Rule, said: bool) -> ScaleFacts {
-    let value = |(value, rows): (&String, usize)| ScoreValue {
-        value: value.clone(),
-        rows,
-        becomes: rule.becomes(value, false),
+    let value = |(value, rows): (&String, usize)| {
+        let becomes = rule.read(value, false).ok();
+        ScoreValue { value: value.clone(), rows, becomes }
     };
     let mut values: Vec<ScoreValue> = survey.frequent().into_iter().map(value).collect();
     values.sort_by(|one, other| {
@@ -173,12 +161,7 @@ fn scale_facts(survey: &Survey, rule: &Rule, said: bool) -> ScaleFacts {
 
 /// The scores of the pairs that would be stored.
 fn histogram(facts: &[RowFacts], plan: &Plan, scores: Scores, scale: Scale) -> Histogram {
-    let kept = || {
-        (0..facts.len()).filter_map(|place| match plan.of(place) {
-            Fate::Keep(score) => Some(score),
-            Fate::Drop => None,
-        })
-    };
+    let kept = || (0..facts.len()).filter_map(|place| plan.of(place));
     let (mut lowest, mut highest) = (0.0, 1.0);
     if scores == Scores::Any {
         (lowest, highest) =
@@ -193,78 +176,59 @@ fn histogram(facts: &[RowFacts], plan: &Plan, scores: Scores, scale: Scale) -> H
     Histogram { edges, counts }
 }
 
-/// The second pass.
-struct Second {
-    problems: Problems,
-    /// Places in the facts whose texts are wanted, in order.
-    wanted: Vec<usize>,
-    texts: BTreeMap<usize, [String; 2]>,
-}
-
-impl Second {
-    /// Fetches what is wrong with the rows that are not among the facts, and the examples' texts. It ends where
-    /// nothing more is wanted.
-    fn over(
-        input: &Input,
-        read_as: &FileOptions,
-        reader: &Reader,
-        survey: &Survey,
-        findings: &mut [Finding],
-    ) -> Result<Problems, Problems> {
-        let mut wanted: Vec<usize> = findings.iter().flat_map(|finding| finding.places.iter().copied()).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut pass = Self { problems: Problems::default(), wanted, texts: BTreeMap::new() };
-        pass.read(input, read_as, reader, survey)?;
-        for finding in findings {
-            finding.examples = finding.places.iter().filter_map(|&place| pass.example(place, &survey.facts)).collect();
-        }
-        Ok(pass.problems)
+/// The second pass: what is wrong with the rows that are not among the facts, and the findings' examples. It ends where
+/// nothing more is wanted.
+fn second_pass(
+    input: &Input,
+    read_as: &FileOptions,
+    reader: &Reader,
+    survey: &Survey,
+    findings: &mut [Finding],
+) -> Result<Problems, Problems> {
+    let mut problems = Problems::default();
+    let wanted: BTreeSet<usize> = findings.iter().flat_map(|finding| finding.places.iter().copied()).collect();
+    if wanted.is_empty() && survey.bad == 0 {
+        return Ok(problems);
     }
-
-    fn read(&mut self, input: &Input, read_as: &FileOptions, reader: &Reader, survey: &Survey) -> Result<(), Problems> {
-        let (mut place, mut bad, mut wanted) = (0, 0, 0);
-        if self.wanted.is_empty() && survey.bad == 0 {
-            return Ok(());
+    let mut texts: BTreeMap<usize, [String; 2]> = BTreeMap::new();
+    let (mut place, mut bad) = (0, 0);
+    for row in Source::open(input, read_as)? {
+        if texts.len() == wanted.len() && bad == survey.bad {
+            break;
         }
-        for row in Source::open(input, read_as)? {
-            if wanted == self.wanted.len() && bad == survey.bad {
-                break;
-            }
-            let row = match row {
-                Ok(row) => row,
-                Err(Fault::Row(problem)) => {
-                    bad += 1;
-                    self.problems.push(problem);
-                    continue;
-                }
-                Err(Fault::Table(problems)) => return Err(problems),
-            };
-            if survey.facts.get(place).is_some_and(|facts| facts.row as usize == row.row) {
-                if self.wanted.get(wanted) == Some(&place) {
-                    let pair = reader.pair(&row, 0.0);
-                    self.texts.insert(place, [beginning(&pair.left), beginning(&pair.right)]);
-                    wanted += 1;
-                }
-                place += 1;
-            } else if !is_blank(&row) {
+        let row = match row {
+            Ok(row) => row,
+            Err(Fault::Row(problem)) => {
                 bad += 1;
-                if let Outcome::Bad(wrong) = reader.read(&row) {
-                    wrong.into_iter().for_each(|problem: Problem| self.problems.push(problem));
-                }
+                problems.push(problem);
+                continue;
+            }
+            Err(Fault::Table(problems)) => return Err(problems),
+        };
+        if survey.facts.get(place).is_some_and(|facts| facts.row as usize == row.row) {
+            if wanted.contains(&place) {
+                let pair = reader.pair(&row, 0.0);
+                texts.insert(place, [beginning(&pair.left), beginning(&pair.right)]);
+            }
+            place += 1;
+        } else if !is_blank(&row.cells) {
+            bad += 1;
+            if let Outcome::Bad(wrong) = reader.read(&row) {
+                wrong.into_iter().for_each(|problem| problems.push(problem));
             }
         }
-        Ok(())
     }
-
-    fn example(&self, place: usize, facts: &[RowFacts]) -> Option<Example> {
-        let [left, right] = self.texts.get(&place)?.clone();
-        let facts = facts.get(place)?;
+    let example = |place: &usize| {
+        let [left, right] = texts.get(place)?.clone();
+        let facts = survey.facts.get(*place)?;
         Some(Example { row: facts.row as usize, line: facts.line as usize, left, right, score: facts.score })
+    };
+    for finding in findings {
+        finding.examples = finding.places.iter().filter_map(example).collect();
     }
+    Ok(problems)
 }
 
-/// The first two hundred characters.
 fn beginning(text: &str) -> String {
     text.chars().take(200).collect()
 }

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use super::{Inspection, ScoreSummary, Stored};
-use crate::checks::Fate;
 use crate::choices::OnBadRow;
 use crate::pair::{POSITIVE_FROM, Pair};
 use crate::problems::Problems;
@@ -42,8 +41,7 @@ pub(crate) fn pairs(
     may_be_stored(inspection)?;
     let choices = &inspection.choices;
     let source = Source::open(input, &choices.read_as)?;
-    let header = source.header.clone();
-    let reader = Reader::new(header.as_deref(), inspection.columns.len(), choices, inspection.scores)?;
+    let reader = Reader::new(source.header.as_deref(), inspection.columns.len(), choices, inspection.scores)?;
     let mut place = 0;
     for row in source {
         let row = match row {
@@ -55,7 +53,7 @@ pub(crate) fn pairs(
         if facts.row as usize != row.row {
             continue;
         }
-        if let Fate::Keep(score) = inspection.plan.of(place) {
+        if let Some(score) = inspection.plan.of(place) {
             each(reader.pair(&row, score), row.line)?;
         }
         place += 1;
@@ -104,7 +102,6 @@ fn not_written(error: std::io::Error) -> Problems {
     )
 }
 
-/// What is told of the scores together.
 #[derive(Default)]
 struct Summary {
     /// Their bits, to count the different ones: eight bytes each.

@@ -1,6 +1,7 @@
 //! The first pass over a table: its columns, its rows' facts, its scores as they are written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{ColumnFacts, InspectContext, Preview, ScoreKinds};
 use crate::checks::{Languages, RowFacts};
@@ -11,7 +12,7 @@ use crate::reading::columns::{self, Found, Layout};
 use crate::reading::rows::{self, Rule, Shape};
 use crate::reading::scale::Numbers;
 use crate::reading::score::{self, Written};
-use crate::source::{Dialect, Fault, Input, Row, Source};
+use crate::source::{Dialect, Fault, Input, Row, Source, is_blank};
 
 /// Rows by whose cells the columns are found.
 const SAMPLE: usize = 1000;
@@ -19,7 +20,6 @@ const SAMPLE: usize = 1000;
 /// Bytes of cells that this sample may hold.
 const MOST_SAMPLE: usize = 4 << 20;
 
-/// Rows that are shown.
 const PREVIEW: usize = 50;
 
 /// Different scores, as they are written, that are counted.
@@ -28,15 +28,13 @@ const MOST_VALUES: usize = 2000;
 /// What a score cell is, as far as one cell tells: its value waits in the row's facts until the scale is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pending {
-    /// A number on the table's scale.
     Number,
-    /// A part of the scale.
     Part,
     /// A word; the value is its number.
     Word,
 }
 
-/// What was seen.
+#[derive(Default)]
 pub(super) struct Survey {
     pub(super) found: Found,
     pub(super) columns: Vec<ColumnFacts>,
@@ -70,7 +68,7 @@ impl Survey {
         while sample.len() < SAMPLE && bytes < MOST_SAMPLE {
             match source.next() {
                 None => break,
-                Some(Ok(row)) if is_blank(&row) => bytes += 64,
+                Some(Ok(row)) if is_blank(&row.cells) => bytes += 64,
                 Some(Ok(row)) => {
                     bytes += row.cells.iter().map(|cell| cell.len() + 24).sum::<usize>();
                     sample.push(row);
@@ -84,13 +82,13 @@ impl Survey {
         }
         let found = columns::find(header.as_deref(), &sample, choices, context.scores)?;
         let width = header.as_ref().map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), Vec::len);
-        let mut survey = Self::new(header.as_deref(), width, found);
-        (survey.read, survey.bad) = (faults, faults);
+        let columns = (0..width).map(|place| column(place, header.as_deref(), &found)).collect();
+        let mut survey = Self { columns, found, read: faults, bad: faults, ..Self::default() };
         let layout = survey.found.layout.clone();
         let dates = choices.apply.contains(&Fix::DatesAsFractions);
         for row in sample.into_iter().map(Ok).chain(source) {
             match row {
-                Ok(row) if is_blank(&row) => continue,
+                Ok(row) if is_blank(&row.cells) => continue,
                 Ok(row) => survey.row(row, layout.as_ref(), choices, dates, context),
                 Err(Fault::Row(_)) => {
                     survey.read += 1;
@@ -103,34 +101,6 @@ impl Survey {
             }
         }
         Ok((survey, dialect))
-    }
-
-    fn new(header: Option<&[String]>, width: usize, found: Found) -> Self {
-        let column = |place: usize| {
-            let role = found.roles.iter().find(|(column, _, _)| *column == place);
-            ColumnFacts {
-                number: place + 1,
-                name: header.map(|names| names[place].clone()),
-                becomes: role.map(|(_, role, _)| *role),
-                why: role.map(|(_, _, why)| *why),
-                filled: 0,
-                examples: Vec::new(),
-            }
-        };
-        Self {
-            columns: (0..width).map(column).collect(),
-            found,
-            read: 0,
-            bad: 0,
-            facts: Vec::new(),
-            pending: Vec::new(),
-            numbers: Numbers::default(),
-            kinds: ScoreKinds::default(),
-            words: Vec::new(),
-            values: HashMap::new(),
-            languages: Languages::default(),
-            preview: Vec::new(),
-        }
     }
 
     /// Looks at a row that is not blank.
@@ -190,45 +160,29 @@ impl Survey {
             self.values.insert(shown.chars().take(80).collect(), 1);
         }
         let kinds = &mut self.kinds;
-        match score::read(cell, date, &|word| choices.words.contains_key(word)) {
+        let (count, score) = match score::read(cell, date, &|word| choices.words.contains_key(word)) {
             Written::Number(number) => {
-                kinds.numbers += 1;
                 self.numbers.add(number);
-                Some((Pending::Number, number))
+                (&mut kinds.numbers, Some((Pending::Number, number)))
             }
-            Written::Percent(part) => {
-                kinds.percents += 1;
-                Some((Pending::Part, part))
-            }
-            Written::Fraction(part) => {
-                kinds.fractions += 1;
-                Some((Pending::Part, part))
-            }
+            Written::Percent(part) => (&mut kinds.percents, Some((Pending::Part, part))),
+            Written::Fraction(part) => (&mut kinds.fractions, Some((Pending::Part, part))),
             Written::Word(word) => {
-                kinds.words += 1;
                 let known = self.words.iter().position(|known| *known == word);
                 let number = known.unwrap_or_else(|| {
                     self.words.push(word);
                     self.words.len() - 1
                 });
-                Some((Pending::Word, number as f64))
+                (&mut kinds.words, Some((Pending::Word, number as f64)))
             }
-            Written::Date(day) => {
-                kinds.dates += 1;
-                dates.then(|| (Pending::Part, day.fraction()))
-            }
-            Written::Empty => {
-                kinds.empty += 1;
-                None
-            }
-            Written::Other => {
-                kinds.other += 1;
-                None
-            }
-        }
+            Written::Date(day) => (&mut kinds.dates, dates.then(|| (Pending::Part, day.fraction()))),
+            Written::Empty => (&mut kinds.empty, None),
+            Written::Other => (&mut kinds.other, None),
+        };
+        *count += 1;
+        score
     }
 
-    /// The words in use.
     pub(super) fn words(&self) -> BTreeSet<String> {
         self.words.iter().cloned().collect()
     }
@@ -257,19 +211,27 @@ impl Survey {
 
     /// The most frequent values, at most twenty, in the order of what they become.
     pub(super) fn frequent(&self) -> Vec<(&String, usize)> {
-        let mut values: BTreeMap<(std::cmp::Reverse<usize>, &String), ()> = BTreeMap::new();
-        for (value, count) in &self.values {
-            values.insert((std::cmp::Reverse(*count), value), ());
-        }
-        values.into_keys().take(20).map(|(count, value)| (value, count.0)).collect()
+        let mut values: Vec<(&String, usize)> = self.values.iter().map(|(value, count)| (value, *count)).collect();
+        values.sort_unstable_by_key(|&(value, count)| (Reverse(count), value));
+        values.truncate(20);
+        values
+    }
+}
+
+/// A column of which no cell was seen yet.
+fn column(place: usize, header: Option<&[String]>, found: &Found) -> ColumnFacts {
+    let role = found.roles.iter().find(|(column, _, _)| *column == place);
+    ColumnFacts {
+        number: place + 1,
+        name: header.map(|names| names[place].clone()),
+        becomes: role.map(|(_, role, _)| *role),
+        why: role.map(|(_, _, why)| *why),
+        filled: 0,
+        examples: Vec::new(),
     }
 }
 
 /// Whether an example shows this cell, which may be longer.
 fn is_cut_of(example: &str, cell: &str) -> bool {
     cell.starts_with(example) && (cell.len() == example.len() || example.chars().count() == 80)
-}
-
-pub(super) fn is_blank(row: &Row) -> bool {
-    row.cells.iter().all(|cell| cell.trim().is_empty())
 }

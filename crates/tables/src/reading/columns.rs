@@ -20,40 +20,32 @@ pub(crate) struct Layout {
     pub(crate) score: Option<usize>,
     /// Cells of a row.
     pub(crate) width: usize,
-    /// The columns' names.
     pub(crate) names: Option<Vec<String>>,
 }
 
 impl Layout {
     /// A column as a choice names it: by its name, unless another has the same or there are none.
     fn column(&self, place: usize) -> Column {
-        let names = self.names.as_deref().unwrap_or_default();
-        match names.get(place).filter(|name| !name.is_empty()) {
-            Some(name) if names.iter().filter(|other| names::normal(other) == names::normal(name)).count() == 1 => {
-                Column::Name(name.clone())
+        let is = |name: &str, other: &String| names::normal(other) == names::normal(name);
+        match self.name(place) {
+            Some(name) if self.names.iter().flatten().filter(|other| is(name, other)).count() == 1 => {
+                Column::Name(name.to_owned())
             }
             _ => Column::Number(place + 1),
         }
     }
 
-    /// The same as a choice.
     pub(crate) fn mapping(&self) -> Mapping {
         let text = |place: usize| self.texts.get(place).map(|&column| self.column(column));
-        Mapping {
-            text_a: text(0),
-            text_b: text(1),
-            negative: text(2),
-            score: self.score.map(|place| self.column(place)),
-        }
+        let score = self.score.map(|place| self.column(place));
+        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score }
     }
 
-    /// A column's name, where it has one.
     pub(crate) fn name(&self, place: usize) -> Option<&str> {
         self.names.as_ref()?.get(place).map(String::as_str).filter(|name| !name.is_empty())
     }
 }
 
-/// What became of a table's columns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     /// `None` where it is not clear which columns are the texts.
@@ -86,7 +78,7 @@ pub(crate) fn find(
     let kind = choices.kind;
     columns.by_name(kind);
     columns.by_content(kind);
-    let layout = columns.layout(kind, scores, width, header);
+    let layout = columns.layout(kind, scores, header);
     // Where the columns are not clear, nothing is chosen beforehand but what was said.
     let is_told = |place: usize, why: Why| match &layout {
         Some(layout) => layout.texts.contains(&place) || layout.score == Some(place),
@@ -222,8 +214,8 @@ impl Columns {
             self.roles = [content(0), content(1), None, content(2)];
             return;
         }
-        if let Some((places, count)) = self.longest_texts() {
-            let mut places = places.into_iter().take(count);
+        if let Some(places) = self.longest_texts() {
+            let mut places = places.into_iter();
             for role in [TEXT_A, TEXT_B] {
                 if self.roles[role].is_none() {
                     self.roles[role] = places.next().map(|place| (place, Why::Content));
@@ -246,7 +238,7 @@ impl Columns {
 
     /// The columns with the longest different texts, as many as are wanted, in the file's order. `None` where none
     /// is wanted, or where another column is nearly as long.
-    fn longest_texts(&self) -> Option<(Vec<usize>, usize)> {
+    fn longest_texts(&self) -> Option<Vec<usize>> {
         let wanted = [TEXT_A, TEXT_B].iter().filter(|&&role| self.roles[role].is_none()).count();
         let mut texts: Vec<usize> = self.free().filter(|&place| self.seen[place].is_text()).collect();
         texts.sort_by_key(|&place| std::cmp::Reverse(self.seen[place].length));
@@ -257,17 +249,10 @@ impl Columns {
         let clear = 2 * next < self.seen[texts[wanted - 1]].length;
         texts.truncate(wanted);
         texts.sort_unstable();
-        clear.then_some((texts, wanted))
+        clear.then_some(texts)
     }
 
-    /// The layout, where the columns are clear.
-    fn layout(
-        &self,
-        kind: Option<TableKind>,
-        scores: Scores,
-        width: usize,
-        header: Option<&[String]>,
-    ) -> Option<Layout> {
+    fn layout(&self, kind: Option<TableKind>, scores: Scores, header: Option<&[String]>) -> Option<Layout> {
         let [one, other, negative, score] = self.roles;
         let by_content = [one, other].iter().flatten().any(|(_, why)| *why == Why::Content);
         let kind = match kind {
@@ -285,7 +270,7 @@ impl Columns {
         let texts = [one, other].into_iter().map(|role| role.map(|(place, _)| place)).collect::<Option<Vec<_>>>()?;
         let texts = texts.into_iter().chain(negative.map(|(place, _)| place)).collect();
         let score = score.filter(|_| kind.scored()).map(|(place, _)| place);
-        Some(Layout { kind, texts, score, width, names: header.map(<[String]>::to_vec) })
+        Some(Layout { kind, texts, score, width: self.seen.len(), names: header.map(<[String]>::to_vec) })
     }
 }
 
@@ -324,7 +309,6 @@ fn not_found(name: &str, names: &[String], width: usize) -> Problems {
     )
 }
 
-/// Some names, as a message lists them.
 fn list(names: &[String]) -> String {
     let shown = |name: &String| if name.is_empty() { "(no name)".to_owned() } else { name.chars().take(40).collect() };
     let mut told = names.iter().take(8).map(shown).collect::<Vec<String>>().join(", ");
@@ -354,7 +338,6 @@ fn taken_twice(said: &Column) -> Problems {
     )
 }
 
-/// Says that the columns are not clear.
 pub(crate) fn unclear(header: Option<&[String]>, width: usize) -> Problems {
     let found = match header {
         Some(names) => format!("The file has: {}.", list(names)),

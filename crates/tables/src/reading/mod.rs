@@ -7,4 +7,4 @@ pub(crate) mod scale;
 pub(crate) mod score;
 pub(crate) mod words;
 
-pub use rows::{Outcome, Reader};
+pub(crate) use rows::{Outcome, Reader};

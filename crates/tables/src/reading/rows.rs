@@ -1,6 +1,5 @@
 //! One row of cells becomes a pair, or a list of what is wrong with it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::columns::{self, Layout};
@@ -9,22 +8,20 @@ use crate::checks;
 use crate::choices::{Fix, Scale, TableOptions};
 use crate::pair::{LONGEST_TEXT, Pair, Scores, TableKind};
 use crate::problems::{Problem, Problems};
-use crate::source::Row;
+use crate::source::{Row, is_blank};
 
 /// What a row turned out to be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A pair, its score from 0 to 1 (a benchmark's on its own scale), and its line.
     Pair(Pair, usize),
-    /// It cannot be used.
     Bad(Vec<Problem>),
-    /// All cells are blank.
     Blank,
 }
 
 /// Reads rows as an inspection's `choices` say.
 #[derive(Clone, Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     pub(crate) layout: Layout,
     pub(crate) rule: Rule,
     trim: bool,
@@ -33,7 +30,6 @@ pub struct Reader {
 /// What a score cell becomes.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
-    /// The table's own scale.
     pub(crate) scale: Scale,
     /// What words stand for, 0 to 1.
     pub(crate) words: BTreeMap<String, f64>,
@@ -45,26 +41,10 @@ pub(crate) struct Rule {
     pub(crate) classes: bool,
 }
 
-/// A score that cannot be used.
-struct NoScore {
-    code: &'static str,
-    message: String,
-    suggestion: Option<String>,
-}
-
-impl NoScore {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), suggestion: None }
-    }
-}
-
 impl Reader {
     /// For rows of a table with this header, or of this width without one. The choices are those of an inspection:
     /// nothing is found out here.
-    ///
-    /// # Errors
-    /// Where the choices leave open which columns are read, or name one that is not there.
-    pub fn new(
+    pub(crate) fn new(
         header: Option<&[String]>,
         width: usize,
         choices: &TableOptions,
@@ -74,9 +54,7 @@ impl Reader {
         let layout = columns::find(header, &[blank], choices, scores)?.layout;
         let layout = layout.ok_or_else(|| columns::unclear(header, width))?;
         let scale = choices.scale.unwrap_or(Scale { lowest: 0.0, highest: 1.0 });
-        let classes = choices.kind == Some(TableKind::PairClass);
-        let dates = choices.apply.contains(&Fix::DatesAsFractions);
-        let rule = Rule { scale, words: choices.words.clone(), scores, dates, classes };
+        let rule = Rule::of(choices, scale, scores);
         Ok(Self::of(layout, rule, choices))
     }
 
@@ -85,7 +63,7 @@ impl Reader {
     }
 
     /// Reads a row. Of the fixes, those of one cell are applied: dates and blanks.
-    pub fn read(&self, row: &Row) -> Outcome {
+    pub(crate) fn read(&self, row: &Row) -> Outcome {
         match shape(&self.layout, row) {
             Shape::Blank => return Outcome::Blank,
             Shape::Uneven => return Outcome::Bad(vec![uneven(&self.layout, row)]),
@@ -94,7 +72,7 @@ impl Reader {
         let mut problems = Vec::new();
         for &place in &self.layout.texts {
             if let Some((code, message)) = text_fault(&row.cells[place]) {
-                problems.push(self.problem(row, place, NoScore::new(code, message)));
+                problems.push(self.problem(row, place, Problem::new(code, message)));
             }
         }
         let mut score = 1.0;
@@ -110,30 +88,35 @@ impl Reader {
     /// A row's texts with a score that is known.
     pub(crate) fn pair(&self, row: &Row, score: f64) -> Pair {
         let text = |place: usize| {
-            let cell = row.cells[place].as_str();
-            let mended = if self.trim { checks::mend(cell) } else { Cow::Borrowed(cell) };
-            mended.into_owned()
+            let cell = &row.cells[place];
+            if self.trim { checks::mend(cell).into_owned() } else { cell.clone() }
         };
         let texts = &self.layout.texts;
         let negative = texts.get(2).map(|&place| text(place));
         Pair { left: text(texts[0]), right: text(texts[1]), negative, score, row: row.row }
     }
 
-    fn problem(&self, row: &Row, place: usize, wrong: NoScore) -> Problem {
+    /// What is wrong with a cell, and where.
+    fn problem(&self, row: &Row, place: usize, wrong: Problem) -> Problem {
         Problem {
             row: row.row,
             line: row.line,
             column: Some(place + 1),
             column_name: self.layout.name(place).map(str::to_owned),
             value: row.cells[place].chars().take(80).collect(),
-            code: wrong.code,
-            message: wrong.message,
-            suggestion: wrong.suggestion,
+            ..wrong
         }
     }
 }
 
 impl Rule {
+    /// For a table of this scale, as the choices say.
+    pub(crate) fn of(choices: &TableOptions, scale: Scale, scores: Scores) -> Self {
+        let dates = choices.apply.contains(&Fix::DatesAsFractions);
+        let classes = choices.kind == Some(TableKind::PairClass);
+        Self { scale, words: choices.words.clone(), scores, dates, classes }
+    }
+
     /// What a number on the table's scale becomes; `None` off the scale.
     pub(crate) fn number(&self, number: f64) -> Option<f64> {
         match self.scores {
@@ -156,30 +139,21 @@ impl Rule {
         !self.classes || score == 0.0 || score == 1.0
     }
 
-    /// What a cell becomes, where it can be used.
-    pub(crate) fn becomes(&self, cell: &str, date: bool) -> Option<f64> {
-        self.read(cell, date).ok()
-    }
-
-    fn read(&self, cell: &str, date: bool) -> Result<f64, NoScore> {
-        let (found, outside) = match score::read(cell, date, &|word| self.words.contains_key(word)) {
-            Written::Empty => return Err(NoScore::new("score_missing", "The score is empty.")),
-            Written::Number(number) => (self.number(number), self.outside(number)),
-            Written::Percent(part) | Written::Fraction(part) => (self.part(part), self.outside(self.scale.at(part))),
-            Written::Word(word) => match self.words.get(&word) {
-                Some(&part) => (self.part(part), self.outside(self.scale.at(part))),
-                None => (None, not_a_number(cell)),
-            },
-            Written::Date(day) if self.dates => {
-                (self.part(day.fraction()), self.outside(self.scale.at(day.fraction())))
-            }
+    /// What a cell becomes, or why it cannot be used.
+    pub(crate) fn read(&self, cell: &str, date: bool) -> Result<f64, Problem> {
+        let part = match score::read(cell, date, &|word| self.words.contains_key(word)) {
+            Written::Empty => return Err(Problem::new("score_missing", "The score is empty.")),
+            Written::Number(number) => return self.number(number).ok_or_else(|| self.outside(number)),
+            Written::Percent(part) | Written::Fraction(part) => part,
+            Written::Word(word) => *self.words.get(&word).ok_or_else(|| not_a_number(cell))?,
+            Written::Date(day) if self.dates => day.fraction(),
             Written::Date(day) => return Err(a_date(day)),
             Written::Other => return Err(not_a_number(cell)),
         };
-        found.ok_or(outside)
+        self.part(part).ok_or_else(|| self.outside(self.scale.at(part)))
     }
 
-    fn outside(&self, number: f64) -> NoScore {
+    fn outside(&self, number: f64) -> Problem {
         let Scale { lowest, highest } = self.scale;
         let message = if !self.scale.holds(number) {
             let (side, end) = if number > highest { ("above", highest) } else { ("below", lowest) };
@@ -188,44 +162,37 @@ impl Rule {
         } else {
             format!("{number} is neither {lowest} nor {highest}; a table of kind pair_class has no other scores.")
         };
-        NoScore::new("score_out_of_range", message)
+        Problem::new("score_out_of_range", message)
     }
 }
 
-fn not_a_number(cell: &str) -> NoScore {
+fn not_a_number(cell: &str) -> Problem {
     let told: String = cell.trim().chars().take(80).collect();
-    NoScore::new("score_not_a_number", format!("The score {told:?} is not a number. Write 0.8, 80% or 4/5."))
+    Problem::new("score_not_a_number", format!("The score {told:?} is not a number. Write 0.8, 80% or 4/5."))
 }
 
-fn a_date(day: Day) -> NoScore {
+fn a_date(day: Day) -> Problem {
     let part = (day.fraction() * 1e4).round() / 1e4;
-    NoScore {
-        code: "score_is_a_date",
-        message: format!(
-            "A spreadsheet seems to have turned {typed} into a date. As a part of the scale, {typed} is {part}.",
-            typed = day.typed()
-        ),
-        suggestion: Some(part.to_string()),
-    }
+    let typed = day.typed();
+    let message =
+        format!("A spreadsheet seems to have turned {typed} into a date. As a part of the scale, {typed} is {part}.");
+    Problem { suggestion: Some(part.to_string()), ..Problem::new("score_is_a_date", message) }
 }
 
 /// Whether a row's cells are as many as the table's columns.
 pub(crate) enum Shape {
-    /// There is nothing in it.
     Blank,
     /// There are more cells or fewer.
     Uneven,
-    /// All is well.
     Even,
 }
 
 /// Blank cells beyond the last column are none: spreadsheets write them.
 pub(crate) fn shape(layout: &Layout, row: &Row) -> Shape {
-    let is_blank = |cell: &String| cell.trim().is_empty();
     let beyond = row.cells.get(layout.width..).unwrap_or_default();
-    if row.cells.iter().all(is_blank) {
+    if is_blank(&row.cells) {
         Shape::Blank
-    } else if row.cells.len() < layout.width || !beyond.iter().all(is_blank) {
+    } else if row.cells.len() < layout.width || !is_blank(beyond) {
         Shape::Uneven
     } else {
         Shape::Even
@@ -233,23 +200,15 @@ pub(crate) fn shape(layout: &Layout, row: &Row) -> Shape {
 }
 
 fn uneven(layout: &Layout, row: &Row) -> Problem {
-    let cells = |count: usize| if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
+    let count = row.cells.len();
+    let cells = if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") };
     let first = if layout.names.is_some() { "the header" } else { "the first row" };
-    Problem {
-        row: row.row,
-        line: row.line,
-        value: row.cells.join(",").chars().take(80).collect(),
-        code: "uneven_row",
-        message: format!(
-            "The row has {}, {first} has {}. A comma inside a text needs quotes: \"a, b\".",
-            cells(row.cells.len()),
-            layout.width
-        ),
-        ..Problem::default()
-    }
+    let message =
+        format!("The row has {cells}, {first} has {}. A comma inside a text needs quotes: \"a, b\".", layout.width);
+    let value = row.cells.join(",").chars().take(80).collect();
+    Problem { row: row.row, line: row.line, value, ..Problem::new("uneven_row", message) }
 }
 
-/// Why a text cannot be used.
 pub(crate) fn text_fault(text: &str) -> Option<(&'static str, String)> {
     if text.trim().is_empty() {
         Some(("text_missing", "The text is empty.".to_owned()))

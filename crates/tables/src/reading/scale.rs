@@ -38,8 +38,7 @@ impl Scale {
     }
 }
 
-/// The numbers of a table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Numbers {
     count: usize,
     lowest: f64,
@@ -49,21 +48,11 @@ pub(crate) struct Numbers {
     uncounted: bool,
 }
 
-impl Default for Numbers {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            lowest: f64::INFINITY,
-            highest: f64::NEG_INFINITY,
-            inside: [0; USUAL.len()],
-            distinct: HashMap::new(),
-            uncounted: false,
-        }
-    }
-}
-
 impl Numbers {
     pub(crate) fn add(&mut self, number: f64) {
+        if self.count == 0 {
+            (self.lowest, self.highest) = (number, number);
+        }
         self.count += 1;
         self.lowest = self.lowest.min(number);
         self.highest = self.highest.max(number);

@@ -8,7 +8,6 @@ use super::words;
 /// What stands in a score cell.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Written {
-    /// Nothing.
     Empty,
     /// A number on the table's own scale.
     Number(f64),
@@ -20,7 +19,6 @@ pub(crate) enum Written {
     Word(String),
     /// A day: what a spreadsheet makes of `4/5`.
     Date(Day),
-    /// Something else.
     Other,
 }
 
@@ -41,7 +39,6 @@ impl Day {
         f64::from(self.smaller) / f64::from(self.larger)
     }
 
-    /// As it was probably typed.
     pub(crate) fn typed(self) -> String {
         format!("{}/{}", self.smaller, self.larger)
     }

@@ -2,12 +2,10 @@
 
 use crate::problems::Problems;
 
-/// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
     /// A zip archive: a workbook, or something that only looks like one from here.
     Zip,
-    /// Columns in binary.
     Parquet,
     /// Text, or nothing that is known.
     Text,

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv::{ReaderBuilder, StringRecord};
 
 use super::pack::{BUFFER, told};
-use super::{Fault, Row};
+use super::{Fault, Row, next_row};
 use crate::problems::Problems;
 
 /// Bytes that a record may have.
@@ -35,8 +35,7 @@ impl<R: Read> Delimited<R> {
             delimiter,
             state: State::FieldStart,
             found: VecDeque::new(),
-            line: 1 + usize::from(skip),
-            row: 1,
+            at: Place { row: 1, line: 1 + usize::from(skip) },
             begun: Place::default(),
             quote: Place::default(),
             length: 0,
@@ -51,9 +50,26 @@ impl<R: Read> Delimited<R> {
         Ok(Self { reader, record: StringRecord::new(), pending: false, ended: false })
     }
 
-    fn stop(&mut self, problems: Problems) -> Option<Result<Row, Fault>> {
-        self.ended = true;
-        Some(Err(Fault::Table(problems)))
+    fn read(&mut self) -> Result<Option<Row>, Fault> {
+        if !self.pending {
+            self.pending = self.reader.read_record(&mut self.record).map_err(unreadable)?;
+        }
+        let (place, cells) = match self.reader.get_mut().found.pop_front() {
+            Some(Found::Blank(place, count)) => {
+                if count > 1 {
+                    let next = Place { row: place.row + 1, line: place.line + 1 };
+                    self.reader.get_mut().found.push_front(Found::Blank(next, count - 1));
+                }
+                (place, vec![String::new()])
+            }
+            Some(Found::Unclosed(place)) => return Err(unclosed(place, "is never closed").into()),
+            Some(Found::Record(place)) if self.pending => {
+                self.pending = false;
+                (place, self.record.iter().map(str::to_owned).collect())
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Row { row: place.row, line: place.line, cells, dates: Vec::new() }))
     }
 }
 
@@ -64,51 +80,24 @@ impl<R: Read> Iterator for Delimited<R> {
         if self.ended {
             return None;
         }
-        if !self.pending {
-            match self.reader.read_record(&mut self.record) {
-                Ok(more) => self.pending = more,
-                Err(error) => {
-                    let problems = unreadable(error);
-                    return self.stop(problems);
-                }
-            }
-        }
-        match self.reader.get_mut().found.pop_front() {
-            Some(Found::Blank(place, count)) => {
-                if count > 1 {
-                    let next = Place { row: place.row + 1, line: place.line + 1 };
-                    self.reader.get_mut().found.push_front(Found::Blank(next, count - 1));
-                }
-                Some(Ok(Row { row: place.row, line: place.line, cells: vec![String::new()], dates: Vec::new() }))
-            }
-            Some(Found::Unclosed(place)) => self.stop(unclosed(place, "is never closed")),
-            Some(Found::Record(place)) if self.pending => {
-                self.pending = false;
-                let cells = self.record.iter().map(str::to_owned).collect();
-                Some(Ok(Row { row: place.row, line: place.line, cells, dates: Vec::new() }))
-            }
-            _ => {
-                self.ended = true;
-                None
-            }
-        }
+        let read = self.read();
+        next_row(&mut self.ended, read)
     }
 }
 
 fn skip_line(text: &mut impl BufRead) -> io::Result<()> {
     let mut returned = false;
-    loop {
-        let Some(&byte) = text.fill_buf()?.first() else { return Ok(()) };
+    while let Some(&byte) = text.fill_buf()?.first() {
         if returned && byte != b'\n' {
-            return Ok(());
+            break;
         }
         text.consume(1);
-        match byte {
-            b'\n' => return Ok(()),
-            b'\r' => returned = true,
-            _ => {}
+        if byte == b'\n' {
+            break;
         }
+        returned = byte == b'\r';
     }
+    Ok(())
 }
 
 fn unreadable(error: csv::Error) -> Problems {
@@ -131,7 +120,6 @@ fn unclosed(place: Place, how: &str) -> Problems {
     )
 }
 
-/// Where something stands.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     row: usize,
@@ -141,7 +129,6 @@ struct Place {
 /// What the parser is given.
 #[derive(Clone, Copy, Debug)]
 enum Found {
-    /// A record.
     Record(Place),
     /// Lines without anything; the parser passes over them.
     Blank(Place, usize),
@@ -167,9 +154,8 @@ struct Records<R> {
     delimiter: u8,
     state: State,
     found: VecDeque<Found>,
-    /// Of the next byte.
-    line: usize,
-    row: usize,
+    /// Where the next byte stands.
+    at: Place,
     /// Where the present record began.
     begun: Place,
     /// Where the last quoted cell began.
@@ -193,29 +179,26 @@ impl<R: Read> Read for Records<R> {
 impl<R> Records<R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<(), Problems> {
         for &byte in bytes {
-            let end = matches!(byte, b'\n' | b'\r');
-            if end {
+            if matches!(byte, b'\n' | b'\r') {
                 let second = byte == b'\n' && self.after_return;
                 self.after_return = byte == b'\r';
-                if self.state != State::Quoted {
-                    if !second {
-                        self.end_record();
-                    }
-                } else {
+                if self.state == State::Quoted {
                     self.length += 1;
+                } else if !second {
+                    self.end_record();
                 }
-                self.line += usize::from(!second);
+                self.at.line += usize::from(!second);
                 continue;
             }
             self.after_return = false;
             if self.length == 0 {
-                self.begun = Place { row: self.row, line: self.line };
+                self.begun = self.at;
             }
             self.length += 1;
             self.state = match self.state {
                 State::FieldStart | State::Plain | State::QuoteInQuoted if byte == self.delimiter => State::FieldStart,
                 State::FieldStart if byte == b'"' => {
-                    self.quote = Place { row: self.row, line: self.line };
+                    self.quote = self.at;
                     State::Quoted
                 }
                 State::Quoted if byte == b'"' => State::QuoteInQuoted,
@@ -236,27 +219,23 @@ impl<R> Records<R> {
         } else if let Some(Found::Blank(_, count)) = self.found.back_mut() {
             *count += 1;
         } else {
-            self.found.push_back(Found::Blank(Place { row: self.row, line: self.line }, 1));
+            self.found.push_back(Found::Blank(self.at, 1));
         }
-        self.row += 1;
+        self.at.row += 1;
         self.length = 0;
         self.state = State::FieldStart;
     }
 
     fn finish(&mut self) {
-        if self.length == 0 {
-            return;
+        if self.length > 0 {
+            let quoted = self.state == State::Quoted;
+            self.found.push_back(if quoted { Found::Unclosed(self.quote) } else { Found::Record(self.begun) });
+            self.length = 0;
         }
-        if self.state == State::Quoted {
-            self.found.push_back(Found::Unclosed(self.quote));
-        } else {
-            self.found.push_back(Found::Record(self.begun));
-        }
-        self.length = 0;
     }
 
     fn too_long(&self) -> Problems {
-        if self.state == State::Quoted && self.quote.line < self.line {
+        if self.state == State::Quoted && self.quote.line < self.at.line {
             return unclosed(self.quote, &format!("is not closed within {LONGEST_RECORD} bytes"));
         }
         let Place { row, line } = self.begun;

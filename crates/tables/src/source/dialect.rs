@@ -1,6 +1,8 @@
 //! What nobody said about a table of text: what stands between cells, what ends a line, whether the first row
 //! names the columns.
 
+use std::collections::BTreeSet;
+
 use csv::ReaderBuilder;
 use unicode_normalization::UnicodeNormalization;
 
@@ -64,14 +66,10 @@ pub(super) fn line_ending(text: &str) -> Option<String> {
     let both = text.matches("\r\n").count();
     let feeds = text.matches('\n').count() - both;
     let returns = text.matches('\r').count() - both;
-    let most = both.max(feeds).max(returns);
-    let ending = match most {
-        0 => return None,
-        _ if most == both => "\r\n",
-        _ if most == feeds => "\n",
-        _ => "\r",
-    };
-    Some(ending.to_owned())
+    // Of equally many the last of these.
+    let counts = [("\r", returns), ("\n", feeds), ("\r\n", both)];
+    let (ending, most) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+    (most > 0).then(|| ending.to_owned())
 }
 
 /// Whether the first of some rows names the columns. Blank rows are not among them.
@@ -82,17 +80,18 @@ pub(super) fn has_header(rows: &[&[String]]) -> bool {
     }
     let (mut unlike, mut alike) = (0, 0);
     for (column, name) in first.iter().enumerate() {
-        if name.trim().is_empty() {
+        let name = name.trim();
+        if name.is_empty() {
             continue;
         }
-        let cells = || others.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.trim().is_empty());
-        let (count, numbers) = (cells().count(), cells().filter(|cell| is_number(cell)).count());
-        let numeric = 10 * numbers >= 8 * count;
+        let cells = others.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim());
+        let cells: Vec<&str> = cells.filter(|cell| !cell.is_empty()).collect();
+        let numeric = 10 * cells.iter().filter(|cell| is_number(cell)).count() >= 8 * cells.len();
         match (is_number(name), numeric) {
-            _ if count == 0 => {}
+            _ if cells.is_empty() => {}
             (true, true) => alike += 1,
             // Words for scores come again and again; their column's name does not.
-            (false, false) => match (repeats(&mut cells(), name), is_short(&mut cells(), name)) {
+            (false, false) => match (repeats(&cells, name), is_short(&cells, name)) {
                 (Some(true), _) => alike += 1,
                 (Some(false), _) | (None, true) => unlike += 1,
                 (None, false) => {}
@@ -104,17 +103,15 @@ pub(super) fn has_header(rows: &[&[String]]) -> bool {
 }
 
 /// Where a column holds the same few cells in at least six rows: whether the first row's is one of them.
-fn repeats(cells: &mut dyn Iterator<Item = &String>, name: &str) -> Option<bool> {
-    let cells: Vec<&str> = cells.map(|cell| cell.trim()).collect();
-    let distinct: std::collections::BTreeSet<&str> = cells.iter().copied().collect();
-    (cells.len() >= 6 && distinct.len() <= 5).then(|| distinct.contains(name.trim()))
+fn repeats(cells: &[&str], name: &str) -> Option<bool> {
+    let distinct: BTreeSet<&str> = cells.iter().copied().collect();
+    (cells.len() >= 6 && distinct.len() <= 5).then(|| distinct.contains(name))
 }
 
 /// Whether a column's cells are sentences and the first row's is a word.
-fn is_short(cells: &mut dyn Iterator<Item = &String>, name: &str) -> bool {
-    let lengths: Vec<usize> = cells.map(|cell| cell.trim().chars().count()).collect();
-    let shortest = lengths.iter().copied().min().unwrap_or_default();
-    lengths.len() >= 3 && shortest >= 2 * name.trim().chars().count()
+fn is_short(cells: &[&str], name: &str) -> bool {
+    let shortest = cells.iter().map(|cell| cell.chars().count()).min().unwrap_or_default();
+    cells.len() >= 3 && shortest >= 2 * name.chars().count()
 }
 
 /// Whether two cells differ in their last letter alone, which is A and B or 1 and 2: 職種A, 職種B.

@@ -12,7 +12,7 @@ use crate::problems::Problems;
 const HEAD: usize = 1 << 20;
 
 impl Encoding {
-    fn reader(self) -> &'static encoding_rs::Encoding {
+    pub(crate) fn reader(self) -> &'static encoding_rs::Encoding {
         match self {
             Self::Utf8 => UTF_8,
             Self::Utf16Le => UTF_16LE,
@@ -38,7 +38,6 @@ impl Encoding {
 /// How a file's bytes are to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    /// The encoding.
     pub(super) encoding: Encoding,
     /// Others in which the whole file can be read too, to another text.
     pub(super) candidates: Vec<Encoding>,
@@ -49,21 +48,12 @@ pub(super) struct Found {
 /// Finds out a file's encoding: the byte order mark, the zeros of UTF-16, then the first of UTF-8, EUC-JP and
 /// Windows-31J in which the whole file can be read. Text in UTF-8 is read once for that; a file whose first
 /// character beyond ASCII comes late is not guessed from its beginning.
-///
-/// # Errors
-/// Where no encoding fits: the line and the column of the character that cannot be read.
 pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Encoding>) -> Result<Found, Problems> {
     let start = head(&mut *open()?, HEAD)?;
     let mark = mark(&start);
     let certain = |encoding, bom| Found { encoding, candidates: Vec::new(), bom };
-    if let Some(encoding) = said {
+    if let Some(encoding) = said.or(mark).or_else(|| zeros(&start)) {
         return Ok(certain(encoding, mark == Some(encoding)));
-    }
-    if let Some(encoding) = mark {
-        return Ok(certain(encoding, true));
-    }
-    if let Some(encoding) = zeros(&start) {
-        return Ok(certain(encoding, false));
     }
     let Some(utf8) = breaks(open, Encoding::Utf8)? else { return Ok(certain(Encoding::Utf8, false)) };
     // All three read ASCII alike, so they are told apart around the place where it ends.
@@ -73,19 +63,12 @@ pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Enc
     }
     let Some(euc) = breaks(open, Encoding::EucJp)? else {
         let also = breaks(open, Encoding::Windows31J)?.is_none();
-        let candidates = if also { vec![Encoding::Windows31J] } else { Vec::new() };
+        let candidates = also.then_some(Encoding::Windows31J).into_iter().collect();
         return Ok(Found { encoding: Encoding::EucJp, candidates, bom: false });
     };
     let sjis = breaks(open, Encoding::Windows31J)?;
     if western(&around) {
-        return Err(Problems::table(
-            "not_utf8",
-            format!(
-                "The table is not UTF-8 text: line {}, column {} holds a letter with an accent as older Western programs write it.",
-                utf8.line, utf8.column
-            ),
-            "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
-        ));
+        return Err(not_utf8(&utf8, "a letter with an accent as older Western programs write it"));
     }
     let Some(sjis) = sjis else { return Ok(certain(Encoding::Windows31J, false)) };
     let (encoding, place) =
@@ -166,7 +149,7 @@ fn western(bytes: &[u8]) -> bool {
     seen > 0
 }
 
-/// Where a file cannot be read on in an encoding.
+/// A place in a file, where it cannot be read on in an encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Break {
     /// Decoded bytes before it, or more: only to be compared.
@@ -178,26 +161,15 @@ struct Break {
 /// Reads a whole file, and says where it cannot be read on.
 fn breaks(open: &dyn Fn() -> Result<Stream, Problems>, encoding: Encoding) -> Result<Option<Break>, Problems> {
     let mut text = Text::new(open()?, encoding);
-    loop {
-        match text.fill() {
-            Ok(true) => {}
-            Ok(false) => return Ok(text.broken),
-            Err(error) => return Err(told(error)),
-        }
-    }
+    while text.fill().map_err(told)? {}
+    Ok(text.broken)
 }
 
 fn broken(encoding: Encoding, place: &Break) -> Problems {
     let Break { line, column, .. } = place;
     let name = encoding.name();
     if encoding == Encoding::Utf8 {
-        return Problems::table(
-            "not_utf8",
-            format!(
-                "The table is not UTF-8 text: line {line}, column {column} holds bytes that are no UTF-8 character."
-            ),
-            "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
-        );
+        return not_utf8(place, "bytes that are no UTF-8 character");
     }
     Problems::table(
         "not_in_encoding",
@@ -205,6 +177,14 @@ fn broken(encoding: Encoding, place: &Break) -> Problems {
             "The table cannot be read as {name}: line {line}, column {column} holds bytes that are no character there."
         ),
         "Choose another encoding, or choose \"CSV UTF-8\" in the spreadsheet when you save, then send it again.",
+    )
+}
+
+fn not_utf8(Break { line, column, .. }: &Break, holds: &str) -> Problems {
+    Problems::table(
+        "not_utf8",
+        format!("The table is not UTF-8 text: line {line}, column {column} holds {holds}."),
+        "In the spreadsheet choose \"CSV UTF-8\" when you save, then send it again.",
     )
 }
 
@@ -221,17 +201,14 @@ pub(super) struct Text {
     output: Vec<u8>,
     given: usize,
     made: usize,
-    /// Input bytes that are decoded.
-    offset: u64,
-    line: usize,
-    column: usize,
+    /// Where what is decoded ends.
+    at: Break,
     after_return: bool,
     begun: bool,
     broken: Option<Break>,
 }
 
 impl Text {
-    /// Text of a stream.
     pub(super) fn new(packed: Stream, encoding: Encoding) -> Self {
         Self {
             packed,
@@ -244,9 +221,7 @@ impl Text {
             output: vec![0; 3 * BUFFER + 16],
             given: 0,
             made: 0,
-            offset: 0,
-            line: 1,
-            column: 0,
+            at: Break { offset: 0, line: 1, column: 0 },
             after_return: false,
             begun: false,
             broken: None,
@@ -269,11 +244,11 @@ impl Text {
             let (result, read, written) =
                 self.decoder.decode_to_utf8_without_replacement(input, &mut self.output[self.made..], self.ended);
             self.pending.start += read;
-            self.offset += read as u64;
+            self.at.offset += read as u64;
             self.made += written;
             if let DecoderResult::Malformed(..) = result {
                 self.count();
-                self.broken = Some(Break { offset: self.offset, line: self.line, column: self.column + 1 });
+                self.broken = Some(Break { column: self.at.column + 1, ..self.at });
                 return Ok(self.made > 0);
             }
         }
@@ -290,13 +265,12 @@ impl Text {
             let feeds = text.iter().filter(|&&byte| byte == b'\n').count();
             let both = if returns > 0 { text.windows(2).filter(|pair| pair == b"\r\n").count() } else { 0 };
             let split = usize::from(self.after_return && text[0] == b'\n');
-            self.line += returns + feeds - both - split;
-            self.column = 0;
+            self.at.line += returns + feeds - both - split;
             self.after_return = text[self.made - 1] == b'\r';
-            self.column += characters(&text[last + 1..]);
+            self.at.column = characters(&text[last + 1..]);
         } else {
             self.after_return &= text.is_empty();
-            self.column += characters(text);
+            self.at.column += characters(text);
         }
     }
 }
@@ -317,14 +291,10 @@ impl Read for Text {
                 };
             }
             // A mark is one character and so comes out in one piece.
-            while !self.begun {
-                if self.output[self.given..self.made].starts_with(MARK) {
-                    self.given += MARK.len();
-                } else {
-                    self.begun = self.given < self.made;
-                    break;
-                }
+            while !self.begun && self.output[self.given..self.made].starts_with(MARK) {
+                self.given += MARK.len();
             }
+            self.begun |= self.given < self.made;
         }
         let count = out.len().min(self.made - self.given);
         out[..count].copy_from_slice(&self.output[self.given..self.given + count]);

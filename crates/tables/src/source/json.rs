@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::delimited::LONGEST_RECORD;
 use super::pack::{BUFFER, told};
-use super::{Fault, Row};
+use super::{Fault, Row, next_row};
 use crate::choices::FileFormat;
 use crate::problems::{Problem, Problems};
 
@@ -23,7 +23,6 @@ pub(super) fn is_json(text: &str) -> Option<FileFormat> {
     }
 }
 
-/// A row as it is written.
 enum Element {
     Object(Vec<(String, Box<RawValue>)>),
     List(Vec<Box<RawValue>>),
@@ -40,19 +39,11 @@ impl<'de> Deserialize<'de> for Element {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
-                let mut fields: Vec<(String, Box<RawValue>)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    fields.push((name, value));
-                }
-                Ok(Element::Object(fields))
+                std::iter::from_fn(|| map.next_entry().transpose()).collect::<Result<_, _>>().map(Element::Object)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Element, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = list.next_element()? {
-                    values.push(value);
-                }
-                Ok(Element::List(values))
+                std::iter::from_fn(|| list.next_element().transpose()).collect::<Result<_, _>>().map(Element::List)
             }
         }
         deserializer.deserialize_any(Of)
@@ -76,7 +67,6 @@ fn reason(error: &serde_json::Error) -> String {
     said.split(" at line ").next().unwrap_or(&said).to_owned()
 }
 
-/// The rows of a text of JSON.
 pub(super) struct Json<R> {
     text: BufReader<R>,
     list: bool,
@@ -94,12 +84,9 @@ pub(super) struct Json<R> {
 }
 
 impl<R: Read> Json<R> {
-    /// Rows of one list, or of lines.
     pub(super) fn new(text: R, list: bool) -> Self {
-        let text = BufReader::with_capacity(BUFFER, text);
-        let bytes = Vec::new();
         Self {
-            text,
+            text: BufReader::with_capacity(BUFFER, text),
             list,
             keys: None,
             listed: false,
@@ -108,7 +95,7 @@ impl<R: Read> Json<R> {
             row: 0,
             line: 1,
             after_return: false,
-            bytes,
+            bytes: Vec::new(),
         }
     }
 
@@ -150,10 +137,10 @@ impl<R: Read> Json<R> {
             |line: usize, row: usize| unreadable(&format!("the list ends in the middle, in line {line} (row {row})"));
         if !self.begun {
             self.begun = true;
-            match self.mark()? {
-                Some(b'[') => {}
-                _ => return Err(unreadable("the file does not begin with a list")),
+            if self.peek()? != Some(b'[') {
+                return Err(unreadable("the file does not begin with a list"));
             }
+            self.text.consume(1);
             if self.peek()? == Some(b']') {
                 self.text.consume(1);
                 return self.after_list();
@@ -207,21 +194,14 @@ impl<R: Read> Json<R> {
 
     /// The next byte that is not blank, which is not taken.
     fn peek(&mut self) -> Result<Option<u8>, Problems> {
-        loop {
-            let Some(&byte) = self.text.fill_buf().map_err(told)?.first() else { return Ok(None) };
+        while let Some(&byte) = self.text.fill_buf().map_err(told)?.first() {
             if !byte.is_ascii_whitespace() {
                 return Ok(Some(byte));
             }
             self.text.consume(1);
             self.count(byte);
         }
-    }
-
-    /// The next byte that is not blank.
-    fn mark(&mut self) -> Result<Option<u8>, Problems> {
-        let byte = self.peek()?;
-        self.text.consume(usize::from(byte.is_some()));
-        Ok(byte)
+        Ok(None)
     }
 
     fn keep(&mut self, byte: u8, line: usize) -> Result<(), Problems> {
@@ -238,6 +218,12 @@ impl<R: Read> Json<R> {
         Ok(())
     }
 
+    fn read(&mut self) -> Result<Option<Row>, Fault> {
+        let Some(line) = self.take()? else { return Ok(None) };
+        self.row = if self.list { self.row + 1 } else { line };
+        self.row(self.row, line).map(Some)
+    }
+
     /// What was taken, as a row.
     fn row(&mut self, row: usize, line: usize) -> Result<Row, Fault> {
         let at = (row, line);
@@ -251,7 +237,7 @@ impl<R: Read> Json<R> {
             Element::Object(fields) => {
                 let has = |name: &&str| fields.iter().any(|(field, _)| field == name);
                 if let Some(field) = ["messages", "prompt"].into_iter().find(has) {
-                    return Err(Fault::Table(chat(field, line)));
+                    return Err(chat(field, line).into());
                 }
                 if self.listed {
                     return Err(strange(self));
@@ -273,9 +259,9 @@ impl<R: Read> Json<R> {
         let parsed = serde_json::from_slice(&self.bytes);
         let first = !std::mem::replace(&mut self.begun, true) && !self.list;
         if first && parsed.as_ref().is_err_and(serde_json::Error::is_eof) {
-            let next = self.peek().map_err(Fault::Table)?;
+            let next = self.peek()?;
             if next.is_some_and(|next| !matches!(next, b'{' | b'[')) {
-                return Err(Fault::Table(unreadable("an object reaches over several lines")));
+                return Err(unreadable("an object reaches over several lines").into());
             }
         }
         parsed.map_err(|error| {
@@ -306,9 +292,7 @@ impl<R: Read> Json<R> {
             line: at.1,
             column_name: column.map(str::to_owned),
             value: String::from_utf8_lossy(&self.bytes).trim().chars().take(80).collect(),
-            code,
-            message,
-            ..Problem::default()
+            ..Problem::new(code, message)
         })
     }
 }
@@ -350,21 +334,7 @@ impl<R: Read> Iterator for Json<R> {
         if self.ended {
             return None;
         }
-        match self.take() {
-            Ok(None) => {
-                self.ended = true;
-                None
-            }
-            Ok(Some(line)) => {
-                self.row = if self.list { self.row + 1 } else { line };
-                let row = self.row(self.row, line);
-                self.ended |= matches!(row, Err(Fault::Table(_)));
-                Some(row)
-            }
-            Err(problems) => {
-                self.ended = true;
-                Some(Err(Fault::Table(problems)))
-            }
-        }
+        let read = self.read();
+        next_row(&mut self.ended, read)
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::contents::Contents;
+use self::delimited::LONGEST_RECORD;
 use self::encoding::Text;
 use self::pack::Origin;
 use crate::choices::{Encoding, FileFormat, FileOptions};
@@ -33,8 +34,7 @@ pub enum Input {
 /// A file's bytes from the beginning, unpacked, within a table's limits: for files that are no tables.
 pub(super) fn unpacked(input: &Input) -> Result<Box<dyn std::io::Read + Send>, Problems> {
     let origin = pack::Origin::Input(input.clone());
-    let packed_in = origin.packed()?;
-    origin.unpacked(packed_in)
+    origin.unpacked(origin.packed()?)
 }
 
 /// What a file is packed in.
@@ -49,7 +49,7 @@ pub enum Compression {
 }
 
 /// How a file was read: said or found out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Dialect {
     /// How the file is written.
@@ -97,6 +97,19 @@ pub enum Fault {
     Table(Problems),
 }
 
+impl From<Problems> for Fault {
+    fn from(problems: Problems) -> Self {
+        Self::Table(problems)
+    }
+}
+
+/// What a format's rows give next: after a fault of the table as a whole there is no other.
+fn next_row(ended: &mut bool, read: Result<Option<Row>, Fault>) -> Option<Result<Row, Fault>> {
+    let row = read.transpose();
+    *ended |= !matches!(row, Some(Ok(_) | Err(Fault::Row(_))));
+    row
+}
+
 /// A table that is being read.
 pub struct Source {
     /// How it is read.
@@ -123,40 +136,25 @@ impl Source {
         if start.is_empty() {
             return Err(no_rows());
         }
-        let dialect = |format| Dialect {
-            format,
-            compression,
-            encoding: None,
-            encoding_candidates: Vec::new(),
-            bom: false,
-            delimiter: None,
-            line_ending: None,
-            header: false,
-            sheet: None,
-            sheets: Vec::new(),
-        };
+        let dialect = Dialect { compression, ..Dialect::default() };
         match contents::of(&start)? {
             Contents::Zip => {
                 let sheet = sheet::read(origin, compression, read_as.sheet.as_deref())?;
-                let mut dialect = dialect(FileFormat::Xlsx);
-                (dialect.sheet, dialect.sheets) = (Some(sheet.name), sheet.all);
+                let (name, sheets) = (Some(sheet.name), sheet.all);
+                let dialect = Dialect { format: FileFormat::Xlsx, sheet: name, sheets, ..dialect };
                 Self::of(dialect, Box::new(sheet.rows.into_iter().map(Ok)), read_as)
             }
             Contents::Parquet => {
                 let columns = parquet::open(origin, compression)?;
                 let names = columns.names.clone();
-                Self::named(dialect(FileFormat::Parquet), &names, Box::new(columns))
+                Self::named(Dialect { format: FileFormat::Parquet, ..dialect }, &names, Box::new(columns))
             }
             Contents::Text => Self::open_text(origin, dialect, read_as),
         }
     }
 
-    fn open_text(
-        origin: &Origin,
-        dialect: impl Fn(FileFormat) -> Dialect,
-        read_as: &FileOptions,
-    ) -> Result<Self, Problems> {
-        let compression = dialect(FileFormat::Csv).compression;
+    fn open_text(origin: &Origin, mut dialect: Dialect, read_as: &FileOptions) -> Result<Self, Problems> {
+        let compression = dialect.compression;
         let open = || origin.unpacked(compression);
         let found = encoding::find(&open, read_as.encoding)?;
         let text = || Ok::<_, Problems>(Text::new(open()?, found.encoding));
@@ -166,7 +164,7 @@ impl Source {
             Some(format) => format,
             None => json::is_json(&start).unwrap_or(FileFormat::Csv),
         };
-        let mut dialect = dialect(format);
+        dialect.format = format;
         dialect.encoding = Some(found.encoding);
         dialect.encoding_candidates = found.candidates;
         dialect.bom = found.bom;
@@ -240,7 +238,6 @@ impl Source {
     }
 }
 
-/// Rows as they are asked for.
 type Rows = Box<dyn Iterator<Item = Result<Row, Fault>> + Send>;
 
 /// Columns that a table may have; more is not a table of pairs.
@@ -254,34 +251,26 @@ const MOST_SAMPLE: usize = 4 << 20;
 
 /// A text's beginning, and whether that is all.
 fn beginning(mut text: Text) -> Result<(String, bool), Problems> {
-    let mut start = pack::head(&mut text, BEGINNING)?;
-    let whole = start.len() < BEGINNING;
+    let start = pack::head(&mut text, BEGINNING)?;
     // The last character may be cut in two.
-    if let Err(error) = std::str::from_utf8(&start) {
-        start.truncate(error.valid_up_to());
-    }
-    Ok((String::from_utf8_lossy(&start).into_owned(), whole))
+    let valid = start.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    Ok((valid.to_owned(), start.len() < BEGINNING))
 }
 
 /// The first row of JSON, with which its keys are known, and what went wrong before it.
 fn first_row<R: std::io::Read>(rows: &mut json::Json<R>) -> Result<Vec<Result<Row, Fault>>, Problems> {
-    let mut first = Vec::new();
-    for row in rows {
-        match row {
-            Err(Fault::Table(problems)) => return Err(problems),
-            row => {
-                let found = row.is_ok();
-                first.push(row);
-                if found || first.len() == super::problems::SHOWN {
-                    return Ok(first);
-                }
-            }
+    let mut first: Vec<Result<Row, Fault>> = Vec::new();
+    while first.len() < super::problems::SHOWN && !first.last().is_some_and(Result::is_ok) {
+        match rows.next() {
+            Some(Err(Fault::Table(problems))) => return Err(problems),
+            Some(row) => first.push(row),
+            None => break,
         }
     }
     if first.is_empty() { Err(no_rows()) } else { Ok(first) }
 }
 
-fn is_blank(cells: &[String]) -> bool {
+pub(crate) fn is_blank(cells: &[String]) -> bool {
     cells.iter().all(|cell| cell.trim().is_empty())
 }
 
@@ -317,6 +306,12 @@ fn not_binary() -> Problems {
 fn too_many_columns(count: usize) -> Problems {
     let what = format!("The table has {count} columns; {MOST_COLUMNS} are allowed.");
     Problems::table("too_many_columns", what, "Keep the two texts and the score.")
+}
+
+/// A row of a binary format that is longer than a line of text may be.
+fn row_too_long(row: usize) -> Problems {
+    let what = format!("Row {row} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed.");
+    Problems::table("line_too_long", what, "Keep the two texts and the score.")
 }
 
 impl Iterator for Source {

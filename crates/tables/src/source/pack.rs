@@ -25,7 +25,6 @@ const ZSTD_WINDOW: u32 = 26;
 /// Bytes that are asked for at once.
 pub(super) const BUFFER: usize = 1 << 16;
 
-/// Bytes one after the other.
 pub(super) type Stream = Box<dyn Read + Send>;
 
 /// Where a table's bytes are, to be read from the beginning as often as it takes.
@@ -53,9 +52,8 @@ impl Origin {
         let magic = head(&mut *self.open().map_err(told)?, 4)?;
         Ok(match magic.as_slice() {
             [0x1f, 0x8b, 8, ..] => Some(Compression::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd] => Some(Compression::Zstd),
-            // A skippable frame before the first real one.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
+            // Or a skippable frame before the first real one.
+            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
             _ => None,
         })
     }
@@ -138,15 +136,12 @@ pub(super) fn head(stream: &mut dyn Read, most: usize) -> Result<Vec<u8>, Proble
 /// What a stream's error tells: the [`Problems`] it carries, or what the system says.
 pub(super) fn told(error: io::Error) -> Problems {
     let said = error.to_string();
-    let carried = error.into_inner().and_then(|inner| inner.downcast::<Problems>().ok());
-    carried.map_or_else(
-        || {
-            Problems::table(
-                "unreadable",
-                format!("The file cannot be read: {said}."),
-                "Check that it is whole, and send it again.",
-            )
-        },
-        |problems| *problems,
-    )
+    match error.into_inner().and_then(|inner| inner.downcast::<Problems>().ok()) {
+        Some(problems) => *problems,
+        None => Problems::table(
+            "unreadable",
+            format!("The file cannot be read: {said}."),
+            "Check that it is whole, and send it again.",
+        ),
+    }
 }

@@ -10,10 +10,9 @@ use parquet::record::reader::RowIter;
 
 use super::delimited::LONGEST_RECORD;
 use super::pack::{self, Origin, told};
-use super::{Compression, Fault, Input, Row};
+use super::{Compression, Fault, Input, Row, next_row};
 use crate::problems::{Problem, Problems};
 
-/// A file's columns and rows.
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
     rows: RowIter<'static>,
@@ -21,7 +20,6 @@ pub(super) struct Columns {
     ended: bool,
 }
 
-/// Opens a file of columns.
 pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<Columns, Problems> {
     let reader = match (origin, compression) {
         (Origin::Input(Input::File(path)), None) => reader(File::open(path).map_err(told)?),
@@ -83,37 +81,23 @@ impl Iterator for Columns {
             return None;
         }
         let (rows, number) = (&mut self.rows, self.row + 1);
-        match guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number)))) {
-            Ok(None) => {
-                self.ended = true;
-                None
-            }
-            Ok(Some(row)) => {
-                self.row = number;
-                self.ended = matches!(row, Err(Fault::Table(_)));
-                Some(row)
-            }
-            Err(problems) => {
-                self.ended = true;
-                Some(Err(Fault::Table(problems)))
-            }
-        }
+        let read = guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number))));
+        self.row = number;
+        next_row(&mut self.ended, read.map_err(Fault::Table).and_then(Option::transpose))
     }
 }
 
-/// What was read as a row of cells.
 fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
     let mut row = Row { row: number, line: number, ..Row::default() };
     for (column, (name, field)) in read.get_column_iter().enumerate() {
         let Some((text, date)) = cell(field) else {
+            let message = format!("The value of \"{name}\" is no text and no number.");
             return Err(Fault::Row(Problem {
                 row: number,
                 line: number,
                 column: Some(column + 1),
                 column_name: Some(name.clone()),
-                code: "value_nested",
-                message: format!("The value of \"{name}\" is no text and no number."),
-                ..Problem::default()
+                ..Problem::new("value_nested", message)
             }));
         };
         if date {
@@ -122,8 +106,7 @@ fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
         row.cells.push(text);
     }
     if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
-        let what = format!("Row {number} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed.");
-        return Err(Fault::Table(Problems::table("line_too_long", what, "Keep the two texts and the score.")));
+        return Err(super::row_too_long(number).into());
     }
     Ok(row)
 }

@@ -5,13 +5,13 @@ use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use calamine::{DataRef, ExcelDateTime, Reader, SheetType, SheetVisible, Xlsx};
+use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx};
 use zip::ZipArchive;
 
 use super::contents::{other, unsupported};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{Origin, told};
-use super::{Compression, Input, Row};
+use super::{Compression, Input, MOST_COLUMNS, Row};
 use crate::problems::Problems;
 
 /// Bytes that a workbook's parts may have when they are unpacked: it is held in memory.
@@ -20,10 +20,6 @@ const MOST_UNPACKED: u64 = 100_000_000;
 /// Bytes of text that a sheet may have. A text that is stored once can stand in many cells.
 const MOST_TEXT: usize = 300_000_000;
 
-/// Columns that a sheet may have.
-const MOST_COLUMNS: usize = super::MOST_COLUMNS;
-
-/// A sheet that was read.
 pub(super) struct Sheet {
     pub(super) name: String,
     /// All of the workbook.
@@ -76,8 +72,7 @@ fn check(file: Box<dyn Anywhere>) -> Result<(), Problems> {
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| unreadable(&error.to_string()))?;
         // Pictures and the like are not read, so they may be as large as they are.
-        let read = part.name().is_ok_and(|name| name.ends_with(".xml") || name.ends_with(".rels"));
-        if !read {
+        if !part.name().is_ok_and(|name| name.ends_with(".xml") || name.ends_with(".rels")) {
             continue;
         }
         // What the directory says of a part's size is only said, so it is counted too.
@@ -140,7 +135,7 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problem
         book.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect();
     let all: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
     if let Some(wanted) = wanted {
-        let Some(name) = all.iter().find(|name| name.trim() == wanted.trim()) else {
+        let Some(name) = all.iter().find(|name| name.trim() == wanted.trim()).cloned() else {
             let has = all.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
             return Err(Problems::table(
                 "sheet_not_found",
@@ -148,7 +143,6 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problem
                 "Choose one of them.",
             ));
         };
-        let name = name.clone();
         let rows = rows(&mut book, &name)?;
         return Ok(Sheet { name, all, rows });
     }
@@ -191,11 +185,7 @@ fn rows(book: &mut Xlsx<Box<dyn Anywhere>>, name: &str) -> Result<Vec<Row>, Prob
         bytes += text.len() + 24;
         of_row += text.len();
         if of_row > LONGEST_RECORD {
-            return Err(Problems::table(
-                "line_too_long",
-                format!("Row {row} has more than {LONGEST_RECORD} bytes; {LONGEST_RECORD} are allowed."),
-                "Keep the two texts and the score.",
-            ));
+            return Err(super::row_too_long(row));
         }
         if bytes > MOST_TEXT {
             return Err(too_large("The sheet"));
@@ -224,16 +214,14 @@ fn written(value: &DataRef<'_>) -> Option<(String, bool)> {
         DataRef::String(text) => text.clone(),
         DataRef::SharedString(text) => (*text).to_owned(),
         DataRef::Bool(value) => value.to_string(),
-        DataRef::DateTime(date) if date.is_datetime() => return Some((day(date), true)),
+        DataRef::DateTime(date) if date.is_datetime() => {
+            let (year, month, day, ..) = date.to_ymd_hms_milli();
+            return Some((format!("{year:04}-{month:02}-{day:02}"), true));
+        }
         DataRef::DateTime(span) => span.as_f64().to_string(),
         DataRef::DateTimeIso(date) => return Some((date.chars().take(10).collect(), true)),
         DataRef::DurationIso(span) => span.clone(),
         DataRef::Error(_) | DataRef::Empty => return None,
     };
     (!text.is_empty()).then_some((text, false))
-}
-
-fn day(date: &ExcelDateTime) -> String {
-    let (year, month, day, ..) = date.to_ymd_hms_milli();
-    format!("{year:04}-{month:02}-{day:02}")
 }

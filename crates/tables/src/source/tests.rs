@@ -31,6 +31,10 @@ fn made(make: impl Fn() -> pack::Stream + Send + Sync + 'static) -> Result<Sourc
     Source::open_from(&Origin::Made(std::sync::Arc::new(make)), &FileOptions::default())
 }
 
+fn rows(bytes: &[u8]) -> Vec<Row> {
+    open(bytes).unwrap().map(|row| row.unwrap()).collect()
+}
+
 /// All cells of a table, the header among them.
 fn cells(source: Source) -> Vec<Vec<String>> {
     let header = source.header.clone();
@@ -62,6 +66,12 @@ fn write(table: &[[&str; 3]], delimiter: char, ending: &str) -> String {
 
 fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes).collect()
+}
+
+fn gzip(bytes: &[u8], level: flate2::Compression) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// A text in each encoding in which spreadsheets write, what it is found to be, and whether a mark stands first.
@@ -110,12 +120,9 @@ fn the_same_cells_come_out_however_a_spreadsheet_wrote_them() {
 #[test]
 fn packed_tables_are_the_same_tables() {
     let text = write(JAPANESE, ',', "\r\n");
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(&text.as_bytes()[..40]).unwrap();
-    let mut members = gzip.finish().unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(&text.as_bytes()[40..]).unwrap();
-    members.extend(gzip.finish().unwrap());
+    let (begins, ends) = text.as_bytes().split_at(40);
+    let fast = flate2::Compression::fast();
+    let members = [gzip(begins, fast), gzip(ends, fast)].concat();
     let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
     for (bytes, compression) in [(members, Compression::Gzip), (zstd, Compression::Zstd)] {
         let source = open(&bytes).unwrap();
@@ -154,8 +161,8 @@ fn what_is_said_is_not_found_out_anew() {
 fn rows_are_a_spreadsheets_and_lines_an_editors() {
     let table = "base,ref,similarity\r\na,b,0.5\r\n\"two\r\nlines\",c,1\r\n\r\nd,e,x";
     for ending in ["\r\n", "\n", "\r"] {
-        let source = open(table.replace("\r\n", ending).as_bytes()).unwrap();
-        let places: Vec<_> = source.map(|row| row.unwrap()).map(|row| (row.row, row.line)).collect();
+        let rows = rows(table.replace("\r\n", ending).as_bytes());
+        let places: Vec<_> = rows.iter().map(|row| (row.row, row.line)).collect();
         assert_eq!(places, [(2, 2), (3, 3), (4, 5), (5, 6)], "{ending:?}");
     }
     for before in ["\n\n", " \n,,\n", "\r\n \r\n"] {
@@ -164,8 +171,7 @@ fn rows_are_a_spreadsheets_and_lines_an_editors() {
     }
     // A spreadsheet does not show the line that names the separator.
     for named in ["sep=;\r\n", "sep=;\n", "\"sep=;\"\r", "\u{feff}sep=;;;\n"] {
-        let source = open(format!("{named}base;ref;similarity\na, b, c;d;1\n").as_bytes()).unwrap();
-        let rows: Vec<_> = source.map(|row| row.unwrap()).collect();
+        let rows = rows(format!("{named}base;ref;similarity\na, b, c;d;1\n").as_bytes());
         assert_eq!((rows[0].row, rows[0].line, rows[0].cells[0].as_str()), (2, 3, "a, b, c"), "{named:?}");
     }
 }
@@ -221,9 +227,7 @@ fn lines_without_end_are_passed_over_in_little_memory() {
 #[test]
 fn a_bomb_is_refused_while_it_unpacks() {
     let zeros = vec![b'a'; 40 << 20];
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    gzip.write_all(&zeros).unwrap();
-    assert_eq!(error(&gzip.finish().unwrap()).code, "unpacks_too_large");
+    assert_eq!(error(&gzip(&zeros, flate2::Compression::best())).code, "unpacks_too_large");
     assert_eq!(error(&zstd::encode_all(zeros.as_slice(), 3).unwrap()).code, "unpacks_too_large");
 }
 

@@ -1,7 +1,7 @@
 //! Pieces of concepts become a taxonomy: what belongs to the same concept comes together, codes become groups,
 //! circles are cut, and what cannot be used is told.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::names::code_above;
 use super::{Concept, MOST_CONCEPTS, Taxonomy, key};
@@ -16,7 +16,6 @@ pub(super) struct Piece {
     pub(super) label: Option<String>,
     pub(super) alternatives: Vec<String>,
     pub(super) description: Option<String>,
-    pub(super) language: Option<String>,
     /// As a spreadsheet counts it; 0 in a file that has no rows.
     pub(super) row: usize,
     /// As an editor counts it; 0 where it is not known.
@@ -38,21 +37,11 @@ pub(super) struct Gathering {
     places: HashMap<String, usize>,
     groups: BTreeMap<String, Vec<String>>,
     /// What columns the label was looked for among, for the error.
-    looked_at: Vec<String>,
-    problems: Problems,
+    pub(super) looked_at: Vec<String>,
+    pub(super) problems: Problems,
 }
 
 impl Gathering {
-    /// A problem of a place.
-    pub(super) fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-
-    /// Columns that were looked at, told where no label is found.
-    pub(super) fn looked_at(&mut self, columns: impl IntoIterator<Item = String>) {
-        self.looked_at.extend(columns);
-    }
-
     /// A group that is no concept, under another one.
     pub(super) fn group(&mut self, id: &str, parent: Option<&str>) {
         let parents = self.groups.entry(id.to_owned()).or_default();
@@ -63,7 +52,6 @@ impl Gathering {
         }
     }
 
-    /// Takes what a row or a subject says.
     pub(super) fn add(&mut self, piece: Piece) -> Result<(), Problems> {
         let place = match self.places.get(&piece.id) {
             Some(&place) => place,
@@ -76,10 +64,9 @@ impl Gathering {
             }
         };
         let at = (piece.row, piece.line);
-        let label = piece.label.and_then(|text| self.usable(at, text));
-        let description = piece.description.and_then(|text| self.usable(at, text));
-        let alternatives: Vec<String> =
-            piece.alternatives.into_iter().filter_map(|text| self.usable(at, text)).collect();
+        let label = piece.label.and_then(|text| self.usable(at, &text));
+        let description = piece.description.and_then(|text| self.usable(at, &text));
+        let alternatives: Vec<String> = piece.alternatives.iter().filter_map(|text| self.usable(at, text)).collect();
         let concept = &mut self.known[place].concept;
         if let Some(label) = label {
             if concept.label.is_empty() {
@@ -100,49 +87,40 @@ impl Gathering {
         }
         concept.alternatives.extend(alternatives);
         concept.description = concept.description.take().or(description);
-        concept.language = concept.language.take().or(piece.language);
         Ok(())
     }
 
     /// A text without the blanks around it; `None`, and a problem, for one that cannot be a sentence.
-    fn usable(&mut self, at: (usize, usize), text: String) -> Option<String> {
+    fn usable(&mut self, at: (usize, usize), text: &str) -> Option<String> {
         let trimmed = text.trim();
-        if trimmed.len() > LONGEST_TEXT {
-            let message = format!("The text has {} bytes; {LONGEST_TEXT} are allowed. It is not used.", trimmed.len());
-            self.problems.push(problem(at, trimmed.chars().take(80).collect(), "text_too_long", message));
-            return None;
-        }
-        if trimmed.contains('\0') {
-            let message = "The text contains a NUL character; it is not used.".to_owned();
-            self.problems.push(problem(at, trimmed.chars().take(80).collect(), "text_has_nul", message));
-            return None;
-        }
-        let same = trimmed.len() == text.len();
-        match (trimmed.is_empty(), same) {
-            (true, _) => None,
-            (false, true) => Some(text),
-            (false, false) => Some(trimmed.to_owned()),
-        }
+        let (code, message) = if trimmed.len() > LONGEST_TEXT {
+            let size = trimmed.len();
+            ("text_too_long", format!("The text has {size} bytes; {LONGEST_TEXT} are allowed. It is not used."))
+        } else if trimmed.contains('\0') {
+            ("text_has_nul", "The text contains a NUL character; it is not used.".to_owned())
+        } else {
+            return (!trimmed.is_empty()).then(|| trimmed.to_owned());
+        };
+        self.problems.push(problem(at, trimmed.chars().take(80).collect(), code, message));
+        None
     }
 
-    /// All that was read, as a taxonomy.
     pub(super) fn finish(mut self) -> Result<Taxonomy, Problems> {
         if self.known.iter().all(|known| known.concept.label.is_empty()) {
             return Err(no_labels(self.known.len(), &self.looked_at, self.problems));
         }
         let mut concepts = Vec::with_capacity(self.known.len());
-        for mut known in std::mem::take(&mut self.known) {
-            let concept = &mut known.concept;
+        for Known { mut concept, row, line } in std::mem::take(&mut self.known) {
             if concept.label.is_empty() {
                 // It still ties others together.
                 let message = format!("The concept {:?} has no label; no pairs are made of it.", concept.id);
-                self.problems.push(problem((known.row, known.line), String::new(), "concept_without_label", message));
-                self.groups.entry(std::mem::take(&mut concept.id)).or_default().append(&mut concept.parents);
+                self.problems.push(problem((row, line), String::new(), "concept_without_label", message));
+                self.groups.entry(concept.id).or_default().append(&mut concept.parents);
                 continue;
             }
             let mut seen = HashSet::from([key(&concept.label)]);
             concept.alternatives.retain(|text| seen.insert(key(text)));
-            concepts.push(known.concept);
+            concepts.push(concept);
         }
         let mut taxonomy = Taxonomy { concepts, groups: self.groups, ..Taxonomy::default() };
         add_codes(&mut taxonomy);
@@ -154,7 +132,7 @@ impl Gathering {
 }
 
 fn problem((row, line): (usize, usize), value: String, code: &'static str, message: String) -> Problem {
-    Problem { row, line, column: None, column_name: None, value, code, message, suggestion: None }
+    Problem { row, line, value, ..Problem::new(code, message) }
 }
 
 pub(super) fn too_many() -> Problems {
@@ -217,7 +195,7 @@ fn cut_circles(taxonomy: &mut Taxonomy, problems: &mut Problems) {
         .chain(taxonomy.groups.iter().map(|(id, parents)| (id.as_str(), &parents[..])))
         .collect();
     let mut done: HashSet<&str> = HashSet::new();
-    let mut cuts: Vec<(String, String)> = Vec::new();
+    let mut cuts: BTreeSet<(String, String)> = BTreeSet::new();
     let starts = taxonomy.concepts.iter().map(|concept| concept.id.as_str());
     for start in starts.chain(taxonomy.groups.keys().map(String::as_str)) {
         if done.contains(start) {
@@ -235,17 +213,14 @@ fn cut_circles(taxonomy: &mut Taxonomy, problems: &mut Problems) {
             };
             *next += 1;
             if on_way.contains(parent.as_str()) {
-                cuts.push(((*id).to_owned(), parent.clone()));
+                cuts.insert(((*id).to_owned(), parent.clone()));
             } else if !done.contains(parent.as_str()) {
                 on_way.insert(parent);
                 way.push((parent, 0));
             }
         }
     }
-    let cuts: HashSet<(String, String)> = cuts.into_iter().collect();
-    let mut told: Vec<&(String, String)> = cuts.iter().collect();
-    told.sort();
-    for (below, above) in told {
+    for (below, above) in &cuts {
         let message = format!(
             "{below:?} stands below {above:?}, and {above:?} below {below:?}, directly or through others; the first \
              of the two is not used."

@@ -64,36 +64,26 @@ impl Kinship {
         let concepts = taxonomy.concepts.len();
         let ancestors: Vec<Vec<u32>> = (0..concepts as u32).map(|concept| all_above(concept, &above)).collect();
         let (tops, over) = tops(&above);
-        let majors = (0..concepts as u32)
-            .map(|concept| {
-                let ways = ancestors[concept as usize].iter().copied().chain([concept]);
-                ways.filter(|node| tops.contains(node)).collect::<BTreeSet<u32>>().into_iter().collect()
-            })
-            .collect();
+        let major = |(concept, ancestors): (u32, &Vec<u32>)| {
+            in_order(ancestors.iter().copied().chain([concept]).filter(|node| tops.contains(node)))
+        };
+        let majors = (0..).zip(&ancestors).map(major).collect();
         // To share what all share says nothing.
         let parents: Vec<Vec<u32>> = (above[..concepts].iter())
             .map(|parents| parents.iter().copied().filter(|parent| !over.contains(parent)).collect())
             .collect();
-        let grandparents: Vec<Vec<u32>> = (parents.iter())
-            .map(|parents| {
-                let all = parents.iter().flat_map(|&parent| above[parent as usize].iter().copied());
-                all.filter(|node| !over.contains(node)).collect::<BTreeSet<u32>>().into_iter().collect()
-            })
-            .collect();
-        let shared = (texts.iter())
-            .map(|texts| {
-                let own = texts.alternatives.iter().copied().chain([texts.label]);
-                let shared: BTreeSet<u32> = own.filter(|&text| owners[text as usize].len() > 1).collect();
-                shared.into_iter().collect()
-            })
-            .collect();
+        let over_parents = |parents: &Vec<u32>| {
+            let all = parents.iter().flat_map(|&parent| above[parent as usize].iter().copied());
+            in_order(all.filter(|node| !over.contains(node)))
+        };
+        let grandparents: Vec<Vec<u32>> = parents.iter().map(over_parents).collect();
+        let shared_of = |texts: &Texts| {
+            let own = texts.alternatives.iter().copied().chain([texts.label]);
+            in_order(own.filter(|&text| owners[text as usize].len() > 1))
+        };
+        let shared = texts.iter().map(shared_of).collect();
         let (children, grandchildren) = (below(&parents), below(&grandparents));
         Self { texts, owners, shared, parents, grandparents, ancestors, majors, children, grandchildren, numbers }
-    }
-
-    /// Whether any concept stands in a group.
-    pub(super) fn has_groups(&self) -> bool {
-        self.parents.iter().any(|parents| !parents.is_empty())
     }
 
     /// The concepts that have a text.
@@ -106,7 +96,6 @@ impl Kinship {
         concept == group || self.ancestors[concept as usize].binary_search(&group).is_ok()
     }
 
-    /// How two concepts stand to each other.
     pub(super) fn of_concepts(&self, one: u32, other: u32) -> Kin {
         let (a, b) = (one as usize, other as usize);
         if one == other || meet(&self.shared[a], &self.shared[b]) {
@@ -133,6 +122,11 @@ impl Kinship {
         let all = ones.iter().flat_map(|&one| others.iter().map(move |&other| self.of_concepts(one, other)));
         all.min().unwrap_or(Kin::Same)
     }
+}
+
+/// Each number once, in order.
+fn in_order(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
+    numbers.collect::<BTreeSet<u32>>().into_iter().collect()
 }
 
 /// Whether two lists in order share something.
@@ -185,11 +179,11 @@ fn graph(taxonomy: &Taxonomy) -> (HashMap<String, u32>, Vec<Vec<u32>>) {
             next += 1;
         }
     }
-    let mut above: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); next as usize];
+    let mut above: Vec<Vec<u32>> = vec![Vec::new(); next as usize];
     for (id, parents) in edges() {
         above[numbers[id] as usize].extend(parents.iter().map(|parent| numbers[parent]));
     }
-    (numbers, above.into_iter().map(|above| above.into_iter().collect()).collect())
+    (numbers, above.into_iter().map(|above| in_order(above.into_iter())).collect())
 }
 
 /// All that stands above, in order; no circles are left when this is asked.

@@ -14,9 +14,7 @@ mod table;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::source::{Input, Source};
@@ -42,21 +40,16 @@ pub struct Concept {
     pub alternatives: Vec<String>,
     /// What it is, in sentences.
     pub description: Option<String>,
-    /// The language of its texts as BCP 47 has it, where the file says so.
-    pub language: Option<String>,
 }
 
 /// How a taxonomy's file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = TaxonomyForm))]
-#[serde(rename_all = "lowercase")]
-pub enum Form {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
     /// A row a concept: ESCO's and O*NET's tables, a spreadsheet of one's own.
     Table,
     /// SKOS in Turtle or N-Triples.
     Turtle,
     /// SKOS in JSON-LD.
-    #[serde(rename = "json-ld")]
     JsonLd,
 }
 
@@ -109,10 +102,7 @@ impl Taxonomy {
 
 impl Form {
     /// How a file is written: by the end of its name, or by how it begins.
-    ///
-    /// # Errors
-    /// Where it is RDF in a form that is not read.
-    pub fn of(name: Option<&str>, head: &[u8]) -> Result<Self, Problems> {
+    fn of(name: Option<&str>, head: &[u8]) -> Result<Self, Problems> {
         let ending = name.and_then(|name| name.rsplit_once('.')).map(|(_, ending)| ending.to_lowercase());
         match ending.as_deref() {
             Some("ttl" | "nt" | "turtle") => return Ok(Self::Turtle),
@@ -151,22 +141,6 @@ fn xml() -> Problems {
 
 /// What makes two texts the same one: compatible forms (NFKC), case and runs of blanks do not count.
 pub(super) fn key(text: &str) -> String {
-    let mut key = String::with_capacity(text.len());
-    for word in text.nfkc().flat_map(char::to_lowercase).collect::<String>().split_whitespace() {
-        if !key.is_empty() {
-            key.push(' ');
-        }
-        key.push_str(word);
-    }
-    key
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
-            Self::Table => "a table",
-            Self::Turtle => "SKOS in Turtle",
-            Self::JsonLd => "SKOS in JSON-LD",
-        })
-    }
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,6 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// What a column of a taxonomy holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Id,
@@ -12,12 +11,11 @@ pub(super) enum Role {
     Label,
     Alternatives,
     Description,
-    Language,
 }
 
 /// A name and what the column holds. Of several columns for an id, a label or a description the one that stands
 /// first here counts.
-const NAMES: [(Role, &str); 10] = [
+const NAMES: [(Role, &str); 9] = [
     // ESCO's own tables come first: they have a code beside the id.
     (
         Role::Id,
@@ -42,7 +40,6 @@ const NAMES: [(Role, &str); 10] = [
         shorttitle synonyms aliases 別名 同義語 別称",
     ),
     (Role::Description, "description definition 説明 定義"),
-    (Role::Language, "language"),
 ];
 
 /// A column's name with what does not count left out: `O*NET-SOC Code` becomes `onetsoccode`.

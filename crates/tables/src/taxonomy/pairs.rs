@@ -4,7 +4,7 @@
 //! alike; labels that share no group are not. How alike each kind is taken to be is a [`Targets`](super::Targets): cosines,
 //! written as angular similarities (`1 - acos(cosine) / pi`), the form of the tutorial's own file.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 
 use rand_chacha::ChaCha8Rng;
@@ -101,16 +101,11 @@ pub fn write(pairs: &[MadePair], out: impl Write) -> std::io::Result<()> {
     writer.flush()
 }
 
-/// What could not be made.
 fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !kinship.has_groups() {
-        notes.push(
-            "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are all \
-             there is. Add groups, hard negatives, or choose a loss that learns from pairs that belong together."
-                .to_owned(),
-        );
-        return notes;
+    if kinship.parents.iter().all(Vec::is_empty) {
+        let note = "The taxonomy has no groups, so it is not known what is unrelated: pairs that belong together are \
+            all there is. Add groups, hard negatives, or choose a loss that learns from pairs that belong together.";
+        return vec![note.to_owned()];
     }
     let missing = |kind: Kind| recipe.targets.of(kind).is_some() && !made.counts.contains_key(&kind);
     let why = [
@@ -120,12 +115,8 @@ fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
         (Kind::Cousin, "no groups of concepts stand in a common group"),
         (Kind::Far, "all concepts share a group"),
     ];
-    for (kind, why) in why {
-        if missing(kind) {
-            notes.push(format!("There are no pairs of the kind {}: {why}.", name_of(&kind)));
-        }
-    }
-    notes
+    let missing = why.into_iter().filter(|(kind, _)| missing(*kind));
+    missing.map(|(kind, why)| format!("There are no pairs of the kind {}: {why}.", name_of(&kind))).collect()
 }
 
 /// What a draw is for: each has a stream of its own.
@@ -137,7 +128,6 @@ enum Purpose {
     Rows,
 }
 
-/// The draws for a purpose and a place.
 fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
     let number = match purpose {
         Purpose::HeldOut => 0,
@@ -158,7 +148,6 @@ enum Part {
     Description,
 }
 
-/// A text: whose, and which.
 #[derive(Clone, Copy)]
 struct Text {
     concept: u32,
@@ -173,7 +162,6 @@ struct Sides<'a> {
     recipe: &'a Recipe,
 }
 
-/// The pairs of one side.
 #[derive(Default)]
 struct Side {
     pairs: Vec<MadePair>,
@@ -192,6 +180,22 @@ impl Side {
         shuffle(&mut self.pairs, &mut draws(seed, Purpose::Rows, 0));
         self.pairs
     }
+}
+
+/// Some of the concepts below some groups, each once. Of small groups all are there.
+fn relatives(groups: &[u32], below: &HashMap<u32, Vec<u32>>, wanted: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    let mut found: Vec<u32> = Vec::new();
+    for members in groups.iter().filter_map(|group| below.get(group)) {
+        if members.len() <= 8 * wanted {
+            found.extend(members);
+        } else {
+            found.extend((0..4 * wanted).map(|_| members[draw(members.len(), rng)]));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    shuffle(&mut found, rng);
+    found
 }
 
 /// More candidates are drawn than are wanted, since some are there already or share a label.
@@ -265,25 +269,30 @@ impl Sides<'_> {
                 if made == at_most {
                     return;
                 }
-                let next = candidates.by_ref().find_map(|(left, right)| {
-                    let hub = [left, right]
-                        .iter()
-                        .any(|text| stands_in[text.concept as usize] >= 2 * self.recipe.per_concept);
-                    if hub { None } else { self.pair(kind, left, right, held, side).map(|keys| (left, right, keys)) }
-                });
-                if let Some((left, right, keys)) = next {
-                    side.seen.insert(keys);
-                    side.pairs.push(self.made(kind, left, right, score));
-                    stands_in[left.concept as usize] += 1;
-                    stands_in[right.concept as usize] += 1;
-                    made += 1;
-                }
+                let pair = candidates.find_map(|texts| self.take(kind, texts, score, held, &mut stands_in, side));
+                made += usize::from(pair.is_some());
+                side.pairs.extend(pair);
             }
         }
     }
 
-    fn made(&self, kind: Kind, left: Text, right: Text, score: f64) -> MadePair {
-        MadePair { left: self.words(left).to_owned(), right: self.words(right).to_owned(), kind, score }
+    /// The pair of two texts, if it may be made and neither concept stands in too many already (`stands_in`, by concept).
+    fn take(
+        &self,
+        kind: Kind,
+        (left, right): (Text, Text),
+        score: f64,
+        held: bool,
+        stands_in: &mut [usize],
+        side: &mut Side,
+    ) -> Option<MadePair> {
+        let concepts = [left, right].map(|text| text.concept as usize);
+        if concepts.iter().any(|&concept| stands_in[concept] >= 2 * self.recipe.per_concept) {
+            return None;
+        }
+        side.seen.insert(self.pair(kind, left, right, held, side)?);
+        concepts.iter().for_each(|&concept| stands_in[concept] += 1);
+        Some(MadePair { left: self.words(left).to_owned(), right: self.words(right).to_owned(), kind, score })
     }
 
     /// The keys of a pair that may be made: of two texts, new, on their side, and standing to each other as the
@@ -294,12 +303,12 @@ impl Sides<'_> {
         let new = one != other && !side.seen.contains(&keys);
         let fits = new && self.usable(left, one, held) && self.usable(right, other, held);
         let stands = match kind {
-            Kind::Description | Kind::Alternative => true,
-            Kind::Sibling => fits && self.kinship.of_texts(one, other) == Kin::Sibling,
-            Kind::Cousin => fits && self.kinship.of_texts(one, other) == Kin::Cousin,
-            Kind::Far | Kind::HardNegative => fits && self.kinship.of_texts(one, other) == Kin::Far,
+            Kind::Description | Kind::Alternative => None,
+            Kind::Sibling => Some(Kin::Sibling),
+            Kind::Cousin => Some(Kin::Cousin),
+            Kind::Far | Kind::HardNegative => Some(Kin::Far),
         };
-        (fits && stands).then_some(keys)
+        (fits && stands.is_none_or(|kin| self.kinship.of_texts(one, other) == kin)).then_some(keys)
     }
 
     /// What a concept's label may be paired with, in an order that the seed draws; whether it fits is asked later.
@@ -317,41 +326,16 @@ impl Sides<'_> {
                 shuffle(&mut places, &mut rng);
                 places.into_iter().map(|place| (left, Text { concept, part: Part::Alternative(place) })).collect()
             }
-            Kind::Sibling => labels(self.relatives(
-                &self.kinship.parents[concept as usize],
-                &self.kinship.children,
-                wanted,
-                &mut rng,
-            )),
+            Kind::Sibling => {
+                let above = &self.kinship.parents[concept as usize];
+                labels(relatives(above, &self.kinship.children, wanted, &mut rng))
+            }
             Kind::Cousin => {
                 let above = &self.kinship.grandparents[concept as usize];
-                labels(self.relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
+                labels(relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
             }
             Kind::Far | Kind::HardNegative => self.strangers(left, side, &mut rng),
         }
-    }
-
-    /// Some of the concepts below some groups, each once. Of small groups all are there.
-    fn relatives(
-        &self,
-        groups: &[u32],
-        below: &std::collections::HashMap<u32, Vec<u32>>,
-        wanted: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::new();
-        for group in groups {
-            let Some(members) = below.get(group) else { continue };
-            if members.len() <= 8 * wanted {
-                found.extend(members);
-            } else {
-                found.extend((0..4 * wanted).map(|_| members[draw(members.len(), rng)]));
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        shuffle(&mut found, rng);
-        found
     }
 
     /// Concepts drawn from a whole side: their labels, or every other one's description where descriptions are
@@ -359,14 +343,13 @@ impl Sides<'_> {
     fn strangers(&self, left: Text, side: &[u32], rng: &mut ChaCha8Rng) -> Vec<(Text, Text)> {
         let described = self.recipe.targets.description.is_some();
         let tries = TRIES * (self.recipe.per_concept + 1);
-        (0..tries)
-            .map(|_| {
-                let concept = side[draw(side.len(), rng)];
-                let even = draw(2, rng) == 0;
-                let describe = even && described && self.concept(concept).description.is_some();
-                (left, Text { concept, part: if describe { Part::Description } else { Part::Label } })
-            })
-            .collect()
+        let stranger = |_| {
+            let concept = side[draw(side.len(), rng)];
+            let even = draw(2, rng) == 0;
+            let describe = even && described && self.concept(concept).description.is_some();
+            (left, Text { concept, part: if describe { Part::Description } else { Part::Label } })
+        };
+        (0..tries).map(stranger).collect()
     }
 
     /// Labels that a model takes for alike and that share no group. What is nearer to a label than 95 % of what its
@@ -398,22 +381,14 @@ impl Sides<'_> {
         let mining = Mining { per_text: self.recipe.per_concept, threads: 2, ..Mining::default() };
         let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining);
         let at_most = self.at_most(concepts.len(), false);
-        let mut stands_in = vec![0; concepts.len()];
+        let score = Similarity::Angular.of_cosine(target);
+        let mut stands_in = vec![0; self.held.len()];
         let mut made = Vec::new();
         for (anchor, negatives) in found.into_iter().enumerate() {
             for negative in negatives.texts {
-                let (left, right) = (text(anchor), text(negative.text));
-                let hub = [anchor, negative.text].iter().any(|&place| stands_in[place] >= 2 * self.recipe.per_concept);
-                let Some(keys) = self.pair(Kind::HardNegative, left, right, false, side).filter(|_| !hub) else {
-                    continue;
-                };
-                side.seen.insert(keys);
-                stands_in[anchor] += 1;
-                stands_in[negative.text] += 1;
-                made.push((
-                    negative.cosine,
-                    self.made(Kind::HardNegative, left, right, Similarity::Angular.of_cosine(target)),
-                ));
+                let texts = (text(anchor), text(negative.text));
+                let pair = self.take(Kind::HardNegative, texts, score, false, &mut stands_in, side);
+                made.extend(pair.map(|pair| (negative.cosine, pair)));
             }
         }
         // The hardest first, where not all may stay.

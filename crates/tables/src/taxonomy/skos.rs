@@ -29,7 +29,6 @@ struct Statement {
 /// Text as a concept has it, in one language, and how well it serves: the less, the better.
 type Note = (u8, String);
 
-/// What is known of a subject.
 #[derive(Default)]
 struct Subject {
     typed: Option<bool>,
@@ -39,7 +38,6 @@ struct Subject {
     parents: Vec<String>,
 }
 
-/// The first bytes of a file.
 pub(super) fn head(input: &Input) -> Result<Vec<u8>, Problems> {
     let mut head = Vec::new();
     unpacked(input)?.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
@@ -114,9 +112,6 @@ impl Subjects {
 
 /// Reads concepts into a gathering. The file is read twice where no language is named: first to see which language
 /// names most concepts.
-///
-/// # Errors
-/// Where it is not what its form says, with the line.
 pub(super) fn read(input: &Input, form: Form, language: Option<&str>, into: &mut Gathering) -> Result<(), Problems> {
     let language = match language {
         Some(language) => language.to_lowercase(),
@@ -138,7 +133,6 @@ pub(super) fn read(input: &Input, form: Form, language: Option<&str>, into: &mut
             label: best(subject.labels),
             alternatives: subject.alternatives,
             description: best(subject.notes),
-            language: Some(language.clone()).filter(|language| !language.is_empty()),
             row: 0,
             line: 0,
         })?;
@@ -155,8 +149,7 @@ fn value(text: Literal) -> String {
 fn fit(language: Option<&str>, wanted: &str) -> Option<u8> {
     let Some(language) = language else { return Some(1) };
     let language = language.to_lowercase();
-    let dialect = || language.split('-').next() == wanted.split('-').next();
-    (language == wanted || dialect()).then_some(0)
+    (language.split('-').next() == wanted.split('-').next()).then_some(0)
 }
 
 /// The language that names most concepts; of equal ones English, then the first of the alphabet. Empty where none
@@ -176,7 +169,6 @@ fn most_frequent_language(input: &Input, form: Form) -> Result<String, Problems>
     Ok(most.map(|(language, _)| language.clone()).unwrap_or_default())
 }
 
-/// A file's statements, one by one.
 fn statements(input: &Input, form: Form) -> Result<Box<dyn Iterator<Item = Result<Statement, Problems>>>, Problems> {
     let reader = BufReader::new(unpacked(input)?);
     let kept = |subject: NamedOrBlankNode, predicate: NamedNode, object: Term| match subject {
@@ -224,7 +216,6 @@ fn json_error(error: &JsonLdParseError) -> Problems {
     }
 }
 
-/// A file that is not what its form says.
 fn malformed(form: &str, line: Option<u64>, message: &str, hint: &str) -> Problems {
     let place = line.map(|line| format!(" (line {line})")).unwrap_or_default();
     let message = message.trim_end_matches('.');
@@ -233,9 +224,7 @@ fn malformed(form: &str, line: Option<u64>, message: &str, hint: &str) -> Proble
     if let Some(line) = line {
         let line = usize::try_from(line).unwrap_or(usize::MAX);
         let message = format!("This is not {form}: {message}.");
-        let code = "taxonomy_malformed";
-        let (value, suggestion) = (String::new(), None);
-        problems.push(Problem { row: line, line, column: None, column_name: None, value, code, message, suggestion });
+        problems.push(Problem { row: line, line, ..Problem::new("taxonomy_malformed", message) });
     }
     problems
 }

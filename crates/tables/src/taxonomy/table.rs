@@ -16,7 +16,6 @@ struct Layout {
     alternatives: Vec<usize>,
     /// The first that is filled counts.
     descriptions: Vec<usize>,
-    language: Option<usize>,
 }
 
 impl Layout {
@@ -34,7 +33,6 @@ impl Layout {
                 Role::Label => layout.label = layout.label.or(Some(column)),
                 Role::Alternatives => layout.alternatives.push(column),
                 Role::Description => layout.descriptions.push(column),
-                Role::Language => layout.language = layout.language.or(Some(column)),
             }
         }
         // 小分類 with no label beside it is the concept itself.
@@ -57,11 +55,11 @@ pub(super) fn read(
     if layout.label.is_none() && layout.id.is_none() {
         return Err(unclear("None of the columns is known to hold labels or ids of concepts.", header));
     }
-    into.looked_at(header.iter().cloned());
+    into.looked_at.extend(header.iter().cloned());
     for row in rows {
         match row {
             Ok(row) => add(&row, &layout, into)?,
-            Err(Fault::Row(problem)) => into.problem(problem),
+            Err(Fault::Row(problem)) => into.problems.push(problem),
             Err(Fault::Table(problems)) => return Err(problems),
         }
     }
@@ -81,18 +79,15 @@ fn unclear(what: &str, header: &[String]) -> Problems {
 }
 
 fn add(row: &Row, layout: &Layout, into: &mut Gathering) -> Result<(), Problems> {
-    let cell = |column: usize| row.cells.get(column).map(|cell| cell.trim()).filter(|cell| !cell.is_empty());
-    let label = layout.label.and_then(cell);
-    let Some(id) = layout.id.and_then(cell).or(label) else {
+    let cell = |column: &usize| row.cells.get(*column).and_then(|cell| filled(cell));
+    let label = layout.label.as_ref().and_then(cell);
+    let Some(id) = layout.id.as_ref().and_then(cell).or(label) else {
         // A blank row, or one about nothing.
         return Ok(());
     };
-    let mut parents: Vec<String> = (layout.parents.iter().filter_map(|&column| cell(column)))
-        .flat_map(|cell| cell.split(['|', '\n', '\r', ';']).map(str::trim))
-        .filter(|parent| !parent.is_empty())
-        .map(str::to_owned)
-        .collect();
-    parents.extend(levels(layout.levels.iter().filter_map(|&column| cell(column)), into));
+    let parents = layout.parents.iter().filter_map(cell).flat_map(|cell| cell.split(['|', '\n', '\r', ';']));
+    let mut parents: Vec<String> = parents.filter_map(filled).map(str::to_owned).collect();
+    parents.extend(levels(layout.levels.iter().filter_map(cell), into));
     if layout.parents.is_empty() && layout.levels.is_empty() {
         parents.extend(code_above(id));
     }
@@ -100,12 +95,16 @@ fn add(row: &Row, layout: &Layout, into: &mut Gathering) -> Result<(), Problems>
         id: id.to_owned(),
         parents,
         label: label.map(str::to_owned),
-        alternatives: layout.alternatives.iter().filter_map(|&column| cell(column)).flat_map(several).collect(),
-        description: layout.descriptions.iter().find_map(|&column| cell(column)).map(str::to_owned),
-        language: layout.language.and_then(cell).map(str::to_owned),
+        alternatives: layout.alternatives.iter().filter_map(cell).flat_map(several).collect(),
+        description: layout.descriptions.iter().find_map(cell).map(str::to_owned),
         row: row.row,
         line: row.line,
     })
+}
+
+/// A text without the blanks around it, where anything is left.
+fn filled(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
 }
 
 /// The groups of a row from the widest to the narrowest, each under the one before: the narrowest is the parent.
@@ -129,7 +128,7 @@ fn several(cell: &str) -> Vec<String> {
         cell if cell.contains([';', '；']) => &[';', '；'],
         _ => &['、'],
     };
-    cell.split(divider).map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
+    cell.split(divider).filter_map(filled).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

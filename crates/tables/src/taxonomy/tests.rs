@@ -1,24 +1,14 @@
 //! What pairs are made of taxonomies.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use super::skos::tests as skos;
 use super::table::tests::taxonomy;
 use super::*;
-
-/// A file of the public data sets that the project may not ship.
-fn public_data(file: &str) -> Option<String> {
-    let path = std::env::var_os("SHAMISEN_TEST_DATA").map(|folder| PathBuf::from(folder).join(file));
-    let text = path.and_then(|path| std::fs::read_to_string(path).ok());
-    if text.is_none() {
-        eprintln!("SKIPPED: {file} is not there (SHAMISEN_TEST_DATA names its folder)");
-    }
-    text
-}
+use crate::tests::public_data;
 
 fn esco() -> Option<Taxonomy> {
-    public_data("esco/esco-taxonomy.csv").map(|text| taxonomy(&text).unwrap())
+    public_data("esco/esco-taxonomy.csv").map(|text| taxonomy(std::str::from_utf8(&text).unwrap()).unwrap())
 }
 
 fn made(taxonomy: &Taxonomy, recipe: &Recipe) -> Made {

@@ -3,14 +3,14 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use ::parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type};
+use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int32Type};
 use ::parquet::file::properties::WriterProperties;
-use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::parser::parse_message_type;
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
 use super::super::*;
-use super::{cells, error, open};
+use super::{cells, error, open, rows};
 
 fn workbook() -> Vec<u8> {
     let mut book = Workbook::new();
@@ -69,7 +69,7 @@ fn two_far_corners_take_no_memory_and_many_columns_are_refused() {
     let sheet = book.add_worksheet();
     sheet.write(0, 0, "a").unwrap();
     sheet.write(1_048_575, 999, "b").unwrap();
-    let rows: Vec<Row> = open(&book.save_to_buffer().unwrap()).unwrap().map(|row| row.unwrap()).collect();
+    let rows = rows(&book.save_to_buffer().unwrap());
     assert_eq!((rows.len(), rows[1].row, rows[1].cells.len()), (2, 1_048_576, 1000));
     let mut book = Workbook::new();
     book.add_worksheet().write(0, 1000, "b").unwrap();
@@ -120,29 +120,29 @@ fn a_damaged_workbook_is_told() {
     }
 }
 
+fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, &mut Vec<u8>>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
+) {
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<T>().write_batch(values, levels, None).unwrap();
+    column.close().unwrap();
+}
+
 pub(super) fn columns(message: &str, write: bool) -> Vec<u8> {
     let schema = Arc::new(parse_message_type(message).unwrap());
     let mut bytes = Vec::new();
     let mut file =
         SerializedFileWriter::new(&mut bytes, schema, Arc::new(WriterProperties::builder().build())).unwrap();
-    for _ in 0..2 {
-        if !write {
-            break;
-        }
+    let groups = if write { 2 } else { 0 };
+    for _ in 0..groups {
         let mut group = file.next_row_group().unwrap();
         let texts: Vec<ByteArray> = ["看護師", "a\nb"].map(ByteArray::from).to_vec();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&texts[..1], Some(&[1, 0]), None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<DoubleType>().write_batch(&[0.5, 5.0], None, None).unwrap();
-        column.close().unwrap();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int32Type>().write_batch(&[0, 20_000], None, None).unwrap();
-        column.close().unwrap();
+        write_column::<ByteArrayType>(&mut group, &texts, None);
+        write_column::<ByteArrayType>(&mut group, &texts[..1], Some(&[1, 0]));
+        write_column::<DoubleType>(&mut group, &[0.5, 5.0], None);
+        write_column::<Int32Type>(&mut group, &[0, 20_000], None);
         group.close().unwrap();
     }
     file.close().unwrap();
@@ -163,7 +163,7 @@ fn columns_in_binary_are_read_as_rows() {
     assert_eq!((rows[3].row, rows[3].line, &rows[3].dates), (4, 4, &vec![3]));
     // Packed once more, and from the disk, they are the same.
     let packed = zstd::encode_all(bytes.as_slice(), 3).unwrap();
-    assert_eq!(open(&packed).unwrap().map(|row| row.unwrap()).collect::<Vec<_>>(), rows);
+    assert_eq!(super::rows(&packed), rows);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
     let input = Input::File(file.path().to_owned());

@@ -1,7 +1,7 @@
 //! JSON.
 
 use super::super::*;
-use super::{cells, error, open};
+use super::{cells, error, open, rows};
 
 fn problems(text: &str) -> Vec<(usize, usize, &'static str)> {
     let faults = open(text.as_bytes()).unwrap().filter_map(Result::err);
@@ -26,9 +26,7 @@ fn a_list_and_lines_are_the_same_table() {
             [["text1", "text2", "score"], ["a", "é \"看\" \n", "0.50"], ["c", "d", "1"], ["", "true", ""]]
         );
     }
-    let places = |text: &str| {
-        open(text.as_bytes()).unwrap().map(|row| row.unwrap()).map(|row| (row.row, row.line)).collect::<Vec<_>>()
-    };
+    let places = |text: &str| rows(text.as_bytes()).iter().map(|row| (row.row, row.line)).collect::<Vec<_>>();
     assert_eq!(places(list), [(1, 1), (2, 1), (3, 2)]);
     assert_eq!(places(lines), [(1, 1), (3, 3), (4, 4)]);
 }
