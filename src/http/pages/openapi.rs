@@ -59,8 +59,10 @@ struct Reads {
     open: bool,
 }
 
+type Applies = fn(&Reads) -> bool;
+
 /// Statuses that all operations of a kind answer, with their descriptions.
-const SHARED: [(&str, &str, fn(&Reads) -> bool); 6] = [
+const SHARED: [(&str, &str, Applies); 6] = [
     ("400", "The body or the path cannot be read.", |reads| reads.body || reads.path),
     ("401", "The server has keys, and none that is good was sent.", |reads| !reads.open),
     ("403", "Another host is named, a foreign page asks, or the key has not got the scope.", |reads| !reads.open),
