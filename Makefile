@@ -13,6 +13,9 @@ ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 MINILM   = deps/all-MiniLM-L6-v2
 
+# Tests wait longer for rustc than for what it makes: this project's own crates are optimised less, others as ever.
+QUICKLY_BUILT = --config profile.release.package.shamisen.opt-level=1 --config profile.release.package.shamisen-tables.opt-level=1
+
 .PHONY: help quick serve deps build model install test test-peers check demo docs screenshot bench bench-serve clean
 
 help: ## Say what can be made
@@ -44,10 +47,10 @@ quick: ## Check the format and run the tests that need no libtorch: nothing is f
 	@cargo test --release --locked --package shamisen-tables
 
 test: check ## Do what CI does: format, lints, documentation, tests
-	@cargo test --release --locked --workspace
+	@cargo test --release --locked --workspace $(QUICKLY_BUILT)
 
 test-peers: deps ## Run the comparisons with programs of others alone: they need Python environments
-	@cargo test --release --locked --test integration peers::
+	@cargo test --release --locked $(QUICKLY_BUILT) --test integration peers::
 
 check: deps
 	@cargo fmt --all --check

@@ -56,7 +56,7 @@ async fn a_model_tuned_on_the_command_line_is_found_by_a_server_that_runs() {
     std::fs::write(&pairs, few(30)).unwrap();
     // A name that nobody has yet has been looked for before.
     assert_eq!(app.get("/models/mine").await.status, 404);
-    let train = ["train", "--pairs", pairs.to_str().unwrap(), "--name", "mine", "--set", "epochs=1"];
+    let train = ["train", "--pairs", pairs.to_str().unwrap(), "--name", "mine", "--model", TINY, "--set", "epochs=1"];
     let made = shamisen(&train, app.data.path());
     let told = String::from_utf8_lossy(&made.stdout).into_owned();
     assert!(made.status.success(), "{told}{}", String::from_utf8_lossy(&made.stderr));
