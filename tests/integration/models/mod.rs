@@ -16,6 +16,7 @@ use crate::api::Reply;
 use crate::app::{App, few};
 use crate::fixtures::base;
 use crate::jobs::ENDLESS;
+use crate::shared;
 use crate::tiny::TINY;
 
 /// A tuned model that is clearly another one than its base, and its job.
@@ -64,6 +65,16 @@ async fn a_model_is_loaded_on_first_use_and_says_where_it_stands() {
     assert_eq!((loaded.status, loaded.text("state").as_str()), (200, "ready"));
     assert_eq!(ask(&app, &model).await.body["embeddings"], replies[0].body["embeddings"]);
     assert_eq!(app.post("/models/nobody/load", json!({})).await.status, 404);
+}
+
+/// Its own weights, tuned rows and packed copies, and not the table of 262 MB.
+#[tokio::test]
+async fn a_tuned_model_shares_its_bases_table_in_memory() {
+    let app = shared::tuned();
+    let asked = app.post("/embed", json!({ "texts": ["nurse"], "model": app.model() })).await;
+    assert_eq!(asked.status, 200, "{}", asked.body);
+    let bytes = app.get(&format!("/models/{}", app.model())).await.body["resident_bytes"].as_u64().unwrap();
+    assert!((10_000..40_000_000).contains(&bytes), "{bytes}");
 }
 
 #[tokio::test]
