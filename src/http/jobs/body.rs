@@ -53,7 +53,7 @@ pub(crate) struct CreateBody {
     pub(crate) alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     pub(crate) alias_if: Option<AliasGate>,
-    /// How the table is to be read (see [`OptionsBody`]), and names that nobody knows.
+    /// How the table is to be read (see `Wishes`), and names that nobody knows.
     #[serde(flatten)]
     #[schema(value_type = OptionsBody)]
     pub(crate) reading: Map<String, Value>,
