@@ -14,7 +14,8 @@ MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
 MINILM   = deps/all-MiniLM-L6-v2
 
 # Tests wait longer for rustc than for what it makes: this project's own crates are optimised less, others as ever.
-QUICKLY_BUILT = --config profile.release.package.shamisen.opt-level=1 --config profile.release.package.shamisen-tables.opt-level=1
+QUICKLY_BUILT = --config profile.release.package.shamisen.opt-level=1 --config profile.release.package.shamisen.debug=0 \
+                --config profile.release.package.shamisen-tables.opt-level=1
 
 .PHONY: help quick serve deps build model install test test-peers check demo docs screenshot bench bench-serve clean
 
