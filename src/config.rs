@@ -160,7 +160,7 @@ pub struct Connections {
     /// Seconds that a request's body may stand still; then 408.
     #[arg(long, env = "SHAMISEN_BODY_TIMEOUT", value_parser = seconds(), default_value_t = 20)]
     pub body_timeout: u64,
-    /// Seconds until a request's answer begins; then 503. Uploads, jobs and changes of models have ten minutes, streams have
+    /// Seconds until a request's answer begins; then 503. Uploads, jobs, changes of models and long questions to them have ten minutes, streams have
     /// no limit.
     #[arg(long, env = "SHAMISEN_REQUEST_TIMEOUT", value_parser = seconds(), default_value_t = 30)]
     pub request_timeout: u64,

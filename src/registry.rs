@@ -219,6 +219,8 @@ pub fn load_from(folder: &Path, root_folder: &Path) -> Result<Model> {
 /// Loads a model by its id from a folder of models, a tuned one over its base there.
 pub fn load_by_id(models: &Path, id: &str) -> Result<Model> {
     let folder = models.join(id);
+    // What is there instead is told where there is none.
+    let folder = if folder.is_dir() { folder } else { find_folder(models, id)? };
     load_from(&folder, &root_folder(&folder)?)
 }
 

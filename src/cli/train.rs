@@ -95,6 +95,10 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
     if target.exists() {
         bail!("{} exists already; choose another --name", target.display());
     }
+    // The server gives these names to others, and would serve the model under none.
+    if name == registry::DEFAULT_ALIAS || registry::find_folder(&models, name).is_ok() {
+        bail!("--name {name:?} is taken: an alias or a model of {} has it; choose another", models.display());
+    }
     let folder = data.join("training").join(name);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut saved: Vec<Saved> = match std::fs::read(folder.join(CHECKPOINTS)) {

@@ -182,7 +182,12 @@ pub(crate) fn find(method: &Method, template: &str) -> Option<&'static Route> {
 pub(crate) fn required_scope(method: &Method, template: Option<&str>) -> RequiredScope {
     // What is not there is told to whoever may call at all.
     let Some(template) = template else { return ANY };
-    find(method, template).map_or(ADMIN, |route| route.scope)
+    match find(method, template) {
+        Some(route) => route.scope,
+        // The router says that the method is not possible there.
+        None if ROUTES.iter().any(|route| route.path == template) => ANY,
+        None => ADMIN,
+    }
 }
 
 /// Whether a route is the page or one of its files, which stand at the root and have an ending.
@@ -234,6 +239,8 @@ mod tests {
             (Method::POST, "/v1/fine_tuning/jobs/{job_id}/cancel", TRAIN),
             (Method::GET, "/something/new.js", ADMIN),
             (Method::POST, "/app.js", ADMIN),
+            (Method::PATCH, "/embed", ANY),
+            (Method::DELETE, "/jobs/{id}", ANY),
         ];
         for (method, template, expected) in cases {
             assert_eq!(required_scope(&method, Some(template)), expected, "{method} {template}");

@@ -24,5 +24,8 @@ pub(crate) fn scope_missing(key: &ApiKey, one_of: &[Scope], what: &str) -> ApiEr
             "The key {:?} has not got the scope \"{needed}\", which {what} needs.",
             words::shown(&key.name)
         ))
-        .hint(format!("Use a key with the scope \"{needed}\" or \"admin\"."))
+        .hint(match needed {
+            "admin" => "Use a key with the scope \"admin\".".to_owned(),
+            needed => format!("Use a key with the scope \"{needed}\" or \"admin\"."),
+        })
 }

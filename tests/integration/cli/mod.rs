@@ -35,6 +35,10 @@ async fn a_model_tuned_on_the_command_line_is_served_after_the_next_start() {
     let again = shamisen(&train, data.path());
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).contains("exists already"));
+    let default =
+        shamisen(&["train", "--pairs", pairs.to_str().unwrap(), "--name", "default", "--model", TINY], data.path());
+    assert!(!default.status.success());
+    assert!(String::from_utf8_lossy(&default.stderr).contains("is taken"));
     let wrong = shamisen(
         &["train", "--pairs", pairs.to_str().unwrap(), "--name", "x", "--model", TINY, "--set", "epoch=2"],
         data.path(),
