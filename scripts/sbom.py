@@ -10,7 +10,6 @@ processors, with the SHA-256 of the package that each is taken out of.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,9 +49,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "shamisen.cdx.json")
     out = parser.parse_args().out
     name = "shamisen-crates"
-    command = [cyclonedx(), "cyclonedx", "--format", "json", "--spec-version", "1.5", "--describe", "crate",
+    command = [cyclonedx(), "cyclonedx", "--format", "json", "--spec-version", "1.5",
                "--override-filename", name, "--manifest-path", ROOT / "Cargo.toml"]
-    if subprocess.run(command, env={**os.environ, "SOURCE_DATE_EPOCH": "0"}, stdout=sys.stderr).returncode != 0:
+    if subprocess.run(command, stdout=sys.stderr).returncode != 0:
         stop("the crates could not be listed (above is why).", "run `cargo metadata --locked` to see what cargo says")
     written = [ROOT / f"{name}.json", ROOT / "crates/tables" / f"{name}.json"]
     bill = json.loads(written[0].read_text())
