@@ -30,7 +30,9 @@ impl Tokenizer {
     /// All tokens of a text with a prompt in front, none cut, with the tokenizer's own first and last ones
     /// where `special` asks for them.
     pub fn spans(&self, prompt: &str, text: &str, special: bool) -> Vec<TokenSpan> {
-        let whole = format!("{prompt}{text}");
+        // Where the rules make much of little, as much as is read at all.
+        let longest = if self.reads_less() { self.longest() } else { text.len() };
+        let whole = format!("{prompt}{}", &text[..text.floor_char_boundary(longest)]);
         let found = match self {
             Self::SentencePiece(tokenizer) => {
                 let own = |(id, name): (u32, &str)| Found { id, special: Some(name.to_owned()), range: 0..0 };

@@ -87,7 +87,8 @@ fn encoder(case: &Case, variant: &Variant) -> TransformerEncoder {
         }
     }
     write_tensors(&folder.join("model.safetensors"), "", &case.tensors);
-    TransformerEncoder::load(Description::read(folder).unwrap(), folder).unwrap()
+    let files = ModelFiles::draft(folder);
+    TransformerEncoder::load(Description::read(&files).unwrap(), &files).unwrap()
 }
 
 fn rows(vectors: &Tensor) -> Vec<Vec<f64>> {
