@@ -227,6 +227,7 @@ impl ModelRegistry {
 
 /// A model in memory, with what its folder tells of it.
 pub struct Loaded {
+    /// The model itself.
     pub model: Model,
     /// What it said when it was made.
     pub golden: Option<GoldenVectors>,

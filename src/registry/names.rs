@@ -11,6 +11,7 @@ const LONGEST: usize = 64;
 pub enum Named {
     /// A tuned model, by whoever posts its job.
     Model,
+    /// An alias.
     Alias,
     /// A model by the name of its folder.
     Folder,
@@ -19,16 +20,20 @@ pub enum Named {
 /// Why a name cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
+    /// Its characters, its length, or its beginning.
     #[error(
         "it must be of letters, digits, \".\", \"_\" and \"-\", 64 characters at most, and not begin with \".\", \"ft_\", \"job_\" or \"ds_\""
     )]
     Form,
+    /// The same of a folder's.
     #[error(
         "a folder's name is of letters from a to z, digits, \".\", \"_\" and \"-\", and does not begin with \".\", \"-\", \"ft_\", \"job_\" or \"ds_\" nor end with \".draft\""
     )]
     FolderForm,
+    /// What requests without a model mean.
     #[error("it is a word of the API: requests without a model mean the alias \"default\"")]
     Default,
+    /// What a list of models means by it.
     #[error("it is a word of the API: in a list of models it means the base of the others")]
     Base,
 }
@@ -49,7 +54,7 @@ pub fn check(name: &str, of: Named) -> Result<(), NameFault> {
 }
 
 /// Whether requests give the name a meaning of its own.
-pub fn meaning(name: &str, of: Named) -> Result<(), NameFault> {
+pub(super) fn meaning(name: &str, of: Named) -> Result<(), NameFault> {
     match name {
         DEFAULT_ALIAS if of != Named::Alias => Err(NameFault::Default),
         BASE => Err(NameFault::Base),

@@ -19,7 +19,7 @@ use super::model_files::{ModelFiles, Place, write_card};
 use super::sentencepiece::SentencePiece;
 use super::tokenizer::{Prompts, Tokenizer};
 use super::transformer::{Description, TransformerEncoder};
-use super::use_multilingual::{EMBEDDINGS, UseMultilingual, UseMultilingualConfig};
+use super::use_multilingual::{UseMultilingual, UseMultilingualConfig};
 use super::weights::{self, Stored};
 use super::{Encoder, Model};
 use crate::ml::files::{complete_or_absent, write_json, write_new};

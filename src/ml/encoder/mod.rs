@@ -8,7 +8,7 @@ mod fingerprint;
 mod folder;
 mod golden;
 mod import;
-pub(crate) mod integrity;
+pub mod integrity;
 mod lora;
 mod model;
 mod model_files;
