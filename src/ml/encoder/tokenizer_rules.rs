@@ -180,6 +180,7 @@ fn model(model: &ModelWrapper) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ml::encoder::SentencePiece;
     use serde_json::json;
 
     fn with(normalizer: &Value, pre_tokenizer: &Value) -> Value {
@@ -249,6 +250,20 @@ mod tests {
         assert!(ruled(&other).unwrap_err().contains("max_input_chars_per_word is 4611686018427387904"));
         other["model"] = json!({ "type": "BPE", "vocab": { "a": 0 }, "merges": [], "dropout": 0.1 });
         assert!(ruled(&other).unwrap_err().contains("dropout"));
+    }
+
+    #[test]
+    fn a_sentencepiece_model_is_held_to_the_same() {
+        let field = |number: u8, bytes: &[u8]| {
+            let length = u16::try_from(bytes.len()).unwrap();
+            [&[number << 3 | 2, length as u8 | 0x80, (length >> 7) as u8][..], bytes].concat()
+        };
+        let of = |replacement: &str| {
+            let table = [&0_u32.to_le_bytes()[..], replacement.as_bytes(), b"\0"].concat();
+            SentencePiece::parse(&field(3, &field(2, &table))).err().unwrap()
+        };
+        assert_eq!(of(&"q".repeat(1000)), "the normalizer could make more than 128 bytes of one character");
+        assert_eq!(of("qqqq"), "the model has no unknown piece");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tch::{Kind, Tensor};
 
 use super::TransformerEncoder;
 use super::description::Description;
+use crate::ml::encoder::model_files::ModelFiles;
 use crate::ml::encoder::weights::{self, Stored};
 use crate::ml::encoder::{Encoder, Pass, RaggedBatch, encode, encode_all_raw};
 
