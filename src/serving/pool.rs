@@ -163,7 +163,8 @@ impl ModelPool {
         let (registry, tokens, row, started) =
             (self.registry.clone(), Arc::clone(&self.tokens), row.clone(), Instant::now());
         let id = row.model_id.clone();
-        let read = tokio::task::spawn_blocking(move || ServedModel::load(&registry, row, base.as_deref(), &tokens, rested));
+        let read =
+            tokio::task::spawn_blocking(move || ServedModel::load(&registry, row, base.as_deref(), &tokens, rested));
         let read = read.await;
         drop(permit);
         match read {
@@ -218,8 +219,7 @@ impl ModelPool {
     fn evict_least_used(&self, slots: &mut Slots, newest: &str) {
         loop {
             let tuned = slots.by_id.values().filter_map(Slot::share).filter(|share| share.base.is_some());
-            let (count, bytes) =
-                tuned.fold((0_usize, 0_u64), |(count, bytes), share| (count + 1, bytes + share.bytes));
+            let (count, bytes) = tuned.fold((0_usize, 0_u64), |(count, bytes), share| (count + 1, bytes + share.bytes));
             if count <= self.limits.models && bytes <= self.limits.bytes {
                 return;
             }

@@ -68,8 +68,9 @@ impl From<crate::ml::Error> for ApiError {
             Error::File { path, .. } => Self::of(Code::ModelFilesNotReadable)
                 .detail(format!("The model's file {:?} cannot be read.", name(path)))
                 .retry_after(FILES_WAIT),
-            Error::Damaged { path, reason } => Self::of(Code::ModelDamaged)
-                .detail(format!("The model's file {:?} is damaged: {reason}.", name(path))),
+            Error::Damaged { path, reason } => {
+                Self::of(Code::ModelDamaged).detail(format!("The model's file {:?} is damaged: {reason}.", name(path)))
+            }
             Error::Model { reason, .. } => Self::of(Code::ModelBroken).detail(sentence(reason)),
             _ => return Self::internal(error),
         };

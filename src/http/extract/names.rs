@@ -10,9 +10,9 @@ pub(crate) fn check(name: &str, param: &str, of: Named) -> Result<()> {
         let refused = ApiError::of(Code::NameNotUsable).param(param);
         match fault {
             NameFault::Form | NameFault::FolderForm => refused.detail(format!("The {param} {shown:?} cannot be used.")),
-            meaning => refused
-                .detail(format!("The {param} {shown:?} cannot be used: {meaning}."))
-                .hint("Choose another name."),
+            meaning => {
+                refused.detail(format!("The {param} {shown:?} cannot be used: {meaning}.")).hint("Choose another name.")
+            }
         }
     })
 }

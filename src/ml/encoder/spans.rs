@@ -115,8 +115,7 @@ mod tests {
             "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
             "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]" },
         });
-        let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap();
-        let tokenizer = Tokenizer::Transformer(Box::new(TransformerTokenizer { tokenizer, lowercase: true }));
+        let tokenizer = Tokenizer::of_transformer(json.to_string().as_bytes(), true).unwrap();
         let told = |prompt: &str, text: &str| {
             let spans = tokenizer.spans(prompt, text, true);
             spans.into_iter().map(|span| (span.id, span.text, span.place)).collect::<Vec<_>>()

@@ -137,7 +137,11 @@ fn around(rule: &Value) -> Result<(), String> {
             let texts = pieces.iter().filter(|piece| piece["Sequence"].is_object()).count();
             let ids = |token: &Value| token["ids"].as_array().map_or(0, Vec::len);
             let most_ids = rule["special_tokens"].as_object().into_iter().flat_map(|all| all.values()).map(ids).max();
-            if texts > 1 || pieces.len() > MOST_AROUND || most_ids > Some(MOST_AROUND) { Err(too_much()) } else { Ok(()) }
+            if texts > 1 || pieces.len() > MOST_AROUND || most_ids > Some(MOST_AROUND) {
+                Err(too_much())
+            } else {
+                Ok(())
+            }
         }
         "BertProcessing" | "RobertaProcessing" | "ByteLevel" => Ok(()),
         other => Err(format!("its post_processor is of the kind {other:?}, which is not supported")),
@@ -208,7 +212,8 @@ mod tests {
         let none = Value::Null;
         let bert = json!({ "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
             "strip_accents": null, "lowercase": true });
-        let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+        let byte_level =
+            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
         let metaspace = json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true });
         let words = json!({ "type": "Sequence", "pretokenizers": [{ "type": "WhitespaceSplit" }, metaspace] });
         let spaces = json!({ "Regex": " {2,}" });
@@ -217,7 +222,11 @@ mod tests {
             (4, none.clone(), byte_level.clone()),
             (12, json!({ "type": "NFC" }), byte_level),
             (36, sequence(&[json!({ "type": "Nmt" }), json!({ "type": "NFKC" }), replace(&spaces, " ")]), words),
-            (2, sequence(&[json!({ "type": "Prepend", "prepend": "▁" }), replace(&json!({ "String": " " }), "▁")]), none),
+            (
+                2,
+                sequence(&[json!({ "type": "Prepend", "prepend": "▁" }), replace(&json!({ "String": " " }), "▁")]),
+                none,
+            ),
         ] {
             assert_eq!(ruled(&with(&normalizer, &pre_tokenizer)), Ok(growth), "{normalizer}");
         }
@@ -226,7 +235,8 @@ mod tests {
     #[test]
     fn rules_that_make_much_of_little_are_refused() {
         let (q, any) = (json!({ "String": "q" }), json!({ "Regex": "" }));
-        let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
+        let byte_level =
+            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
         let four = |rule: Value| sequence(&[rule.clone(), rule.clone(), rule.clone(), rule]);
         for (normalizer, pre_tokenizer, why) in [
             (four(replace(&q, &"q".repeat(1000))), Value::Null, "puts in 1000 characters for 1"),
@@ -234,7 +244,11 @@ mod tests {
             (sequence(&vec![replace(&q, "qqqq"); 5]), Value::Null, "more than 128 characters of one"),
             (sequence(&vec![json!({ "type": "Prepend", "prepend": "▁" }); 10]), Value::Null, "more than 128"),
             (json!({ "type": "Prepend", "prepend": "q".repeat(100) }), Value::Null, "puts in 100 characters"),
-            (sequence(&vec![json!({ "type": "Strip", "strip_left": true, "strip_right": true }); 33]), Value::Null, "32 rules"),
+            (
+                sequence(&vec![json!({ "type": "Strip", "strip_left": true, "strip_right": true }); 33]),
+                Value::Null,
+                "32 rules",
+            ),
             (Value::Null, json!({ "type": "Sequence", "pretokenizers": vec![byte_level; 5] }), "more than 128"),
         ] {
             let refused = ruled(&with(&normalizer, &pre_tokenizer)).unwrap_err();
@@ -242,7 +256,8 @@ mod tests {
         }
         let mut other = with(&Value::Null, &Value::Null);
         let a = json!({ "Sequence": { "id": "A", "type_id": 0 } });
-        other["post_processor"] = json!({ "type": "TemplateProcessing", "single": [a, a], "pair": [a], "special_tokens": {} });
+        other["post_processor"] =
+            json!({ "type": "TemplateProcessing", "single": [a, a], "pair": [a], "special_tokens": {} });
         assert!(ruled(&other).unwrap_err().contains("repeats the text"));
         other["post_processor"] = Value::Null;
         other["model"] = json!({ "type": "WordPiece", "vocab": { "[UNK]": 0 }, "unk_token": "[UNK]",

@@ -227,13 +227,23 @@ async fn a_model_whose_folder_is_lost_is_told_by_a_code_on_every_route() {
     std::fs::remove_dir_all(lost).unwrap();
     for route in ["/models/lost/card", "/models/lost/export", "/info?model=lost"] {
         let told = app.get(route).await;
-        assert_eq!((told.status, told.text("code").as_str()), (503, "model_files_not_readable"), "{route}: {}", told.body);
+        assert_eq!(
+            (told.status, told.text("code").as_str()),
+            (503, "model_files_not_readable"),
+            "{route}: {}",
+            told.body
+        );
         assert!(!told.body.to_string().contains(app.data.path().to_str().unwrap()), "{}", told.body);
     }
     let texts = json!({ "inputs": ["nurse"], "model": "lost" });
     for (route, body) in [("/tokenize", &texts), ("/embed", &texts), ("/models/lost/load", &json!({}))] {
         let told = app.post(route, body.clone()).await;
-        assert_eq!((told.status, told.text("code").as_str()), (503, "model_files_not_readable"), "{route}: {}", told.body);
+        assert_eq!(
+            (told.status, told.text("code").as_str()),
+            (503, "model_files_not_readable"),
+            "{route}: {}",
+            told.body
+        );
     }
     // Its report's file is not what was written.
     flip(&folder_of(&app, TINY).join("tokenizer.json"), 4_000);
@@ -264,13 +274,17 @@ async fn nobody_takes_a_name_that_requests_give_a_meaning() {
         import.args(["model", "import"]).arg(&folder).args(["--name", name, "--data"]).arg(app.data.path());
         let import = import.output().unwrap();
         let why = String::from_utf8(import.stderr).unwrap();
-        assert!(!import.status.success() && (why.contains("a word of the API") || why.contains("is an alias")), "{why}");
+        assert!(
+            !import.status.success() && (why.contains("a word of the API") || why.contains("is an alias")),
+            "{why}"
+        );
         // By hand.
         tiny::copy(&folder, &folder_of(&app, name));
     }
     tiny::copy(&folder, &folder_of(&app, "mine"));
     assert_eq!(app.get("/models/mine").await.text("id"), "mine");
-    let ids: Vec<Value> = app.get("/models").await.body["models"].as_array().unwrap().iter().map(|m| m["id"].clone()).collect();
+    let ids: Vec<Value> =
+        app.get("/models").await.body["models"].as_array().unwrap().iter().map(|m| m["id"].clone()).collect();
     assert_eq!(ids.len(), 2, "{ids:?}");
     for alias in ["default", "prod"] {
         assert_eq!(app.get(&format!("/models/{alias}")).await.text("id"), TINY);

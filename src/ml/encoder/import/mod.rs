@@ -19,9 +19,9 @@ use self::files::{copy, copy_some, new_folder, read, read_json, write_json};
 use self::modules::{Class, Module};
 use self::tensors::Source;
 use super::card::{CONFIG, MODULES, ModelCard, SENTENCE_CONFIG, TRANSFORMER_TOKENIZER, WEIGHTS};
+use super::fingerprint;
 use super::folder::Parts;
 use super::model_files::{ModelFiles, Place, write_card};
-use super::fingerprint;
 use super::transformer::{Description, PoolingMode, TransformerConfig};
 use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
@@ -87,11 +87,7 @@ pub fn is_transformer(folder: &Path) -> bool {
 pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
     // Universal Sentence Encoder divides the sum of a text's vectors by the square root of their number.
     let files = ModelFiles::open(folder, Place::File)?;
-    if files.has(MODULES) {
-        Ok(Description::read(&files)?.pooling.0)
-    } else {
-        Ok(vec![PoolingMode::MeanSqrtLenTokens])
-    }
+    if files.has(MODULES) { Ok(Description::read(&files)?.pooling.0) } else { Ok(vec![PoolingMode::MeanSqrtLenTokens]) }
 }
 
 /// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether

@@ -7,8 +7,8 @@ use serde_json::json;
 use shamisen::ml::encoder;
 use shamisen::registry::{self, ImportRequest};
 
-use super::refused::{change, change_tensors, each_is_refused};
 use super::super::integrity::unseal;
+use super::refused::{change, change_tensors, each_is_refused};
 use super::{Place, published};
 use crate::published::write_json;
 

@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use shamisen::ml::encoder;
 use tempfile::TempDir;
 
-use crate::app::{App, PROGRAM};
 use super::integrity::unseal;
+use crate::app::{App, PROGRAM};
 use crate::fixtures::real_data;
 use crate::published::{Sizes, Tensors, tokenizer};
 
