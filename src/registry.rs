@@ -6,6 +6,7 @@ mod export;
 mod hub;
 mod import;
 mod markdown;
+mod names;
 mod scan;
 mod usage;
 
@@ -16,9 +17,9 @@ use std::time::SystemTime;
 
 use tokio::sync::Mutex;
 
-use crate::ml::encoder::{self, Model};
+use crate::ml::encoder::integrity::{self, Adoption};
+use crate::ml::encoder::{self, GoldenVectors, Model, ModelFiles, Place};
 use crate::ml::eval::Calibration;
-use crate::ml::files::read_json_if_there;
 use crate::ml::{Error, Result};
 use crate::store::{self, Deletion, ModelRow, Store};
 use scan::Scanned;
@@ -29,6 +30,7 @@ pub use export::{ExportFormat, export, find_folder, root_folder};
 pub use hub::fetch;
 pub(crate) use import::read_import;
 pub use import::{ImportRequest, download_command, import};
+pub use names::{BASE, NameFault, Named, check as check_name};
 
 /// In a tuned model's folder: what its training was and came to.
 pub const TRAINING: &str = "training.json";
@@ -84,7 +86,12 @@ impl ModelRegistry {
         Self { store, folder, reader, scanned: Arc::default(), found: Arc::default() }
     }
 
-    /// A model by its id, alias or name. One that was imported since is found too.
+    /// A model by its id, whatever aliases there are.
+    pub async fn find_id(&self, id: &str) -> store::Result<Option<ModelRow>> {
+        self.store.model_of_id(id).await
+    }
+
+    /// A model by its alias, id or name. One that was imported since is found too.
     pub async fn find(&self, wanted: &str) -> store::Result<Option<ModelRow>> {
         let version = self.store.models_version();
         if let Some(row) = self.found().at(version).get(wanted) {
@@ -179,11 +186,6 @@ impl ModelRegistry {
         Footprint { newest, bytes }
     }
 
-    /// What a tuned model's similarities mean on its user's scale, where that could be found out.
-    pub fn calibration(&self, model_id: &str) -> Result<Option<Calibration>> {
-        read_json_if_there(&self.folder(model_id).join(CALIBRATION))
-    }
-
     /// The models that are to stay in memory.
     pub async fn pinned(&self) -> store::Result<Vec<ModelRow>> {
         Ok(self.store.models().await?.into_iter().filter(|row| row.pinned).collect())
@@ -195,19 +197,42 @@ impl ModelRegistry {
         self.folder.join(format!("{}.draft", store::new_id("export")))
     }
 
-    /// Loads a model; a tuned one over its base, which `base` gives. A folder that is not the model that the row
-    /// describes is an error. Reads files: not for an async thread.
-    pub fn load(&self, row: &ModelRow, base: Option<&Model>) -> Result<Model> {
+    /// Loads a model into memory; a tuned one over its base, which `base` gives. A folder that is not the model that
+    /// the row describes is an error, and so is a file that is not what was written. Reads files: not for an async
+    /// thread.
+    pub fn load(&self, row: &ModelRow, base: Option<&Model>) -> Result<Loaded> {
         let folder = self.folder(&row.model_id);
+        match integrity::adopt(&folder)? {
+            Adoption::Known => {}
+            Adoption::Sealed => tracing::info!(
+                model = row.model_id,
+                "the files are those of the model's fingerprint; its card has the SHA-256 of each from now on"
+            ),
+            Adoption::Unsealed(error) => tracing::warn!(
+                model = row.model_id,
+                "the card was written before cards had the SHA-256 of each file, and cannot be written now; the fingerprint is held to at each load: {error}"
+            ),
+        }
+        let files = ModelFiles::open(&folder, Place::Memory)?;
         let model = match base {
-            Some(base) => encoder::load_tuned(&folder, base)?,
-            None => encoder::load(&folder)?,
+            Some(base) => files.load_over(base)?,
+            None => files.load()?,
         };
         if model.card.fingerprint != row.fingerprint {
             return Err(Error::model(&folder, "the folder holds another model than was registered"));
         }
-        Ok(model)
+        Ok(Loaded { model, golden: files.golden()?, calibration: files.json_if_there(CALIBRATION)? })
     }
+}
+
+/// A model in memory, with what its folder tells of it.
+pub struct Loaded {
+    /// The model itself.
+    pub model: Model,
+    /// What it said when it was made.
+    pub golden: Option<GoldenVectors>,
+    /// From a tuned model's similarities to its user's scale, where that could be found out.
+    pub calibration: Option<Calibration>,
 }
 
 /// Loads a model from its folder, over its base's folder where it is a delta.

@@ -94,6 +94,7 @@ export function modelsView() {
     return h("tr", null,
       h("th", { scope: "row" }, model.name, h("span", { class: "quiet" }, facts)),
       cell("models.state", h("span", { class: `badge ${model.state}`, title: model.last_error?.message ?? null }, tx(`models.state.${model.state}`)),
+        model.state === "failed" && model.last_error && h("span", { class: "quiet" }, tx(`models.fault.${model.last_error.code}`)),
         model.pinned && h("span", { class: "quiet" }, tx("models.pinned"))),
       cell("models.aliases", model.aliases.length ? model.aliases.map((alias) => named(alias, models, load)) : tx("none")),
       cell("models.id", copyable(model.id)),

@@ -148,13 +148,13 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     tracing::info!(%address, "listening");
     greet(address);
     let server = tokio::spawn(http::serve(listener, state.clone(), connection_limits(&config.connections)));
-    tokio::select! {
+    let without_default = tokio::select! {
         loaded = load_models(&state) => loaded?,
         () = stop.cancelled() => {
             server.await??;
             return Ok(());
         }
-    }
+    };
     let supervisor = Supervisor {
         queue: state.queue.clone(),
         program,
@@ -171,7 +171,10 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     });
     state.lifecycle.begin();
     tracing::info!("ready");
-    say("Shamisen is ready: its models are loaded.");
+    match without_default {
+        None => say("Shamisen is ready: its models are loaded."),
+        Some(why) => say(&format!("Shamisen is ready for requests that name another model: {why}.")),
+    }
 
     let served = server.await;
     stop.cancel();
@@ -182,10 +185,19 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Loads what must be there before requests are answered.
-async fn load_models(state: &AppState) -> anyhow::Result<()> {
-    state.pool.get(DEFAULT_ALIAS).await.context("the default model cannot be loaded")?;
-    Ok(state.pool.load_pinned().await?)
+/// Loads what must be there before requests are answered. Why the default model cannot be loaded, where it cannot:
+/// the other models, the tables and the jobs are there all the same.
+async fn load_models(state: &AppState) -> anyhow::Result<Option<String>> {
+    let failure = match state.pool.get(DEFAULT_ALIAS).await {
+        Ok(_) => None,
+        Err(failure @ PoolError::Failed { .. }) => {
+            tracing::error!("the default model cannot be served: {failure}");
+            Some(format!("the default model {failure}"))
+        }
+        Err(other) => return Err(other).context("the default model cannot be looked for"),
+    };
+    state.pool.load_pinned().await?;
+    Ok(failure)
 }
 
 fn connection_limits(config: &Connections) -> ConnectionLimits {

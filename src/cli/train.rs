@@ -11,6 +11,7 @@ use rustix::process::{Signal, getpid, kill_process, nice};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::import::free;
 use super::progress::{self, Bar};
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
@@ -18,7 +19,7 @@ use crate::ml::encoder::is_transformer;
 use crate::ml::eval::TITLES;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
-use crate::registry;
+use crate::registry::{self, Named, check_name};
 use tables::Scores;
 use tables::choices::{LowestMeans, TableOptions};
 use tables::inspect::{InspectContext, inspect, store};
@@ -84,9 +85,8 @@ pub(super) fn end_with_the_server() {
 #[expect(clippy::print_stdout, reason = "what was made is this command's output")]
 fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
     let name = config.name.as_deref().context("--name is needed")?;
-    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.starts_with(['.', '-']) || name.starts_with("ft_") || !name.chars().all(fine) {
-        bail!("--name {name:?} cannot be a folder's name here: use letters, digits, - and _, and not ft_ at the start");
+    if let Err(why) = check_name(name, Named::Folder) {
+        bail!("--name {name:?} cannot be used: {why}");
     }
     let data = std::path::absolute(&config.data)?;
     let models = data.join("models");
@@ -96,9 +96,10 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         bail!("{} exists already; choose another --name", target.display());
     }
     // The server gives these names to others, and would serve the model under none.
-    if name == registry::DEFAULT_ALIAS || registry::find_folder(&models, name).is_ok() {
-        bail!("--name {name:?} is taken: an alias or a model of {} has it; choose another", models.display());
+    if registry::find_folder(&models, name).is_ok() {
+        bail!("--name {name:?} is taken: a model of {} has it; choose another", models.display());
     }
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(free(&data, name))?;
     let folder = data.join("training").join(name);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut saved: Vec<Saved> = match std::fs::read(folder.join(CHECKPOINTS)) {

@@ -55,7 +55,13 @@ pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
 
 /// A short text's way through the engine.
 async fn pass(state: &AppState) -> Result<()> {
-    let model = state.pool.get(DEFAULT_ALIAS).await?;
+    // Not ready for requests without a model; the reason says of which file.
+    let unready = |error| {
+        ApiError::from(error)
+            .retry_after(5)
+            .hint("Requests that name another model are answered; the log and GET /models tell more.")
+    };
+    let model = state.pool.get(DEFAULT_ALIAS).await.map_err(unready)?;
     let watchdog = Arc::from("watchdog");
     let text = vec!["a".to_owned()];
     match state.engine.encode_anew(&model, text, &Arc::default(), Some(&watchdog)).await {

@@ -44,7 +44,7 @@ pub(super) async fn publish(
         Outcome::Died("its model could not be stored".to_owned())
     };
     let model_id = model_id(&job.job_id);
-    let Ok(Some(base)) = persist(job, || store.model(&job.base_model)).await else {
+    let Ok(Some(base)) = persist(job, || store.model_of_id(&job.base_model)).await else {
         return Err(unstored(std::io::Error::other("its base model is gone")));
     };
     let bytes = models.publish(RunSpec::finished(folder), &model_id).await.map_err(unstored)?;

@@ -112,7 +112,7 @@ impl Supervisor {
             None => Ok(None),
         };
         Ok(JobRequest {
-            model: persist(job, || store.model(&job.base_model)).await?.context("its base model is gone")?,
+            model: persist(job, || store.model_of_id(&job.base_model)).await?.context("its base model is gone")?,
             dataset: dataset(Some(&job.dataset_id)).await?.context("its dataset is gone")?,
             benchmark: dataset(job.benchmark_id.as_ref()).await?,
             replay: dataset(job.replay_id.as_ref()).await?,

@@ -149,6 +149,8 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     };
     let facts = RecipeFacts::of(table, encoder::is_transformer(&spec.root));
     TrainingRecord::new(spec, facts, &model.card, &card, &report).write(&finished)?;
+    // The card vouches for all of it.
+    encoder::seal(&finished)?;
     Ok(Message::Done { card, report: Box::new(report) })
 }
 
@@ -195,6 +197,11 @@ pub(super) fn explain(error: &Error) -> JobError {
         Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
             let hint = "Make room on the disk that holds the data folder and post the job again.";
             ("disk_full", "The server's disk is full.", hint)
+        }
+        Error::Damaged { .. } => {
+            let message = "A file of the model that was to be tuned is not what was written.";
+            let hint = "The server's log names the file. Bring it back from a backup, or take another model.";
+            ("model_damaged", message, hint)
         }
         Error::File { .. } | Error::Model { .. } => {
             let message = "A file that the job needs cannot be read or written.";

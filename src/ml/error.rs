@@ -26,6 +26,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of a model is not what was written.
+    #[error("{path}: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        reason: String,
+    },
     /// A table of pairs cannot be used as it is.
     #[error("{0}")]
     Dataset(#[from] Problems),
@@ -74,6 +82,11 @@ impl Error {
     /// An error of a setting, with what can be done.
     pub fn config(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Config { field, reason: reason.into() }
+    }
+
+    /// A damaged file of a model, with its path.
+    pub fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
     }
 
     /// A model error, with its path.

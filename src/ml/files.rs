@@ -55,14 +55,6 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&read(path)?).map_err(|error| Error::model(path, error.to_string()))
 }
 
-/// `None` where there is no such file.
-pub(crate) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match read_json(path) {
-        Err(Error::File { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        read => read.map(Some),
-    }
-}
-
 /// Writes a new file and sees it onto the disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {

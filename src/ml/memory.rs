@@ -3,10 +3,8 @@
 //! # Mapped files
 //!
 //! A vocabulary's table is most of a model (262 MB of 279 in USE multilingual v3), and a batch reads
-//! a few hundred of its rows. Mapped, it costs nothing to load, and the server and the trainer share
-//! one copy of it in the page cache.
-//!
-//! What training changed of a model is mapped too: of many tuned models only those in use are in memory.
+//! a few hundred of its rows. A trainer or a command maps it. The server copies it: whoever writes into the file
+//! under a mapping changes answers, and whoever truncates it ends the process and all its requests.
 //!
 //! # Numbers in place
 //!
@@ -18,21 +16,50 @@
 )]
 
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap, MmapMut, UncheckedAdvice};
 use tch::{Device, Kind, Tensor};
 
 pub(crate) fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the bytes may not change while they are mapped. Model files are written once under
     // another name, renamed into place and never written again; the bytes of one that is removed
     // stay until the mapping ends. A foreign process that truncates a model file ends this one, as it would any
-    // program that maps its files.
+    // program that maps its files; the server, in which others would suffer from that, serves from `copy`.
     unsafe { Mmap::map(file) }
 }
 
-/// A float32 matrix `(rows, columns)` whose numbers lie in a mapped file. It can only be read.
+/// A whole file in memory of this process, from where it can only be read.
+pub(crate) fn copy(file: &mut File, bytes: u64) -> std::io::Result<Mmap> {
+    let bytes = usize::try_from(bytes).map_err(std::io::Error::other)?;
+    let mut copy = MmapMut::map_anon(bytes)?;
+    // Rows are read here and there: large pages are found faster. Where there are none, small ones do.
+    let _ = copy.advise(Advice::HugePage);
+    file.read_exact(&mut copy)?;
+    copy.make_read_only()
+}
+
+/// A multiple of the pages of any machine.
+const PAGE: usize = 1 << 16;
+
+/// Gives the memory of a [`copy`] back, but for a range of it. What is outside of that reads as zeros afterwards.
+pub(crate) fn keep_only(copy: &mut Mmap, kept: Range<usize>) {
+    let before = kept.start / PAGE * PAGE;
+    let behind = kept.end.next_multiple_of(PAGE);
+    for (start, length) in [(0, before), (behind, copy.len().saturating_sub(behind))] {
+        if length > 0 {
+            // SAFETY: nobody reads these bytes now or holds on to them: the map is borrowed as the only one. They are
+            // this process's own and stay mapped and readable, so that whoever reads them later reads zeros. The
+            // range is in the map, begins with a page and ends with one or with the map, so that no byte of `kept`
+            // is in it. A failure leaves the memory where it is.
+            let _ = unsafe { copy.unchecked_advise_range(UncheckedAdvice::DontNeed, start, length) };
+        }
+    }
+}
+
+/// A float32 matrix `(rows, columns)` whose numbers lie in a mapped file or a copy of one. It can only be read.
 #[derive(Debug)]
 pub(crate) struct MappedMatrix {
     /// Must be dropped before the map it points into.
@@ -71,44 +98,6 @@ impl MappedMatrix {
     }
 }
 
-/// A file as one row of float32 numbers, read when they are used. Its tensors may be kept longer than it is.
-#[derive(Debug)]
-pub(crate) struct MappedFloats {
-    /// Of libtorch's own mapping, private to this process.
-    all: Tensor,
-}
-
-impl MappedFloats {
-    /// Maps a whole file, whose length is a multiple of four bytes.
-    pub(crate) fn open(path: &str, bytes: usize) -> Result<Self, tch::TchError> {
-        let count = (bytes / size_of::<f32>()) as i64;
-        Ok(Self { all: Tensor::f_from_file(path, false, count, (Kind::Float, Device::Cpu))? })
-    }
-
-    /// The numbers in a range of bytes, as a tensor of some shape; `None` where they are no such tensor.
-    pub(crate) fn tensor(&self, range: Range<usize>, shape: &[i64]) -> Option<Tensor> {
-        let count: i64 = shape.iter().product();
-        let fits =
-            range.start.is_multiple_of(4) && range.len() as i64 == count * 4 && range.end <= self.all.numel() * 4;
-        fits.then(|| self.all.narrow(0, range.start as i64 / 4, count).view(shape))
-    }
-
-    /// Takes the file's pages out of this process's memory. They come back, most often out of the system's cache of the
-    /// file, as they are used.
-    pub(crate) fn release(&self) {
-        let bytes = self.all.numel() * size_of::<f32>();
-        // SAFETY: the range is the mapping that `open` had libtorch make, which `all` keeps. Its pages are the file's own
-        // where nobody has written to them, and reading them again gives the same numbers; where somebody had, his
-        // numbers would be lost, which no serving process does. Either way the memory stays mapped and readable.
-        // A failure leaves the pages where they are.
-        let _ = unsafe { rustix::mm::madvise(self.all.data_ptr(), bytes, rustix::mm::Advice::LinuxDontNeed) };
-    }
-
-    pub(crate) fn shallow_clone(&self) -> Self {
-        Self { all: self.all.shallow_clone() }
-    }
-}
-
 /// The numbers of tensors, to be read and written in place. `None` unless each is float32, on the CPU and
 /// in one piece, and no two of them overlap.
 pub(crate) fn numbers_mut<const N: usize>(tensors: [&mut Tensor; N]) -> Option<[&mut [f32]; N]> {
@@ -140,7 +129,24 @@ pub(crate) fn numbers_mut<const N: usize>(tensors: [&mut Tensor; N]) -> Option<[
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, Write};
+
     use super::*;
+
+    #[test]
+    fn a_copy_is_not_changed_by_who_changes_the_file_and_keeps_what_is_wanted() {
+        let mut file = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = (0..5 * PAGE + 123).map(|place| (place % 251) as u8).collect();
+        file.write_all(&bytes).unwrap();
+        file.rewind().unwrap();
+        let mut copied = copy(&mut file, bytes.len() as u64).unwrap();
+        file.set_len(0).unwrap();
+        assert!(copied[..] == bytes[..]);
+        let kept = PAGE + 17..3 * PAGE + 5;
+        keep_only(&mut copied, kept.clone());
+        assert!(copied[kept.clone()] == bytes[kept]);
+        assert!(copied[..PAGE].iter().chain(&copied[4 * PAGE..5 * PAGE]).all(|&byte| byte == 0));
+    }
 
     #[test]
     fn numbers_are_given_only_of_plain_tensors_that_do_not_overlap() {

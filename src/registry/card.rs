@@ -11,14 +11,13 @@ use serde_json::{Value, json};
 use super::TRAINING;
 use super::markdown::{block, cell, code, escaped, shell_word, table, wide_table};
 use crate::ml::Result;
-use crate::ml::encoder::{self, ModelCard};
-use crate::ml::files::read_json_if_there;
+use crate::ml::encoder::{self, ModelCard, ModelFiles, Place};
 use crate::ml::train::Recipe;
 
 /// The card of the model in a folder, in Markdown.
 pub fn card(folder: &Path) -> Result<String> {
     let model = encoder::read_card(folder)?;
-    let training: Option<Value> = read_json_if_there(&folder.join(TRAINING))?;
+    let training: Option<Value> = ModelFiles::open(folder, Place::File)?.json_if_there(TRAINING)?;
     let mut sections = vec![what(&model, training.as_ref())];
     if let Some(training) = &training {
         sections.extend([data(training), recipe(training), measurements(training), epochs(training)]);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::card::card;
 use super::load_from;
 use super::usage::{onnx, sentence_transformers, torchscript};
-use crate::ml::encoder::{self, GOLDEN, GoldenVectors, TOKENIZER, write_onnx, write_standalone, write_torchscript};
+use crate::ml::encoder::{self, GOLDEN, ModelFiles, Place, TOKENIZER, write_onnx, write_standalone, write_torchscript};
 use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
 
@@ -50,15 +50,22 @@ pub fn export(folder: &Path, root: &Path, format: ExportFormat, target: &Path) -
             ExportFormat::Folder => {
                 write_standalone(draft, &model, root)?;
                 // What else the folder tells of the model goes with it.
+                let whole = ModelFiles::open(folder, Place::File)?;
                 for name in files(folder)? {
-                    if name != GOLDEN && !draft.join(&name).exists() {
-                        copy(folder, &name)?;
+                    if name == GOLDEN || draft.join(&name).exists() {
+                        continue;
+                    }
+                    copy(folder, &name)?;
+                    if whole.has(&name) {
+                        // What the new card will vouch for is what the old one does.
+                        whole.compare_on_disk(&name)?;
                     }
                 }
-                if let Some(golden) = GoldenVectors::read(folder)? {
+                if let Some(golden) = whole.golden()? {
                     // No row of the user's table goes along.
                     golden.without_table().write(draft)?;
                 }
+                encoder::seal(draft)?;
                 sentence_transformers(&model) + &card(draft)?
             }
             ExportFormat::Torchscript => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::names::{self, Named};
 use super::{DEFAULT_ALIAS, ModelRegistry, folder_size, import, root_folder};
 use crate::ml::encoder;
 use crate::store::{self, Kind, ModelRow, Status, StoreError};
@@ -120,6 +121,10 @@ impl ModelRegistry {
     }
 
     async fn register(&self, id: &str, folder: &Path, rows: &[ModelRow]) -> anyhow::Result<()> {
+        names::meaning(id, Named::Folder).map_err(|why| anyhow::anyhow!("{why}; rename the folder"))?;
+        if self.store.alias(id).await?.is_some() {
+            anyhow::bail!("an alias has its name, and requests for {id} mean the alias's model; rename the folder");
+        }
         let (row, transformer) = {
             let (id, folder) = (id.to_owned(), folder.to_owned());
             tokio::task::spawn_blocking(move || describe(&id, &folder)).await??

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ml::Error;
 use crate::ml::encoder::{
-    Encoder, GoldenVectors, Model, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, TruncationDirection, tokenize,
+    Encoder, Model, Prompts, TokenCache, TokenSpan, Tokenizer, Tokens, TruncationDirection, tokenize,
 };
 use crate::ml::eval::Calibration;
-use crate::registry::ModelRegistry;
-use crate::store::{Kind, ModelRow};
+use crate::registry::{Loaded, ModelRegistry};
+use crate::store::ModelRow;
 
 pub struct ServedModel {
     /// What the database said of it when it was loaded.
@@ -23,10 +23,18 @@ pub struct ServedModel {
     /// From its similarities to its user's scale.
     pub calibration: Option<Calibration>,
     /// Bytes that it takes in memory while it is in use, without what it shares with its base and the vocabulary's
-    /// table. Those of a tuned model's weights lie in its file and leave memory where nobody uses them.
+    /// table.
     pub resident_bytes: u64,
     /// Locked for the moment that a thread takes its own handle to the weights.
     model: Mutex<Model>,
+}
+
+/// What a model takes while it is in use, beside what it shares with its base.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    pub(super) bytes: u64,
+    /// The base of a tuned model.
+    pub(super) base: Option<String>,
 }
 
 /// Why a model cannot be loaded.
@@ -34,7 +42,9 @@ pub struct ServedModel {
 pub enum LoadFault {
     /// It says something else than when it was made.
     SelfCheckFailed,
-    /// Its files are damaged.
+    /// A file is not what was written.
+    ModelDamaged,
+    /// Its files are no model.
     ModelBroken,
     /// Its files cannot be read now.
     ModelFilesNotReadable,
@@ -47,6 +57,7 @@ impl LoadFault {
     pub fn code(self) -> &'static str {
         match self {
             Self::SelfCheckFailed => "self_check_failed",
+            Self::ModelDamaged => "model_damaged",
             Self::ModelBroken => "model_broken",
             Self::ModelFilesNotReadable => "model_files_not_readable",
             Self::BaseNotLoaded => "base_not_loaded",
@@ -66,29 +77,29 @@ pub(super) enum LoadError {
 }
 
 impl ServedModel {
-    /// Loads a model, a tuned one over its base, and asks it what it said when it was made. Reads files and
-    /// computes: not for an async thread.
+    /// Loads a model, a tuned one over its base, and asks it what it said when it was made, unless it did so before it
+    /// `rested`. Reads files and computes: not for an async thread.
     pub(super) fn load(
         registry: &ModelRegistry,
         row: ModelRow,
         base: Option<&Self>,
         tokens: &Arc<TokenCache>,
+        rested: bool,
     ) -> Result<Self, LoadError> {
         // Serving goes on meanwhile on the other cores. OpenMP keeps this number for each thread that calls it.
         tch::set_num_threads(1);
         let base = base.map(Self::handle);
-        let mut model = registry.load(&row, base.as_ref())?;
+        let Loaded { mut model, golden, calibration } = registry.load(&row, base.as_ref())?;
         model.encoder.prepare_inference(tokens);
-        // Models that were made before there were golden vectors have nothing to be asked.
-        if let Some(golden) = GoldenVectors::read(&registry.folder(&row.model_id))? {
+        // Models that were made before there were golden vectors have nothing to be asked, and one that rested was asked
+        // when its files were what they are: these are compared each time.
+        if let Some(golden) = golden.filter(|_| !rested) {
             golden.check(&model).map_err(LoadError::SelfCheck)?;
         }
-        // What the check read of the file comes back when a request uses it.
-        model.rest();
         let resident_bytes = own_bytes(&*model.encoder, base.as_ref().map(|base| &*base.encoder));
         let (tokenizer, prompts) = (Arc::clone(&model.tokenizer), Arc::clone(&model.prompts));
         Ok(Self {
-            calibration: registry.calibration(&row.model_id)?,
+            calibration,
             normalizes: model.encoder.normalizes(),
             fingerprint: row.fingerprint.as_str().into(),
             row,
@@ -117,13 +128,9 @@ impl ServedModel {
         self.row.max_tokens as usize
     }
 
-    pub(super) fn is_tuned(&self) -> bool {
-        self.row.kind == Kind::Tuned
-    }
-
-    /// The id of the full model that it is a delta of.
-    pub(super) fn base(&self) -> Option<&str> {
-        self.row.base_model.as_deref()
+    /// What it takes while it is in use.
+    pub(super) fn share(&self) -> Share {
+        Share { bytes: self.resident_bytes, base: self.row.base_model.clone() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Model> {
@@ -139,11 +146,6 @@ impl ServedModel {
     fn handle(&self) -> Model {
         let model = self.lock();
         model.with_encoder(model.encoder.shallow_clone())
-    }
-
-    /// Lets the system have the memory of weights that are in a file until the next request.
-    pub(super) fn release_pages(&self) {
-        self.lock().rest();
     }
 
     /// All tokens of a text with a prompt in front, and where they stand in it. Not for an async thread.
@@ -179,6 +181,7 @@ impl LoadError {
     pub(super) fn fault(&self) -> LoadFault {
         match self {
             Self::SelfCheck(_) => LoadFault::SelfCheckFailed,
+            Self::Files(Error::Damaged { .. }) => LoadFault::ModelDamaged,
             Self::Files(Error::File { .. }) => LoadFault::ModelFilesNotReadable,
             Self::Files(_) => LoadFault::ModelBroken,
         }
@@ -191,6 +194,10 @@ impl LoadError {
             Self::Files(Error::File { path, cause }) => {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 format!("its file {name} cannot be read: {cause}")
+            }
+            Self::Files(Error::Damaged { path, reason }) => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                format!("its file {name} is damaged: {reason}")
             }
             Self::Files(Error::Model { reason, .. }) => reason.clone(),
             Self::Files(other) => other.to_string(),

@@ -19,7 +19,7 @@ use crate::store::{Kind, ModelRow};
 /// Models that are loaded at the same time: each reads files and computes on a core of its own.
 const LOADS_AT_ONCE: usize = 2;
 
-/// How much of tuned models stays in memory. Bases stay: their tables are mapped files.
+/// How much of tuned models stays in memory. Bases stay.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
     pub models: usize,
@@ -87,7 +87,7 @@ impl ModelPool {
         match loading.await {
             Ok(model) => Ok(model),
             // It was deleted while this request looked for it.
-            Err(_) if self.registry.find(&row.model_id).await?.is_none() && !is_new() => {
+            Err(_) if self.registry.find_id(&row.model_id).await?.is_none() && !is_new() => {
                 Err(PoolError::Unknown(row.model_id.clone()))
             }
             Err(failure) => Err(PoolError::Failed { model: row.model_id.clone(), failure }),
@@ -116,8 +116,9 @@ impl ModelPool {
                 Ok(model)
             }
             State::Loading(_, loading) => Err(loading.clone()),
-            State::Available | State::Failed => {
-                let loading = self.begin(row.clone(), count);
+            State::Available | State::Resting(_) | State::Failed => {
+                let rested = matches!(slot.state, State::Resting(_));
+                let loading = self.begin(row.clone(), count, rested);
                 slot.state = State::Loading(count, loading.clone());
                 Err(loading)
             }
@@ -125,10 +126,10 @@ impl ModelPool {
     }
 
     /// Loads a model in a task of its own, so that it is loaded also when all who wait for it have gone.
-    fn begin(self: &Arc<Self>, row: ModelRow, number: u64) -> Loading {
+    fn begin(self: &Arc<Self>, row: ModelRow, number: u64, rested: bool) -> Loading {
         let (pool, id) = (Arc::clone(self), row.model_id.clone());
         let task = tokio::spawn(async move {
-            let loaded = pool.read(&row).await;
+            let loaded = pool.read(&row, rested).await;
             pool.settle(&row, number, loaded)
         });
         let whole = async move {
@@ -145,13 +146,15 @@ impl ModelPool {
     }
 
     /// Reads a model, after its base.
-    async fn read(self: &Arc<Self>, row: &ModelRow) -> Result<Arc<ServedModel>, LoadFailure> {
+    async fn read(self: &Arc<Self>, row: &ModelRow, rested: bool) -> Result<Arc<ServedModel>, LoadFailure> {
         let footprint = self.registry.footprint(&row.model_id);
         let failed = |fault, message, may_pass| LoadFailure::new(fault, message, may_pass, footprint);
         let base = match &row.base_model {
             Some(base) => {
                 let of_base = |error: PoolError| failed(LoadFault::BaseNotLoaded, format!("its base {error}"), true);
-                Some(self.get(base).await.map_err(of_base)?)
+                let found = self.registry.find_id(base).await.map_err(|error| of_base(error.into()))?;
+                let found = found.ok_or_else(|| of_base(PoolError::Unknown(base.clone())))?;
+                Some(self.serve(&found).await.map_err(of_base)?)
             }
             None => None,
         };
@@ -160,17 +163,23 @@ impl ModelPool {
         let (registry, tokens, row, started) =
             (self.registry.clone(), Arc::clone(&self.tokens), row.clone(), Instant::now());
         let id = row.model_id.clone();
-        let read = tokio::task::spawn_blocking(move || ServedModel::load(&registry, row, base.as_deref(), &tokens));
+        let read =
+            tokio::task::spawn_blocking(move || ServedModel::load(&registry, row, base.as_deref(), &tokens, rested));
         let read = read.await;
         drop(permit);
         match read {
             Ok(Ok(model)) => {
                 let (seconds, bytes) = (started.elapsed().as_secs_f64(), model.resident_bytes);
-                tracing::info!(model = id, seconds, bytes, "model loaded");
+                if rested {
+                    tracing::debug!(model = id, seconds, bytes, "model read again after a rest");
+                } else {
+                    tracing::info!(model = id, seconds, bytes, "model loaded");
+                }
                 Ok(Arc::new(model))
             }
             Ok(Err(error)) => {
                 tracing::error!(model = id, code = error.fault().code(), "the model cannot be loaded: {error}");
+                metrics::counter!("shamisen_model_failures_total", "code" => error.fault().code()).increment(1);
                 Err(failed(error.fault(), error.message(), error.may_pass()))
             }
             Err(panic) => {
@@ -209,14 +218,13 @@ impl ModelPool {
     /// pinned one, nor the one that was just loaded.
     fn evict_least_used(&self, slots: &mut Slots, newest: &str) {
         loop {
-            let tuned = slots.by_id.values().filter_map(Slot::ready).filter(|model| model.is_tuned());
-            let (count, bytes) =
-                tuned.fold((0_usize, 0_u64), |(count, bytes), model| (count + 1, bytes + model.resident_bytes));
+            let tuned = slots.by_id.values().filter_map(Slot::share).filter(|share| share.base.is_some());
+            let (count, bytes) = tuned.fold((0_usize, 0_u64), |(count, bytes), share| (count + 1, bytes + share.bytes));
             if count <= self.limits.models && bytes <= self.limits.bytes {
                 return;
             }
             let may_go = |(id, slot): &(&String, &mut Slot)| {
-                !slot.pinned && *id != newest && slot.ready().is_some_and(|model| model.is_tuned())
+                !slot.pinned && *id != newest && slot.share().is_some_and(|share| share.base.is_some())
             };
             let oldest = slots.by_id.iter_mut().filter(may_go).min_by_key(|(_, slot)| slot.turn);
             let Some((id, slot)) = oldest else { return };
@@ -236,7 +244,7 @@ impl ModelPool {
             let _ = loading.await;
         }
         let mut slots = self.lock();
-        let over_it = |slot: &Slot| slot.ready().is_some_and(|model| model.base() == Some(&row.model_id));
+        let over_it = |slot: &Slot| slot.share().is_some_and(|share| share.base.as_ref() == Some(&row.model_id));
         let mut tuned: Vec<String> =
             slots.by_id.iter().filter(|(_, slot)| over_it(slot)).map(|(id, _)| id.clone()).collect();
         tuned.sort();
@@ -287,7 +295,7 @@ impl ModelPool {
     /// The ids of the models in memory and the bytes that each takes, sorted.
     pub fn resident(&self) -> Vec<(String, u64)> {
         let slots = self.lock();
-        let ready = |(id, slot): (&String, &Slot)| Some((id.clone(), slot.ready()?.resident_bytes));
+        let ready = |(id, slot): (&String, &Slot)| Some((id.clone(), slot.share()?.bytes));
         let mut resident: Vec<_> = slots.by_id.iter().filter_map(ready).collect();
         resident.sort();
         resident

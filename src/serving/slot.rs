@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{BoxFuture, Shared};
 use serde::Serialize;
 
-use super::model::{LoadFault, ServedModel};
+use super::model::{LoadFault, ServedModel, Share};
 use crate::registry::Footprint;
 use crate::store::{ModelRow, now};
 
@@ -18,8 +18,8 @@ use crate::store::{ModelRow, now};
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// Tuned models whose weights keep their memory between requests. The others' are in the system's cache of their files,
-/// from where a request has them back within a millisecond or two.
+/// Tuned models whose weights keep their memory between requests. The others' are read again, and compared again with
+/// what was written, when a request wants them.
 const WARM_MODELS: usize = 2;
 
 /// Where a model stands.
@@ -71,7 +71,7 @@ impl LoadFailure {
 #[derive(Clone, Debug)]
 pub struct ModelStatus {
     pub state: ModelState,
-    /// Where it is ready: bytes that it takes, without what it shares with its base and what lies in a mapped file.
+    /// Where it is ready: bytes that it takes while it is in use, without what it shares with its base.
     pub resident_bytes: Option<u64>,
     /// Milliseconds, of the last request since the server started.
     pub last_used_at: Option<i64>,
@@ -86,6 +86,8 @@ pub(super) enum State {
     /// The number tells this try from later ones.
     Loading(u64, Loading),
     Ready(Arc<ServedModel>),
+    /// It is ready as far as anybody can tell, and its weights are read again for the next request.
+    Resting(Share),
     Failed,
 }
 
@@ -126,9 +128,11 @@ impl Slot {
         (self.turn, self.last_used_at) = (turn, Some(now()));
     }
 
-    pub(super) fn ready(&self) -> Option<&Arc<ServedModel>> {
+    /// What it takes where it is ready or rests.
+    pub(super) fn share(&self) -> Option<Share> {
         match &self.state {
-            State::Ready(model) => Some(model),
+            State::Ready(model) => Some(model.share()),
+            State::Resting(share) => Some(share.clone()),
             _ => None,
         }
     }
@@ -157,7 +161,7 @@ impl Slot {
     pub(super) fn status(&mut self) -> ModelStatus {
         self.leaving.retain(|model| model.strong_count() > 0);
         let state = match &self.state {
-            State::Ready(_) => ModelState::Ready,
+            State::Ready(_) | State::Resting(_) => ModelState::Ready,
             State::Loading(..) => ModelState::Loading,
             State::Failed => ModelState::Failed,
             State::Available if self.leaving.is_empty() => ModelState::Available,
@@ -165,7 +169,7 @@ impl Slot {
         };
         ModelStatus {
             state,
-            resident_bytes: self.ready().map(|model| model.resident_bytes),
+            resident_bytes: self.share().map(|share| share.bytes),
             last_used_at: self.last_used_at,
             last_error: self.failure.clone(),
         }
@@ -173,7 +177,22 @@ impl Slot {
 
     /// Takes a ready model out of memory; requests that hold it finish.
     pub(super) fn evict(&mut self) {
-        if let State::Ready(model) = std::mem::replace(&mut self.state, State::Available) {
+        self.leave(State::Available);
+    }
+
+    /// Takes a tuned model's weights out of memory until they are wanted; requests that hold it finish. A pinned one
+    /// keeps them.
+    fn rest(&mut self) {
+        if let State::Ready(model) = &self.state
+            && !self.pinned
+        {
+            let share = model.share();
+            self.leave(State::Resting(share));
+        }
+    }
+
+    fn leave(&mut self, next: State) {
+        if let State::Ready(model) = std::mem::replace(&mut self.state, next) {
             self.leaving.push(Arc::downgrade(&model));
         }
         self.leaving.retain(|model| model.strong_count() > 0);
@@ -190,7 +209,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// Remembers that a tuned model is used. The one that was used before all warm ones gives its pages back.
+    /// Remembers that a tuned model is used. The one that was used before all warm ones rests.
     pub(super) fn touch(&mut self, model_id: &str) {
         if self.warm.back().is_some_and(|last| last == model_id) {
             return;
@@ -199,9 +218,9 @@ impl Slots {
         self.warm.push_back(model_id.to_owned());
         if self.warm.len() > WARM_MODELS
             && let Some(cold) = self.warm.pop_front()
-            && let Some(model) = self.by_id.get(&cold).and_then(Slot::ready)
+            && let Some(slot) = self.by_id.get_mut(&cold)
         {
-            model.release_pages();
+            slot.rest();
         }
     }
 }

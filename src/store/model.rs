@@ -86,12 +86,18 @@ impl Store {
         Ok(())
     }
 
-    /// A model by its id, its alias or its name, in that order.
+    /// A model by its id.
+    pub async fn model_of_id(&self, id: &str) -> Result<Option<ModelRow>> {
+        let model = sqlx::query_as(model!("where model_id = $1 and deleted_at is null"));
+        Ok(model.bind(id).fetch_optional(&self.reader).await?)
+    }
+
+    /// A model by its alias, its id or its name, in that order: a folder that comes later takes no alias's requests.
     pub async fn model(&self, wanted: &str) -> Result<Option<ModelRow>> {
         let model = sqlx::query_as(model!(
             "left join alias on alias.model_id = model.model_id and alias.name = $1
               where (model.model_id = $1 or alias.name = $1 or model.name = $1) and model.deleted_at is null
-              order by model.model_id = $1 desc, alias.name is not null desc
+              order by alias.name is not null desc, model.model_id = $1 desc
               limit 1"
         ));
         Ok(model.bind(wanted).fetch_optional(&self.reader).await?)

@@ -51,6 +51,29 @@ pub(crate) fn put_into(data: &Path) {
     }
 }
 
+/// The same with files of its own, which a test may spoil.
+pub(crate) fn copy_into(data: &Path) {
+    let (database, models) = (data.join("shamisen.db"), data.join("models"));
+    copy(&DATA.join("models").join(TINY), &models.join(TINY));
+    std::fs::copy(DATA.join("shamisen.db"), database).unwrap();
+}
+
+/// Copies a folder and those below.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    // In one moment, as a server that looks on would have it.
+    let draft = to.with_extension("draft");
+    std::fs::create_dir_all(&draft).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &draft.join(name));
+        } else {
+            std::fs::copy(path, draft.join(name)).unwrap();
+        }
+    }
+    std::fs::rename(draft, to).unwrap();
+}
+
 fn publish(folder: &Path) {
     let number = |tensor: usize, place: usize, name: &str| {
         // Numbers from -1 to 1 without a pattern.

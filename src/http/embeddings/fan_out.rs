@@ -7,16 +7,13 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{self, TextError, TextList};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::models::find::{resolve, resolve_or_default};
+use crate::http::models::find::{resolve, resolve_id, resolve_or_default};
 use crate::http::state::AppState;
-use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
+use crate::registry::{BASE, DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{self, EmbedOptions, Vectors};
 use crate::store::ModelRow;
 
 const MOST: usize = 4;
-/// Where no model has this name, it is the base of the others.
-pub(crate) const BASE: &str = "base";
-
 /// Who is to answer a request about texts.
 pub(crate) struct ModelSelection<'a> {
     /// One model; without it, the default one.
@@ -91,17 +88,16 @@ pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<Mode
     }
     let mut found = Vec::new();
     for name in wanted {
-        let means_base = name == BASE && state.models.find(name).await?.is_none();
-        found.push(if means_base { None } else { Some(resolve(state, name).await?) });
+        found.push(if name == BASE { None } else { Some(resolve(state, name).await?) });
     }
     let mut bases: Vec<&str> = found.iter().flatten().map(ModelRegistry::root).collect();
     bases.dedup();
     let base = match bases.as_slice() {
         [] => {
             let default = resolve(state, DEFAULT_ALIAS).await?;
-            resolve(state, ModelRegistry::root(&default)).await?
+            resolve_id(state, ModelRegistry::root(&default)).await?
         }
-        [base] => resolve(state, base).await?,
+        [base] => resolve_id(state, base).await?,
         _ if found.iter().all(Option::is_some) => return Ok(found.into_iter().flatten().collect()),
         several => {
             let detail = format!("\"base\" could be {}.", several.join(" or "));

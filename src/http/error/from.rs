@@ -1,5 +1,7 @@
 //! The errors of the layers below, as clients see them.
 
+use std::path::Path;
+
 use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
 use crate::datasets::DatasetError;
@@ -8,6 +10,9 @@ use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
 use crate::store::StoreError;
 use tables::Problems;
+
+/// Seconds until a file that cannot be read now is tried again.
+const FILES_WAIT: u64 = 5;
 
 impl From<Problems> for ApiError {
     fn from(problems: Problems) -> Self {
@@ -54,14 +59,23 @@ impl ApiError {
 }
 
 impl From<crate::ml::Error> for ApiError {
-    /// Of a model's files: a full disk is told, anything else is for the log.
+    /// Of a model's files. Paths are for the log.
     fn from(error: crate::ml::Error) -> Self {
-        match error {
-            crate::ml::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
-                DatasetError::File(cause).into()
+        use crate::ml::Error;
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let told = match &error {
+            Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            Error::File { path, .. } => Self::of(Code::ModelFilesNotReadable)
+                .detail(format!("The model's file {:?} cannot be read.", name(path)))
+                .retry_after(FILES_WAIT),
+            Error::Damaged { path, reason } => {
+                Self::of(Code::ModelDamaged).detail(format!("The model's file {:?} is damaged: {reason}.", name(path)))
             }
-            other => Self::internal(other),
-        }
+            Error::Model { reason, .. } => Self::of(Code::ModelBroken).detail(sentence(reason)),
+            _ => return Self::internal(error),
+        };
+        tracing::error!("a model's files cannot be used: {error}");
+        told
     }
 }
 
@@ -94,6 +108,7 @@ impl From<LoadFault> for Code {
     fn from(fault: LoadFault) -> Self {
         match fault {
             LoadFault::SelfCheckFailed => Self::SelfCheckFailed,
+            LoadFault::ModelDamaged => Self::ModelDamaged,
             LoadFault::ModelBroken => Self::ModelBroken,
             LoadFault::ModelFilesNotReadable => Self::ModelFilesNotReadable,
             LoadFault::BaseNotLoaded => Self::BaseNotLoaded,

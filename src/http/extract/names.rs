@@ -1,40 +1,24 @@
 //! Names that users give to models, aliases and datasets.
 
 use crate::http::error::{ApiError, Code, Result};
+use crate::registry::{NameFault, Named, check_name};
 
-const LONGEST: usize = 64;
-
-/// Letters and digits of any script, `.`, `_` and `-`, not a dot first, at most 64 characters, and
-/// not the form of an id.
-pub(crate) fn check(name: &str, param: &str) -> Result<()> {
-    let fine = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
-    let reserved = ["ft_", "job_", "ds_"].iter().any(|prefix| name.starts_with(prefix));
-    if name.is_empty() || name.chars().count() > LONGEST || !name.chars().all(fine) || name.starts_with('.') || reserved
-    {
-        return Err(ApiError::of(Code::NameNotUsable)
-            .param(param)
-            .detail(format!("The {param} {:?} cannot be used.", name.chars().take(80).collect::<String>())));
-    }
-    Ok(())
+/// A name that a model or an alias is to have.
+pub(crate) fn check(name: &str, param: &str, of: Named) -> Result<()> {
+    check_name(name, of).map_err(|fault| {
+        let shown: String = name.chars().take(80).collect();
+        let refused = ApiError::of(Code::NameNotUsable).param(param);
+        match fault {
+            NameFault::Form | NameFault::FolderForm => refused.detail(format!("The {param} {shown:?} cannot be used.")),
+            meaning => {
+                refused.detail(format!("The {param} {shown:?} cannot be used: {meaning}.")).hint("Choose another name.")
+            }
+        }
+    })
 }
 
 /// A dataset's name is only shown: any text, cut to a length that fits a list.
 pub(crate) fn label(name: Option<String>, otherwise: &str) -> String {
     let name: String = name.unwrap_or_default().trim().chars().filter(|c| !c.is_control()).take(200).collect();
     if name.is_empty() { otherwise.to_owned() } else { name }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_of_any_script_and_never_a_path() {
-        for name in ["prod", "職種-v2", "a.b_c-1"] {
-            assert!(check(name, "name").is_ok(), "{name}");
-        }
-        for name in ["", ".hidden", "../x", "a/b", "a b", "ft_1", &"x".repeat(65)] {
-            assert!(check(name, "name").is_err(), "{name}");
-        }
-    }
 }

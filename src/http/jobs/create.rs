@@ -22,6 +22,7 @@ use crate::jobs::Plan;
 use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
+use crate::registry::Named;
 use crate::store::{Dataset, JobRequest};
 
 #[derive(Deserialize, IntoParams)]
@@ -108,9 +109,9 @@ pub(crate) async fn resolve_request(
     idempotency: Option<(String, String)>,
     dry_run: bool,
 ) -> Result<(JobRequest, Option<PairsDraft>)> {
-    for (name, param) in [(&body.name, "name"), (&body.alias, "alias")] {
+    for (name, param, of) in [(&body.name, "name", Named::Model), (&body.alias, "alias", Named::Alias)] {
         if let Some(name) = name {
-            names::check(name, param)?;
+            names::check(name, param, of)?;
         }
     }
     if body.alias_if.is_some() && body.alias.is_none() {

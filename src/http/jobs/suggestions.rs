@@ -8,7 +8,7 @@ use crate::analysis::suggestions::{Question, Suggestions};
 use crate::http::auth::caller::Caller;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::{Path, Query};
-use crate::http::models::find::resolve;
+use crate::http::models::find::resolve_id;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::http::{datasets, jobs};
@@ -56,8 +56,8 @@ pub(super) async fn suggest_pairs(
         Some(other) => datasets::find(&state, other, "texts_of").await?,
         None => learned.clone(),
     };
-    let tuned = resolve(&state, &model_id(&job.job_id)).await?;
-    let base = state.models.find(&job.base_model).await?;
+    let tuned = resolve_id(&state, &model_id(&job.job_id)).await?;
+    let base = state.models.find_id(&job.base_model).await?;
     let question = Question {
         learned: &learned,
         source: &source,

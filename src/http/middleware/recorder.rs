@@ -80,6 +80,7 @@ fn describe() {
     describe_counter!("shamisen_vector_cache_hits_total", "Texts whose vectors were kept.");
     describe_counter!("shamisen_vector_cache_misses_total", "Texts whose vectors were not.");
     describe_gauge!("shamisen_models_loaded", "Models in memory.");
+    describe_counter!("shamisen_model_failures_total", "Models that could not be loaded, by the failure's code.");
     describe_gauge!(
         "shamisen_resident_bytes",
         Bytes,

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 use crate::http::error::words::nearest;
 use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::extract::{Json, Path, names};
-use crate::http::models::find::resolve;
+use crate::http::models::find::{resolve, resolve_id};
 use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
-use crate::registry::DEFAULT_ALIAS;
+use crate::registry::{DEFAULT_ALIAS, Named};
 use crate::store::{Alias, AliasHistory, MoveReason, Rollback};
 
 const MOST_MOVES: usize = 50;
@@ -103,7 +103,9 @@ pub(super) async fn set_alias(
     Path(alias): Path<String>,
     Json(request): Json<AliasRequest>,
 ) -> Reply<AliasBody> {
-    names::check(&alias, "alias")?;
+    names::check(&alias, "alias", Named::Alias)?;
+    // A model may have come by that name.
+    state.models.rescan().await?;
     let row = resolve(&state, &request.model).await?;
     if state.store.model_name_taken(&alias).await? {
         return Err(ApiError::of(Code::NameTaken)
@@ -136,7 +138,7 @@ pub(super) async fn roll_back(State(state): State<AppState>, Path(name): Path<St
     loop {
         let history = state.store.alias_history(&name).await?;
         let (Some(now_at), Some(before)) = (history.moves.last(), history.previous()) else { return Err(nothing()) };
-        let row = resolve(&state, &before.model_id).await?;
+        let row = resolve_id(&state, &before.model_id).await?;
         state.pool.load(&row).await?;
         match state.store.roll_alias_back(&name, now_at.seq, before).await? {
             Rollback::Moved(_) => return body(&state, &name).await,

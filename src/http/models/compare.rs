@@ -8,7 +8,7 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::{resolve, resolve_or_default};
+use crate::http::models::find::{resolve, resolve_id, resolve_or_default};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::eval::TITLES;
@@ -41,7 +41,10 @@ pub(super) async fn compare(
 ) -> Reply<Comparison> {
     let Asked { base, tuned, texts } = asked(query)?;
     let tuned = resolve_or_default(&state, tuned.as_deref()).await?;
-    let base = resolve(&state, base.as_deref().unwrap_or(ModelRegistry::root(&tuned))).await?;
+    let base = match base.as_deref() {
+        Some(base) => resolve(&state, base).await?,
+        None => resolve_id(&state, ModelRegistry::root(&tuned)).await?,
+    };
     if base.model_id == tuned.model_id {
         return Err(ApiError::of(Code::NothingToCompare)
             .param("tuned")

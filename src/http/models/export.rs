@@ -37,6 +37,8 @@ const CHUNK: usize = 256 << 10;
     responses(
         (status = 200, description = "The card.", body = String, content_type = "text/markdown"),
         (status = 404, description = "There is no such model."),
+        (status = 500, description = "A file of it is damaged."),
+        (status = 503, description = "Its files cannot be read now."),
     )
 )]
 pub(super) async fn show_card(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<Response> {
@@ -69,7 +71,8 @@ pub(super) struct ExportQuery {
         (status = 200, description = "The tar.", body = Vec<u8>, content_type = "application/x-tar",
             headers(("Content-Disposition" = String, description = "`attachment`, with a file name."))),
         (status = 404, description = "There is no such model."),
-        (status = 503, description = "Other exports are being made and sent."),
+        (status = 500, description = "A file of it is damaged."),
+        (status = 503, description = "Other exports are being made and sent, or its files cannot be read now."),
     )
 )]
 pub(super) async fn export_model(

@@ -6,7 +6,7 @@ use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Deletion, ModelRow};
 
-/// A model by its id, alias or name, or an error that names the nearest one.
+/// A model by its alias, id or name, or an error that names the nearest one.
 pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> {
     if let Some(row) = state.models.find(wanted).await? {
         return Ok(row);
@@ -17,7 +17,12 @@ pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> 
     Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
 }
 
-/// The same; without a name, the model that the alias `default` means.
+/// The model of an id that was told by a row.
+pub(crate) async fn resolve_id(state: &AppState, id: &str) -> Result<ModelRow> {
+    state.models.find_id(id).await?.ok_or_else(|| model_not_found(id, None))
+}
+
+/// A model by its name; without one, the model that the alias `default` means.
 pub(crate) async fn resolve_or_default(state: &AppState, wanted: Option<&str>) -> Result<ModelRow> {
     resolve(state, wanted.unwrap_or(DEFAULT_ALIAS)).await
 }

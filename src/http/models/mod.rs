@@ -59,8 +59,7 @@ struct ModelBody {
     state: ModelState,
     /// Loaded when the server starts, and kept in memory.
     pinned: bool,
-    /// Where it is ready: bytes that it takes in memory, without what it shares with its base and what lies in a
-    /// mapped file.
+    /// Where it is ready: bytes that it takes in memory while it is in use, without what it shares with its base.
     resident_bytes: Option<u64>,
     /// The last request for it since the server started.
     last_used_at: Option<String>,
@@ -71,8 +70,8 @@ struct ModelBody {
 /// Why a model could not be loaded.
 #[derive(Serialize, ToSchema)]
 struct LastError {
-    /// `self_check_failed`, `model_broken`, `model_files_not_readable` or `base_not_loaded`.
-    #[schema(value_type = String, example = "self_check_failed")]
+    /// `model_damaged`, `self_check_failed`, `model_broken`, `model_files_not_readable` or `base_not_loaded`.
+    #[schema(value_type = String, example = "model_damaged")]
     code: &'static str,
     message: String,
     at: String,
@@ -164,7 +163,7 @@ async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>)
 #[utoipa::path(post, path = "/models/{model}/load", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is in memory.", body = ModelBody), (status = 404, description = "There is none."),
-        (status = 500, description = "Its files are damaged, or it says something else than when it was made (`self_check_failed`)."),
+        (status = 500, description = "A file is damaged (`model_damaged`), or it says something else than when it was made (`self_check_failed`)."),
         (status = 503, description = "Its files cannot be read now.")))]
 async fn load_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;
@@ -187,7 +186,7 @@ async fn unload_model(State(state): State<AppState>, Path(wanted): Path<String>)
 #[utoipa::path(put, path = "/models/{model}/pin", tag = "Models",
     params(("model" = String, Path, description = "Its id, alias or name.")),
     responses((status = 200, description = "It is in memory and stays there.", body = ModelBody), (status = 404, description = "There is none."),
-        (status = 500, description = "Its files are damaged, or it says something else than when it was made (`self_check_failed`)."),
+        (status = 500, description = "A file is damaged (`model_damaged`), or it says something else than when it was made (`self_check_failed`)."),
         (status = 503, description = "Its files cannot be read now.")))]
 async fn pin_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<ModelBody> {
     let row = resolve(&state, &wanted).await?;

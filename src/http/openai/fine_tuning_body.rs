@@ -11,6 +11,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::names;
 use crate::http::reply::schema;
 use crate::ml::train::Recipe;
+use crate::registry::Named;
 use crate::store;
 
 /// `{model, training_file}` and what may come beside them. `recipe`, `config` and `alias` are this server's own.
@@ -170,7 +171,7 @@ impl CreateJobBody {
         let Some(suffix) = self.suffix.as_deref().filter(|suffix| !suffix.is_empty()) else { return Ok(None) };
         let id = store::new_id("ft");
         let name = format!("{suffix}-{}", &id[id.len() - 8..]);
-        names::check(&name, "suffix")?;
+        names::check(&name, "suffix", Named::Model)?;
         Ok(Some(name))
     }
 

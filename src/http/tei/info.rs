@@ -72,7 +72,9 @@ struct EmbeddingModel {
     responses(
         (status = 200, description = "The model and the limits.", body = Info),
         (status = 404, description = "There is no such model."),
+        (status = 500, description = "A file of it is damaged."),
         (status = 422, description = "A parameter is unknown."),
+        (status = 503, description = "Its files cannot be read now."),
     ))]
 pub(super) async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Reply<Info> {
     let row = resolve_or_default(&state, query.model.as_deref()).await?;

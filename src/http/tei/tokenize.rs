@@ -64,7 +64,7 @@ pub(super) async fn tokenize(
     let texts = text_list::texts(&request.inputs, "inputs")?;
     text_list::few_enough(&state, texts.len())?;
     let row = resolve_or_default(&state, request.model.as_deref()).await?;
-    let model = state.pool.get(&row.model_id).await?;
+    let model = state.pool.serve(&row).await?;
     let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);
     let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;

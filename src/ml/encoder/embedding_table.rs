@@ -1,4 +1,4 @@
-//! A vocabulary's table of vectors: the base's rows in a mapped file, a tuned model's rows over them.
+//! A vocabulary's table of vectors: the base's rows as they are in their file, a tuned model's rows over them.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,24 +5,24 @@
 //! their ids, changes of low rank as their factors. Both hold `shamisen.json`, the card, written last.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use tch::{Kind, Tensor};
 
-use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
+use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, TRANSFORMER_TOKENIZER, WEIGHTS};
 use super::embedding_table::EmbeddingTable;
+use super::fingerprint;
+use super::golden::{GOLDEN, GoldenVectors};
 use super::lora::Adapters;
+use super::model_files::{ModelFiles, Place, write_card};
 use super::sentencepiece::SentencePiece;
 use super::tokenizer::{Prompts, Tokenizer};
 use super::transformer::{Description, TransformerEncoder};
-use super::use_multilingual::{EMBEDDINGS, UseMultilingual, UseMultilingualConfig};
-use super::weights::{self, Stored, WeightFile};
+use super::use_multilingual::{UseMultilingual, UseMultilingualConfig};
+use super::weights::{self, Stored};
 use super::{Encoder, Model};
-use crate::ml::files::{complete_or_absent, read, read_json, write_json, write_new};
-use crate::ml::sha256::Sha256Hex;
+use crate::ml::files::{complete_or_absent, write_json, write_new};
 use crate::ml::{Error, Result};
 
 /// A tuned model's tensors for the table: ids `(R,)` and rows `(R, E)`.
@@ -31,43 +31,6 @@ const ROWS: &str = "table.rows";
 
 /// In the names of the tensors of a head that a base without one was given.
 const HEAD: &str = "_Dense/";
-
-/// A hash over a model's parts, each with its name and length.
-#[derive(Default)]
-pub(super) struct Fingerprint(Sha256Hex);
-
-impl Fingerprint {
-    fn part(mut self, name: &str, length: u64, bytes: impl Read) -> std::io::Result<Self> {
-        self.0.update(name.as_bytes());
-        self.0.update(&length.to_le_bytes());
-        self.0.update_from(bytes)?;
-        Ok(self)
-    }
-
-    fn file(self, folder: &Path, name: &str) -> Result<Self> {
-        let path = folder.join(name);
-        let hash = || {
-            let file = File::open(&path)?;
-            self.part(name, file.metadata()?.len(), file)
-        };
-        hash().map_err(|error| Error::file(&path, error))
-    }
-
-    pub(super) fn full(folder: &Path) -> Result<String> {
-        Ok(Self::default().file(folder, CONFIG)?.file(folder, WEIGHTS)?.file(folder, TOKENIZER)?.0.finish())
-    }
-
-    /// Of the transformer in a folder: of each of its files, but for what is there for people.
-    pub(super) fn transformer(folder: &Path) -> Result<String> {
-        let names = Description::read(folder)?.files(folder);
-        Ok(names.iter().try_fold(Self::default(), |hash, name| hash.file(folder, name))?.0.finish())
-    }
-
-    fn delta(folder: &Path, base: &str) -> Result<String> {
-        let of_base = Self::default().part("base", base.len() as u64, base.as_bytes());
-        Ok(of_base.map_err(|error| Error::file(folder, error))?.file(folder, WEIGHTS)?.0.finish())
-    }
-}
 
 pub(crate) fn save_base(
     target: &Path,
@@ -82,7 +45,7 @@ pub(crate) fn save_base(
         write_new(&draft.join(TOKENIZER), sentencepiece)?;
         let card = ModelCard {
             name: name.to_owned(),
-            fingerprint: Fingerprint::full(draft)?,
+            fingerprint: fingerprint::full(draft)?,
             dimensions: config.dimensions,
             max_tokens: config.max_seq_length,
             base_fingerprint: None,
@@ -134,7 +97,7 @@ pub fn save_tuned(
         weights::write(&draft.join(WEIGHTS), &tensors)?;
         let card = ModelCard {
             name: name.to_owned(),
-            fingerprint: Fingerprint::delta(draft, root)?,
+            fingerprint: fingerprint::delta(draft, root)?,
             base_fingerprint: Some(root.clone()),
             ..tuned.card.clone()
         };
@@ -174,47 +137,45 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Reads them. The table stays in its file.
-    pub(super) fn read(folder: &Path) -> Result<Self> {
-        let parts =
-            if folder.join(MODULES).is_file() { Self::transformer(folder) } else { Self::use_multilingual(folder) }?;
+    /// Reads them.
+    pub(super) fn read(files: &ModelFiles) -> Result<Self> {
+        let parts = if files.has(MODULES) { Self::transformer(files) } else { Self::use_multilingual(files) }?;
         if parts.encoder.word_embeddings().size().0 < parts.tokenizer.size() {
-            return Err(Error::model(folder, "the tokenizer has more pieces than the table has rows"));
+            return Err(Error::model(files.folder(), "the tokenizer has more pieces than the table has rows"));
         }
         Ok(parts)
     }
 
-    fn transformer(folder: &Path) -> Result<Self> {
-        let description = Description::read(folder)?;
-        let tokenizer = Tokenizer::read_transformer(&folder.join(TRANSFORMER_TOKENIZER), description.lowercase)?;
-        let encoder = Box::new(TransformerEncoder::load(description, folder)?);
-        Ok(Self { tokenizer, prompts: Prompts::read(folder)?, encoder })
+    fn transformer(files: &ModelFiles) -> Result<Self> {
+        let description = Description::read(files)?;
+        let tokenizer = Tokenizer::of_transformer(&files.read(TRANSFORMER_TOKENIZER)?, description.lowercase)
+            .map_err(|reason| Error::model(&files.path(TRANSFORMER_TOKENIZER), reason))?;
+        let encoder = Box::new(TransformerEncoder::load(description, files)?);
+        Ok(Self { tokenizer, prompts: Prompts::read(files)?, encoder })
     }
 
-    fn use_multilingual(folder: &Path) -> Result<Self> {
-        let path = folder.join(CONFIG);
-        let config: UseMultilingualConfig = read_json(&path)?;
+    fn use_multilingual(files: &ModelFiles) -> Result<Self> {
+        let config: UseMultilingualConfig = files.json(CONFIG)?;
         if config.model_type != UseMultilingualConfig::default().model_type {
             let reason = format!(
                 "without modules.json it must be of the kind use_multilingual, and not {:?}. Import a transformer with `shamisen model import`",
                 config.model_type
             );
-            return Err(Error::model(&path, reason));
+            return Err(Error::model(&files.path(CONFIG), reason));
         }
-        let path = folder.join(TOKENIZER);
-        let tokenizer = SentencePiece::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
-        let file = WeightFile::open(&folder.join(WEIGHTS))?;
-        let embeddings = EmbeddingTable::new(file.matrix(EMBEDDINGS)?);
-        let encoder = Box::new(UseMultilingual::load(config, embeddings, &file)?);
+        let tokenizer = SentencePiece::parse(&files.read(TOKENIZER)?);
+        let tokenizer = tokenizer.map_err(|reason| Error::model(&files.path(TOKENIZER), reason))?;
+        let encoder = Box::new(UseMultilingual::load(config, files.weights(WEIGHTS)?)?);
         Ok(Self { tokenizer: Tokenizer::SentencePiece(Box::new(tokenizer)), prompts: Prompts::default(), encoder })
     }
 }
 
 /// Loads a base model. Its table stays in the file.
+///
+/// # Errors
+/// Where a file is missing, cannot be read, or is not what was written.
 pub fn load(folder: &Path) -> Result<Model> {
-    let card = read_card(folder)?;
-    let Parts { tokenizer, prompts, encoder } = Parts::read(folder)?;
-    Ok(Model { tokenizer: Arc::new(tokenizer), prompts: Arc::new(prompts), encoder, card, mapped: None })
+    ModelFiles::open(folder, Place::File)?.load()
 }
 
 /// Loads a tuned model over its base, whose tokenizer, table and unchanged weights it shares.
@@ -222,12 +183,44 @@ pub fn load(folder: &Path) -> Result<Model> {
 /// # Errors
 /// Where a file is missing or damaged, or `base` is not the model that it was tuned from.
 pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
-    let card = read_card(folder)?;
+    ModelFiles::open(folder, Place::File)?.load_over(base)
+}
+
+impl ModelFiles {
+    /// The card, once it vouches for the files or they were held to its fingerprint.
+    fn trusted_card(&self) -> Result<ModelCard> {
+        let card = self.card()?;
+        if !self.sealed() {
+            fingerprint::check(self, &card)?;
+        }
+        Ok(card)
+    }
+
+    /// Loads a base model.
+    pub fn load(&self) -> Result<Model> {
+        let card = self.trusted_card()?;
+        let Parts { tokenizer, prompts, encoder } = Parts::read(self)?;
+        Ok(Model { tokenizer: Arc::new(tokenizer), prompts: Arc::new(prompts), encoder, card })
+    }
+
+    /// Loads a tuned model over its base.
+    pub fn load_over(&self, base: &Model) -> Result<Model> {
+        load_delta(self, base)
+    }
+
+    /// What the model said when it was made; `None` where it was made without.
+    pub fn golden(&self) -> Result<Option<GoldenVectors>> {
+        self.json_if_there(GOLDEN)
+    }
+}
+
+fn load_delta(files: &ModelFiles, base: &Model) -> Result<Model> {
+    let (folder, card) = (files.folder(), files.trusted_card()?);
     if card.base_fingerprint.as_deref() != Some(base.card.fingerprint.as_str()) {
         return Err(not_tuned_from(folder, base));
     }
     let path = folder.join(WEIGHTS);
-    let (mut stored, mapped) = weights::map_tensors(&path)?;
+    let mut stored = files.weights(WEIGHTS)?.tensors()?;
     let damaged = |name: &str| Error::model(&path, format!("the tensor {name:?} is not of this model's shape"));
     let adapters = Adapters::take(&mut stored)?;
     let adapters = adapters.ok_or_else(|| Error::model(&path, "a factor of a kernel is missing"))?;
@@ -265,6 +258,6 @@ pub fn load_tuned(folder: &Path, base: &Model) -> Result<Model> {
     }
     match stored.keys().next() {
         Some(name) => Err(Error::model(&path, format!("the tensor {name:?} is none of this model's"))),
-        None => Ok(Model { card, mapped: Some(mapped), ..base.with_encoder(encoder) }),
+        None => Ok(Model { card, ..base.with_encoder(encoder) }),
     }
 }

@@ -10,9 +10,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tables::similarity::cosine;
 
+use super::model_files::seal;
 use super::{Encoder, Model, encode_all_raw};
+use crate::ml::Result;
 use crate::ml::files::write_new;
-use crate::ml::{Error, Result};
 
 /// A model's golden answers in its folder.
 pub const GOLDEN: &str = "probes.json";
@@ -70,21 +71,10 @@ impl GoldenVectors {
         self
     }
 
-    /// A folder's; `None` where the model was made without.
-    pub fn read(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(GOLDEN);
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|error| Error::model(&path, format!("it holds no probes: {error}"))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::file(&path, error)),
-        }
-    }
-
-    /// Writes them into a model's folder and sees them onto the disk.
+    /// Writes them into a model's folder, whose card vouches for them from then on.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        write_new(&folder.join(GOLDEN), &serde_json::to_vec(self).expect("plain structs become JSON"))
+        write_new(&folder.join(GOLDEN), &serde_json::to_vec(self).expect("plain structs become JSON"))?;
+        seal(folder)
     }
 
     /// Asks a model for the vectors again.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::Encoder;
 use super::card::ModelCard;
 use super::tokenizer::{Ids, Prompts, Tokenizer};
-use crate::ml::memory::MappedFloats;
 
 /// Which end of a text that is too long is cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,18 +35,9 @@ pub struct Model {
     pub encoder: Box<dyn Encoder>,
     /// What the folder says of itself.
     pub card: ModelCard,
-    /// The file that a tuned model's weights are in.
-    pub(super) mapped: Option<MappedFloats>,
 }
 
 impl Model {
-    /// Lets the system have the memory of weights that are in a file. They are read again when they are used.
-    pub fn rest(&self) {
-        if let Some(mapped) = &self.mapped {
-            mapped.release();
-        }
-    }
-
     /// The same tokenizer and card around another encoder.
     #[must_use]
     pub fn with_encoder(&self, encoder: Box<dyn Encoder>) -> Self {
@@ -56,7 +46,6 @@ impl Model {
             prompts: Arc::clone(&self.prompts),
             encoder,
             card: self.card.clone(),
-            mapped: self.mapped.as_ref().map(MappedFloats::shallow_clone),
         }
     }
 
@@ -67,14 +56,11 @@ impl Model {
     }
 }
 
-/// The most bytes of a text that are cut into tokens: far more than a model reads.
-const LONGEST_READ: usize = 100_000;
-
 /// The ids of a text with a prompt in front, cut to `max_tokens`; the tokenizer's own first and last ones
 /// are kept.
 ///
-/// A text of more than 100,000 bytes is cut before, so that its time is bounded; how many tokens the rest of it
-/// has is then an estimate.
+/// A text of more than 100,000 bytes (less where a tokenizer's rules make much of few) is cut before, so that time
+/// and memory are bounded; how many tokens the rest of it has is then an estimate.
 pub fn tokenize(
     tokenizer: &Tokenizer,
     prompt: &str,
@@ -82,10 +68,11 @@ pub fn tokenize(
     max_tokens: usize,
     direction: TruncationDirection,
 ) -> Tokens {
+    let longest = tokenizer.longest();
     let (read, unread) = match direction {
-        TruncationDirection::Right => text.split_at(text.floor_char_boundary(LONGEST_READ)),
+        TruncationDirection::Right => text.split_at(text.floor_char_boundary(longest)),
         TruncationDirection::Left => {
-            let (unread, read) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(LONGEST_READ)));
+            let (unread, read) = text.split_at(text.ceil_char_boundary(text.len().saturating_sub(longest)));
             (read, unread)
         }
     };

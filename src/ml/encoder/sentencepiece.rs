@@ -42,6 +42,13 @@ pub struct SentencePiece {
     eos: u32,
 }
 
+/// Bytes that the normalizer may make of a character. Unicode's longest, of U+FDFA, are 33.
+const LONGEST_REPLACEMENT: usize = 128;
+/// Bytes of a piece, which is looked for from each character on.
+const LONGEST_PIECE: usize = 4096;
+/// Pieces that are looked for one by one.
+const MOST_USER_DEFINED: usize = 4096;
+
 impl SentencePiece {
     /// Reads a model file (`ModelProto`).
     ///
@@ -59,9 +66,18 @@ impl SentencePiece {
                 _ => {}
             }
         }
-        let user_defined =
+        if pieces.iter().any(|piece| piece.0.len() > LONGEST_PIECE) {
+            return Err(format!("a piece of the vocabulary is longer than {LONGEST_PIECE} bytes"));
+        }
+        let user_defined: Vec<String> =
             pieces.iter().filter(|piece| piece.2 == USER_DEFINED).map(|piece| piece.0.to_owned()).collect();
+        if user_defined.len() > MOST_USER_DEFINED {
+            return Err(format!("more than {MOST_USER_DEFINED} pieces are user-defined"));
+        }
         let normalizer = Normalizer::parse(normalizer.unwrap_or_default(), user_defined).ok_or_else(damaged)?;
+        if normalizer.replacements.split(|&byte| byte == 0).any(|text| text.len() > LONGEST_REPLACEMENT) {
+            return Err(format!("the normalizer could make more than {LONGEST_REPLACEMENT} bytes of one character"));
+        }
         Self::index(&pieces, normalizer)
     }
 

@@ -30,7 +30,9 @@ impl Tokenizer {
     /// All tokens of a text with a prompt in front, none cut, with the tokenizer's own first and last ones
     /// where `special` asks for them.
     pub fn spans(&self, prompt: &str, text: &str, special: bool) -> Vec<TokenSpan> {
-        let whole = format!("{prompt}{text}");
+        // Where the rules make much of little, as much as is read at all.
+        let longest = if self.reads_less() { self.longest() } else { text.len() };
+        let whole = format!("{prompt}{}", &text[..text.floor_char_boundary(longest)]);
         let found = match self {
             Self::SentencePiece(tokenizer) => {
                 let own = |(id, name): (u32, &str)| Found { id, special: Some(name.to_owned()), range: 0..0 };
@@ -113,8 +115,7 @@ mod tests {
             "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
             "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]" },
         });
-        let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap();
-        let tokenizer = Tokenizer::Transformer(Box::new(TransformerTokenizer { tokenizer, lowercase: true }));
+        let tokenizer = Tokenizer::of_transformer(json.to_string().as_bytes(), true).unwrap();
         let told = |prompt: &str, text: &str| {
             let spans = tokenizer.spans(prompt, text, true);
             spans.into_iter().map(|span| (span.id, span.text, span.place)).collect::<Vec<_>>()

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use tch::Tensor;
 
-use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, WEIGHTS, write_card};
+use super::card::{CONFIG, MODULES, ModelCard, TOKENIZER, WEIGHTS};
 use super::embedding_table::EmbeddingTable;
-use super::folder::Fingerprint;
+use super::fingerprint;
+use super::model_files::{ModelFiles, Place, write_card};
 use super::transformer::{Description, ModuleConfig, TransformerEncoder};
 use super::use_multilingual::EMBEDDINGS;
 use super::weights::{Stored, WeightFile, write_tensors};
@@ -30,7 +31,7 @@ const ROWS_AT_ONCE: usize = 4096;
 pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Result<ModelCard> {
     let description = description(&*model.encoder);
     let files = match description {
-        Some(description) => description.files(base),
+        Some(description) => description.files(&ModelFiles::open(base, Place::File)?),
         None => [CONFIG, TOKENIZER, WEIGHTS].map(str::to_owned).into(),
     };
     for name in &files {
@@ -60,8 +61,10 @@ pub(crate) fn write_standalone(folder: &Path, model: &Model, base: &Path) -> Res
     let file = File::options().write(true).open(&path).map_err(|error| Error::file(&path, error))?;
     write_tuned_rows(model.encoder.word_embeddings(), &file, start, &path)?;
     file.sync_all().map_err(|error| Error::file(&path, error))?;
-    let fingerprint =
-        if description.is_some() { Fingerprint::transformer(folder)? } else { Fingerprint::full(folder)? };
+    let fingerprint = match description {
+        Some(_) => fingerprint::transformer(&ModelFiles::draft(folder))?,
+        None => fingerprint::full(folder)?,
+    };
     let card = ModelCard { fingerprint, base_fingerprint: None, ..model.card.clone() };
     write_card(folder, &card)?;
     Ok(card)

@@ -1,13 +1,19 @@
 //! Text to token ids.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use serde::Deserialize;
 
+use super::model_files::ModelFiles;
 use super::sentencepiece::SentencePiece;
-use crate::ml::files::{read, read_json};
+use super::tokenizer_rules;
 use crate::ml::{Error, Result};
+
+/// The most bytes of a text that are cut into tokens.
+const LONGEST_READ: usize = 100_000;
+/// The most characters that a tokenizer's rules may make of a text. XLM-RoBERTa's make 36 of one, so that its texts are
+/// read as far as all others'.
+const MOST_CHARACTERS: usize = 4_000_000;
 
 /// How a model cuts texts into tokens.
 pub enum Tokenizer {
@@ -21,6 +27,8 @@ pub enum Tokenizer {
 pub struct TransformerTokenizer {
     pub(super) tokenizer: tokenizers::Tokenizer,
     pub(super) lowercase: bool,
+    /// Bytes of a text that are read at most.
+    longest: usize,
 }
 
 /// A text's ids, the tokenizer's own around them.
@@ -35,12 +43,27 @@ pub struct Ids {
 }
 
 impl Tokenizer {
-    pub(crate) fn read_transformer(path: &Path, lowercase: bool) -> Result<Self> {
-        let bytes = read(path)?;
-        let wrong = |error: tokenizers::Error| Error::model(path, error.to_string());
+    /// Out of the bytes of a `tokenizer.json`, or why not. Rules that could make much of a short text are refused.
+    pub(crate) fn of_transformer(bytes: &[u8], lowercase: bool) -> Result<Self, String> {
+        let wrong = |error: tokenizers::Error| error.to_string();
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(wrong)?;
         tokenizer.with_truncation(None).map_err(wrong)?.with_padding(None);
-        Ok(Self::Transformer(Box::new(TransformerTokenizer { tokenizer, lowercase })))
+        let growth = tokenizer_rules::growth(&tokenizer)?;
+        let longest = LONGEST_READ.min(MOST_CHARACTERS / growth);
+        Ok(Self::Transformer(Box::new(TransformerTokenizer { tokenizer, lowercase, longest })))
+    }
+
+    /// The most bytes of a text that are cut into tokens: far more than a model reads.
+    pub(super) fn longest(&self) -> usize {
+        match self {
+            Self::SentencePiece(_) => LONGEST_READ,
+            Self::Transformer(tokenizer) => tokenizer.longest,
+        }
+    }
+
+    /// Whether its rules make so much of a character that less of a text is read.
+    pub(super) fn reads_less(&self) -> bool {
+        self.longest() < LONGEST_READ
     }
 
     /// A text's ids.
@@ -112,16 +135,13 @@ pub struct Prompts {
 impl Prompts {
     const FILE: &str = "config_sentence_transformers.json";
 
-    /// Of a model's folder; none where it tells none.
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(Self::FILE);
-        if !path.is_file() {
-            return Ok(Self::default());
-        }
-        let found: Self = read_json(&path)?;
+    /// Of a model's files; none where they tell none.
+    pub(super) fn read(files: &ModelFiles) -> Result<Self> {
+        let found: Self = files.json_if_there(Self::FILE)?.unwrap_or_default();
         match &found.default_prompt_name {
             Some(name) if !found.prompts.contains_key(name) => {
-                Err(Error::model(&path, format!("default_prompt_name {name:?} is not among the prompts")))
+                let reason = format!("default_prompt_name {name:?} is not among the prompts");
+                Err(Error::model(&files.path(Self::FILE), reason))
             }
             _ => Ok(found),
         }

@@ -11,26 +11,34 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
 use tch::{Kind, Tensor};
 
 use crate::ml::files::write_new;
-use crate::ml::memory::{self, MappedFloats, MappedMatrix};
+use crate::ml::memory::{self, MappedMatrix};
 use crate::ml::{Error, Result};
 
 /// A safetensors file, opened and checked: header, ranges, sizes.
+#[derive(Debug)]
 pub(crate) struct WeightFile {
     path: PathBuf,
-    map: Arc<Mmap>,
+    map: Mmap,
+    /// Whether that is memory of this process and not the file.
+    in_memory: bool,
     metadata: Metadata,
     /// Where the tensors' bytes begin.
     data: usize,
 }
 
 impl WeightFile {
-    /// Opens a file and checks its header against its length.
+    /// Maps a file and checks its header against its length.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::file(path, error))?;
         let map = memory::map(&file).map_err(|error| Error::file(path, error))?;
+        Self::of(path, map, false)
+    }
+
+    /// The same of a file's bytes.
+    pub(crate) fn of(path: &Path, map: Mmap, in_memory: bool) -> Result<Self> {
         let (length, metadata) = safetensors::SafeTensors::read_metadata(&map)
             .map_err(|error| Error::model(path, format!("not a whole safetensors file: {error}")))?;
-        Ok(Self { path: path.to_owned(), map: Arc::new(map), metadata, data: length + 8 })
+        Ok(Self { path: path.to_owned(), map, in_memory, metadata, data: length + 8 })
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
@@ -87,44 +95,32 @@ impl WeightFile {
         Ok(self.bytes(info).as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())
     }
 
-    /// Copies of the int64 tensors, and what `floats` makes of the others.
-    fn all(&self, floats: impl Fn(&str, &TensorInfo) -> Result<Tensor>) -> Result<BTreeMap<String, Tensor>> {
+    /// Copies of all float32 and int64 tensors.
+    pub(crate) fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
         let tensor = |(name, info): (String, &TensorInfo)| {
             let tensor = match info.dtype {
                 Dtype::I64 => Tensor::from_slice(&self.integers(&name)?),
-                _ => floats(&name, info)?,
+                _ => self.floats(&name, &shape_of(info))?,
             };
             Ok((name, tensor))
         };
         self.metadata.tensors().into_iter().map(tensor).collect()
     }
 
-    /// A float32 matrix, left where it is in the file.
-    pub(crate) fn matrix(&self, name: &str) -> Result<MappedMatrix> {
+    /// A float32 matrix where it is. What else was read of the file is given back.
+    pub(crate) fn into_matrix(mut self, name: &str) -> Result<MappedMatrix> {
         let info = self.info(name, Dtype::F32, 2)?;
-        MappedMatrix::new(Arc::clone(&self.map), self.span(info), info.shape[0] as i64, info.shape[1] as i64)
+        let (span, rows, columns) = (self.span(info), info.shape[0] as i64, info.shape[1] as i64);
+        if self.in_memory {
+            memory::keep_only(&mut self.map, span.clone());
+        }
+        MappedMatrix::new(Arc::new(self.map), span, rows, columns)
             .ok_or_else(|| Error::model(&self.path, format!("the tensor {name:?} is not aligned")))
     }
 }
 
 fn shape_of(info: &TensorInfo) -> Vec<i64> {
     info.shape.iter().map(|&size| size as i64).collect()
-}
-
-/// A file's float32 tensors where they are in the file, and copies of its others.
-pub(crate) fn map_tensors(path: &Path) -> Result<(BTreeMap<String, Tensor>, MappedFloats)> {
-    let file = WeightFile::open(path)?;
-    let name = path.to_str().ok_or_else(|| Error::model(path, "its path is not UTF-8"))?;
-    let mapped = MappedFloats::open(name, file.map.len())?;
-    let floats = |name: &str, info: &TensorInfo| {
-        if info.dtype != Dtype::F32 {
-            return Err(Error::model(path, format!("the tensor {name:?} is {:?}, not F32", info.dtype)));
-        }
-        let tensor = mapped.tensor(file.span(info), &shape_of(info));
-        tensor.ok_or_else(|| Error::model(path, format!("the tensor {name:?} is not aligned")))
-    };
-    let tensors = file.all(floats)?;
-    Ok((tensors, mapped))
 }
 
 /// A tensor on its way into a safetensors file, as little-endian bytes.
@@ -198,6 +194,5 @@ pub(crate) fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> 
 
 /// Reads what [`write_tensors`] wrote.
 pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let file = WeightFile::open(path)?;
-    file.all(|name, info| file.floats(name, &shape_of(info)))
+    WeightFile::open(path)?.tensors()
 }

@@ -42,7 +42,7 @@ async fn a_name_belongs_to_one_model() {
 }
 
 #[tokio::test]
-async fn a_model_is_found_by_its_id_then_by_alias_then_by_name() {
+async fn a_model_is_found_by_alias_then_by_its_id_then_by_name() {
     let world = World::open().await;
     let found = async |wanted| world.store.model(wanted).await.unwrap().map(|row| row.model_id);
     let claim = world.claimed_as("job_1", "word", &world.job()).await;
@@ -51,6 +51,9 @@ async fn a_model_is_found_by_its_id_then_by_alias_then_by_name() {
     world.set_alias("word", "base").await.unwrap();
     assert_eq!(found("word").await.as_deref(), Some("base"));
     world.upsert_model(&ModelRow { name: "its name".to_owned(), ..model("word") }).await.unwrap();
+    assert_eq!(found("word").await.as_deref(), Some("base"), "a folder that came later takes no alias's requests");
+    assert_eq!(world.store.model_of_id("word").await.unwrap().unwrap().model_id, "word");
+    world.delete_alias("word").await.unwrap();
     assert_eq!(found("word").await.as_deref(), Some("word"));
 }
 

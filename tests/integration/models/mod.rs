@@ -4,12 +4,13 @@ mod aliases;
 mod compare;
 pub(crate) mod export;
 mod import;
+mod integrity;
 mod neighbours;
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use shamisen::ml::encoder::{self, GoldenVectors, Origin};
+use shamisen::ml::encoder::{self, GoldenVectors, ModelFiles, Origin, Place};
 use tempfile::TempDir;
 
 use crate::api::Reply;
@@ -106,35 +107,35 @@ async fn the_least_recently_used_goes_first_and_a_pinned_one_never_also_after_a_
 }
 
 #[tokio::test]
-async fn a_model_that_says_something_else_than_when_it_was_made_is_not_served_until_it_is_whole() {
+async fn a_damaged_model_and_one_that_says_something_else_than_when_it_was_made_are_not_served_until_they_are_whole() {
     let app = App::start();
     let (model, _) = tuned(&app, "golden", 30, &[]).await;
     let file = weights(&app, &model);
     let whole = std::fs::read(&file).unwrap();
 
-    // A part of the weights became zeros: the file is well formed, and nothing but the vectors tells.
+    // One bit of the weights is another: the file is well formed, and few vectors tell.
     let mut damaged = whole.clone();
     let middle = damaged.len() / 2;
-    damaged[middle..].fill(0);
+    damaged[middle] ^= 1;
     std::fs::write(&file, &damaged).unwrap();
     let refused = ask(&app, &model).await;
-    assert_eq!((refused.status, refused.text("code").as_str()), (500, "self_check_failed"), "{}", refused.body);
-    assert!(refused.text("detail").contains("cosine"), "{}", refused.body);
+    assert_eq!((refused.status, refused.text("code").as_str()), (500, "model_damaged"), "{}", refused.body);
+    assert!(refused.text("detail").contains("model.safetensors is damaged"), "{}", refused.body);
     // The next request is answered at once, from what is known.
-    assert_eq!(ask(&app, &model).await.text("code"), "self_check_failed");
+    assert_eq!(ask(&app, &model).await.text("code"), "model_damaged");
     let told = app.get(&format!("/models/{model}")).await.body;
-    assert_eq!((&told["state"], &told["last_error"]["code"]), (&json!("failed"), &json!("self_check_failed")));
+    assert_eq!((&told["state"], &told["last_error"]["code"]), (&json!("failed"), &json!("model_damaged")));
     assert_eq!(told["last_error"]["attempts"], 1);
     // An alias does not move to it.
     let put = app.send(app.request("PUT", "/aliases/prod").json(&json!({ "model": model }))).await;
-    assert_eq!((put.status, put.text("code").as_str()), (500, "self_check_failed"));
+    assert_eq!((put.status, put.text("code").as_str()), (500, "model_damaged"));
     assert_eq!(app.get("/aliases/prod").await.status, 404);
     assert_eq!(app.get(&format!("/models/{model}")).await.body["last_error"]["attempts"], 2);
 
     // Everything that training changed is missing: what would be served is the base.
     let empty: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];
     std::fs::write(&file, safetensors::serialize(empty, None).unwrap()).unwrap();
-    assert_eq!(ask(&app, &model).await.text("code"), "self_check_failed");
+    assert_eq!(ask(&app, &model).await.text("code"), "model_damaged");
 
     // What may pass by itself says when to come again.
     std::fs::remove_file(&file).unwrap();
@@ -148,6 +149,18 @@ async fn a_model_that_says_something_else_than_when_it_was_made_is_not_served_un
     let told = app.get(&format!("/models/{model}")).await.body;
     assert_eq!((&told["state"], &told["last_error"]), (&json!("ready"), &Value::Null));
     assert_eq!(ask(&app, "default").await.status, 200);
+
+    // Every file is what the card says, and the model says something else than it did: another libtorch, say.
+    assert_eq!(app.post(&format!("/models/{model}/unload"), json!({})).await.status, 200);
+    let folder = app.data.path().join("models").join(&model);
+    let probes = folder.join("probes.json");
+    let mut other: Value = serde_json::from_slice(&std::fs::read(&probes).unwrap()).unwrap();
+    other["probes"][3]["vector"][0] = json!(100.0);
+    std::fs::write(&probes, other.to_string()).unwrap();
+    integrity::unseal(&folder);
+    let refused = ask(&app, &model).await;
+    assert_eq!((refused.status, refused.text("code").as_str()), (500, "self_check_failed"), "{}", refused.body);
+    assert!(refused.text("detail").contains("cosine"), "{}", refused.body);
 }
 
 #[test]
@@ -157,7 +170,7 @@ fn probes_tell_another_base_under_the_same_fingerprint() {
     encoder::save_tuned(&folder, "tuned", &base(), &base(), None).unwrap();
     let texts = ["nurse", "看護師"].map(|text| (Origin::Table, text.to_owned()));
     GoldenVectors::of(&base(), texts.to_vec()).unwrap().write(&folder).unwrap();
-    let probes = GoldenVectors::read(&folder).unwrap().unwrap();
+    let probes = ModelFiles::open(&folder, Place::File).unwrap().golden().unwrap().unwrap();
     let mut frozen = encoder::load_tuned(&folder, &base()).unwrap();
     frozen.encoder.prepare_inference(&std::sync::Arc::default());
     assert_eq!(probes.check(&frozen), Ok(()));

@@ -18,8 +18,10 @@ use serde_json::Value;
 use self::files::{copy, copy_some, new_folder, read, read_json, write_json};
 use self::modules::{Class, Module};
 use self::tensors::Source;
-use super::card::{CONFIG, MODULES, ModelCard, SENTENCE_CONFIG, TRANSFORMER_TOKENIZER, WEIGHTS, read_card, write_card};
-use super::folder::{Fingerprint, Parts};
+use super::card::{CONFIG, MODULES, ModelCard, SENTENCE_CONFIG, TRANSFORMER_TOKENIZER, WEIGHTS};
+use super::fingerprint;
+use super::folder::Parts;
+use super::model_files::{ModelFiles, Place, write_card};
 use super::transformer::{Description, PoolingMode, TransformerConfig};
 use crate::ml::files::complete_or_absent;
 use crate::ml::{Error, Result};
@@ -70,7 +72,7 @@ pub fn import_transformer(source: &Path, target: &Path, name: &str, pooling: Opt
             std::fs::remove_dir_all(&unpacked).map_err(|error| Error::file(&unpacked, error))?;
             notes
         };
-        let card = examine(draft, name)?;
+        let card = examine(&ModelFiles::draft(draft), name)?;
         write_card(draft, &card)?;
         Ok(Imported { card, notes })
     })
@@ -84,18 +86,16 @@ pub fn is_transformer(folder: &Path) -> bool {
 /// How the full model in a folder makes one vector of a text's tokens: one mode, or several beside each other.
 pub fn pooling(folder: &Path) -> Result<Vec<PoolingMode>> {
     // Universal Sentence Encoder divides the sum of a text's vectors by the square root of their number.
-    if is_transformer(folder) {
-        Ok(Description::read(folder)?.pooling.0)
-    } else {
-        Ok(vec![PoolingMode::MeanSqrtLenTokens])
-    }
+    let files = ModelFiles::open(folder, Place::File)?;
+    if files.has(MODULES) { Ok(Description::read(&files)?.pooling.0) } else { Ok(vec![PoolingMode::MeanSqrtLenTokens]) }
 }
 
 /// Looks at a transformer's folder as if it were new: whether its card is that of its files, and whether
 /// these give vectors.
 pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
-    let card = read_card(folder)?;
-    if card != examine(folder, &card.name)? {
+    let files = ModelFiles::open(folder, Place::File)?;
+    let card = files.card()?;
+    if card != examine(&files, &card.name)? {
         let reason = "shamisen.json is not the card of these files; `shamisen model import FOLDER` makes another";
         return Err(Error::model(folder, reason));
     }
@@ -103,12 +103,12 @@ pub fn check_transformer(folder: &Path) -> Result<ModelCard> {
 }
 
 /// Uses a folder's files as they will be used; the card that is theirs.
-fn examine(folder: &Path, name: &str) -> Result<ModelCard> {
-    let parts = Parts::read(folder)?;
-    self_check::encode(&parts).map_err(|reason| Error::model(folder, reason))?;
+fn examine(files: &ModelFiles, name: &str) -> Result<ModelCard> {
+    let parts = Parts::read(files)?;
+    self_check::encode(&parts).map_err(|reason| Error::model(files.folder(), reason))?;
     Ok(ModelCard {
         name: name.to_owned(),
-        fingerprint: Fingerprint::transformer(folder)?,
+        fingerprint: fingerprint::transformer(files)?,
         dimensions: parts.encoder.dimensions(),
         max_tokens: parts.encoder.max_tokens(),
         base_fingerprint: None,
@@ -147,7 +147,7 @@ fn convert(source: &Path, draft: &Path, pooling: Option<PoolingMode>) -> Result<
     copy_some(source, ON_TOP, draft)?;
     notes.extend(similarity(draft)?);
 
-    let description = Description::read(draft)?;
+    let description = Description::read(&ModelFiles::draft(draft))?;
     for Module { class, folder, path } in &modules {
         match class {
             Class::Transformer => {

@@ -1,7 +1,5 @@
 //! What a model's folder in the form of sentence-transformers says of its network.
 
-use std::path::Path;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tch::Tensor;
@@ -12,8 +10,7 @@ use super::modules::{DenseActivation, ModuleConfig, Pooling};
 use super::{bert, modernbert};
 use crate::ml::encoder::card::{CONFIG, MODULES, SENTENCE_CONFIG, WEIGHTS};
 use crate::ml::encoder::embedding_table::EmbeddingTable;
-use crate::ml::encoder::weights::WeightFile;
-use crate::ml::files::{read, read_json};
+use crate::ml::encoder::model_files::ModelFiles;
 use crate::ml::{Error, Result};
 
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
@@ -69,18 +66,18 @@ struct TokenizerFile {
 }
 
 impl Description {
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(CONFIG);
-        let config = TransformerConfig::parse(&read(&path)?).map_err(|reason| Error::model(&path, reason))?;
-        let path = folder.join(MODULES);
-        let entries: Vec<Entry> = read_json(&path)?;
+    pub(in crate::ml::encoder) fn read(files: &ModelFiles) -> Result<Self> {
+        let path = files.path(CONFIG);
+        let config = TransformerConfig::parse(&files.read(CONFIG)?).map_err(|reason| Error::model(&path, reason))?;
+        let path = files.path(MODULES);
+        let entries: Vec<Entry> = files.json(MODULES)?;
         let mut pooling = None;
         let mut modules = Vec::new();
         let mut columns = config.hidden_size;
         for Entry { path: name, class } in entries.iter().skip(1) {
-            let file = folder.join(name).join(CONFIG);
-            let json = || read(&file);
-            let of_file = |reason| Error::model(&file, reason);
+            let file = format!("{name}/{CONFIG}");
+            let json = || files.read(&file);
+            let of_file = |reason| Error::model(&files.path(&file), reason);
             match class.rsplit('.').next().unwrap_or(class) {
                 "Pooling" if pooling.is_none() && modules.is_empty() => {
                     let found = Pooling::parse(&json()?, columns).map_err(of_file)?;
@@ -95,14 +92,14 @@ impl Description {
             columns = modules.last().map_or(columns, |module| module.columns(columns));
         }
         let pooling = pooling.ok_or_else(|| Error::model(&path, "there is no Pooling behind the Transformer"))?;
-        let sentence: SentenceFile = parse_or_default(&folder.join(SENTENCE_CONFIG))?;
-        let tokenizer: TokenizerFile = parse_or_default(&folder.join(TOKENIZER_CONFIG))?;
+        let sentence: SentenceFile = files.json_if_there(SENTENCE_CONFIG)?.unwrap_or_default();
+        let tokenizer: TokenizerFile = files.json_if_there(TOKENIZER_CONFIG)?.unwrap_or_default();
         let most = config.max_tokens();
         // A float becomes the nearest number of tokens that there is.
         let by_tokenizer = tokenizer.model_max_length.map_or(most, |length| length as usize);
         let max_tokens = sentence.max_seq_length.unwrap_or(by_tokenizer).min(most);
         if max_tokens < 3 {
-            return Err(Error::model(folder, format!("a text of {max_tokens} tokens is no text")));
+            return Err(Error::model(files.folder(), format!("a text of {max_tokens} tokens is no text")));
         }
         Ok(Self { config, pooling, modules, max_tokens, lowercase: sentence.do_lower_case })
     }
@@ -184,29 +181,28 @@ impl Description {
 
     /// The files that the model is made of, by their paths in its folder, sorted. What else may be there tells
     /// people about it.
-    pub(crate) fn files(&self, folder: &Path) -> Vec<String> {
+    pub(in crate::ml::encoder) fn files(&self, of: &ModelFiles) -> Vec<String> {
         let of_modules = self.modules.iter().map(ModuleConfig::path).filter(|path| !path.is_empty());
         let modules = of_modules.flat_map(|path| [format!("{path}/{CONFIG}"), format!("{path}/{WEIGHTS}")]);
         let mut files: Vec<String> = FILES.iter().map(|&name| name.to_owned()).chain(modules).collect();
-        files.retain(|name| folder.join(name).is_file());
+        files.retain(|name| of.has(name));
         files.sort();
         files
     }
 
-    /// The table of words, left in its file, and every other tensor in the order of
-    /// [`Description::shapes`].
-    pub(super) fn read_tensors(&self, folder: &Path) -> Result<(EmbeddingTable, Vec<Tensor>)> {
-        let file = WeightFile::open(&folder.join(WEIGHTS))?;
-        let words = file.matrix(self.words())?;
-        if words.size() != (self.config.vocab_size, self.config.hidden_size) {
-            return Err(Error::model(folder, "the table of words has another size than config.json says"));
-        }
+    /// The table of words where it is, and every other tensor in the order of [`Description::shapes`].
+    pub(super) fn read_tensors(&self, files: &ModelFiles) -> Result<(EmbeddingTable, Vec<Tensor>)> {
+        let file = files.weights(WEIGHTS)?;
         let mut tensors = Vec::new();
         for (name, shape) in self.network_shapes() {
             tensors.push(file.floats(&name, &shape)?);
         }
+        let words = file.into_matrix(self.words())?;
+        if words.size() != (self.config.vocab_size, self.config.hidden_size) {
+            return Err(Error::model(files.folder(), "the table of words has another size than config.json says"));
+        }
         for module in self.modules.iter().filter(|module| !module.path().is_empty()) {
-            let file = WeightFile::open(&folder.join(module.path()).join(WEIGHTS))?;
+            let file = files.weights(&format!("{}/{WEIGHTS}", module.path()))?;
             for (name, shape) in module.shapes() {
                 tensors.push(file.floats(&name, &shape)?);
             }
@@ -222,8 +218,4 @@ pub(crate) fn module_list<'a>(modules: impl Iterator<Item = (&'a str, &'a str)>)
         json!({"idx": number, "name": number.to_string(), "path": path, "type": class})
     };
     modules.enumerate().map(entry).collect()
-}
-
-fn parse_or_default<T: Default + for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
-    if path.is_file() { read_json(path) } else { Ok(T::default()) }
 }

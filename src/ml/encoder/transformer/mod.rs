@@ -29,6 +29,7 @@ pub(super) use packed::Packed;
 
 use super::arrangement::{self, Arrangement};
 use super::embedding_table::EmbeddingTable;
+use super::model_files::ModelFiles;
 use super::pass::Pass;
 use super::{Encoder, TokenCache};
 use crate::ml::Result;
@@ -85,9 +86,9 @@ impl TransformerEncoder {
         Self { description, embeddings, tensors, network, modules }
     }
 
-    /// Reads every tensor from the model's folder; the table of words stays in its file.
-    pub(crate) fn load(description: Description, folder: &std::path::Path) -> Result<Self> {
-        let (embeddings, tensors) = description.read_tensors(folder)?;
+    /// Reads every tensor of the model; the table of words stays where it is.
+    pub(super) fn load(description: Description, files: &ModelFiles) -> Result<Self> {
+        let (embeddings, tensors) = description.read_tensors(files)?;
         Ok(Self::assemble(description, embeddings, tensors))
     }
 

@@ -10,6 +10,7 @@ use tch::{Kind, Tensor};
 
 use super::TransformerEncoder;
 use super::description::Description;
+use crate::ml::encoder::model_files::ModelFiles;
 use crate::ml::encoder::weights::{self, Stored};
 use crate::ml::encoder::{Encoder, Pass, RaggedBatch, encode, encode_all_raw};
 
@@ -87,7 +88,8 @@ fn encoder(case: &Case, variant: &Variant) -> TransformerEncoder {
         }
     }
     write_tensors(&folder.join("model.safetensors"), "", &case.tensors);
-    TransformerEncoder::load(Description::read(folder).unwrap(), folder).unwrap()
+    let files = ModelFiles::draft(folder);
+    TransformerEncoder::load(Description::read(&files).unwrap(), &files).unwrap()
 }
 
 fn rows(vectors: &Tensor) -> Vec<Vec<f64>> {

@@ -45,11 +45,13 @@ impl UseMultilingual {
         &self.network.config
     }
 
-    /// Reads every tensor but the table from `file`.
-    pub(super) fn load(config: UseMultilingualConfig, embeddings: EmbeddingTable, file: &WeightFile) -> Result<Self> {
+    /// Reads every tensor; the table stays where it is.
+    pub(super) fn load(config: UseMultilingualConfig, file: WeightFile) -> Result<Self> {
         let tensors: Result<Vec<Tensor>> =
             shapes(&config).iter().map(|(name, shape)| file.floats(name, shape)).collect();
-        Ok(Self { embeddings, network: Network::assemble(config, tensors?), inference: None })
+        let tensors = tensors?;
+        let embeddings = EmbeddingTable::new(file.into_matrix(EMBEDDINGS)?);
+        Ok(Self { embeddings, network: Network::assemble(config, tensors), inference: None })
     }
 }
 

@@ -4,8 +4,10 @@ use std::io::Write;
 use std::path::Path;
 
 use serde_json::json;
+use shamisen::ml::encoder;
 use shamisen::registry::{self, ImportRequest};
 
+use super::super::integrity::unseal;
 use super::refused::{change, change_tensors, each_is_refused};
 use super::{Place, published};
 use crate::published::write_json;
@@ -77,11 +79,61 @@ fn damaged_and_hostile_folders_come_to_a_sentence() {
             &["hidden size"],
         ),
         (
+            "a letter that becomes a thousand, four times over",
+            |folder| change(folder, "tokenizer.json", |all| all["normalizer"] = growing()),
+            &["tokenizer.json", "puts in 1000 characters for 1"],
+        ),
+        (
+            "words without an end",
+            |folder| {
+                change(folder, "tokenizer.json", |all| {
+                    all["model"] = json!({
+                        "type": "WordPiece", "vocab": all["model"]["vocab"], "unk_token": "[UNK]",
+                        "continuing_subword_prefix": "##", "max_input_chars_per_word": 1_u64 << 62
+                    });
+                });
+            },
+            &["max_input_chars_per_word"],
+        ),
+        (
             "ids beyond the table",
             |folder| change(folder, "tokenizer.json", |all| all["model"]["vocab"]["far"] = 5000.into()),
             &["more pieces than the table has rows"],
         ),
     ]);
+}
+
+fn growing() -> serde_json::Value {
+    let rule = json!({ "type": "Replace", "pattern": { "String": "q" }, "content": "q".repeat(1000) });
+    json!({ "type": "Sequence", "normalizers": [rule, rule, rule, rule] })
+}
+
+#[test]
+fn a_tokenizer_is_held_to_its_bounds_also_where_a_folder_is_put_among_the_models_by_hand() {
+    let place = Place::new();
+    published(&place.path("tiny"));
+    place.imported("tiny", &[]);
+    let folder = place.model("tiny");
+    change(&folder, "tokenizer.json", |all| all["normalizer"] = growing());
+    unseal(&folder);
+    // Whoever wrote the card, too.
+    for why in [encoder::check_transformer(&folder).err(), encoder::load(&folder).err()] {
+        let why = why.unwrap().to_string();
+        assert!(why.contains("puts in 1000 characters") || why.contains("fingerprint"), "{why}");
+    }
+    assert!(encoder::check_transformer(&folder).unwrap_err().to_string().contains("puts in 1000 characters"));
+}
+
+#[test]
+fn a_text_whose_letters_become_phrases_is_read() {
+    let place = Place::new();
+    published(&place.path("tiny"));
+    change(&place.path("tiny"), "tokenizer.json", |all| all["normalizer"] = json!({ "type": "NFKC" }));
+    place.imported("tiny", &[]);
+    let model = encoder::load(&place.model("tiny")).unwrap();
+    // Each is a phrase of 18 letters, three of them spaces.
+    let tokens = model.tokenize(&"\u{fdfa}".repeat(33_333));
+    assert!(tokens.ids.len() <= 16 && tokens.dropped >= 33_333, "{tokens:?}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use shamisen::ml::encoder;
 use tempfile::TempDir;
 
+use super::integrity::unseal;
 use crate::app::{App, PROGRAM};
 use crate::fixtures::real_data;
 use crate::published::{Sizes, Tensors, tokenizer};
@@ -121,7 +122,7 @@ async fn a_running_server_finds_what_was_imported_and_use_stays_its_default() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(reply.body["embeddings"][0].as_array().unwrap().len(), HIDDEN);
 
-    // What was imported is held to what it said then.
+    // What was imported is held to what it said then, and before that to what was written.
     place.imported("a-tiny", &["--name", "changed"]);
     let changed = place.model("changed");
     change(&changed, "probes.json", |probes| {
@@ -131,6 +132,9 @@ async fn a_running_server_finds_what_was_imported_and_use_stays_its_default() {
     });
     std::fs::rename(changed, models.join("changed")).unwrap();
     let reply = app.post("/embed", json!({ "model": "changed", "texts": ["nurse"] })).await;
+    assert_eq!((reply.status, reply.text("code").as_str()), (500, "model_damaged"), "{}", reply.body);
+    unseal(&models.join("changed"));
+    let reply = app.post("/models/changed/load", json!({})).await;
     assert_eq!((reply.status, reply.text("code").as_str()), (500, "self_check_failed"), "{}", reply.body);
 
     // Put there by hand: with weights that are not those of its card.
