@@ -30,6 +30,9 @@ impl<'a> Host<'a> {
             Some(Ok(host)) => Some(host),
             Some(Err(_)) => return refused("The Host header is no ASCII text."),
             None if request.version == Version::HTTP_11 => return refused("The request has no Host header."),
+            None if request.version > Version::HTTP_11 && request.uri.host().is_none() => {
+                return refused("The request names no host.");
+            }
             None => None,
         };
         // HTTP/2 has it here, and so have requests that were meant for a proxy.
@@ -147,6 +150,7 @@ mod tests {
         assert_eq!(of(Version::HTTP_10, "/", &[]), Some(None));
         assert_eq!(of(Version::HTTP_2, "http://a.example/", &[]), named("a.example"));
         assert_eq!(of(Version::HTTP_2, "http://a.example/", &["A.example"]), named("a.example"));
+        assert_eq!(of(Version::HTTP_2, "/", &[]), None);
         assert_eq!(of(Version::HTTP_2, "http://evil.example/", &["localhost"]), None);
         assert_eq!(of(Version::HTTP_11, "http://evil.example/", &["localhost"]), None);
     }

@@ -47,7 +47,7 @@ async fn a_key_that_may_embed_reads_no_text_of_a_table_or_a_job_by_any_route() {
     let table = format!("base,ref,similarity\n{rows}");
     let config = json!({ "epochs": 1, "split": "random" }).to_string();
     let form = Form::new()
-        .part("file", Part::bytes(table.into_bytes()).file_name("canary.csv"))
+        .part("file", Part::bytes(table.into_bytes()).file_name("pairs.csv"))
         .text("recipe", "tutorial")
         .text("config", config)
         .text("name", "職種")
