@@ -1,6 +1,8 @@
 //! A server that is stopped answers all that it was sent.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,25 +11,24 @@ use tokio::net::TcpStream;
 use crate::app::App;
 use crate::wire::{self, LIVE, STUCK, connect, frames, reply, until_closed};
 
-/// A client's requests over kept-alive connections until the server is gone: how many were answered.
-async fn requests(address: SocketAddr, pause: Duration) -> Result<usize, String> {
-    let mut answered = 0;
+/// A client's requests over kept-alive connections until the server is gone. Those that were answered are counted.
+async fn requests(address: SocketAddr, pause: Duration, answered: Arc<AtomicUsize>) -> Result<(), String> {
     while let Ok(mut stream) = TcpStream::connect(address).await {
         stream.set_nodelay(true).unwrap();
         loop {
-            stream.write_all(&wire::embed()).await.map_err(|error| format!("not sent after {answered}: {error}"))?;
-            let answer = whole(&mut stream).await.map_err(|error| format!("no answer after {answered}: {error}"))?;
+            stream.write_all(&wire::embed()).await.map_err(|error| format!("it cannot be sent: {error}"))?;
+            let answer = whole(&mut stream).await.map_err(|error| format!("it is not answered: {error}"))?;
             if !answer.starts_with("HTTP/1.1 200") {
                 return Err(answer);
             }
-            answered += 1;
+            answered.fetch_add(1, Ordering::Relaxed);
             if answer.contains("connection: close") {
                 break;
             }
             tokio::time::sleep(pause).await;
         }
     }
-    Ok(answered)
+    Ok(())
 }
 
 /// An answer with all of its body.
@@ -52,17 +53,19 @@ async fn whole(stream: &mut TcpStream) -> std::io::Result<String> {
 async fn no_request_on_a_connection_that_is_kept_is_lost_in_a_stop() {
     for wait in ["0", "1"] {
         let app = App::with(&["--stop-wait", wait]);
+        let (address, answered) = (wire::address(&app), Arc::new(AtomicUsize::new(0)));
         // Some send one request after another, others think for a while.
-        let clients: Vec<_> = (0..24)
-            .map(|number| tokio::spawn(requests(wire::address(&app), Duration::from_millis([0, 5, 40][number % 3]))))
-            .collect();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let pauses = [0, 5, 40].map(Duration::from_millis).into_iter().cycle().take(24);
+        let clients: Vec<_> =
+            pauses.map(|pause| tokio::spawn(requests(address, pause, Arc::clone(&answered)))).collect();
+        while answered.load(Ordering::Relaxed) < 240 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         app.terminate();
         let (_, status) = tokio::task::spawn_blocking(|| app.ended()).await.unwrap();
         assert!(status.success());
         for client in clients {
-            let answered = client.await.unwrap().unwrap_or_else(|failure| panic!("--stop-wait {wait}: {failure}"));
-            assert!(answered > 0);
+            assert_eq!(client.await.unwrap(), Ok(()), "--stop-wait {wait}");
         }
     }
 }
