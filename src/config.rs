@@ -127,6 +127,9 @@ pub struct Serve {
     /// How connections and requests are bounded.
     #[command(flatten)]
     pub connections: Connections,
+    /// What a key may use.
+    #[command(flatten)]
+    pub allowance: Allowance,
 }
 
 /// How the log is written.
@@ -139,13 +142,28 @@ pub enum LogFormat {
     Json,
 }
 
+/// What a key may use that was made without limits of its own; where there are no keys, all callers together.
+#[derive(Clone, Debug, Args)]
+pub struct Allowance {
+    /// Tokens a minute that a key without a limit of its own may have embedded; then 429. Without keys, all callers
+    /// together. 0 sets no limit.
+    #[arg(long, env = "SHAMISEN_TOKENS_PER_MINUTE", default_value_t = 0)]
+    pub tokens_per_minute: u32,
+    /// Requests for vectors, similarities or tokens that such a key may have in flight; then 429. 0 sets no limit.
+    #[arg(long, env = "SHAMISEN_REQUESTS_AT_ONCE", default_value_t = 0)]
+    pub requests_at_once: u32,
+    /// Jobs that such a key may have waiting; then 429. 0 sets no limit.
+    #[arg(long, env = "SHAMISEN_JOBS_WAITING", default_value_t = 0)]
+    pub jobs_waiting: u32,
+}
+
 /// How `shamisen serve` bounds connections and requests.
 #[derive(Clone, Debug, Args)]
 pub struct Connections {
     /// Pages of other sites that may call, as in `https://app.example,http://localhost:3000`; `*` for all.
     #[arg(long, env = "SHAMISEN_CORS_ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<String>,
-    /// Open connections; where one is too many, the one that has been idle longest makes room.
+    /// Open connections; where one is too many, the one whose client the server has waited for longest makes room.
     #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS", value_parser = at_least_one(), default_value_t = 1024)]
     pub max_connections: usize,
     /// Open connections of one address; a proxy is one.
@@ -157,6 +175,14 @@ pub struct Connections {
     /// Seconds before a connection without a request, or a client that does not read its answer, is closed.
     #[arg(long, env = "SHAMISEN_IDLE_TIMEOUT", value_parser = seconds(), default_value_t = 75)]
     pub idle_timeout: u64,
+    /// Bytes a second that a request's body is sent with at least, once it has made the server wait for longer than
+    /// --body-grace; then 408. The slowest line that anyone sends texts over has several times as much.
+    #[arg(long, env = "SHAMISEN_BODY_RATE", value_parser = RangedU64ValueParser::<u64>::new().range(1..), default_value_t = 1024)]
+    pub body_rate: u64,
+    /// Seconds that a request's body may make the server wait for beside what its bytes pay for: a packet that is lost
+    /// twice comes within them.
+    #[arg(long, env = "SHAMISEN_BODY_GRACE", value_parser = seconds(), default_value_t = 10)]
+    pub body_grace: u64,
     /// Seconds that a request's body may stand still; then 408.
     #[arg(long, env = "SHAMISEN_BODY_TIMEOUT", value_parser = seconds(), default_value_t = 20)]
     pub body_timeout: u64,
@@ -164,7 +190,8 @@ pub struct Connections {
     /// no limit.
     #[arg(long, env = "SHAMISEN_REQUEST_TIMEOUT", value_parser = seconds(), default_value_t = 30)]
     pub request_timeout: u64,
-    /// Seconds after SIGTERM before connections are refused: time for a load balancer to see that the server is not ready.
+    /// Seconds after SIGTERM before connections are refused: time for a load balancer to see that the server is not
+    /// ready, and for clients with an open connection to read that it will be closed.
     #[arg(long, env = "SHAMISEN_STOP_WAIT", default_value_t = 1)]
     pub stop_wait: u64,
     /// Seconds for requests in flight when the server stops.
@@ -237,6 +264,16 @@ pub struct KeyCreate {
     /// How long it is good for, as in 90d, 12h, 30m [default: for ever].
     #[arg(long)]
     pub expires: Option<String>,
+    /// Tokens a minute that it may have embedded [default: what the server's SHAMISEN_TOKENS_PER_MINUTE says].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub tokens_per_minute: Option<u32>,
+    /// Requests for vectors, similarities or tokens that it may have in flight [default: what the server's
+    /// SHAMISEN_REQUESTS_AT_ONCE says].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_at_once: Option<u32>,
+    /// Jobs that it may have waiting [default: what the server's SHAMISEN_JOBS_WAITING says].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs_waiting: Option<u32>,
     /// The data folder.
     #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
     pub data: PathBuf,

@@ -3,6 +3,8 @@
 //! A key reads `sk_<id>_<secret>`. The secret has 256 random bits, so that a plain SHA-256 of it is enough to
 //! keep: there is nothing to guess. It is compared in a time that tells nothing, also where the id is unknown.
 
+mod meter;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
@@ -18,6 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::ml::sha256::sha256;
 use crate::store::{self, ApiKeyRow, Store, StoreError, now};
+pub(crate) use meter::{Excess, KeyLimits, Left, Meter};
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -64,6 +67,10 @@ pub struct ApiKey {
     pub id: Arc<str>,
     /// As the operator calls it.
     pub name: String,
+    /// Its own limits, and the server's where it has none.
+    pub limits: KeyLimits,
+    /// What it uses, where that has a limit. It outlives this, which is read anew every second.
+    pub meter: Option<Arc<Meter>>,
     scopes: Vec<Scope>,
     secret_sha256: String,
     expires_at: Option<i64>,
@@ -72,10 +79,23 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    fn new(row: ApiKeyRow) -> Self {
+    /// `before` is what was known of it until now.
+    fn new(row: ApiKeyRow, server: KeyLimits, before: Option<&Self>) -> Self {
+        let own = KeyLimits {
+            tokens_per_minute: row.tokens_per_minute,
+            requests_at_once: row.requests_at_once,
+            jobs_waiting: row.jobs_waiting,
+        };
+        let limits = own.or(server);
+        let meter = match before.filter(|before| before.limits == limits) {
+            Some(before) => before.meter.clone(),
+            None => Meter::new(limits),
+        };
         Self {
             id: row.key_id.into(),
             name: row.name,
+            limits,
+            meter,
             // A scope of a newer version is none here.
             scopes: row.scopes.iter().filter_map(|name| Scope::parse(name)).collect(),
             secret_sha256: row.secret_sha256,
@@ -123,16 +143,37 @@ type Snapshot = Arc<HashMap<Arc<str>, Arc<ApiKey>>>;
 pub struct Keyring {
     store: Store,
     seen: RwLock<Option<(Instant, Snapshot)>>,
-    /// One reads the table, others wait for it.
-    reading: Mutex<()>,
+    /// One reads the table, others wait for it; it holds what was read last.
+    reading: Mutex<Snapshot>,
+    /// What a key may use that has no limits of its own.
+    limits: KeyLimits,
+    /// What all callers together use, where there are no keys.
+    anyone: Option<Arc<Meter>>,
 }
 
 impl Keyring {
     pub fn new(store: Store) -> Self {
-        Self { store, seen: RwLock::default(), reading: Mutex::default() }
+        Self::with_limits(store, KeyLimits::default())
     }
 
-    pub async fn create(&self, name: &str, scopes: &[Scope], expires_at: Option<i64>) -> store::Result<NewKey> {
+    /// The same, where keys without limits of their own have these.
+    pub fn with_limits(store: Store, limits: KeyLimits) -> Self {
+        Self { store, seen: RwLock::default(), reading: Mutex::default(), limits, anyone: Meter::new(limits) }
+    }
+
+    /// What a caller may use where there are no keys, and what all of them together do.
+    pub fn anyone(&self) -> (KeyLimits, Option<Arc<Meter>>) {
+        (self.limits, self.anyone.clone())
+    }
+
+    /// Makes a key. `limits` are its own.
+    pub async fn create(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        expires_at: Option<i64>,
+        limits: KeyLimits,
+    ) -> store::Result<NewKey> {
         let secret = secret().map_err(StoreError::other)?;
         let key_id = store::new_id("key");
         let text = format!("sk_{}_{secret}", key_id.trim_start_matches("key_"));
@@ -145,6 +186,9 @@ impl Keyring {
             expires_at,
             last_used_at: None,
             revoked_at: None,
+            tokens_per_minute: limits.tokens_per_minute,
+            requests_at_once: limits.requests_at_once,
+            jobs_waiting: limits.jobs_waiting,
         };
         self.store.insert_api_key(&row).await?;
         self.forget();
@@ -206,13 +250,18 @@ impl Keyring {
         if let Some(keys) = self.fresh() {
             return Ok(keys);
         }
-        let _turn = self.reading.lock().await;
+        let mut known = self.reading.lock().await;
         if let Some(keys) = self.fresh() {
             return Ok(keys);
         }
         let read_at = Instant::now();
-        let rows = self.store.api_keys().await?.into_iter().map(|row| Arc::new(ApiKey::new(row)));
-        let keys: Snapshot = Arc::new(rows.map(|key| (Arc::clone(&key.id), key)).collect());
+        let rows = self.store.api_keys().await?.into_iter();
+        let key = |row: ApiKeyRow| {
+            let before = known.get(row.key_id.as_str()).map(Arc::as_ref);
+            Arc::new(ApiKey::new(row, self.limits, before))
+        };
+        let keys: Snapshot = Arc::new(rows.map(key).map(|key| (Arc::clone(&key.id), key)).collect());
+        *known = Arc::clone(&keys);
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some((read_at, Arc::clone(&keys)));
         Ok(keys)
     }
@@ -270,7 +319,7 @@ mod tests {
     async fn only_the_whole_key_lets_in() {
         let (_folder, keyring) = keyring().await;
         assert!(matches!(keyring.check(Some("anything")).await.unwrap(), Entry::Open));
-        let key = keyring.create("app", &[Scope::Embed], None).await.unwrap();
+        let key = keyring.create("app", &[Scope::Embed], None, KeyLimits::default()).await.unwrap();
         assert!(
             matches!(keyring.check(Some(&key.text)).await.unwrap(), Entry::Known(found) if *found.id == *key.row.key_id)
         );
@@ -287,8 +336,9 @@ mod tests {
     #[tokio::test]
     async fn a_key_ends_when_its_time_is_over_or_it_is_revoked() {
         let (_folder, keyring) = keyring().await;
-        let old = keyring.create("old", &[Scope::Embed], Some(now() - 1)).await.unwrap();
-        let key = keyring.create("app", &[Scope::Train], None).await.unwrap();
+        let none = KeyLimits::default();
+        let old = keyring.create("old", &[Scope::Embed], Some(now() - 1), none).await.unwrap();
+        let key = keyring.create("app", &[Scope::Train], None, none).await.unwrap();
         assert_eq!(refusal(&keyring, Some(&old.text)).await, Some(Refusal::Expired));
         assert_eq!(refusal(&keyring, Some(&key.text)).await, None);
         assert!(keyring.revoke(&key.row.key_id).await.unwrap());
@@ -303,13 +353,28 @@ mod tests {
     async fn admin_may_everything_and_others_what_they_are_for() {
         let (_folder, keyring) = keyring().await;
         let of = async |scopes: &[Scope]| {
-            let key = keyring.create("k", scopes, None).await.unwrap();
+            let key = keyring.create("k", scopes, None, KeyLimits::default()).await.unwrap();
             let Entry::Known(key) = keyring.check(Some(&key.text)).await.unwrap() else { panic!("a good key") };
             key
         };
         assert!(of(&[Scope::Admin]).await.may(&[Scope::Train]) && of(&[Scope::Admin]).await.may(&[]));
         assert!(of(&[Scope::Embed]).await.may(&[Scope::Train, Scope::Embed]));
         assert!(!of(&[Scope::Embed]).await.may(&[Scope::Train]) && !of(&[]).await.may(&[Scope::Embed]));
+    }
+
+    #[tokio::test]
+    async fn what_a_key_has_used_is_remembered_when_the_keys_are_read_again() {
+        let (_folder, keyring) = keyring().await;
+        let limits = KeyLimits { tokens_per_minute: Some(60), ..KeyLimits::default() };
+        let key = keyring.create("k", &[Scope::Embed], None, limits).await.unwrap();
+        let meter = async || match keyring.check(Some(&key.text)).await.unwrap() {
+            Entry::Known(key) => key.meter.clone().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let now = Instant::now();
+        meter().await.enter(now).unwrap().spend(1000, now);
+        keyring.forget();
+        assert!(meter().await.enter(now).is_err());
     }
 
     #[test]

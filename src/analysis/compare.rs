@@ -26,7 +26,8 @@ pub(crate) struct Comparison {
     moved: Vec<Moved>,
     /// The verdict in the report of the tuned model's job; `null` where it was made without one.
     verdict: Option<Value>,
-    /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them.
+    /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them; `null`
+    /// for a key without the scope `train` too.
     movers: Option<Value>,
 }
 

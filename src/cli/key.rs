@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::config::{KeyCommand, KeyCreate, KeyScope};
-use crate::keys::{Keyring, Scope, end_of_life};
+use crate::keys::{KeyLimits, Keyring, Scope, end_of_life};
 use crate::store::{Store, now};
 
 pub(super) fn key(command: &KeyCommand) -> anyhow::Result<ExitCode> {
@@ -51,7 +51,12 @@ async fn create(config: &KeyCreate) -> anyhow::Result<()> {
     let store = open(&config.data).await?;
     let mut scopes: Vec<Scope> = config.scope.iter().map(|scope| of(*scope)).collect();
     scopes.dedup();
-    let key = Keyring::new(store.clone()).create(name, &scopes, expires_at).await?;
+    let limits = KeyLimits {
+        tokens_per_minute: config.tokens_per_minute,
+        requests_at_once: config.requests_at_once,
+        jobs_waiting: config.jobs_waiting,
+    };
+    let key = Keyring::new(store.clone()).create(name, &scopes, expires_at, limits).await?;
     store.close().await;
     eprintln!("{} was made. This is the key; it is shown once and kept nowhere:", key.row.key_id);
     println!("{}", key.text);
@@ -73,8 +78,15 @@ async fn list(store: &Store) -> anyhow::Result<()> {
     for key in store.api_keys().await? {
         let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |time| format!("used {}", minute(time)));
         let end = key.expires_at.map_or_else(String::new, |time| format!("  until {}", minute(time)));
+        let limits = [
+            (key.tokens_per_minute, "tokens a minute"),
+            (key.requests_at_once, "requests at once"),
+            (key.jobs_waiting, "jobs waiting"),
+        ];
+        let limits =
+            limits.map(|(limit, of)| limit.map_or_else(String::new, |limit| format!("  {limit} {of}"))).concat();
         println!(
-            "{}  {:<8} {:<20} {}  made {}  {used}{end}",
+            "{}  {:<8} {:<20} {}  made {}  {used}{end}{limits}",
             key.key_id,
             key.status(at),
             key.scopes.join(","),

@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::log;
 use crate::analysis::Analysis;
-use crate::config::{Connections, Serve};
+use crate::config::{Allowance, Connections, Serve};
 use crate::datasets::{DatasetStore, Upload};
-use crate::http::{self, App, AppState, ConnectionLimits, Lifecycle, Limits, Recorder};
+use crate::http::{self, App, AppState, BodyPace, ConnectionLimits, Lifecycle, Limits, Recorder};
 use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor};
-use crate::keys::Keyring;
+use crate::keys::{KeyLimits, Keyring};
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
 use crate::store::{Purpose, Store};
@@ -77,7 +77,7 @@ fn allow_many_files() {
 async fn run(config: &Serve) -> anyhow::Result<()> {
     let data = std::path::absolute(&config.data)?;
     let store = Store::open(&data.join("shamisen.db")).await.context("the database cannot be opened")?;
-    let keys = Arc::new(Keyring::new(store.clone()));
+    let keys = Arc::new(Keyring::with_limits(store.clone(), key_limits(&config.allowance)));
     if !config.host.is_loopback() && !config.allow_anyone && !keys.in_use().await? {
         bail!(
             "{} can be reached from other machines, and there are no keys. Make one with `shamisen key create --name admin --scope admin`, listen on 127.0.0.1, or set SHAMISEN_ALLOW_ANYONE=true where a proxy or a firewall decides who may call",
@@ -131,7 +131,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
             this_machine_only: !config.allow_anyone,
             cors_origins: cors_origins(config).cloned().collect(),
             request_deadline: Duration::from_secs(config.connections.request_timeout),
-            body_patience: Duration::from_secs(config.connections.body_timeout),
+            body_pace: connection_limits(&config.connections).pace,
             default_benchmark,
         }),
         keys,
@@ -206,7 +206,22 @@ fn connection_limits(config: &Connections) -> ConnectionLimits {
         most_of_an_address: config.max_connections_of_address,
         head: Duration::from_secs(config.head_timeout),
         idle: Duration::from_secs(config.idle_timeout),
+        pace: BodyPace {
+            stands_still: Duration::from_secs(config.body_timeout),
+            grace: Duration::from_secs(config.body_grace),
+            rate: config.body_rate as f64,
+        },
         drain: Duration::from_secs(config.drain),
+    }
+}
+
+/// What a key may use that has no limits of its own.
+fn key_limits(config: &Allowance) -> KeyLimits {
+    let some = |limit: u32| Some(limit).filter(|limit| *limit > 0);
+    KeyLimits {
+        tokens_per_minute: some(config.tokens_per_minute),
+        requests_at_once: some(config.requests_at_once),
+        jobs_waiting: some(config.jobs_waiting),
     }
 }
 

@@ -25,14 +25,12 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::store;
-pub use connections::ConnectionLimits;
-use error::words::nearest;
+pub use connections::{BodyPace, ConnectionLimits};
+use error::words::{nearest, shown};
 use error::{ApiError, Code};
 pub use middleware::cors::is_origin;
 pub use middleware::lifecycle::Lifecycle;
@@ -58,7 +56,6 @@ pub fn router(state: AppState) -> Router {
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
-    let request_id = HeaderName::from_static("x-request-id");
     let cors_origins = state.limits.cors_origins.clone();
     let router = Router::from(api())
         .merge(pages::router())
@@ -75,9 +72,7 @@ pub fn router(state: AppState) -> Router {
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .layer(from_fn(metrics::observe))
-        .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(from_fn(trace::trace))
-        .layer(SetRequestIdLayer::new(request_id, NewRequestId))
         .with_state(state)
 }
 
@@ -103,18 +98,8 @@ fn api() -> OpenApiRouter<AppState> {
 /// # Errors
 /// What the system says of the listener.
 pub async fn serve(listener: TcpListener, state: AppState, limits: ConnectionLimits) -> std::io::Result<()> {
-    let stop = state.stop.clone();
-    connections::serve(listener, router(state), stop, limits).await
-}
-
-/// `req_..`: stands in the reply's header, in errors and in the log.
-#[derive(Clone, Copy)]
-struct NewRequestId;
-
-impl MakeRequestId for NewRequestId {
-    fn make_request_id<B>(&mut self, _request: &axum::http::Request<B>) -> Option<RequestId> {
-        HeaderValue::from_str(&store::new_id("req")).ok().map(RequestId::new)
-    }
+    let (lifecycle, stop) = (std::sync::Arc::clone(&state.lifecycle), state.stop.clone());
+    connections::serve(listener, router(state), lifecycle, stop, limits).await
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
@@ -128,12 +113,13 @@ async fn no_such_route(request: Request) -> ApiError {
     let path = request.uri().path();
     let guess = nearest(path, routes::plain_paths()).map(|route| format!(" Did you mean {route}?")).unwrap_or_default();
     ApiError::of(Code::RouteNotFound)
-        .detail(format!("There is nothing at {path}.{guess}"))
+        .detail(format!("There is nothing at {}.{guess}", shown(path)))
         .hint(format!("Routes: {}.", routes::plain_paths().collect::<Vec<_>>().join(", ")))
 }
 
 async fn no_such_method(request: Request) -> ApiError {
-    let detail = format!("{} is not possible at {}.", request.method(), request.uri().path());
+    let (method, path) = (shown(request.method().as_str()), shown(request.uri().path()));
+    let detail = format!("{method} is not possible at {path}.");
     ApiError::of(Code::MethodNotAllowed).detail(detail)
 }
 

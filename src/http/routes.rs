@@ -23,6 +23,8 @@ pub struct Route {
     pub deadline: Deadline,
     /// How much it reads.
     pub body: BodyLimit,
+    /// Whether its requests and tokens count towards what a key may use.
+    pub metered: bool,
 }
 
 /// What a route asks of a key.
@@ -68,7 +70,7 @@ const EITHER: RequiredScope = OneOf(&[Scope::Embed, Scope::Train]);
 const METRICS: RequiredScope = OneOf(&[Scope::Metrics]);
 
 const fn on(method: &'static str, path: &'static str, scope: RequiredScope, deadline: Deadline) -> Route {
-    Route { method, path, scope, deadline, body: BodyLimit::Usual }
+    Route { method, path, scope, deadline, body: BodyLimit::Usual, metered: false }
 }
 
 const fn get(path: &'static str, scope: RequiredScope, deadline: Deadline) -> Route {
@@ -77,6 +79,11 @@ const fn get(path: &'static str, scope: RequiredScope, deadline: Deadline) -> Ro
 
 const fn post(path: &'static str, scope: RequiredScope, deadline: Deadline) -> Route {
     on("POST", path, scope, deadline)
+}
+
+/// Answers with what a model says of the request's texts.
+const fn encode(path: &'static str) -> Route {
+    Route { metered: true, ..post(path, EMBED, Usual) }
 }
 
 const fn put(path: &'static str) -> Route {
@@ -92,10 +99,11 @@ const fn upload(path: &'static str) -> Route {
     Route { body: BodyLimit::Upload, ..on("POST", path, TRAIN, Long) }
 }
 
-/// All routes but the page's files, which `is_page` knows.
+/// All routes but the page's files, which `is_page` knows. What tells texts of a table or a job's titles is for `train`:
+/// whoever may embed need not know what was learned from.
 pub const ROUTES: &[Route] = &[
     get("/", Nothing, Usual),
-    post("/", EMBED, Usual),
+    encode("/"),
     get("/aliases", EITHER, Usual),
     get("/aliases/{name}", EITHER, Usual),
     put("/aliases/{name}"),
@@ -118,7 +126,7 @@ pub const ROUTES: &[Route] = &[
     get("/docs/errors", Nothing, Usual),
     get("/docs/reference", Nothing, Usual),
     get("/docs/reference/{file}", Nothing, Usual),
-    post("/embed", EMBED, Usual),
+    encode("/embed"),
     get("/health", Nothing, Usual),
     get("/health/live", Nothing, Usual),
     get("/health/ready", Nothing, Usual),
@@ -138,17 +146,17 @@ pub const ROUTES: &[Route] = &[
     get("/models", EITHER, Usual),
     get("/models/{model}", EITHER, Usual),
     delete("/models/{model}", Long),
-    get("/models/{model}/card", EITHER, Usual),
+    get("/models/{model}/card", TRAIN, Usual),
     get("/models/{model}/export", TRAIN, Long),
     post("/models/{model}/load", ADMIN, Long),
     put("/models/{model}/pin"),
     delete("/models/{model}/pin", Long),
     post("/models/{model}/unload", ADMIN, Long),
-    get("/neighbours", EMBED, Long),
+    get("/neighbours", TRAIN, Long),
     get("/openapi.json", Nothing, Usual),
-    post("/similarity", EMBED, Usual),
-    post("/tokenize", EMBED, Usual),
-    post("/v1/embeddings", EMBED, Usual),
+    encode("/similarity"),
+    encode("/tokenize"),
+    encode("/v1/embeddings"),
     get("/v1/files", TRAIN, Usual),
     upload("/v1/files"),
     get("/v1/files/{file_id}", TRAIN, Usual),
@@ -176,6 +184,11 @@ pub(crate) fn find(method: &Method, template: &str) -> Option<&'static Route> {
     let method = if *method == Method::HEAD { "GET" } else { method.as_str() };
     let known = BY_NAME.get(&(method, template)).copied();
     known.or_else(|| (method == "GET" && is_page(template)).then_some(&FILE))
+}
+
+/// Whether a request counts towards what its key may use.
+pub(crate) fn is_metered(method: &Method, template: Option<&str>) -> bool {
+    template.and_then(|template| find(method, template)).is_some_and(|route| route.metered)
 }
 
 /// What a request asks for. `template` is the route that it matched, if it matched one.
@@ -224,7 +237,8 @@ mod tests {
             (Method::POST, "/embeddings-of-others", ADMIN),
             (Method::GET, "/models/{model}", EITHER),
             (Method::GET, "/models/{model}/export", TRAIN),
-            (Method::GET, "/models/{model}/card", EITHER),
+            (Method::GET, "/models/{model}/card", TRAIN),
+            (Method::GET, "/neighbours", TRAIN),
             (Method::GET, "/models/{model}/something-new", ADMIN),
             (Method::POST, "/models/{model}/load", ADMIN),
             (Method::DELETE, "/models/{model}", ADMIN),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::analysis::Analysis;
 use crate::datasets::DatasetStore;
+use crate::http::connections::BodyPace;
 use crate::http::middleware::lifecycle::Lifecycle;
 use crate::http::middleware::recorder::Recorder;
 use crate::jobs::{JobQueue, Planner};
@@ -72,8 +73,8 @@ pub struct Limits {
     pub cors_origins: Vec<String>,
     /// To the head of an answer, where the route is none of those that take long.
     pub request_deadline: Duration,
-    /// A body may stand still for so long.
-    pub body_patience: Duration,
+    /// How slowly a body may come.
+    pub body_pace: BodyPace,
     /// The dataset that measures general ability where a job names none.
     pub default_benchmark: Option<String>,
 }

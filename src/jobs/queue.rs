@@ -7,7 +7,7 @@ use super::spec::{RunSpec, Table};
 use crate::datasets::DatasetStore;
 use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
-use crate::store::{self, Dataset, Job, JobRequest, Purpose, Status, Store, StoreError};
+use crate::store::{self, Dataset, Insertion, Job, JobRequest, Purpose, Status, Store, StoreError};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub(crate) const FEWEST_PAIRS: usize = 10;
@@ -30,6 +30,8 @@ pub enum QueueError {
     NameTaken(String),
     #[error("this Idempotency-Key was used with another request")]
     KeyReused,
+    #[error("{waiting} jobs are waiting, which is as many as the caller may have")]
+    TooManyWaiting { waiting: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -85,7 +87,8 @@ impl JobQueue {
             }
             Err(StoreError::Gone) => Err(QueueError::DatasetGone(request.dataset.dataset_id)),
             Err(error) => Err(error.into()),
-            Ok(()) => {
+            Ok(Insertion::TooManyWaiting { waiting }) => Err(QueueError::TooManyWaiting { waiting }),
+            Ok(Insertion::Queued) => {
                 self.wake();
                 let job = self.store.job(&job_id).await?.ok_or(StoreError::Gone)?;
                 Ok((job, true))

@@ -19,7 +19,7 @@ use super::process::{GRACE, Trainer};
 use super::publish::{MakeReady, Outcome, publish};
 use super::queue::JobQueue;
 use super::spec::Saved;
-use crate::store::{Job, JobError, JobRequest, Release};
+use crate::store::{Job, JobCaller, JobError, JobRequest, Release};
 
 /// Trainers that may die under a job before it is given up.
 const MOST_CRASHES: i64 = 3;
@@ -124,6 +124,7 @@ impl Supervisor {
             alias_if: job.alias_if,
             idempotency: None,
             openai: None,
+            caller: JobCaller::default(),
         })
     }
 

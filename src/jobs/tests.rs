@@ -12,7 +12,7 @@ use super::*;
 use crate::datasets::{DatasetStore, Upload};
 use crate::ml::train::TrainConfig;
 use crate::registry::ModelRegistry;
-use crate::store::{Event, Job, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
+use crate::store::{Event, Job, JobCaller, JobRequest, Kind, ModelRow, Purpose, Release, Status, Store, now};
 use tables::choices::TableOptions;
 use tables::inspect::InspectContext;
 
@@ -132,6 +132,7 @@ impl Shop {
             alias_if: None,
             idempotency: None,
             openai: None,
+            caller: JobCaller::default(),
         };
         self.queue.enqueue(request).await.unwrap().0
     }

@@ -184,6 +184,27 @@ pub struct JobRequest {
     pub idempotency: Option<(String, String)>,
     /// What a client of OpenAI's API said beside it.
     pub openai: Option<OpenAiNotes>,
+    /// Whose it is.
+    pub caller: JobCaller,
+}
+
+/// Who queues a job.
+#[derive(Clone, Debug, Default)]
+pub struct JobCaller {
+    /// Its key, where one was needed.
+    pub key_id: Option<String>,
+    /// How many jobs it may have waiting; any number where there is none.
+    pub most_waiting: Option<u32>,
+}
+
+/// What became of a job that was to be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    Queued,
+    /// Its caller has so many jobs waiting, which is as many as it may.
+    TooManyWaiting {
+        waiting: u32,
+    },
 }
 
 /// The columns of [`Job`], also of one that was changed.
@@ -206,12 +227,20 @@ macro_rules! job {
 impl Store {
     /// Queues a job. [`StoreError::Taken`](super::StoreError::Taken) says whether its name or its idempotency key is
     /// another job's, [`StoreError::Gone`](super::StoreError::Gone) that a dataset was removed.
-    pub async fn insert_job(&self, job_id: &str, name: &str, new: &JobRequest) -> Result<()> {
+    pub async fn insert_job(&self, job_id: &str, name: &str, new: &JobRequest) -> Result<Insertion> {
         let mut tx = self.begin().await?;
+        let JobCaller { key_id, most_waiting } = &new.caller;
+        if let Some(most) = *most_waiting {
+            let waiting = "select count(*) from job where status = 'queued' and key_id is not distinct from $1";
+            let waiting: u32 = sqlx::query_scalar(waiting).bind(key_id).fetch_one(&mut *tx).await?;
+            if waiting >= most {
+                return Ok(Insertion::TooManyWaiting { waiting });
+            }
+        }
         sqlx::query(
             "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
-                              titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai)
-             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                              titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai, key_id)
+             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(job_id)
         .bind(name)
@@ -228,10 +257,12 @@ impl Store {
         .bind(new.idempotency.as_ref().map(|(_, request)| request))
         .bind(now())
         .bind(new.openai.as_ref().map(Json))
+        .bind(key_id)
         .execute(&mut *tx)
         .await?;
         tell(&mut tx, job_id, &QueueEvent::Queued {}).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(Insertion::Queued)
     }
 
     /// A job by its id.

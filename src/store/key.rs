@@ -22,6 +22,10 @@ pub struct ApiKeyRow {
     pub last_used_at: Option<i64>,
     /// Milliseconds.
     pub revoked_at: Option<i64>,
+    /// Its own limits; where there is none, the server's count.
+    pub tokens_per_minute: Option<u32>,
+    pub requests_at_once: Option<u32>,
+    pub jobs_waiting: Option<u32>,
 }
 
 impl ApiKeyRow {
@@ -39,8 +43,9 @@ impl Store {
     /// Stores a key.
     pub async fn insert_api_key(&self, key: &ApiKeyRow) -> Result<()> {
         sqlx::query(
-            "insert into api_key (key_id, name, secret_sha256, scopes, created_at, expires_at)
-             values ($1, $2, $3, $4, $5, $6)",
+            "insert into api_key (key_id, name, secret_sha256, scopes, created_at, expires_at, tokens_per_minute,
+                                  requests_at_once, jobs_waiting)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&key.key_id)
         .bind(&key.name)
@@ -48,6 +53,9 @@ impl Store {
         .bind(Json(&key.scopes))
         .bind(key.created_at)
         .bind(key.expires_at)
+        .bind(key.tokens_per_minute)
+        .bind(key.requests_at_once)
+        .bind(key.jobs_waiting)
         .execute(&self.writer)
         .await?;
         Ok(())
@@ -56,7 +64,8 @@ impl Store {
     /// All keys that there ever were, the newest first.
     pub async fn api_keys(&self) -> Result<Vec<ApiKeyRow>> {
         let keys = sqlx::query_as(
-            "select key_id, name, secret_sha256, scopes, created_at, expires_at, last_used_at, revoked_at
+            "select key_id, name, secret_sha256, scopes, created_at, expires_at, last_used_at, revoked_at,
+                    tokens_per_minute, requests_at_once, jobs_waiting
                from api_key order by created_at desc, key_id desc",
         );
         Ok(keys.fetch_all(&self.reader).await?)

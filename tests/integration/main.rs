@@ -10,6 +10,7 @@ mod fixtures;
 mod published;
 mod shared;
 mod tiny;
+mod wire;
 
 mod cli;
 mod datasets;

@@ -1,5 +1,7 @@
 //! API keys, for `admin`. The command line does the same where there is no key yet.
 
+use std::num::NonZeroU32;
+
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path};
 use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
-use crate::keys::{Scope, end_of_life};
+use crate::keys::{KeyLimits, Scope, end_of_life};
 use crate::store::{ApiKeyRow, now};
 
 /// A key, without its secret.
@@ -28,6 +30,12 @@ struct KeyBody {
     /// To the minute.
     last_used_at: Option<String>,
     revoked_at: Option<String>,
+    /// Its own limit; `null` where the server's setting counts.
+    tokens_per_minute: Option<u32>,
+    /// Likewise.
+    requests_at_once: Option<u32>,
+    /// Likewise.
+    jobs_waiting: Option<u32>,
 }
 
 impl From<ApiKeyRow> for KeyBody {
@@ -41,6 +49,9 @@ impl From<ApiKeyRow> for KeyBody {
             expires_at: row.expires_at.map(rfc3339),
             last_used_at: row.last_used_at.map(rfc3339),
             revoked_at: row.revoked_at.map(rfc3339),
+            tokens_per_minute: row.tokens_per_minute,
+            requests_at_once: row.requests_at_once,
+            jobs_waiting: row.jobs_waiting,
         }
     }
 }
@@ -57,6 +68,15 @@ pub(crate) struct CreateKey {
     /// How long it is good for, as in `90d`, `12h`, `30m`; for ever where this is left out.
     #[schema(example = "90d")]
     expires: Option<String>,
+    /// Tokens a minute that it may have embedded; what the server's setting says where this is left out.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    tokens_per_minute: Option<NonZeroU32>,
+    /// Requests for vectors, similarities or tokens that it may have in flight; likewise.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    requests_at_once: Option<NonZeroU32>,
+    /// Jobs that it may have waiting; likewise.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    jobs_waiting: Option<NonZeroU32>,
 }
 
 /// A new key.
@@ -100,7 +120,12 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
         }
         end => end.flatten(),
     };
-    let key = state.keys.create(name, &request.scopes, expires_at).await?;
+    let limits = KeyLimits {
+        tokens_per_minute: request.tokens_per_minute.map(NonZeroU32::get),
+        requests_at_once: request.requests_at_once.map(NonZeroU32::get),
+        jobs_waiting: request.jobs_waiting.map(NonZeroU32::get),
+    };
+    let key = state.keys.create(name, &request.scopes, expires_at, limits).await?;
     tracing::info!(key = key.row.key_id, "an API key was made");
     let headers: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
     let body = NewKeyBody { key: key.text, about: key.row.into() };

@@ -1,31 +1,38 @@
 //! Who may call: this machine while there are no keys, whoever has one from then on, and no foreign web page.
 
 mod access;
+mod allowance;
 pub(crate) mod caller;
+mod host;
 pub(crate) mod keys;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::middleware::cors;
 use crate::http::routes::{self, RequiredScope};
 use crate::http::state::AppState;
 use crate::keys::Entry;
 use caller::Caller;
+use host::Host;
 
-/// Refuses requests without a key, where one is needed; requests that a foreign page makes through the user's own
-/// browser: a host name that is not this machine's (DNS rebinding), and writes that the browser marks as
-/// cross-site; and while the models are loading, all that need them.
+/// Refuses requests without a key, where one is needed, or beyond what the key may use; requests that a foreign page
+/// makes through the user's own browser: a host name that is not this machine's (DNS rebinding), and whatever may change
+/// or start something for a page of another origin; and while the models are loading, all that need them.
 pub(crate) async fn authorize(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     match admit(&state, &parts).await {
         Ok(caller) => {
+            let meter = caller.meter.clone().filter(|_| routes::is_metered(&parts.method, template(&parts)));
             parts.extensions.insert(caller);
-            next.run(Request::from_parts(parts, body)).await
+            let request = Request::from_parts(parts, body);
+            match meter {
+                None => next.run(request).await,
+                Some(meter) => allowance::answer(&meter, request, next).await,
+            }
         }
         Err(error) => {
             let mut response = error.into_response();
@@ -38,23 +45,28 @@ pub(crate) async fn authorize(State(state): State<AppState>, request: Request, n
     }
 }
 
+/// The route that a request matched, if it matched one.
+fn template(request: &Parts) -> Option<&str> {
+    request.extensions.get::<MatchedPath>().map(MatchedPath::as_str)
+}
+
 async fn admit(state: &AppState, request: &Parts) -> Result<Caller> {
-    let template = request.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let host = Host::of(request)?;
+    let template = template(request);
     let required = routes::required_scope(&request.method, template);
     // Whoever watches the server asks by whatever address it has, and learns nothing else.
     let watches = template.is_some_and(|template| template.starts_with("/health"));
-    if !watches && state.limits.this_machine_only && !host_is_local(request) && !state.keys.in_use().await? {
+    let local = host.is_none_or(|host| host.is_local());
+    if !watches && state.limits.this_machine_only && !local && !state.keys.in_use().await? {
         return Err(ApiError::of(Code::HostNotAllowed).detail("The request names another host than this machine."));
     }
-    let site = request.headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    let reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let foreign_page = matches!(site, Some("cross-site" | "same-site"));
-    if !reads && foreign_page && !cors::allows(&state.limits.cors_origins, &request.headers) {
+    // What a page of another site may read is for the browser to decide, which asks for leave (CORS).
+    if !request.method.is_safe() && host::is_foreign_page(request, host, &state.limits.cors_origins) {
         return Err(ApiError::of(Code::CrossSite).detail("A page of another site may not change anything here."));
     }
     let RequiredScope::OneOf(scopes) = required else { return Ok(Caller::default()) };
     let caller = match state.keys.check(presented(request)).await? {
-        Entry::Open => Caller::default(),
+        Entry::Open => Caller::anyone(&state.keys),
         Entry::Refused(refusal) => return Err(access::refused(refusal)),
         Entry::Known(key) if key.may(scopes) => Caller::with(key),
         Entry::Known(key) => {
@@ -74,14 +86,4 @@ fn presented(request: &Parts) -> Option<&str> {
         scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     });
     bearer.or_else(|| text("x-api-key").map(str::trim))
-}
-
-fn host_is_local(request: &Parts) -> bool {
-    let host = request.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri.host()).unwrap_or("localhost");
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]" | "::1")
 }

@@ -4,13 +4,19 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::Activity;
+use super::activity::{Activity, Wait};
 use super::limits::ConnectionLimits;
 
-/// The connections that there are. Where one is too many, the one that has waited longest without a request
-/// makes room: a limiter that only holds connections open keeps nobody out.
+/// A part of the places, one of so many, is for connections whose request has not come yet: those whose requests keep the
+/// server waiting make room for each other before they take it.
+const RESERVED: usize = 8;
+
+/// The connections that there are. Where one is too many, the one whose client the server has waited for longest makes
+/// room: without a request, with a body that does not come, with an answer that is not read. A crowd that only holds
+/// connections open, however it goes about it, keeps nobody out.
 pub(super) struct Limiter {
     limits: ConnectionLimits,
     members: Mutex<Members>,
@@ -35,6 +41,8 @@ pub(super) struct Permit {
     pub(super) activity: Arc<Activity>,
     /// Cancelled when the place is needed for another.
     pub(super) wanted: CancellationToken,
+    /// Whether another had to leave for it.
+    pub(super) took_room: bool,
 }
 
 impl Limiter {
@@ -46,33 +54,47 @@ impl Limiter {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection; `None` where all are taken by connections with requests.
+    /// A place for a connection; `None` where all are taken by clients that wait for the server.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         let address = network(address);
         let mut members = self.lock();
+        let ConnectionLimits { most, most_of_an_address, .. } = self.limits;
         let of_this = members.seats.values().filter(|member| member.address == address).count();
-        if of_this >= self.limits.most_of_an_address {
-            members.make_room(|member| member.address == address)?;
+        let mut took_room = false;
+        if of_this >= most_of_an_address {
+            members.make_room(most_of_an_address, |member| member.address == address)?;
+            took_room = true;
         }
-        if members.seats.len() >= self.limits.most {
-            members.make_room(|_| true)?;
+        if members.seats.len() >= most {
+            members.make_room(most, |_| true)?;
+            took_room = true;
         }
         members.last += 1;
-        let (activity, wanted) = (Arc::new(Activity::new()), CancellationToken::new());
+        let (activity, wanted) = (Arc::new(Activity::default()), CancellationToken::new());
         let number = members.last;
         let member = Member { address, activity: Arc::clone(&activity), wanted: wanted.clone() };
         members.seats.insert(number, member);
         metrics::gauge!("shamisen_connections").set(members.seats.len() as f64);
-        Some(Permit { number, limiter: Arc::clone(self), activity, wanted })
+        Some(Permit { number, limiter: Arc::clone(self), activity, wanted, took_room })
     }
 }
 
 impl Members {
-    /// Sends the one away that has waited longest.
-    fn make_room(&mut self, among: impl Fn(&Member) -> bool) -> Option<()> {
-        let waiting = self.seats.iter().filter(|(_, member)| among(member));
-        let longest = waiting.filter_map(|(number, member)| Some((member.activity.waiting_since()?, *number))).min()?;
-        self.seats.remove(&longest.1)?.wanted.cancel();
+    /// Sends the one away whose client the server has waited for longest.
+    fn make_room(&mut self, most: usize, among: impl Fn(&Member) -> bool) -> Option<()> {
+        let now = Instant::now();
+        let members = self.seats.iter().filter(|(_, member)| among(member));
+        let waiting: Vec<(Wait, u64)> =
+            members.filter_map(|(number, member)| Some((member.activity.wait(now)?, *number))).collect();
+        let longest = |among: &dyn Fn(&Wait) -> bool| {
+            let some = waiting.iter().filter(|(wait, _)| wait.seconds >= 0.0 && among(wait));
+            // Of equally long ones the first that came.
+            some.min_by(|(a, first), (b, second)| b.seconds.total_cmp(&a.seconds).then(first.cmp(second)))
+        };
+        let with_request = waiting.iter().filter(|(wait, _)| wait.has_request).count();
+        let crowded = with_request > most - most / RESERVED;
+        let leaves = crowded.then(|| longest(&|wait| wait.has_request)).flatten().or_else(|| longest(&|_| true))?;
+        self.seats.remove(&leaves.1)?.wanted.cancel();
         Some(())
     }
 }
@@ -98,11 +120,13 @@ mod tests {
     use std::time::Duration;
 
     use super::super::activity::InFlight;
+    use super::super::limits::BodyPace;
     use super::*;
 
     fn limiter(most: usize, most_of_an_address: usize) -> Arc<Limiter> {
         let second = Duration::from_secs(1);
-        let limits = ConnectionLimits { most, most_of_an_address, head: second, idle: second, drain: second };
+        let pace = BodyPace { stands_still: second, grace: second, rate: 1.0 };
+        let limits = ConnectionLimits { most, most_of_an_address, head: second, idle: second, pace, drain: second };
         Arc::new(Limiter::new(limits))
     }
 
@@ -122,6 +146,27 @@ mod tests {
         let third = limiter.enter(A).unwrap();
         let wanted = [&other, &first, &second, &third].map(|permit| permit.wanted.is_cancelled());
         assert_eq!(wanted, [false, false, true, false], "the first has a request, the other is another's");
+    }
+
+    #[test]
+    fn a_request_whose_body_does_not_come_makes_room_before_those_that_have_none_yet() {
+        let limiter = limiter(16, 16);
+        let seats: Vec<Permit> = (0..16).map(|_| limiter.enter(A).unwrap()).collect();
+        // Fifteen owe a body, the fourth most of it; one has not asked yet, and is the oldest.
+        let requests: Vec<InFlight> = seats[1..].iter().map(busy).collect();
+        for (number, permit) in seats.iter().enumerate().skip(1) {
+            permit.activity.wait_for_body(if number == 4 { 3.0 } else { 0.0 });
+        }
+        let gone = || seats.iter().enumerate().filter(|(_, seat)| seat.wanted.is_cancelled()).map(|(i, _)| i);
+        let _new = limiter.enter(A).unwrap();
+        assert_eq!(gone().collect::<Vec<_>>(), [4]);
+        // Whoever pays for the time that the body takes is not sent away.
+        let good = limiter.enter(A).unwrap();
+        let _upload = busy(&good);
+        good.activity.wait_for_body(-100.0);
+        let _others: Vec<Permit> = (0..40).map(|_| limiter.enter(A).unwrap()).collect();
+        assert!(!good.wanted.is_cancelled());
+        drop(requests);
     }
 
     #[test]

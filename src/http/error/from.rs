@@ -200,6 +200,8 @@ impl From<QueueError> for ApiError {
                 .hint(format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable.")),
             QueueError::NameTaken(_) => Self::about(Code::NameTaken, "name", detail),
             QueueError::KeyReused => Self::of(Code::IdempotencyKeyReused).detail(detail),
+            // A job takes minutes rather than seconds.
+            QueueError::TooManyWaiting { .. } => Self::of(Code::TooManyJobsWaiting).detail(detail).passes_in(60),
             QueueError::Store(error) => error.into(),
         }
     }

@@ -19,7 +19,11 @@ use crate::store::JobError;
 pub(crate) use codes::Code;
 use envelope::ErrorEnvelope;
 use tables::Problem;
-use words::{nearest, shown};
+use words::{cut, nearest, shown};
+
+/// Characters of an error's sentences, and of the name of what it is about.
+const LONGEST: usize = 2000;
+const LONGEST_PARAM: usize = 200;
 
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -133,8 +137,34 @@ impl ApiError {
     /// 503: not now, but perhaps in some seconds, whatever the code says otherwise.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         (self.0.status, self.0.title) = Code::Overloaded.head();
+        self.hint(format!("Try again in {seconds} s.")).passes_in(seconds)
+    }
+
+    /// The same with the seconds after which it may be otherwise.
+    pub(crate) fn passes_in(mut self, seconds: u64) -> Self {
         self.0.retry_after_s = Some(seconds);
-        self.hint(format!("Try again in {seconds} s."))
+        self
+    }
+
+    /// The status that it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Seconds after which it may be otherwise.
+    pub(crate) fn wait(&self) -> Option<u64> {
+        self.0.retry_after_s
+    }
+
+    /// No longer than an error may be, whatever it repeats of a client's.
+    fn bounded(mut self) -> Self {
+        let Details { detail, hint, param, .. } = &mut *self.0;
+        cut(detail, LONGEST);
+        cut(hint, LONGEST);
+        if let Some(param) = param {
+            cut(param, LONGEST_PARAM);
+        }
+        self
     }
 
     /// 422: a field of a name that is none of the known ones.
@@ -207,9 +237,10 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let of_openai = envelope::is_openai(request.uri().path());
     let response = next.run(request).await;
     let (parts, body) = response.into_parts();
-    let Some(mut error) = parts.extensions.get::<ApiError>().cloned() else {
+    let Some(error) = parts.extensions.get::<ApiError>().cloned() else {
         return Response::from_parts(parts, body);
     };
+    let mut error = error.bounded();
     if let Some(cause) = &error.0.cause {
         tracing::error!(request_id = id, cause, "internal error");
     }

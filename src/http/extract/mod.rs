@@ -210,6 +210,7 @@ fn plain(reason: &str) -> String {
     let Some((found, expected)) = reason.split_once(", expected ") else { return shown(reason).to_owned() };
     let expected = match expected {
         "usize" | "u64" | "i64" => "a whole number",
+        "a nonzero u32" => "a whole number from 1 on",
         "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",

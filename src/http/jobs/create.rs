@@ -23,7 +23,7 @@ use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::Named;
-use crate::store::{Dataset, JobRequest};
+use crate::store::{Dataset, JobCaller, JobRequest};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -87,7 +87,8 @@ pub(crate) async fn create_job(
         caller.require(Scope::Admin, "\"alias\"")?;
     }
     let idempotency = key.map(|key| (key, request_sha256));
-    let (request, _draft) = resolve_request(&state, body, file, idempotency, query.dry_run).await?;
+    let (mut request, _draft) = resolve_request(&state, body, file, idempotency, query.dry_run).await?;
+    request.caller = caller.of_jobs();
     if query.dry_run {
         return match state.planner.plan(&request).await? {
             Plan::Feasible(estimate) => Ok(axum::Json(estimate).into_response()),
@@ -146,6 +147,7 @@ pub(crate) async fn resolve_request(
         alias_if: body.alias_if,
         idempotency,
         openai: None,
+        caller: JobCaller::default(),
     };
     Ok((request, draft))
 }

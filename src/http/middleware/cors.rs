@@ -8,7 +8,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 const ANY: &str = "*";
 
 /// The headers of replies that a page may read beside the ordinary ones.
-const EXPOSED: [&str; 10] = [
+const EXPOSED: [&str; 16] = [
     "x-request-id",
     "x-model",
     "x-model-fingerprint",
@@ -19,6 +19,12 @@ const EXPOSED: [&str; 10] = [
     "location",
     "www-authenticate",
     "content-disposition",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
 ];
 
 /// Whether a text is an origin as browsers send it, `https://app.example:8443`, or `*`.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -15,6 +15,8 @@ use futures_util::StreamExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
+use crate::http::connections::BodyPace;
+use crate::http::connections::activity::Activity;
 use crate::http::error::{ApiError, Code};
 use crate::http::routes::{self, BodyLimit, Deadline, Route};
 use crate::http::state::AppState;
@@ -22,7 +24,7 @@ use crate::http::state::AppState;
 /// For routes that read large bodies, load models, measure or write much.
 const LONG: Duration = Duration::from_secs(600);
 
-/// Cuts a request off when its body stands still or its answer does not begin in time.
+/// Cuts a request off when its body comes too slowly or its answer does not begin in time.
 pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let route = routes::find(request.method(), template);
@@ -42,13 +44,14 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     } else {
         Unread::Stops
     };
+    let activity = request.extensions().get().cloned();
     let request = request.map(|body| {
         if body.is_end_stream() {
             arrival.store(WHOLE, Ordering::Relaxed);
             return body;
         }
-        let patience = state.limits.body_patience;
-        Body::new(Arriving { body, patience, until: None, arrival: Arc::clone(&arrival), unread })
+        let (pace, left) = (state.limits.body_pace, state.limits.body_pace.begin());
+        Body::new(Arriving { body, pace, left, wait: None, activity, arrival: Arc::clone(&arrival), unread })
     });
     let answer = next.run(request);
     let answer = match limit {
@@ -80,7 +83,7 @@ fn too_late(limit: Duration) -> ApiError {
 
 fn body_too_slow(version: Version) -> Response {
     let mut response = ApiError::of(Code::BodyTooSlow)
-        .detail("The request's body stood still, or did not arrive in the time that the route has.")
+        .detail("The request's body stood still, came more slowly than the server waits for, or did not arrive in the time that the route has.")
         .into_response();
     if version < Version::HTTP_2 {
         // Whatever of the body still comes is no request.
@@ -125,18 +128,48 @@ const ARRIVING: u8 = 0;
 const WHOLE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 
-/// A body that may not stand still for longer than `patience`.
+/// A body that comes at a pace.
 struct Arriving {
     body: Body,
-    patience: Duration,
-    /// Set while it stands still.
-    until: Option<Pin<Box<Sleep>>>,
+    pace: BodyPace,
+    /// Seconds that the server will wait for more of it.
+    left: f64,
+    /// Set while it does.
+    wait: Option<Wait>,
+    /// Its connection's, where there is one.
+    activity: Option<Arc<Activity>>,
     arrival: Arc<AtomicU8>,
     unread: Unread,
 }
 
+/// The server waits for more of a body.
+struct Wait {
+    began: Instant,
+    /// When the client will have been too slow.
+    end: Pin<Box<Sleep>>,
+    /// What its connection's activity calls it.
+    number: Option<u64>,
+}
+
+impl Arriving {
+    fn begin_to_wait(&self) -> Wait {
+        let number = self.activity.as_ref().map(|activity| activity.wait_for_body(self.pace.begin() - self.left));
+        let end = Box::pin(tokio::time::sleep(Duration::try_from_secs_f64(self.left).unwrap_or_default()));
+        Wait { began: Instant::now(), end, number }
+    }
+
+    fn end_the_wait(&mut self, bytes: usize) {
+        let Some(wait) = self.wait.take() else { return };
+        self.left = self.pace.after(self.left, wait.began.elapsed(), bytes);
+        if let Some((activity, number)) = self.activity.as_ref().zip(wait.number) {
+            activity.body_came(number);
+        }
+    }
+}
+
 impl Drop for Arriving {
     fn drop(&mut self) {
+        self.end_the_wait(0);
         if self.arrival.load(Ordering::Relaxed) == ARRIVING
             && self.unread == Unread::Comes
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
@@ -159,15 +192,18 @@ impl HttpBody for Arriving {
             self.unread = Unread::Comes;
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            self.until = None;
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            self.end_the_wait(data.map_or(0, Bytes::len));
             if frame.is_none() || self.body.is_end_stream() {
                 self.arrival.store(WHOLE, Ordering::Relaxed);
             }
             return Poll::Ready(frame);
         }
-        let patience = self.patience;
-        let until = self.until.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        ready!(until.as_mut().poll(context));
+        if self.wait.is_none() {
+            self.wait = Some(self.begin_to_wait());
+        }
+        let wait = self.wait.as_mut().expect("it has begun");
+        ready!(wait.end.as_mut().poll(context));
         self.arrival.store(TOO_SLOW, Ordering::Relaxed);
         Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::http::error::{ApiError, Code, Result};
 
@@ -21,13 +22,15 @@ const HOLDS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Lifecycle {
     stage: AtomicU8,
+    stopping: CancellationToken,
     pulse: Mutex<Option<(Instant, Result<()>)>>,
     longest_pass: Duration,
 }
 
 impl Default for Lifecycle {
     fn default() -> Self {
-        Self { stage: AtomicU8::new(LOADING), pulse: Mutex::default(), longest_pass: LONGEST_PASS }
+        let (stopping, pulse) = (CancellationToken::new(), Mutex::default());
+        Self { stage: AtomicU8::new(LOADING), stopping, pulse, longest_pass: LONGEST_PASS }
     }
 }
 
@@ -40,6 +43,17 @@ impl Lifecycle {
     /// The server will stop: it still answers, and asks not to be sent more.
     pub fn end(&self) {
         self.stage.fetch_max(STOPPING, Ordering::Relaxed);
+        self.stopping.cancel();
+    }
+
+    /// Whether the server will stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) == STOPPING
+    }
+
+    /// Returns when the server is told to stop.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.child_token().cancelled_owned().await;
     }
 
     /// Whether requests are answered: not while models are loading.

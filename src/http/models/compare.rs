@@ -11,6 +11,7 @@ use crate::http::extract::Query;
 use crate::http::models::find::{resolve, resolve_id, resolve_or_default};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
+use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::registry::ModelRegistry;
 
@@ -30,7 +31,7 @@ struct Asked {
 #[utoipa::path(get, path = "/compare", tag = "Models",
     params(("base" = Option<String>, Query, description = "Without it, the tuned model's base."),
         ("tuned" = Option<String>, Query, description = "Without it, the alias `default`."),
-        ("text" = Option<Vec<String>>, Query, description = "Two to fifty texts; without them, the titles of the job's report.")),
+        ("text" = Option<Vec<String>>, Query, description = "Two to fifty texts; without them, the titles of the job's report, or for a key without the scope `train` the usual ones.")),
     responses((status = 200, description = "Both models' cosines.", body = Comparison), (status = 404, description = "There is no such model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is nothing to compare, or a text cannot be used.")))]
@@ -40,6 +41,7 @@ pub(super) async fn compare(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Reply<Comparison> {
     let Asked { base, tuned, texts } = asked(query)?;
+    let trains = caller.may(Scope::Train);
     let tuned = resolve_or_default(&state, tuned.as_deref()).await?;
     let base = match base.as_deref() {
         Some(base) => resolve(&state, base).await?,
@@ -56,13 +58,17 @@ pub(super) async fn compare(
     };
     let texts = match (texts.is_empty(), &job) {
         (false, _) => text_list::texts(&Value::from(texts), "text")?,
-        (true, Some(job)) => job.titles.clone(),
-        (true, None) => TITLES.map(str::to_owned).into(),
+        // The job's titles, and the pairs that moved, are texts of those who may train.
+        (true, Some(job)) if trains => job.titles.clone(),
+        (true, _) => TITLES.map(str::to_owned).into(),
     };
-    let report = match &job {
+    let mut report = match &job {
         Some(job) => state.store.report(&job.job_id).await?,
         None => None,
     };
+    if let Some(Value::Object(report)) = report.as_mut().filter(|_| !trains) {
+        report.retain(|part, _| part == "verdict");
+    }
     let models = [&base, &tuned];
     Ok(axum::Json(state.analysis.compare(models, texts, report.as_ref(), caller.key.as_ref()).await?))
 }

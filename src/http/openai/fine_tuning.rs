@@ -193,6 +193,7 @@ pub(super) async fn create_fine_tuning_job(
         ..CreateBody::default()
     };
     let (mut request, _) = create::resolve_request(&state, request, None, idempotency, false).await?;
+    request.caller = caller.of_jobs();
     request.openai = Some(OpenAiNotes {
         metadata: body.metadata,
         validation_file: body.validation_file,

@@ -140,5 +140,6 @@ fn limits(route: &Route) -> String {
         Deadline::Never => Some("a stream, without an end"),
     };
     let body = (route.body == BodyLimit::Upload).then_some("bodies as large as tables");
-    time.into_iter().chain(body).collect::<Vec<_>>().join("; ")
+    let metered = route.metered.then_some("counts towards [what a key may use](operations.md#what-a-key-may-use)");
+    time.into_iter().chain(body).chain(metered).collect::<Vec<_>>().join("; ")
 }

@@ -291,3 +291,27 @@ async fn settings_from_before_some_were_there_have_these_by_default() {
     assert_eq!(job.config.settings, TrainConfig { epochs: 7, ..TrainConfig::default() });
     assert_eq!((job.objection(), json!(job.config)), (None, json!(job.config.settings)));
 }
+
+#[tokio::test]
+async fn a_caller_has_no_more_jobs_waiting_than_it_may_and_others_are_not_counted() {
+    let world = World::open().await;
+    let of = |key: Option<&str>, most_waiting| {
+        let caller = JobCaller { key_id: key.map(str::to_owned), most_waiting };
+        JobRequest { caller, ..world.job() }
+    };
+    for key in [Some("key_1"), None] {
+        let mut made = Vec::new();
+        for number in 1..=3 {
+            let id = format!("job_{}{number}", key.unwrap_or_default());
+            made.push(world.insert_job(&id, &id, &of(key, Some(2))).await.unwrap());
+        }
+        assert_eq!(made, [Insertion::Queued, Insertion::Queued, Insertion::TooManyWaiting { waiting: 2 }], "{key:?}");
+    }
+    assert_eq!(world.insert_job("job_x", "x", &of(Some("key_1"), None)).await.unwrap(), Insertion::Queued);
+    assert_eq!(world.insert_job("job_y", "y", &of(Some("key_2"), Some(1))).await.unwrap(), Insertion::Queued);
+    // One that runs does not wait.
+    let claim = world.claim_job().await.unwrap().unwrap();
+    assert_eq!(claim.job_id, "job_key_11");
+    world.cancel_job("job_x").await.unwrap();
+    assert_eq!(world.insert_job("job_z", "z", &of(Some("key_1"), Some(2))).await.unwrap(), Insertion::Queued);
+}

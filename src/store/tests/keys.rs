@@ -10,6 +10,9 @@ fn key(id: &str, created_at: i64) -> ApiKeyRow {
         expires_at: Some(50),
         last_used_at: None,
         revoked_at: None,
+        tokens_per_minute: Some(1000),
+        requests_at_once: None,
+        jobs_waiting: Some(3),
     }
 }
 

@@ -76,6 +76,7 @@ impl World {
             alias_if: None,
             idempotency: None,
             openai: None,
+            caller: JobCaller::default(),
         }
     }
 

@@ -1,45 +1,14 @@
 //! Connections that are slow, too many, or only held open do not keep others from the server.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
-use crate::app::App;
+use crate::app::{App, few};
+use crate::wire::{LIVE, STUCK, connect, connect_from, reply, until_closed};
 
-/// The longest that anything here may take before it counts as stuck.
-const STUCK: Duration = Duration::from_secs(30);
-
-async fn connect_from(app: &App, from: &str) -> TcpStream {
-    let address: SocketAddr = app.address.strip_prefix("http://").unwrap().parse().unwrap();
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
-    socket.connect(address).await.unwrap()
-}
-
-async fn connect(app: &App) -> TcpStream {
-    connect_from(app, "127.0.0.1").await
-}
-
-/// What comes until the server closes the connection, and how long that took.
-async fn until_closed(stream: &mut TcpStream) -> (String, Duration) {
-    let (started, mut bytes) = (Instant::now(), Vec::new());
-    let read = tokio::time::timeout(STUCK, stream.read_to_end(&mut bytes)).await.expect("the connection is closed");
-    // A connection may also be cut off; what came before counts.
-    drop(read);
-    (String::from_utf8_lossy(&bytes).into_owned(), started.elapsed())
-}
-
-/// A reply's head and the part of its body that came with it.
-async fn reply(stream: &mut TcpStream) -> String {
-    let mut bytes = vec![0; 16_384];
-    let read = tokio::time::timeout(STUCK, stream.read(&mut bytes)).await.expect("a reply").unwrap();
-    String::from_utf8_lossy(&bytes[..read]).into_owned()
-}
-
-const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// The head of a request that is in flight until its body has come, which it never does.
 const HANGING: &[u8] = b"POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n";
 
@@ -124,9 +93,14 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
 #[tokio::test]
 async fn one_connection_too_many_is_told_so_and_other_addresses_are_served() {
     let app = App::with(&["--max-connections-of-address", "2"]);
+    // A stream of events lasts as long as its job.
+    let config = r#"{"epochs": 10000, "early_stopping": null}"#;
+    let job = app.post_job(few(40), &[("config", config)]).await.text("id");
     let mut busy = [connect_from(&app, "127.0.0.2").await, connect_from(&app, "127.0.0.2").await];
     for stream in &mut busy {
-        hang(stream).await;
+        let head = format!("GET /jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert!(reply(stream).await.starts_with("HTTP/1.1 200"));
     }
     let mut stream = connect_from(&app, "127.0.0.2").await;
     stream.write_all(LIVE).await.unwrap();
@@ -135,8 +109,8 @@ async fn one_connection_too_many_is_told_so_and_other_addresses_are_served() {
     assert!(refused.contains("too_many_connections") && refused.contains("application/problem+json"), "{refused}");
     assert_eq!(app.get("/health/live").await.status, 200, "another address");
     // A seat is free when a request is over.
-    busy[0].write_all(b"[]".repeat(50).as_slice()).await.unwrap();
-    assert!(reply(&mut busy[0]).await.starts_with("HTTP/1.1 422"));
+    app.send(app.request("POST", &format!("/jobs/{job}/cancel"))).await;
+    while !reply(&mut busy[0]).await.contains("0\r\n\r\n") {}
     let mut stream = connect_from(&app, "127.0.0.2").await;
     stream.write_all(LIVE).await.unwrap();
     assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"));

@@ -198,6 +198,10 @@ async fn keys_that_the_command_line_makes_and_revokes_count_in_a_running_server(
     // Taking the last key back opens nothing.
     is(&app.get("/models").await, 401, "key_missing");
     assert!(!key_command(app.data.path(), &["revoke", "key_0"]).status.success());
+    let limited = ["create", "--name", "x", "--scope", "embed", "--tokens-per-minute", "7", "--jobs-waiting", "2"];
+    assert!(key_command(app.data.path(), &limited).status.success());
+    let listed = String::from_utf8(key_command(app.data.path(), &["list"]).stdout).unwrap();
+    assert!(listed.contains("7 tokens a minute  2 jobs waiting"), "{listed}");
     let wrong = key_command(app.data.path(), &["create", "--name", "x", "--scope", "embed", "--expires", "1y"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("90d"));
 }

@@ -33,7 +33,11 @@ async fn the_log_is_json_with_request_ids_and_holds_no_text_no_key_and_no_file()
         app.send(app.request("GET", "/models").bearer_auth(key)).await;
         app.send(app.request("GET", "/models").header("x-api-key", key)).await;
     }
-    let wrong = app.send(app.request("GET", "/jobs")).await;
+    // A client's words for its request and for what to do are not the log's.
+    app.send(app.request("CANARY", "/embed").header("x-request-id", "a \"canary\" of a client")).await;
+    app.send(app.request("canary", "/canary").header("x-request-id", "canary".repeat(50))).await;
+    let wrong = app.send(app.request("GET", "/jobs").header("x-request-id", "trace-7")).await;
+    assert_eq!(wrong.header("x-request-id"), "trace-7");
     let (data, _) = app.stop();
 
     let text = std::fs::read_to_string(data.path().join("log")).unwrap();
