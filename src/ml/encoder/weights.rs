@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 
 use crate::ml::files::write_new;
 use crate::ml::memory::{self, MappedFloats, MappedMatrix};
-use crate::ml::{Error, Result};
+use crate::ml::{Error, Result, pulse};
 
 /// A safetensors file, opened and checked: header, ranges, sizes.
 pub(crate) struct WeightFile {
@@ -26,6 +26,7 @@ pub(crate) struct WeightFile {
 impl WeightFile {
     /// Opens a file and checks its header against its length.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        pulse::beat();
         let file = File::open(path).map_err(|error| Error::file(path, error))?;
         let map = memory::map(&file).map_err(|error| Error::file(path, error))?;
         let (length, metadata) = safetensors::SafeTensors::read_metadata(&map)
@@ -97,6 +98,13 @@ impl WeightFile {
             Ok((name, tensor))
         };
         self.metadata.tensors().into_iter().map(tensor).collect()
+    }
+
+    /// Numbers of all float32 tensors but the largest, which is a model's table or larger than that.
+    pub(crate) fn numbers_beside_the_largest(&self) -> usize {
+        let infos = self.metadata.tensors().into_values().filter(|info| info.dtype == Dtype::F32);
+        let sizes: Vec<usize> = infos.map(|info| info.shape.iter().product()).collect();
+        sizes.iter().sum::<usize>() - sizes.iter().max().copied().unwrap_or_default()
     }
 
     /// A float32 matrix, left where it is in the file.
