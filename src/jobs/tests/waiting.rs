@@ -32,7 +32,8 @@ async fn a_job_whose_disk_is_full_or_whose_files_fail_waits_and_goes_on_by_itsel
         let shop = Shop::open(&format!("{BEGIN}{}\n{SUCCEED}", fail_once(code))).await;
         let job = shop.post().await;
         shop.go();
-        let (row, events) = shop.wait(&job, |_, events| requeued(events).is_some()).await;
+        let (row, events) =
+            shop.wait(&job, |job, events| job.status == Status::Queued && requeued(events).is_some()).await;
         assert_eq!((row.status, row.wait_reason, row.crashes), (Status::Queued, Some(reason), 0));
         assert!(row.next_try_at.is_some() && requeued(&events).unwrap()["seconds"].as_i64() >= Some(4));
         // Others have their turn meanwhile.
@@ -53,7 +54,7 @@ async fn a_run_whose_folder_cannot_be_made_waits() {
     std::fs::rename(&runs, &aside).unwrap();
     std::fs::write(&runs, "in the way").unwrap();
     let job = shop.post().await;
-    let (row, _) = shop.wait(&job, |_, events| requeued(events).is_some()).await;
+    let (row, _) = shop.wait(&job, |job, events| job.status == Status::Queued && requeued(events).is_some()).await;
     assert_eq!((row.status, row.wait_reason), (Status::Queued, Some(WaitReason::IoError)));
     std::fs::remove_file(&runs).unwrap();
     std::fs::rename(&aside, &runs).unwrap();

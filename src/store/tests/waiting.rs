@@ -18,17 +18,6 @@ fn waiting(code: WaitReason) -> Release<'static> {
 }
 
 #[tokio::test]
-async fn turns_follow_the_order_of_arrival_whatever_the_clock_said() {
-    let world = World::open().await;
-    world.queue(&["job_3", "job_1", "job_2"]).await;
-    world.alter("update job set created_at = 1 where job_id = 'job_2'").await;
-    assert_eq!(world.queued_jobs().await.unwrap(), ["job_3", "job_1", "job_2"]);
-    for id in ["job_3", "job_1", "job_2"] {
-        assert_eq!(world.claim_job().await.unwrap().unwrap().job_id, id);
-    }
-}
-
-#[tokio::test]
 async fn a_job_that_waits_has_no_turn_before_its_time_and_others_have_theirs() {
     let world = World::open().await;
     let claim = world.claimed("job_1").await;
