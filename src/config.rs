@@ -114,6 +114,10 @@ pub struct Serve {
     /// Seconds between two checkpoints of a job; a stopped server's job goes on from the last one.
     #[arg(long, env = "SHAMISEN_CHECKPOINT_SECONDS", default_value_t = 30)]
     pub checkpoint_seconds: u64,
+    /// Seconds that a job's trainer may give no sign of life; then it is ended, and the job goes on from its last
+    /// checkpoint.
+    #[arg(long, env = "SHAMISEN_TRAINER_SILENCE", value_parser = seconds(), default_value_t = 600)]
+    pub trainer_silence: u64,
     /// What to log, as in `info` or `shamisen=debug`.
     #[arg(long, env = "SHAMISEN_LOG", default_value = "info")]
     pub log: String,

@@ -124,6 +124,7 @@ function words({ type, data }) {
     case "evaluation": return t(`event.evaluation.${data.when === "before" ? "before" : "after"}`);
     case "heatmap": return t("event.heatmap", { epoch: data.epoch ?? 0 });
     case "warning": return note(data);
+    case "requeued": return t(has(`event.requeued.${data.code}`) ? `event.requeued.${data.code}` : "event.requeued", data);
     case "alias": return has(`event.alias.${data.code}`) ? t(`event.alias.${data.code}`, data) : data.message;
     default: return has(`event.${type}`) ? t(`event.${type}`, data) : `${type} ${JSON.stringify(data)}`;
   }

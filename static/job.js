@@ -2,10 +2,10 @@
 
 import { NoContact, api, part, problemView, sentences } from "./api.js";
 import { lossChart } from "./chart.js";
-import { announce, contact, copyable, date, duration, fixed, h, timeLeft, tx } from "./dom.js";
+import { announce, clock, contact, copyable, date, duration, fixed, h, timeLeft, tx } from "./dom.js";
 import { blank, fromReport, listen, logLine, noteWords, reduce } from "./events.js";
 import { heatmaps } from "./heatmap.js";
-import { lang, t } from "./i18n.js";
+import { has, lang, t } from "./i18n.js";
 import { makeDefault } from "./lists.js";
 import { moversView, thresholdsView } from "./pairs.js";
 import { summary } from "./report.js";
@@ -104,6 +104,8 @@ export function jobView(id) {
     if (state.phase !== before && state.phase && !job.is_terminal) announce(t(`phase.${state.phase}`));
     if (["queued", "started", "requeued"].includes(event.type) && !job.is_terminal) {
       job.status = event.type === "started" ? "running" : "queued";
+      job.wait_reason = event.type === "requeued" ? event.data.code : null;
+      job.next_try_at = event.data.seconds ? new Date(Date.parse(event.at) + event.data.seconds * 1000).toISOString() : null;
       badge.replaceChildren(h("span", null, tx(`status.${job.status}`)));
       badge.className = `badge ${job.status}`;
     }
@@ -224,6 +226,10 @@ function progressPanel(cancel) {
     fill.style.width = `${fraction * 100}%`;
     bar.setAttribute("aria-valuenow", Math.round(fraction * 100));
     words.replaceChildren(h("span", null, () => {
+      if (queued && has(`job.waiting.${job.wait_reason}`)) {
+        const time = job.next_try_at && Date.parse(job.next_try_at) > Date.now() && clock(job.next_try_at);
+        return [t(`job.waiting.${job.wait_reason}`), time && t("job.waiting.until", { time })].filter(Boolean).join(lang() === "ja" ? "" : " ");
+      }
       if (queued) return job.queue_position ? t("job.queued", { n: job.queue_position }) : t("job.queued.plain");
       const left = progress && Number.isFinite(progress.seconds_remaining) ? timeLeft(progress.seconds_remaining) : null;
       const now = phase === "training" && progress

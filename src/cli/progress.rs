@@ -62,7 +62,7 @@ impl Bar {
             Message::Warning(note) => self.line(&format!("       note {}", note.message)),
             Message::Failed(error) => self.line(&format!("     failed {} {}", error.message, error.hint)),
             Message::Done { .. } => self.0.finish_and_clear(),
-            Message::Checkpoint { .. } | Message::Heatmap { .. } => {}
+            Message::Checkpoint { .. } | Message::Heatmap { .. } | Message::Alive(_) => {}
         }
     }
 }

@@ -160,6 +160,7 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         program,
         runs: data.join("runs"),
         checkpoint_seconds: config.checkpoint_seconds,
+        trainer_silence: config.trainer_silence,
         make_ready: make_ready(&state.pool),
     };
     let supervised = supervisor.run(stop.clone());

@@ -47,20 +47,22 @@ pub(super) fn train(config: &Train) -> anyhow::Result<ExitCode> {
 fn of_server(folder: &Path, plan: bool) -> anyhow::Result<ExitCode> {
     yield_to_others();
     end_with_the_server();
-    let mut out = std::io::stdout().lock();
     if plan {
         let plan = jobs::plan(folder);
-        writeln!(out, "{}", serde_json::to_string(&plan)?)?;
+        writeln!(std::io::stdout(), "{}", serde_json::to_string(&plan)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     // Asked to end, the trainer saves its run first.
     let end = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&end))?;
-    let mut say = |message: &Message| {
-        writeln!(out, "{}", serde_json::to_string(message)?)?;
+    let say = |message: &Message| {
+        let line = serde_json::to_string(message)?;
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{line}")?;
         out.flush()
     };
-    let succeeded = jobs::run(folder, &end, &mut say)?;
+    std::thread::spawn(move || jobs::tell_signs_of_life(say));
+    let succeeded = jobs::run(folder, &end, &mut |message| say(message))?;
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -212,6 +214,7 @@ fn spec(config: &Train, name: &str, model: PathBuf, folder: &Path, resume: Vec<S
         recipe: tables::choices::name_of(&recipe),
         config: settings(recipe, RecipeFacts::of(&rows, is_transformer(&root)), &config.settings)?,
         root,
+        micro_batch: None,
         checkpoint_seconds: CHECKPOINT_SECONDS,
         resume,
     })

@@ -50,6 +50,8 @@ pub(crate) enum Message {
         /// Bit by bit as if it had never stopped; not so where threads, libtorch or processor differ.
         exact: bool,
     },
+    /// The run gets on. For the supervisor alone.
+    Alive(MemoryUse),
     /// The model is saved in the run's folder.
     Done { card: ModelCard, report: Box<Report> },
     /// The run cannot be done.
@@ -107,6 +109,17 @@ pub(crate) struct Report {
     pub heatmap: Heatmaps,
     /// What the user should know.
     pub notes: Vec<Note>,
+}
+
+/// What a trainer took of the memory that it may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MemoryUse {
+    /// Bytes, at the most so far.
+    pub peak: u64,
+    /// Bytes that it may have.
+    pub limit: u64,
+    /// What that limit is.
+    pub of: String,
 }
 
 /// Something that the user should know about the numbers.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -35,6 +35,10 @@ pub(super) fn command(program: &Path, folder: &Path) -> Command {
         // A signal to the server's group (Ctrl-C in a terminal) is the server's to pass on.
         .process_group(0)
         .kill_on_drop(true);
+    if getrlimit(Resource::As).current.is_some() {
+        // Where the address space is bounded: glibc would reserve 64 MiB of it for each thread.
+        command.env("MALLOC_ARENA_MAX", "1");
+    }
     command
 }
 

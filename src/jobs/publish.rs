@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::journal::persist;
 use super::message::{Note, Report};
+use super::outcome::Outcome;
 use super::queue::{JobQueue, model_id};
 use super::spec::RunSpec;
 use crate::ml::encoder::ModelCard;
@@ -17,17 +18,6 @@ use crate::store::{AliasResult, Job, JobError, Kind, ModelRow, Status, StoreErro
 /// Makes a model ready to answer before an alias moves to it, or says why it cannot be. Jobs know nothing of
 /// serving: who starts the supervisor gives this.
 pub(crate) type MakeReady = Arc<dyn Fn(ModelRow) -> BoxFuture<'static, Result<(), Note>> + Send + Sync>;
-
-/// How a claim ended.
-pub(super) enum Outcome {
-    Done(Box<(ModelCard, Report)>),
-    Failed(JobError),
-    Died(String),
-    Cancelled,
-    Stopping,
-    /// Another claim has taken over.
-    LeaseLost,
-}
 
 /// Moves a job's model to its place and registers it, or says how else the claim ended. The row is what counts: a
 /// folder without one is removed here or at the next start.
@@ -41,7 +31,7 @@ pub(super) async fn publish(
     let JobQueue { store, models, .. } = queue;
     let unstored = |error: std::io::Error| {
         tracing::error!(job = job.job_id, %error, "the job's model cannot be stored");
-        Outcome::Died("its model could not be stored".to_owned())
+        Outcome::of_file(&error, "The tuned model cannot be stored")
     };
     let model_id = model_id(&job.job_id);
     let Ok(Some(base)) = persist(job, || store.model_of_id(&job.base_model)).await else {

@@ -1,16 +1,17 @@
 //! The queue as others see it: enqueue, cancel, wait for what happens.
 
-use tables::inspect::ScoreSummary;
-use tokio::sync::watch;
+use std::sync::Arc;
 
+use tables::checks::FEWEST_PAIRS;
+use tables::inspect::ScoreSummary;
+use tokio::sync::{Mutex, watch};
+
+use super::room::{Room, TooLarge};
 use super::spec::{RunSpec, Table};
 use crate::datasets::DatasetStore;
 use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
-use crate::store::{self, Dataset, Insertion, Job, JobRequest, Purpose, Status, Store, StoreError};
-
-/// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
-pub(crate) const FEWEST_PAIRS: usize = 10;
+use crate::store::{self, Dataset, Insertion, Job, JobRequest, Purpose, Release, Status, Store, StoreError};
 
 /// Why a job was not queued.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,9 @@ pub enum QueueError {
     DatasetGone(String),
     #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
     TooFewPairs { pairs: usize },
+    /// It cannot fit on this machine.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     #[error("the name {0:?} is taken by another model, alias or unfinished job")]
     NameTaken(String),
     #[error("this Idempotency-Key was used with another request")]
@@ -54,11 +58,14 @@ pub struct JobQueue {
     pub models: ModelRegistry,
     /// Counts what happened to any job; the table is the truth, this only wakes who waits for it.
     happened: watch::Sender<u64>,
+    /// The job and the lease token of the claim that this process works on. Whoever claims a job, or puts one back
+    /// that nobody works on, holds it meanwhile.
+    at_work: Arc<Mutex<Option<(String, i64)>>>,
 }
 
 impl JobQueue {
     pub fn new(store: Store, datasets: DatasetStore, models: ModelRegistry) -> Self {
-        Self { store, datasets, models, happened: watch::Sender::new(0) }
+        Self { store, datasets, models, happened: watch::Sender::new(0), at_work: Arc::default() }
     }
 
     /// Wakes at whatever happens to any job. Subscribe *before* reading the table, so that nothing
@@ -69,6 +76,38 @@ impl JobQueue {
 
     pub(super) fn wake(&self) {
         self.happened.send_modify(|count| *count += 1);
+    }
+
+    /// Takes the next job, for this process to work on until it lays it down.
+    pub(super) async fn claim(&self) -> store::Result<Option<Job>> {
+        let mut at_work = self.at_work.lock().await;
+        let job = self.store.claim_job().await?;
+        *at_work = job.as_ref().map(|job| (job.job_id.clone(), job.lease_token));
+        Ok(job)
+    }
+
+    pub(super) async fn lay_down(&self) {
+        *self.at_work.lock().await = None;
+    }
+
+    /// Puts jobs that are called running and that this process does not work on back into the queue. No other
+    /// process works on any: this one holds the data folder's lock.
+    pub(super) async fn put_back(&self, reason: &str) -> store::Result<()> {
+        let at_work = self.at_work.lock().await;
+        let claim = at_work.as_ref().map(|(job_id, lease_token)| (job_id.as_str(), *lease_token));
+        let jobs = self.store.recover_jobs(claim, reason).await?;
+        for job in &jobs {
+            tracing::warn!(job, reason, "a job was left running; it is put back");
+        }
+        if !jobs.is_empty() {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// What a job takes, and what there is.
+    pub(super) async fn room(&self, request: &JobRequest) -> Room {
+        Room::measure(self.models.folder(ModelRegistry::root(&request.model)), &request.config).await
     }
 
     /// Queues a job. The same idempotency key and request give the same job again; the flag says
@@ -131,6 +170,7 @@ impl JobQueue {
         if pairs < FEWEST_PAIRS || training == 0 || training == pairs {
             return Err(QueueError::TooFewPairs { pairs });
         }
+        self.room(request).await.check()?;
         if let Some(name) = &request.name
             && (self.store.model_name_taken(name).await? || self.store.alias_exists(name).await?)
         {
@@ -163,6 +203,7 @@ impl JobQueue {
             titles: request.titles.clone(),
             recipe: request.recipe.clone(),
             config: request.config.clone(),
+            micro_batch: None,
             checkpoint_seconds: 0,
             resume: Vec::new(),
         }
@@ -173,7 +214,15 @@ impl JobQueue {
         if before.status.is_terminal() {
             return Err(CancelError::Over(before.status));
         }
-        let job = self.store.cancel_job(id).await?.ok_or(CancelError::Unknown)?;
+        let mut job = self.store.cancel_job(id).await?.ok_or(CancelError::Unknown)?;
+        if job.status == Status::Running {
+            // One that nobody works on has nobody who would end it.
+            let at_work = self.at_work.lock().await;
+            if *at_work != Some((job.job_id.clone(), job.lease_token)) {
+                self.store.release_job(&job, Release::Interrupted { reason: "nobody worked on it" }).await?;
+                job = self.store.job(id).await?.ok_or(CancelError::Unknown)?;
+            }
+        }
         self.wake();
         match job.status {
             Status::Succeeded | Status::Failed => Err(CancelError::Over(job.status)),

@@ -1,15 +1,17 @@
 //! What the trainer tells while it works, and the checkpoints that it leaves.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::message::Message;
+use super::message::{Message, Note};
 use super::spec::RunSpec;
 use super::tensorboard::Curves;
 use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval;
+use crate::ml::files::out_of_room;
 use crate::ml::train::{Checkpoint, Conditions, Counters, EpochRecord, Observer, Step};
 use crate::ml::{Error, Result};
 use crate::store::{Phase, Progress};
@@ -33,6 +35,10 @@ impl<'a> MessageSink<'a> {
 
     pub(super) fn phase(&mut self, phase: Phase) {
         self.send(&Message::Phase { phase });
+    }
+
+    pub(super) fn warn(&mut self, code: &str, message: String) {
+        self.send(&Message::Warning(Note { code: code.to_owned(), message }));
     }
 }
 
@@ -64,9 +70,13 @@ pub(super) struct Reporter<'s, 'o, 'm> {
     last: Option<Instant>,
     /// Of each epoch so far, the present one last.
     step_losses: Vec<f64>,
-    curves: Curves,
+    /// Nothing once they could not be written: half a record makes what follows it unreadable.
+    curves: Option<Curves>,
     saving: Saving,
+    /// When the run was last saved, or could not be.
     saved: Instant,
+    /// Kinds of errors that kept it from being saved and were told.
+    told: BTreeSet<&'static str>,
 }
 
 impl<'s, 'o, 'm> Reporter<'s, 'o, 'm> {
@@ -75,10 +85,10 @@ impl<'s, 'o, 'm> Reporter<'s, 'o, 'm> {
         spec: &RunSpec,
         model: &'m Model,
         measuring: Duration,
-        curves: Curves,
+        curves: std::io::Result<Curves>,
         saving: Saving,
     ) -> Self {
-        Self {
+        let mut reporter = Self {
             sink,
             titles: spec.titles.clone(),
             epochs: spec.config.epochs,
@@ -88,42 +98,79 @@ impl<'s, 'o, 'm> Reporter<'s, 'o, 'm> {
             done_before: 0,
             last: None,
             step_losses: Vec::new(),
-            curves,
+            curves: None,
             saving,
             saved: Instant::now(),
+            told: BTreeSet::new(),
+        };
+        match curves {
+            Ok(curves) => reporter.curves = Some(curves),
+            Err(error) => reporter.give_up_curves(&error),
+        }
+        reporter
+    }
+
+    /// Writes to the curves. Where that fails the run goes on without them.
+    fn draw(&mut self, what: impl FnOnce(&mut Curves) -> std::io::Result<()>) {
+        if let Some(Err(error)) = self.curves.as_mut().map(what) {
+            self.curves = None;
+            self.give_up_curves(&error);
         }
     }
 
+    fn give_up_curves(&mut self, error: &std::io::Error) {
+        tracing::warn!(%error, "the curves cannot be written");
+        let message = "TensorBoard's files could not be written: they end early. The model and its report are whole.";
+        self.sink.warn("curves_not_saved", message.to_owned());
+    }
+
     /// Tells again what an earlier process did of this run, so that this one's record is whole.
-    pub(super) fn go_on(&mut self, counters: &Counters) -> Result<()> {
+    pub(super) fn go_on(&mut self, counters: &Counters) {
         self.done_before = counters.step;
         let mut step = 0;
         for (epoch, losses) in (0..).zip(&counters.step_losses) {
             for &loss in losses {
                 step += 1;
-                self.curves.step(step, loss).map_err(|error| Error::file(Path::new("tensorboard"), error))?;
+                self.draw(|curves| curves.step(step, loss));
             }
             match counters.epochs.get(epoch) {
-                Some(record) => self.tell_epoch(record, losses.clone())?,
+                Some(record) => self.tell_epoch(record, losses.clone()),
                 None => self.step_losses.clone_from(losses),
             }
         }
-        Ok(())
     }
 
-    fn tell_epoch(&mut self, record: &EpochRecord, step_losses: Vec<f64>) -> Result<()> {
-        self.curves.epoch(record).map_err(|error| Error::file(Path::new("tensorboard"), error))?;
+    fn tell_epoch(&mut self, record: &EpochRecord, step_losses: Vec<f64>) {
+        self.draw(|curves| curves.epoch(record));
         self.sink.send(&Message::Epoch { record: record.clone(), step_losses });
-        Ok(())
     }
 
-    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    /// Saves the run. Where that fails the checkpoint before it stays, and the next interval tries again: what the
+    /// run has learnt since is lost only if the trainer dies, too.
+    fn save(&mut self, checkpoint: &Checkpoint) {
         let step = checkpoint.counters.step;
         let folder = self.saving.folder.join(format!("ckpt-{step}"));
-        let manifest_sha256 = checkpoint.save(&folder, &self.saving.conditions)?;
-        self.sink.send(&Message::Checkpoint { step, manifest_sha256 });
+        match checkpoint.save(&folder, &self.saving.conditions) {
+            Ok(manifest_sha256) => self.sink.send(&Message::Checkpoint { step, manifest_sha256 }),
+            Err(error) => {
+                tracing::warn!(step, "a checkpoint cannot be written: {error}");
+                // Nobody knows of it.
+                let _ = std::fs::remove_dir_all(&folder);
+                let why = match &error {
+                    Error::File { cause, .. } if out_of_room(cause) => "the server's disk is full",
+                    Error::File { .. } => "a file could not be written",
+                    _ => "the run's state could not be read out",
+                };
+                if self.told.insert(why) {
+                    let message = format!(
+                        "A checkpoint could not be saved, since {why}. The training goes on, the checkpoint before it is kept, and the next one is tried in {} s.",
+                        self.saving.every.as_secs()
+                    );
+                    self.sink.warn("checkpoint_not_saved", message);
+                }
+            }
+        }
         self.saved = Instant::now();
-        Ok(())
     }
 
     fn listened(&self) -> Result<()> {
@@ -135,7 +182,7 @@ impl Observer for Reporter<'_, '_, '_> {
     fn step(&mut self, step: Step, state: &dyn Fn() -> Checkpoint) -> Result<()> {
         let Step { epoch, step, total_steps, loss } = step;
         self.step_losses.push(loss);
-        self.curves.step(step, loss).map_err(|error| Error::file(Path::new("tensorboard"), error))?;
+        self.draw(|curves| curves.step(step, loss));
         let due = self.last.is_none_or(|last| last.elapsed() >= Duration::from_millis(500));
         if due || step == total_steps {
             self.last = Some(Instant::now());
@@ -152,14 +199,14 @@ impl Observer for Reporter<'_, '_, '_> {
         }
         let asked_to_end = self.saving.end.load(Ordering::Relaxed);
         if asked_to_end || self.saved.elapsed() >= self.saving.every {
-            self.save(&state())?;
+            self.save(&state());
         }
         if asked_to_end { Err(Error::Cancelled) } else { self.listened() }
     }
 
     fn epoch(&mut self, record: &EpochRecord, encoder: &dyn Encoder) -> Result<()> {
         let step_losses = std::mem::take(&mut self.step_losses);
-        self.tell_epoch(record, step_losses)?;
+        self.tell_epoch(record, step_losses);
         // Each is kept as an event; a hundred show how the titles move.
         if record.epoch <= 100 {
             let cosine = eval::heatmap(self.model, encoder, &self.titles);

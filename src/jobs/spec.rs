@@ -31,6 +31,9 @@ pub(crate) struct RunSpec {
     /// The name of the settings that `config` began with.
     pub recipe: String,
     pub config: TrainConfig,
+    /// Pairs that are computed at a time, where memory has not sufficed for as many as `config` says.
+    #[serde(default)]
+    pub micro_batch: Option<usize>,
     /// Seconds between two checkpoints.
     pub checkpoint_seconds: u64,
     /// Checkpoints of this very run, the newest first.
@@ -73,6 +76,12 @@ impl RunSpec {
 
     pub(super) fn read(folder: &Path) -> Result<Self> {
         read_json(&folder.join(SPEC))
+    }
+
+    /// The settings under which steps are computed. The loss sees the same batches as under `config`.
+    pub(super) fn settings(&self) -> TrainConfig {
+        let fewest = [self.micro_batch, self.config.mini_batch].into_iter().flatten().min();
+        TrainConfig { mini_batch: fewest, ..self.config.clone() }
     }
 
     pub(crate) fn finished(folder: &Path) -> PathBuf {

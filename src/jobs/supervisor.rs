@@ -10,19 +10,28 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::Signal;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::death::Death;
 use super::journal::{Journal, checkpoint_folder, persist};
-use super::message::Message;
+use super::memory;
+use super::message::{MemoryUse, Message, Report};
+use super::outcome::Outcome;
 use super::process::{GRACE, Trainer};
-use super::publish::{MakeReady, Outcome, publish};
+use super::publish::{MakeReady, publish};
 use super::queue::JobQueue;
+use super::retry::Next;
 use super::spec::Saved;
-use crate::store::{Job, JobCaller, JobError, JobRequest, Release};
+use super::tidy::tidy;
+use crate::ml::encoder::ModelCard;
+use crate::registry::folder_size;
+use crate::store::{Job, JobCaller, JobError, JobRequest, now};
 
-/// Trainers that may die under a job before it is given up.
-const MOST_CRASHES: i64 = 3;
+/// Between two looks for jobs that are called running and that nobody works on.
+const LOOK_AROUND: Duration = Duration::from_secs(20);
+/// The longest until the queue is looked at again, whatever happens.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// Runs one job at a time.
 pub(crate) struct Supervisor {
@@ -34,50 +43,74 @@ pub(crate) struct Supervisor {
     pub(crate) runs: PathBuf,
     /// Between two checkpoints of a run.
     pub(crate) checkpoint_seconds: u64,
+    /// Seconds that a trainer may give no sign of life.
+    pub(crate) trainer_silence: u64,
     pub(crate) make_ready: MakeReady,
 }
 
 impl Supervisor {
     /// Puts back what an earlier server left running, then works until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        for job in self.queue.store.recover_jobs().await? {
-            tracing::info!(job, "the job was left running by an earlier server; it is queued again");
-        }
-        self.tidy().await?;
-        let mut happened = self.queue.subscribe();
-        while !stop.is_cancelled() {
-            match self.queue.store.claim_job().await {
-                Ok(Some(job)) => self.work(&job, &stop).await,
-                Ok(None) => {
-                    tokio::select! {
-                        _ = happened.changed() => {}
-                        () = stop.cancelled() => {}
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the next job cannot be claimed");
-                    tokio::select! {
-                        () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                        () = stop.cancelled() => {}
-                    }
-                }
+        while let Err(error) = self.queue.put_back("the server stopped").await {
+            tracing::error!(%error, "the jobs of an earlier server cannot be put back; it is tried again");
+            tokio::select! {
+                () = sleep(Duration::from_secs(1)) => {}
+                () = stop.cancelled() => return Ok(()),
             }
         }
+        tidy(&self.queue.store, &self.runs).await;
+        tokio::join!(self.take_turns(&stop), self.look_around(&stop));
         Ok(())
     }
 
-    /// Removes the folders of runs that are over, and of those that left no checkpoint to go on from.
-    async fn tidy(&self) -> anyhow::Result<()> {
-        let store = &self.queue.store;
-        store.forget_checkpoints().await?;
-        let mut folders = tokio::fs::read_dir(&self.runs).await?;
-        while let Some(folder) = folders.next_entry().await? {
-            if store.checkpoints(&folder.file_name().to_string_lossy()).await?.is_empty() {
-                // What stays costs only space, until the next start.
-                let _ = tokio::fs::remove_dir_all(folder.path()).await;
+    /// Works on one job after another.
+    async fn take_turns(&self, stop: &CancellationToken) {
+        let mut happened = self.queue.subscribe();
+        while !stop.is_cancelled() {
+            // Seen *before* reading the table, so that what happens in between wakes the rest below.
+            happened.mark_unchanged();
+            self.put_back().await;
+            let rest = match self.queue.claim().await {
+                Ok(Some(job)) => {
+                    self.work(&job, stop).await;
+                    continue;
+                }
+                Ok(None) => self.until_next_try().await,
+                Err(error) => {
+                    tracing::error!(%error, "the next job cannot be claimed");
+                    Duration::from_secs(1)
+                }
+            };
+            tokio::select! {
+                _ = happened.changed() => {}
+                () = sleep(rest) => {}
+                () = stop.cancelled() => {}
             }
         }
-        Ok(())
+    }
+
+    /// A job that is called running and that nobody works on goes back into the queue, however it came to that: a
+    /// row that could not be written, a hand in the database.
+    async fn look_around(&self, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = sleep(LOOK_AROUND) => self.put_back().await,
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn put_back(&self) {
+        if let Err(error) = self.queue.put_back("nobody worked on it").await {
+            tracing::warn!(%error, "whether a job has no trainer cannot be found out");
+        }
+    }
+
+    /// How long until a job's time comes that waits for one.
+    async fn until_next_try(&self) -> Duration {
+        let next = self.queue.store.next_try().await.ok().flatten();
+        let wait = next.map(|at| Duration::from_millis(u64::try_from(at - now()).unwrap_or(0).max(50)));
+        wait.map_or(LONGEST_REST, |wait| wait.min(LONGEST_REST))
     }
 
     async fn work(&self, job: &Job, stop: &CancellationToken) {
@@ -90,17 +123,18 @@ impl Supervisor {
         // the job stays "running" there, and the next start finds it.
         let settle = async {
             let held = matches!(outcome, Outcome::LeaseLost) || journal.write().await;
-            self.conclude(job, &folder, if held { outcome } else { Outcome::LeaseLost }).await;
-            if let Err(error) = self.tidy().await {
-                tracing::warn!(%error, "the folders of runs that are over cannot be removed");
+            if held {
+                self.conclude(job, &folder, outcome).await;
             }
         };
         tokio::select! {
             () = settle => {}
-            () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {
+            () = async { stop.cancelled().await; sleep(GRACE).await } => {
                 tracing::error!(job = job.job_id, "the database is out of reach; what became of the job is not recorded");
             }
         }
+        self.queue.lay_down().await;
+        tidy(&self.queue.store, &self.runs).await;
         self.queue.wake();
     }
 
@@ -128,15 +162,30 @@ impl Supervisor {
         })
     }
 
-    async fn prepare(&self, job: &Job, folder: &Path) -> anyhow::Result<()> {
-        let request = self.request(job).await?;
+    /// Makes the run's folder, where there is room for the job.
+    async fn prepare(&self, job: &Job, folder: &Path) -> Result<(), Outcome> {
+        let unprepared = |error: anyhow::Error| Outcome::Died(format!("the run could not be prepared: {error:#}"));
+        let request = self.request(job).await.map_err(unprepared)?;
+        let room = self.queue.room(&request).await;
+        if let Err(error) = room.check() {
+            return Err(Outcome::Failed(error.into()));
+        }
+        let written = folder.parent().and_then(|run| folder_size(run).ok()).unwrap_or(0);
+        if let Some(reason) = room.lacks(u64::try_from(written).unwrap_or(0)) {
+            return Err(Outcome::NoRoom(reason));
+        }
         let resume = persist(job, || self.queue.store.checkpoints(&job.job_id))
-            .await?
+            .await
+            .map_err(|error| unprepared(error.into()))?
             .into_iter()
             .map(|row| Saved { folder: checkpoint_folder(&self.runs, &row), manifest_sha256: row.manifest_sha256 });
         let mut spec = self.queue.spec(&request);
         (spec.checkpoint_seconds, spec.resume) = (self.checkpoint_seconds, resume.collect());
-        Ok(spec.make_folder(folder).await?)
+        spec.micro_batch = job.micro_batch.and_then(|pairs| usize::try_from(pairs).ok());
+        spec.make_folder(folder).await.map_err(|error| {
+            tracing::error!(job = job.job_id, %error, "the run's folder cannot be made");
+            Outcome::of_file(&error, "The run's folder cannot be made")
+        })
     }
 
     /// Starts the trainer and listens until it ends, is cancelled, or the server stops.
@@ -154,28 +203,47 @@ impl Supervisor {
             prepared = self.prepare(job, folder) => prepared,
             () = stop.cancelled() => return Outcome::Stopping,
         };
-        if let Err(error) = prepared {
-            return Outcome::Died(format!("its folder could not be made: {error:#}"));
+        if let Err(outcome) = prepared {
+            return outcome;
         }
+        let kills_before = memory::kills();
         let mut trainer = match Trainer::start(&self.program, folder) {
             Ok(trainer) => trainer,
-            Err(error) => return Outcome::Died(format!("the trainer could not be started: {error}")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Outcome::Died(format!("the trainer could not be started: {error}"));
+            }
+            // The system has no process or memory for it now.
+            Err(error) => {
+                tracing::error!(job = job.job_id, %error, "the trainer cannot be started");
+                return Outcome::of_file(&error, "The system could not start the trainer");
+            }
         };
         let mut cancelled = pin!(self.cancelled(job));
-        let mut last = None;
-        let mut hear = |message: Message, journal: &mut Journal<'_>| match message {
-            Message::Done { card, report } => last = Some(Outcome::Done(Box::new((card, *report)))),
-            Message::Failed(error) => last = Some(Outcome::Failed(error)),
-            message => journal.add(message),
-        };
+        let mut heard = Heard::default();
+        // Counted as they come: time in which this server itself was stopped, or the machine slept, is none.
+        let mut seconds = interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence = 0;
         let asked = loop {
             tokio::select! {
                 message = trainer.message() => match message {
-                    Some(message) => hear(message, journal),
+                    Some(message) => {
+                        silence = 0;
+                        heard.take(message, journal);
+                    }
                     None => break None,
                 },
                 held = journal.write(), if !journal.is_written() => if !held {
                     break Some(Outcome::LeaseLost);
+                },
+                _ = seconds.tick() => {
+                    silence += 1;
+                    if silence > self.trainer_silence {
+                        // One that is stopped hears nothing else.
+                        trainer.signal(Signal::KILL);
+                        let how = format!("it gave no sign of life for {} s and was ended", self.trainer_silence);
+                        break Some(Outcome::Died(how));
+                    }
                 },
                 () = &mut cancelled => break Some(Outcome::Cancelled),
                 () = stop.cancelled() => break Some(Outcome::Stopping),
@@ -186,7 +254,7 @@ impl Supervisor {
             trainer.signal(if matches!(outcome, Outcome::Stopping) { Signal::TERM } else { Signal::INT });
             let last_words = async {
                 while let Some(message) = trainer.message().await {
-                    hear(message, journal);
+                    heard.take(message, journal);
                 }
             };
             let _ = timeout(GRACE, last_words).await;
@@ -194,19 +262,24 @@ impl Supervisor {
             let _ = timeout(GRACE, trainer.ended()).await;
             return outcome;
         }
-        let (status, complaints) = match trainer.ended().await {
-            Ok((status, complaints)) => (status.to_string(), complaints),
-            Err(error) => (error.to_string(), String::new()),
+        // It has closed its mouth; one that lives on all the same is killed when it is let go.
+        let (death, complaints) = match timeout(GRACE, trainer.ended()).await {
+            Ok(Ok((status, complaints))) => {
+                (Death::of(status, &complaints, memory::kills() > kills_before), complaints)
+            }
+            Ok(Err(error)) => (Death { how: format!("it was lost: {error}"), of_memory: false }, String::new()),
+            Err(_) => (Death { how: "it fell silent and did not end".to_owned(), of_memory: false }, String::new()),
         };
         if !complaints.is_empty() {
             tracing::warn!(job = job.job_id, complaints, "the trainer's standard error");
         }
-        match last {
-            Some(outcome) => outcome,
+        match heard.last {
+            Some(Last::Done(made)) => Outcome::Done(made),
+            Some(Last::Failed(error)) => Outcome::of_error(error, &complaints, heard.used),
             None if stop.is_cancelled() => Outcome::Stopping,
             None => {
-                tracing::warn!(job = job.job_id, status, "the trainer died");
-                Outcome::Died(format!("the trainer ended early ({status})"))
+                tracing::warn!(job = job.job_id, how = death.how, "the trainer died");
+                Outcome::of_death(death, heard.used)
             }
         }
     }
@@ -234,32 +307,42 @@ impl Supervisor {
             },
             other => other,
         };
-        let (error, reason);
-        let release = match outcome {
-            Outcome::Done(_) | Outcome::LeaseLost => return,
-            // A cancelled job is released like an interrupted one; the store sees the request.
-            Outcome::Cancelled => Release::Interrupted { reason: "cancelled" },
-            Outcome::Stopping => Release::Interrupted { reason: "the server stopped" },
-            Outcome::Failed(failed) => {
-                error = failed;
-                Release::Failed(&error)
-            }
-            Outcome::Died(why) if job.crashes + 1 >= MOST_CRASHES => {
-                error = JobError {
-                    code: "crash_loop".to_owned(),
-                    message: format!("Training was tried {MOST_CRASHES} times, and each time {why}."),
-                    hint: "The machine may be short of memory: post the job again with a smaller batch_size, and look into the server's log.".to_owned(),
-                };
-                Release::Failed(&error)
-            }
-            Outcome::Died(why) => {
-                reason = why;
-                Release::Crashed { reason: &reason }
-            }
+        if matches!(outcome, Outcome::LeaseLost) {
+            tracing::warn!(job = job.job_id, "another claim has taken over");
+            return;
+        }
+        // As it is now: what it got to may have made earlier crashes and waits count no longer.
+        let next = match persist(job, || self.queue.store.job(&job.job_id)).await {
+            Ok(Some(row)) => Next::of(&row, outcome),
+            _ => Next::of(job, outcome),
         };
-        match persist(job, || self.queue.store.release_job(job, release)).await {
-            Ok(status) => tracing::info!(job = job.job_id, ?status, "job ended"),
+        match persist(job, || self.queue.store.release_job(job, next.release())).await {
+            Ok(status) => tracing::info!(job = job.job_id, ?status, ?next, "job ended"),
             Err(error) => tracing::error!(job = job.job_id, %error, "the job's end cannot be recorded"),
+        }
+    }
+}
+
+/// What a trainer said that is no event.
+#[derive(Default)]
+struct Heard {
+    last: Option<Last>,
+    used: MemoryUse,
+}
+
+/// A trainer's last word.
+enum Last {
+    Done(Box<(ModelCard, Report)>),
+    Failed(JobError),
+}
+
+impl Heard {
+    fn take(&mut self, message: Message, journal: &mut Journal<'_>) {
+        match message {
+            Message::Done { card, report } => self.last = Some(Last::Done(Box::new((card, *report)))),
+            Message::Failed(error) => self.last = Some(Last::Failed(error)),
+            Message::Alive(used) => self.used = used,
+            message => journal.add(message),
         }
     }
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+mod waiting;
+
 use super::*;
 use crate::datasets::{DatasetStore, Upload};
 use crate::ml::train::TrainConfig;
@@ -84,6 +86,11 @@ impl Shop {
     }
 
     async fn with(program: &Path, script: &str) -> Self {
+        Self::with_patience(600, program, script).await
+    }
+
+    /// With seconds that a trainer may say nothing.
+    async fn with_patience(silence: u64, program: &Path, script: &str) -> Self {
         let folder = tempfile::TempDir::new().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["models", "datasets", "runs"] {
@@ -96,16 +103,20 @@ impl Shop {
         let datasets = DatasetStore::new(store.clone(), at("datasets"));
         let models = ModelRegistry::new(store.clone(), at("models"), PathBuf::new());
         let queue = JobQueue::new(store, datasets, models);
-        let supervisor = Supervisor {
-            queue: queue.clone(),
+        let mut shop = Self { folder, queue, stop: CancellationToken::new(), supervisor: None };
+        shop.supervisor = Some(tokio::spawn(shop.supervisor(silence, program).run(shop.stop.clone())));
+        shop
+    }
+
+    fn supervisor(&self, trainer_silence: u64, program: &Path) -> Supervisor {
+        Supervisor {
+            queue: self.queue.clone(),
             program: program.to_owned(),
-            runs: at("runs"),
+            runs: self.folder.path().join("runs"),
             checkpoint_seconds: 30,
+            trainer_silence,
             make_ready: Arc::new(|_| Box::pin(async { Ok(()) })),
-        };
-        let stop = CancellationToken::new();
-        let supervisor = tokio::spawn(supervisor.run(stop.clone()));
-        Self { folder, queue, stop, supervisor: Some(supervisor) }
+        }
     }
 
     /// Queues a job whose model will be called "mine".
@@ -114,6 +125,10 @@ impl Shop {
     }
 
     async fn post_as(&self, name: &str) -> Job {
+        self.enqueue(name).await.unwrap().0
+    }
+
+    async fn enqueue(&self, name: &str) -> Result<(Job, bool), QueueError> {
         let rows = (0..12).map(|row| format!("left {row},right {row},0.{row:02}\n")).collect::<String>();
         let table = self.queue.datasets.receive_bytes(format!("a,b,score\n{rows}").as_bytes()).await.unwrap();
         let (choices, context) = (TableOptions::default(), InspectContext::default());
@@ -134,7 +149,7 @@ impl Shop {
             openai: None,
             caller: JobCaller::default(),
         };
-        self.queue.enqueue(request).await.unwrap().0
+        self.queue.enqueue(request).await
     }
 
     fn go(&self) {
@@ -261,7 +276,7 @@ async fn only_a_trainer_that_could_not_be_started_says_so() {
     let (job, _) = shop.over(&job).await;
     let error = job.error.unwrap();
     assert_eq!(error.code, "crash_loop");
-    assert!(error.message.contains("the trainer could not be started"), "{error:?}");
+    assert!(error.message.contains("3. the trainer could not be started"), "{error:?}");
     shop.close().await;
 }
 
@@ -275,10 +290,10 @@ async fn a_claim_that_was_superseded_ends_at_its_next_word_and_changes_nothing()
     let other = store.claim_job().await.unwrap().unwrap();
     assert_eq!(other.lease_token, claim.lease_token + 1);
     shop.go();
-    // The supervisor wakes everyone when it has let the claim go.
-    let run = shop.folder.path().join("runs").join(&job.job_id);
-    let (now, events) = shop.wait(&job, |_, _| !run.exists()).await;
-    assert_eq!((now.status, now.lease_token), (Status::Running, other.lease_token));
+    // Nobody works on the other claim: the job is put back, and this server claims it again.
+    let (_, events) = shop.wait(&job, |job, _| job.lease_token == other.lease_token + 1).await;
     assert!(events.iter().all(|event| event.r#type != "warning"));
+    let reasons: Vec<_> = events.iter().filter_map(|event| event.data["reason"].as_str()).collect();
+    assert_eq!(reasons, ["another server", "nobody worked on it"]);
     shop.close().await;
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::death::refused_memory;
 use super::evaluate::{EvalSuite, notes};
 use super::golden::golden_texts;
 use super::message::{Heatmaps, Message, Note, Report, Rows};
+use super::outcome::{DISK_FULL, FILE_NOT_READABLE, LESS_MEMORY, OUT_OF_MEMORY, TRAINING_FAILED};
 use super::record::TrainingRecord;
 use super::reporter::{MessageSink, Reporter, Saving, heatmap};
 use super::spec::{RunSpec, Saved};
@@ -15,7 +17,7 @@ use super::tensorboard::Curves;
 use crate::ml::encoder::{self, GoldenVectors, Model};
 use crate::ml::error::sentence;
 use crate::ml::eval::{self, token_pairs};
-use crate::ml::files::write_json;
+use crate::ml::files::{out_of_room, write_json};
 use crate::ml::train::{Checkpoint, Conditions, RecipeFacts, Split, TokenPair, TrainData, split, train};
 use crate::ml::{Error, Result};
 use crate::registry::{self, CALIBRATION};
@@ -107,16 +109,17 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     // 3. Train, from the newest checkpoint that is whole.
     sink.phase(Phase::Training);
     let conditions = Conditions::of(&spec.config, &loaded.data(), &model.card.fingerprint);
+    let conditions = Conditions { micro_batch: spec.micro_batch, ..conditions };
     let checkpoint = newest_whole(spec, &conditions, sink);
-    let curves = Curves::create(&folder.join(CURVES)).map_err(|error| Error::file(folder, error))?;
+    let curves = Curves::create(&folder.join(CURVES));
     let every = Duration::from_secs(spec.checkpoint_seconds);
     let saving = Saving { folder: folder.to_owned(), conditions, every, end: Arc::clone(end) };
     let mut reporter = Reporter::new(sink, spec, model, measuring, curves, saving);
     if let Some(checkpoint) = &checkpoint {
-        reporter.go_on(&checkpoint.counters)?;
+        reporter.go_on(&checkpoint.counters);
     }
     let mut tuned = model.encoder.shallow_clone();
-    let trained = train(&mut *tuned, &loaded.data(), &spec.config, &mut reporter, checkpoint)?;
+    let trained = train(&mut *tuned, &loaded.data(), &spec.settings(), &mut reporter, checkpoint)?;
     let tuned = model.with_encoder(tuned);
 
     // 4. Measure the tuned model.
@@ -132,7 +135,9 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     let finished = RunSpec::finished(folder);
     let root = encoder::load(&spec.root)?;
     let card = encoder::save_tuned(&finished, &spec.name, &tuned, &root, trained.adapters.as_ref())?;
-    std::fs::rename(folder.join(CURVES), finished.join(CURVES)).map_err(|error| Error::file(&finished, error))?;
+    if let Err(error) = std::fs::rename(folder.join(CURVES), finished.join(CURVES)) {
+        tracing::warn!(%error, "the model goes without its curves");
+    }
     if let Some(calibration) = &assessment.calibration {
         write_json(&finished.join(CALIBRATION), calibration)?;
     }
@@ -162,11 +167,17 @@ fn newest_whole(spec: &RunSpec, conditions: &Conditions, sink: &mut MessageSink<
                 sink.send(&Message::Resumed { step: checkpoint.counters.step, exact });
                 return Some(checkpoint);
             }
+            Err(Error::File { cause, .. }) => {
+                // It may be whole: it stays.
+                tracing::error!(folder = %folder.display(), error = %cause, "a checkpoint cannot be read");
+                let message = "A checkpoint cannot be read. An earlier one is used, or the first step.";
+                sink.warn("checkpoint_not_usable", message.to_owned());
+            }
             Err(error) => {
                 tracing::error!(folder = %folder.display(), "{error}");
                 let message =
                     format!("A checkpoint was put aside: {error}. An earlier one is used, or the first step.");
-                sink.send(&Message::Warning(Note { code: "checkpoint_not_usable".to_owned(), message }));
+                sink.warn("checkpoint_not_usable", message);
                 let _ = std::fs::rename(folder, folder.with_extension("damaged"));
             }
         }
@@ -178,6 +189,7 @@ fn newest_whole(spec: &RunSpec, conditions: &Conditions, sink: &mut MessageSink<
 /// to the log alone.
 pub(super) fn explain(error: &Error) -> JobError {
     let told = sentence(&error.to_string());
+    let out_of_memory = (OUT_OF_MEMORY, "The memory did not suffice for the training.", LESS_MEMORY);
     let (code, message, hint) = match error {
         Error::Diverged { .. } => {
             ("loss_not_finite", &*told, "Run the job again with a smaller learning_rate, such as 1e-5.")
@@ -194,22 +206,26 @@ pub(super) fn explain(error: &Error) -> JobError {
             let message = "The server stopped listening to the trainer.";
             ("interrupted", message, "The job goes on by itself when the server is back.")
         }
-        Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
-            let hint = "Make room on the disk that holds the data folder and post the job again.";
-            ("disk_full", "The server's disk is full.", hint)
+        Error::File { cause, .. } if out_of_room(cause) => {
+            let hint =
+                "Make room on the disk that holds the data folder; the training then goes on from its last checkpoint.";
+            (DISK_FULL, "The server's disk is full.", hint)
         }
         Error::Damaged { .. } => {
             let message = "A file of the model that was to be tuned is not what was written.";
             let hint = "The server's log names the file. Bring it back from a backup, or take another model.";
             ("model_damaged", message, hint)
         }
+        // Where memory runs out while a file is mapped or read.
+        Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::OutOfMemory => out_of_memory,
         Error::File { .. } | Error::Model { .. } => {
             let message = "A file that the job needs cannot be read or written.";
-            ("file_not_readable", message, "The server's log names the file; check the server's data folder.")
+            (FILE_NOT_READABLE, message, "The server's log names the file; check the server's data folder.")
         }
+        Error::Torch(error) if refused_memory(&error.to_string()).is_some() => out_of_memory,
         Error::Torch(_) => {
             let hint = "Post the job again with a smaller batch_size; the server's log has the details.";
-            ("training_failed", "libtorch could not do a step of the training.", hint)
+            (TRAINING_FAILED, "libtorch could not do a step of the training.", hint)
         }
     };
     JobError { code: code.to_owned(), message: message.to_owned(), hint: hint.to_owned() }

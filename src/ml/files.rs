@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ml::{Error, Result};
+use crate::ml::{Error, Result, pulse};
 
 /// A folder that goes when it is no longer needed.
 pub(crate) struct PassingFolder(pub(crate) PathBuf);
@@ -17,6 +17,11 @@ impl Drop for PassingFolder {
         // What stays costs only space, until a server starts.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Whether an error says that the disk, or what of it one may use, is full.
+pub(crate) fn out_of_room(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 /// Makes the folder `target` with `fill` under another name and renames it into place.
@@ -48,6 +53,7 @@ pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> R
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    pulse::beat();
     std::fs::read(path).map_err(|error| Error::file(path, error))
 }
 
@@ -58,8 +64,10 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Writes a new file and sees it onto the disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
+        pulse::beat();
         let mut file = File::create_new(path)?;
         file.write_all(bytes)?;
+        pulse::beat();
         file.sync_all()
     };
     write().map_err(|error| Error::file(path, error))

@@ -1,7 +1,7 @@
 //! The core: texts in, tensors and numbers out.
 //!
 //! Knows neither HTTP, SQL nor async, never prints and never reads the environment. It reports
-//! through return values and an [observer](crate::ml::train::Observer).
+//! through return values and an [observer](crate::ml::train::Observer), and counts its signs of life.
 //!
 //! A model: [`load`](crate::ml::encoder::load) reads a folder, [`tokenize`](crate::ml::encoder::Model::tokenize) makes
 //! token ids of a text, and [`encode_all`](crate::ml::encoder::encode_all()) vectors of ids. Training: [`tables::read()`]
@@ -20,6 +20,7 @@ pub(crate) mod files;
 mod memory;
 /// What training and evaluation read.
 pub mod pairs;
+pub(crate) mod pulse;
 /// Hashes of files and models.
 pub mod sha256;
 /// What a score means.

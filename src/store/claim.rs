@@ -8,8 +8,12 @@ use super::alias::move_alias;
 use super::event::{append, tell};
 use super::job::job_columns;
 use super::{
-    AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, QueueEvent, Result, Status, Store, now,
+    AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, QueueEvent, Result, Status, Store, WaitReason,
+    now,
 };
+
+/// No wait is as long, in milliseconds: a job that is to wait longer was told so by a clock that was wrong.
+const LONGEST_WAIT: i64 = 600_000;
 
 /// How a claim ends without a model.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +22,10 @@ pub enum Release<'a> {
     Interrupted { reason: &'a str },
     /// The trainer died: back into the queue, and counted.
     Crashed { reason: &'a str },
+    /// Memory ran out: back into the queue, to compute so many pairs at a time.
+    Smaller { reason: &'a str, micro_batch: i64 },
+    /// Something is not there that may come: back into the queue, for a turn in so many seconds.
+    Waiting { code: WaitReason, reason: &'a str, seconds: i64 },
     /// The job cannot be done.
     Failed(&'a JobError),
 }
@@ -35,19 +43,23 @@ pub struct CheckpointRow {
 }
 
 impl Store {
-    /// Takes the next queued job, with a new lease token.
+    /// Takes the next queued job whose time has come, with a new lease token.
     pub async fn claim_job(&self) -> Result<Option<Job>> {
+        let now = now();
         let mut tx = self.begin().await?;
         let job: Option<Job> = sqlx::query_as(concat!(
             "update job
                 set status = 'running', phase = 'loading', started_at = coalesce(started_at, $1),
-                    lease_token = lease_token + 1, attempt = attempt + 1, progress = null
-              where job_id = (select job_id from job where status = 'queued' order by created_at, job_id limit 1)
+                    lease_token = lease_token + 1, attempt = attempt + 1, progress = null, next_try_at = null
+              where job_id = (select job_id from job
+                               where status = 'queued' and (next_try_at is null or next_try_at not between $1 and $2)
+                               order by turn limit 1)
                 and status = 'queued'
              returning ",
             job_columns!()
         ))
-        .bind(now())
+        .bind(now)
+        .bind(now + LONGEST_WAIT)
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(job) = &job {
@@ -87,8 +99,9 @@ impl Store {
         Ok(held)
     }
 
-    /// Records a checkpoint of a running job, with its event, and forgets all but the last two. Gives
-    /// those that are forgotten; `None`: the claim was superseded and nothing was written.
+    /// Records a checkpoint of a running job, with its event, and forgets all but the last two. One that is past
+    /// where earlier claims ended is progress: their crashes and waits count no longer. Gives those that are
+    /// forgotten; `None`: the claim was superseded and nothing was written.
     pub async fn record_checkpoint(
         &self,
         claim: &Job,
@@ -111,6 +124,14 @@ impl Store {
         if recorded.rows_affected() != 1 {
             return Ok(None);
         }
+        sqlx::query(
+            "update job set crashes = 0, crash_log = '[]', waits = 0
+              where job_id = $1 and furthest_step < $2 and (crashes > 0 or waits > 0)",
+        )
+        .bind(&claim.job_id)
+        .bind(step)
+        .execute(&mut *tx)
+        .await?;
         let forgotten = sqlx::query_as(
             "delete from checkpoint
               where job_id = $1 and (lease_token, step) not in (
@@ -209,56 +230,87 @@ impl Store {
 
     async fn release(&self, job_id: &str, lease_token: i64, release: Release<'_>) -> Result<Option<Status>> {
         let mut tx = self.begin().await?;
-        let (status, crash, error) = match release {
-            Release::Interrupted { .. } => (Status::Queued, 0, None),
-            Release::Crashed { .. } => (Status::Queued, 1, None),
-            Release::Failed(error) => (Status::Failed, 0, Some(error)),
+        let now = now();
+        let (status, code) = match release {
+            Release::Interrupted { .. } => (Status::Queued, Some(WaitReason::Interrupted)),
+            Release::Crashed { .. } => (Status::Queued, Some(WaitReason::Retry)),
+            Release::Smaller { .. } => (Status::Queued, Some(WaitReason::Memory)),
+            Release::Waiting { code, .. } => (Status::Queued, Some(code)),
+            Release::Failed(_) => (Status::Failed, None),
         };
+        let crash = if let Release::Crashed { reason } = release { Some(reason) } else { None };
+        let micro_batch = if let Release::Smaller { micro_batch, .. } = release { Some(micro_batch) } else { None };
+        let seconds = if let Release::Waiting { seconds, .. } = release { Some(seconds) } else { None };
+        let error = if let Release::Failed(error) = release { Some(error) } else { None };
         let status: Option<Status> = sqlx::query_scalar(
             "update job
                 set status = case when cancel_requested_at is not null then 'cancelled' else $3 end,
                     finished_at = case when cancel_requested_at is not null or $3 = 'failed' then $4 end,
-                    phase = null, progress = null, crashes = crashes + $5,
-                    error = case when cancel_requested_at is null then $6 end
+                    wait_reason = case when cancel_requested_at is null then $5 end,
+                    next_try_at = case when cancel_requested_at is null then $6 end,
+                    crashes = crashes + ($7 is not null),
+                    crash_log = iif($7 is null, crash_log, json_insert(crash_log, '$[#]', $7)),
+                    waits = case when $6 is null then waits when wait_reason = $5 then waits + 1 else 1 end,
+                    furthest_step = iif($5 = 'interrupted', furthest_step,
+                                        max(furthest_step, coalesce(json_extract(progress, '$.step'), 0))),
+                    micro_batch = coalesce($8, micro_batch),
+                    error = case when cancel_requested_at is null then $9 end,
+                    phase = null, progress = null
               where job_id = $1 and lease_token = $2 and status = 'running'
              returning status",
         )
         .bind(job_id)
         .bind(lease_token)
         .bind(status)
-        .bind(now())
+        .bind(now)
+        .bind(code)
+        .bind(seconds.map(|seconds| now + 1000 * seconds))
         .bind(crash)
+        .bind(micro_batch)
         .bind(error.map(Json))
         .fetch_optional(&mut *tx)
         .await?;
         let told = match (status, release) {
             (None, _) => return Ok(None),
             (Some(Status::Cancelled), _) => QueueEvent::Cancelled {},
-            (_, Release::Interrupted { reason } | Release::Crashed { reason }) => {
-                QueueEvent::Requeued { reason: reason.to_owned() }
-            }
             (_, Release::Failed(error)) => QueueEvent::Failed(error.clone()),
+            (
+                _,
+                Release::Interrupted { reason }
+                | Release::Crashed { reason }
+                | Release::Smaller { reason, .. }
+                | Release::Waiting { reason, .. },
+            ) => QueueEvent::Requeued { reason: reason.to_owned(), code: code.unwrap_or_default(), seconds },
         };
         tell(&mut tx, job_id, &told).await?;
         tx.commit().await?;
         Ok(status)
     }
 
-    /// Puts jobs that a stopped server left running back into the queue. Their ids.
+    /// Puts jobs that are called running and that nobody works on back into the queue: all but the claim of
+    /// `at_work`, a job and its lease token. The ids of those that were running.
     ///
-    /// Only the server that holds the data folder's lock may call this, before it claims a job.
-    pub async fn recover_jobs(&self) -> Result<Vec<String>> {
+    /// Only the server that holds the data folder's lock may call this, and not while it claims a job.
+    pub async fn recover_jobs(&self, at_work: Option<(&str, i64)>, reason: &str) -> Result<Vec<String>> {
         let running: Vec<(String, i64)> =
             sqlx::query_as("select job_id, lease_token from job where status = 'running' order by job_id")
                 .fetch_all(&self.reader)
                 .await?;
         let mut recovered = Vec::new();
         for (job_id, lease_token) in running {
-            let release = Release::Interrupted { reason: "the server stopped" };
-            if self.release(&job_id, lease_token, release).await? == Some(Status::Queued) {
+            if at_work == Some((job_id.as_str(), lease_token)) {
+                continue;
+            }
+            if self.release(&job_id, lease_token, Release::Interrupted { reason }).await?.is_some() {
                 recovered.push(job_id);
             }
         }
         Ok(recovered)
+    }
+
+    /// When the next job is to have its turn that waits for a time, in milliseconds.
+    pub async fn next_try(&self) -> Result<Option<i64>> {
+        let next = sqlx::query_scalar("select min(next_try_at) from job where status = 'queued'");
+        Ok(next.fetch_one(&self.reader).await?)
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Sqlite, Transaction};
 
-use super::{Result, Store, StoreError, now};
+use super::{Result, Store, StoreError, WaitReason, now};
 
 /// Why a job failed, in the user's words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -69,7 +69,15 @@ pub(crate) enum QueueEvent {
     /// The run can go on from here.
     Checkpoint { step: i64 },
     /// It waits for its turn again.
-    Requeued { reason: String },
+    Requeued {
+        /// In words.
+        reason: String,
+        #[serde(default)]
+        code: WaitReason,
+        /// It has no turn for so long.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<i64>,
+    },
     /// What became of the alias that was to mean its model.
     Alias {
         alias: String,

@@ -52,6 +52,24 @@ pub enum Phase {
     Saving,
 }
 
+/// Why a queued job that was begun is not at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The server stopped, or nobody worked on it.
+    #[default]
+    Interrupted,
+    /// Its trainer died.
+    Retry,
+    /// Memory ran out.
+    Memory,
+    /// The disk has no room for it.
+    DiskFull,
+    /// A file cannot be read or written.
+    IoError,
+}
+
 /// How far a running job is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Progress {
@@ -138,8 +156,19 @@ pub struct Job {
     pub lease_token: i64,
     /// Claims so far.
     pub attempt: i64,
-    /// Trainers that died under it.
+    /// Trainers that died under it since its last progress.
     pub crashes: i64,
+    /// What each of them died of.
+    #[sqlx(json)]
+    pub crash_log: Vec<String>,
+    /// Why it went back into the queue last, where it did.
+    pub wait_reason: Option<WaitReason>,
+    /// Milliseconds; a queued job has no turn before.
+    pub next_try_at: Option<i64>,
+    /// Waits in a row for that reason, without progress.
+    pub waits: i64,
+    /// Pairs that are computed at a time since memory ran out.
+    pub micro_batch: Option<i64>,
     #[sqlx(json(nullable))]
     pub progress: Option<Progress>,
     #[sqlx(json(nullable))]
@@ -213,7 +242,8 @@ macro_rules! job_columns {
         "job_id, name, status, phase, base_model, dataset_id,
          (select dataset.name from dataset where dataset.dataset_id = job.dataset_id) as dataset_name,
          benchmark_id, replay_id, recipe, config, titles, alias, alias_if, alias_result, request_sha256, created_at,
-         started_at, finished_at, cancel_requested_at, lease_token, attempt, crashes, progress, error, openai"
+         started_at, finished_at, cancel_requested_at, lease_token, attempt, crashes, crash_log,
+         wait_reason, next_try_at, waits, micro_batch, progress, error, openai"
     };
 }
 pub(super) use job_columns;
@@ -239,8 +269,9 @@ impl Store {
         }
         sqlx::query(
             "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
-                              titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai, key_id)
-             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                              titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai, key_id, turn)
+             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+                     (select coalesce(max(turn), 0) + 1 from job))",
         )
         .bind(job_id)
         .bind(name)
@@ -311,7 +342,7 @@ impl Store {
 
     /// The queued jobs' ids in the order of their turns.
     pub async fn queued_jobs(&self) -> Result<Vec<String>> {
-        let queued = sqlx::query_scalar("select job_id from job where status = 'queued' order by created_at, job_id");
+        let queued = sqlx::query_scalar("select job_id from job where status = 'queued' order by turn");
         Ok(queued.fetch_all(&self.reader).await?)
     }
 
@@ -320,7 +351,8 @@ impl Store {
     pub async fn cancel_job(&self, id: &str) -> Result<Option<Job>> {
         let mut tx = self.begin().await?;
         let cancelled = sqlx::query(
-            "update job set status = 'cancelled', cancel_requested_at = $2, finished_at = $2
+            "update job set status = 'cancelled', cancel_requested_at = $2, finished_at = $2, wait_reason = null,
+                    next_try_at = null
               where job_id = $1 and status = 'queued'",
         )
         .bind(id)

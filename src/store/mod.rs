@@ -29,7 +29,9 @@ pub(crate) use claim::{CheckpointRow, Release};
 pub(crate) use dataset::{Dataset, Purpose};
 pub use error::{Result, StoreError};
 pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
-pub(crate) use job::{AliasGate, Insertion, Job, JobCaller, JobRequest, OpenAiNotes, Phase, Progress, Status};
+pub(crate) use job::{
+    AliasGate, Insertion, Job, JobCaller, JobRequest, OpenAiNotes, Phase, Progress, Status, WaitReason,
+};
 pub(crate) use job_config::JobConfig;
 pub(crate) use key::ApiKeyRow;
 pub(crate) use model::{Deletion, Kind, ModelRow};

@@ -5,11 +5,12 @@ use std::path::Path;
 use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
 use crate::datasets::DatasetError;
-use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
+use crate::jobs::{CancelError, PlanError, QueueError, TooLarge};
 use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
 use crate::store::StoreError;
 use tables::Problems;
+use tables::checks::FEWEST_PAIRS;
 
 /// Seconds until a file that cannot be read now is tried again.
 const FILES_WAIT: u64 = 5;
@@ -198,6 +199,8 @@ impl From<QueueError> for ApiError {
             }
             QueueError::TooFewPairs { .. } => Self::about(Code::TooFewPairs, "dataset_id", detail)
                 .hint(format!("Add pairs: {FEWEST_PAIRS} are the least, 200 are comfortable.")),
+            QueueError::TooLarge(TooLarge::Memory { .. }) => Self::about(Code::TooLargeForMemory, "model", detail),
+            QueueError::TooLarge(TooLarge::Disk { .. }) => Self::about(Code::TooLargeForDisk, "model", detail),
             QueueError::NameTaken(_) => Self::about(Code::NameTaken, "name", detail),
             QueueError::KeyReused => Self::of(Code::IdempotencyKeyReused).detail(detail),
             // A job takes minutes rather than seconds.

@@ -189,13 +189,19 @@ pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
         // "unknown field `foo`, expected one of `a`, `b`"; a name with a backtick in it leaves nothing to choose from.
         let known: Vec<&str> = rest.iter().copied().filter(|name| known_name(name)).collect();
         if reason.starts_with("unknown field") {
-            return ApiError::unknown_field(first, &known);
+            let error = ApiError::unknown_field(first, &known);
+            // The place ends in the name; what stands before it is where the field was looked for.
+            let nested = place.strip_suffix(first).is_some_and(|before| before.ends_with('.'));
+            return if nested { error.param(place) } else { error };
         }
         if reason.starts_with("unknown variant") {
             return ApiError::unknown_value(place, first, &known);
         }
         if reason.starts_with("missing field") {
-            return ApiError::about(Code::MissingField, *first, format!("The field {first:?} is missing."));
+            // What has a space is words for the whole, as "the body".
+            let whole = place == "." || place.contains(' ');
+            let field = if whole { (*first).to_owned() } else { format!("{place}.{first}") };
+            return ApiError::about(Code::MissingField, &*field, format!("The field {field:?} is missing."));
         }
     }
     ApiError::about(Code::WrongType, place, format!("{}: {}.", sentence(place).trim_end_matches('.'), plain(reason)))

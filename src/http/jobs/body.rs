@@ -16,7 +16,7 @@ use crate::http::reply::rfc3339;
 use crate::http::state::AppState;
 use crate::jobs::{Estimate, Report, model_id};
 use crate::ml::train::{Recipe, TrainConfig};
-use crate::store::{AliasGate, AliasResult, Job, JobConfig, JobError, Phase, Progress, Status, now};
+use crate::store::{AliasGate, AliasResult, Job, JobConfig, JobError, Phase, Progress, Status, WaitReason, now};
 
 /// What a client asks for. A form has the same fields as parts, and the table as the part `file`. How a table that
 /// comes with the request is to be read may be said too, in the fields of `POST /datasets`.
@@ -186,6 +186,12 @@ pub(super) struct JobBody {
     cancel_requested_at: Option<String>,
     /// From 1, of a queued job.
     queue_position: Option<usize>,
+    /// Why a queued job that was begun waits: `interrupted`, `retry` after its trainer died, `memory`, `disk_full`,
+    /// `io_error`. It goes on by itself, from its last checkpoint.
+    wait_reason: Option<WaitReason>,
+    /// A queued job is not tried before this.
+    #[schema(format = DateTime)]
+    next_try_at: Option<String>,
     /// How often it was begun.
     attempt: i64,
     /// How far a running job is.
@@ -249,6 +255,8 @@ impl JobBody {
             finished_at: job.finished_at.map(rfc3339),
             cancel_requested_at: job.cancel_requested_at.map(rfc3339),
             queue_position,
+            wait_reason: job.wait_reason.filter(|_| job.status == Status::Queued),
+            next_try_at: job.next_try_at.filter(|_| job.status == Status::Queued).map(rfc3339),
             attempt: job.attempt,
             progress,
             estimated_finish: seconds.map(|left| rfc3339(now() + left)),

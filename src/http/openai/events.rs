@@ -72,7 +72,7 @@ fn message(told: &JobEvent) -> Option<String> {
             QueueEvent::Queued {} => "The job waits for its turn.".to_owned(),
             QueueEvent::Started { attempt } => format!("The trainer started (attempt {attempt})."),
             QueueEvent::Checkpoint { step } => format!("The run can go on from step {step}."),
-            QueueEvent::Requeued { reason } => format!("The job waits for its turn again: {reason}."),
+            QueueEvent::Requeued { reason, .. } => format!("The job waits for its turn again: {reason}."),
             QueueEvent::Succeeded { model } => format!("The job succeeded. The tuned model is {model}."),
             QueueEvent::Failed(error) => format!("The job failed. {} {}", error.message, error.hint),
             QueueEvent::Cancelled {} => "The job was cancelled.".to_owned(),
@@ -98,7 +98,7 @@ fn message(told: &JobEvent) -> Option<String> {
             Message::Heatmap { when, .. } => format!("The titles were compared ({when})."),
             Message::Warning(note) => note.message.clone(),
             Message::Resumed { step, .. } => format!("The run goes on after step {step}."),
-            Message::Checkpoint { .. } | Message::Done { .. } | Message::Failed(_) => return None,
+            Message::Checkpoint { .. } | Message::Alive(_) | Message::Done { .. } | Message::Failed(_) => return None,
         },
         JobEvent::Other => return None,
     })

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use tch::Tensor;
 
 use super::{Encoder, RaggedBatch, encode_raw, features};
+use crate::ml::pulse;
 
 /// Tokens that one forward pass takes. Five hundred keep the matrix products large and the intermediate
 /// tensors in the cache.
@@ -46,10 +47,15 @@ fn in_passes(encoder: &dyn Encoder, texts: &[&[u32]], pass: OnePass) -> Tensor {
     let threads = tch::get_num_threads().max(1) as usize;
     let batches = batches(&distinct, threads);
     let vectors = match threads.min(batches.len()) {
-        1 => Tensor::cat(&batches.iter().map(|batch| pass(encoder, batch)).collect::<Vec<_>>(), 0),
+        1 => Tensor::cat(&batches.iter().map(|batch| alive(pass(encoder, batch))).collect::<Vec<_>>(), 0),
         threads => shared(encoder, &batches, threads, pass),
     };
     tch::no_grad(|| vectors.index_select(0, &Tensor::from_slice(&rows)))
+}
+
+fn alive(vectors: Tensor) -> Tensor {
+    pulse::beat();
+    vectors
 }
 
 /// Texts in batches of about [`TOKENS_PER_PASS`] tokens, as many for each thread.
@@ -81,7 +87,7 @@ fn shared(encoder: &dyn Encoder, batches: &[RaggedBatch], threads: usize, pass: 
         // OpenMP keeps this number for each thread that calls it.
         tch::set_num_threads(1);
         while let Ok(behind) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            let vectors = pass(&*encoder, &batches[behind - 1]);
+            let vectors = alive(pass(&*encoder, &batches[behind - 1]));
             done.lock().unwrap_or_else(PoisonError::into_inner)[behind - 1] = Some(vectors);
         }
     };

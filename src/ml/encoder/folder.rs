@@ -170,6 +170,11 @@ impl Parts {
     }
 }
 
+/// Numbers of the full model in a folder, at least, without its table's. Reads the file's header alone.
+pub(crate) fn numbers_beside_table(folder: &Path) -> Result<usize> {
+    Ok(WeightFile::open(&folder.join(WEIGHTS))?.numbers_beside_the_largest())
+}
+
 /// Loads a base model. Its table stays in the file.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 
 use crate::ml::files::write_new;
 use crate::ml::memory::{self, MappedMatrix};
-use crate::ml::{Error, Result};
+use crate::ml::{Error, Result, pulse};
 
 /// A safetensors file, opened and checked: header, ranges, sizes.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct WeightFile {
 impl WeightFile {
     /// Maps a file and checks its header against its length.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        pulse::beat();
         let file = File::open(path).map_err(|error| Error::file(path, error))?;
         let map = memory::map(&file).map_err(|error| Error::file(path, error))?;
         Self::of(path, map, false)
@@ -105,6 +106,13 @@ impl WeightFile {
             Ok((name, tensor))
         };
         self.metadata.tensors().into_iter().map(tensor).collect()
+    }
+
+    /// Numbers of all float32 tensors but the largest, which is a model's table or larger than that.
+    pub(crate) fn numbers_beside_the_largest(&self) -> usize {
+        let infos = self.metadata.tensors().into_values().filter(|info| info.dtype == Dtype::F32);
+        let sizes: Vec<usize> = infos.map(|info| info.shape.iter().product()).collect();
+        sizes.iter().sum::<usize>() - sizes.iter().max().copied().unwrap_or_default()
     }
 
     /// A float32 matrix where it is. What else was read of the file is given back.

@@ -10,6 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use crate::ml::pulse;
+
 /// How often the rows are drawn.
 pub const RESAMPLES: usize = 1000;
 /// The part of the differences that lies within the interval.
@@ -64,6 +66,7 @@ pub fn difference(metric: Metric, before: &[f64], after: &[f64], scores: &[f64],
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut counts = vec![0; n];
         for _ in 0..RESAMPLES {
+            pulse::beat();
             counts.fill(0);
             (0..n).for_each(|_| counts[below(n, &mut rng)] += 1);
             let both = (metric.of(&before, &scores, &counts), metric.of(&after, &scores, &counts));

@@ -30,6 +30,7 @@ pub use verdict::{
 
 use crate::ml::encoder::{Encoder, Model, encode_all};
 use crate::ml::pairs::TokenPair;
+use crate::ml::pulse;
 use crate::ml::target::ScoreTarget;
 use crate::ml::vectors::{angular_similarity, cosine, numbers};
 
@@ -88,12 +89,15 @@ pub struct Benchmark {
 /// A table's rows as token ids, cut to what the model reads.
 pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
     let ids = |text: &str| model.tokenize(text).ids;
-    let row = |pair: &tables::Pair| TokenPair {
-        left: ids(&pair.left),
-        right: ids(&pair.right),
-        negative: pair.negative.as_deref().map(ids),
-        score: pair.score,
-        row: pair.row,
+    let row = |pair: &tables::Pair| {
+        pulse::beat();
+        TokenPair {
+            left: ids(&pair.left),
+            right: ids(&pair.right),
+            negative: pair.negative.as_deref().map(ids),
+            score: pair.score,
+            row: pair.row,
+        }
     };
     table.pairs.iter().map(row).collect()
 }

@@ -71,6 +71,9 @@ pub struct Conditions {
     pub libtorch: String,
     /// What the processor can do.
     pub cpu: String,
+    /// Pairs at a time, where they are fewer than the settings say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
 }
 
 impl Conditions {
@@ -94,6 +97,7 @@ impl Conditions {
             threads: tch::get_num_threads(),
             libtorch: env!("SHAMISEN_LIBTORCH").to_owned(),
             cpu: processor().to_owned(),
+            micro_batch: None,
         }
     }
 }
@@ -140,11 +144,16 @@ impl Checkpoint {
     /// very conditions, so that the run goes on bit by bit.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] where anything in it is not what was written, or it is of another run.
+    /// [`Error::Checkpoint`] where anything in it is not what was written, or it is of another run; [`Error::File`]
+    /// where that could not be found out.
     pub fn load(folder: &Path, manifest_sha256: &str, conditions: &Conditions) -> Result<(Self, bool)> {
         let damaged = |reason: &str| Error::Checkpoint { reason: reason.to_owned() };
         let whole = |name: &str, expected: &str| {
-            let bytes = std::fs::read(folder.join(name)).map_err(|error| damaged(&format!("{name}: {error}")))?;
+            let path = folder.join(name);
+            let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => damaged(&format!("{name} is missing")),
+                _ => Error::file(&path, error),
+            })?;
             if sha256(&bytes) == expected { Ok(bytes) } else { Err(damaged(&format!("{name} has changed"))) }
         };
         let manifest: Manifest = serde_json::from_slice(&whole(MANIFEST, manifest_sha256)?)

@@ -35,7 +35,7 @@ pub use options::{
 };
 pub use recipe::{Recipe, RecipeFacts};
 pub use report::{EpochRecord, Stopped, SweepPoint, TrainReport};
-pub use size::stored_bytes;
+pub use size::{LeastBytes, stored_bytes};
 pub use split::{Split, split, training_rows};
 
 use crate::ml::encoder::{Dropout, Encoder, split_mix};

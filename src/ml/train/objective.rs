@@ -9,12 +9,12 @@ use super::config::TrainConfig;
 use super::graph::{Part, add, gradients_of, side_by_side};
 use super::loss::{Candidates, Columns, Loss, LossKind, Rival};
 use super::optimizer::Gathered;
-use crate::ml::Result;
 use crate::ml::encoder::{Dropout, Encoder, encode_all, encode_features};
 use crate::ml::eval;
 use crate::ml::pairs::TokenPair;
 use crate::ml::target::ScoreTarget;
 use crate::ml::vectors::cosine;
+use crate::ml::{Result, pulse};
 
 /// The loss of replayed rows reads their order alone: their scores may be on any scale.
 const REPLAY_LOSS: LossKind = LossKind::Cosent;
@@ -94,6 +94,7 @@ impl<'a> Objective<'a> {
         share: f64,
         leaves: &[Tensor],
     ) -> Result<(f64, Vec<Tensor>)> {
+        pulse::beat();
         // A text that stands in several rows is encoded once.
         let texts = batch.texts();
         let (distinct, places) = distinct(&texts);
@@ -308,6 +309,7 @@ fn one_by_one(
     let (loss, slopes) = slope(&vectors, loss);
     let mut sum = Vec::new();
     for (part, slope) in parts.iter().zip(&slopes) {
+        pulse::beat();
         add(&mut sum, part.gradients(encoder, slope, leaves));
     }
     (loss, sum)

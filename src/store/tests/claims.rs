@@ -150,8 +150,12 @@ async fn a_crash_is_counted_and_an_interruption_is_not() {
         assert_eq!(world.release_job(&claim, release).await.unwrap(), Some(Status::Queued));
         let job = world.row("job_1").await;
         assert_eq!((job.crashes, job.phase, job.progress, job.finished_at), (crashes, None, None, None));
-        let reason = if matches!(release, Release::Crashed { .. }) { "signal 9" } else { "a stop" };
-        assert_eq!(world.last_told("job_1").await, ("requeued".to_owned(), json!({ "reason": reason })));
+        let (reason, code) = match release {
+            Release::Crashed { .. } => ("signal 9", "retry"),
+            _ => ("a stop", "interrupted"),
+        };
+        let told = json!({ "reason": reason, "code": code });
+        assert_eq!(world.last_told("job_1").await, ("requeued".to_owned(), told));
         claim = world.claim_job().await.unwrap().unwrap();
     }
 }
@@ -273,15 +277,20 @@ async fn a_store_that_is_opened_again_puts_back_what_was_running_and_what_was_to
     world.tuned("ft_3").await;
     world.queue(&["job_4"]).await;
     let store = world.reopened().await;
-    assert_eq!(store.recover_jobs().await.unwrap(), ["job_1"]);
+    assert_eq!(store.recover_jobs(None, "the server stopped").await.unwrap(), ["job_1", "job_2"]);
     let status = async |id| store.job(id).await.unwrap().unwrap().status;
     assert_eq!((status("job_1").await, status("job_2").await), (Status::Queued, Status::Cancelled));
     assert_eq!((status("job_3").await, status("job_4").await), (Status::Succeeded, Status::Queued));
-    assert_eq!(world.last_told("job_1").await, ("requeued".to_owned(), json!({ "reason": "the server stopped" })));
+    let told = json!({ "reason": "the server stopped", "code": "interrupted" });
+    assert_eq!(world.last_told("job_1").await, ("requeued".to_owned(), told));
     assert_eq!(world.row("job_1").await.crashes, 0);
     // The writer of before has lost its claim.
     assert!(!world.record_event(&running, "log", &json!({}), None, None).await.unwrap());
     let again = store.claim_job().await.unwrap().unwrap();
     assert_eq!((again.job_id.as_str(), again.lease_token, again.attempt), ("job_1", 2, 2));
-    assert!(store.recover_jobs().await.unwrap().contains(&"job_1".to_owned()));
+    // The one that somebody works on stays.
+    let at_work = Some((again.job_id.as_str(), again.lease_token));
+    assert!(store.recover_jobs(at_work, "nobody worked on it").await.unwrap().is_empty());
+    let superseded = Some((again.job_id.as_str(), again.lease_token - 1));
+    assert_eq!(store.recover_jobs(superseded, "nobody worked on it").await.unwrap(), ["job_1"]);
 }

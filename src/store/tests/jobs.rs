@@ -148,13 +148,13 @@ async fn jobs_are_found_by_all_their_metadata_whatever_its_keys_are() {
 }
 
 #[tokio::test]
-async fn turns_are_in_the_order_of_posting() {
+async fn turns_are_in_the_order_of_posting_whatever_the_clock_said() {
     let world = World::open().await;
-    world.queue(&["job_1", "job_2", "job_3"]).await;
-    world.alter("update job set created_at = created_at + 5000 where job_id = 'job_1'").await;
-    assert_eq!(world.queued_jobs().await.unwrap(), ["job_2", "job_3", "job_1"]);
-    assert_eq!(world.claim_job().await.unwrap().unwrap().job_id, "job_2");
-    assert_eq!(world.queued_jobs().await.unwrap(), ["job_3", "job_1"]);
+    world.queue(&["job_3", "job_1", "job_2"]).await;
+    world.alter("update job set created_at = 1 where job_id = 'job_2'").await;
+    assert_eq!(world.queued_jobs().await.unwrap(), ["job_3", "job_1", "job_2"]);
+    assert_eq!(world.claim_job().await.unwrap().unwrap().job_id, "job_3");
+    assert_eq!(world.queued_jobs().await.unwrap(), ["job_1", "job_2"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod faults;
 mod jobs;
 mod keys;
 mod models;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -105,6 +105,11 @@ async fn settings_of_layers_and_factors_are_refused_by_name() {
         (json!({ "lora": { "rank": 0 } }), "config.lora.rank"),
         (json!({ "lora": { "alpha": -1 } }), "config.lora.alpha"),
         (json!({ "last_layers": 0 }), "config.last_layers"),
+        (json!({ "early_stopping": { "patience": 0 } }), "config.early_stopping.patience"),
+        (json!({ "early_stopping": { "patience": "three" } }), "config.early_stopping.patience"),
+        (json!({ "early_stopping": { "patienc": 3 } }), "config.early_stopping.patienc"),
+        (json!({ "forgetting": { "max_drop": 2 } }), "config.forgetting.max_drop"),
+        (json!({ "epoch": 3 }), "config.epoch"),
     ] {
         assert_eq!(post("/jobs", config).await["param"], param);
     }

@@ -3,8 +3,8 @@
 use super::{Finding, Knowledge, Level, RowFacts, counted, grouped, written};
 use crate::choices::{Fix, LowestMeans};
 
-/// With fewer pairs nothing can be learned that could also be checked.
-pub const FEWEST_PAIRS: usize = 20;
+/// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
+pub const FEWEST_PAIRS: usize = 10;
 
 /// Findings about scores and about rows that cannot be used.
 pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {

@@ -98,6 +98,10 @@ fn a_stopped_and_resumed_run_equals_an_unbroken_one() {
         let report = train(&mut *model.encoder, &data, config, &mut losses, None).unwrap();
         assert_ne!(outcome(&model, &parts.training[0], losses.0, report).vector, unbroken.vector);
 
+        // In smaller parts it goes on as well, and does not say that the bits are the same.
+        let smaller = Conditions { micro_batch: Some(4), ..conditions.clone() };
+        assert!(!Checkpoint::load(&stops.folder, &manifest, &smaller).unwrap().1);
+
         // A damaged checkpoint and one of another run are refused.
         let other = TrainConfig { seed: 1, ..config.clone() };
         let other = Conditions::of(&other, &data, "another");
