@@ -1,12 +1,16 @@
 //! The errors of the layers below, as clients see them.
 
+use std::io::ErrorKind;
+
+use axum::http::StatusCode;
+
 use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
 use crate::datasets::DatasetError;
 use crate::jobs::{CancelError, FEWEST_PAIRS, PlanError, QueueError};
 use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unavailable, Why};
 use tables::Problems;
 
 impl From<Problems> for ApiError {
@@ -23,9 +27,69 @@ impl From<Problems> for ApiError {
     }
 }
 
+/// Seconds after which a database may be there again.
+const AGAIN: u64 = 5;
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        let code = match &error {
+            StoreError::Unavailable(Unavailable { why, .. }) => match why {
+                Why::Busy => Code::DatabaseBusy,
+                Why::Full => Code::DiskFull,
+                Why::ReadOnly => Code::DiskReadOnly,
+                Why::Gone => Code::DatabaseGone,
+                Why::Unreachable => Code::DatabaseUnreachable,
+            },
+            StoreError::KeysLost(_) => Code::DatabaseGone,
+            StoreError::Damaged(_) => Code::DatabaseDamaged,
+            StoreError::Unreadable(_) => Code::RowNotReadable,
+            StoreError::Taken { .. } | StoreError::Referenced | StoreError::Gone | StoreError::Other(_) => {
+                return Self::internal(error);
+            }
+        };
+        Self::of_machine(code, error)
+    }
+}
+
+impl ApiError {
+    /// Of a machine that does not do now what it should. The cause goes to the log alone.
+    fn of_machine(code: Code, cause: impl std::fmt::Display) -> Self {
+        let mut error = Self::of(code).caused(cause);
+        if code.head().0 == StatusCode::SERVICE_UNAVAILABLE {
+            // What to do is the code's to say.
+            let hint = std::mem::take(&mut error.0.hint);
+            error = error.retry_after(AGAIN).hint(hint);
+        }
+        error
+    }
+
+    /// An entry of a list that cannot be read has its place there all the same.
+    pub(crate) fn unless_unreadable(self) -> Result<(), Self> {
+        if self.0.code == Code::RowNotReadable.entry().code { Ok(()) } else { Err(self) }
+    }
+
+    /// Of a file of the server's own.
+    pub(crate) fn of_file(cause: std::io::Error) -> Self {
+        match cause.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::of_machine(Code::DiskFull, cause),
+            ErrorKind::ReadOnlyFilesystem => Self::of_machine(Code::DiskReadOnly, cause),
+            _ => Self::internal(cause),
+        }
+    }
+
+    /// Of something that failed below, whose layers tell what it was.
+    fn of_any(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<StoreError>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        match error.downcast::<crate::ml::Error>() {
+            Ok(error) => error.into(),
+            Err(error) => match error.downcast::<std::io::Error>() {
+                Ok(cause) => Self::of_file(cause),
+                Err(error) => Self::internal(format!("{error:#}")),
+            },
+        }
     }
 }
 
@@ -33,12 +97,12 @@ impl From<DatasetError> for ApiError {
     fn from(error: DatasetError) -> Self {
         match error {
             DatasetError::Problems(problems) => problems.into(),
-            DatasetError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            DatasetError::File(error) => Self::of_file(error),
+            DatasetError::Store(error) => error.into(),
             DatasetError::VersionGone(id) => Self::of(Code::DatasetNotFound)
                 .detail(format!("The dataset {id:?} was removed meanwhile."))
                 .hint("Send the table without version_of.")
                 .param("version_of"),
-            other => Self::internal(other),
         }
     }
 }
@@ -54,11 +118,11 @@ impl ApiError {
 }
 
 impl From<crate::ml::Error> for ApiError {
-    /// Of a model's files: a full disk is told, anything else is for the log.
+    /// Of a model's files: a disk that takes nothing is told, anything else is for the log.
     fn from(error: crate::ml::Error) -> Self {
         match error {
-            crate::ml::Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => {
-                DatasetError::File(cause).into()
+            crate::ml::Error::File { path, cause } => {
+                Self::of_file(std::io::Error::new(cause.kind(), format!("{}: {cause}", path.display())))
             }
             other => Self::internal(other),
         }
@@ -175,7 +239,7 @@ impl From<QueueError> for ApiError {
             QueueError::Config(crate::ml::Error::Config { field, .. }) => {
                 Self::about(Code::ConfigNotUsable, format!("config.{field}"), detail)
             }
-            QueueError::Config(other) => Self::internal(other),
+            QueueError::Config(other) => other.into(),
             QueueError::NotForTraining(_) => Self::about(Code::DatasetIsBenchmark, "dataset_id", detail),
             QueueError::NotABenchmark(_) => Self::about(Code::DatasetIsNoBenchmark, "benchmark_id", detail),
             QueueError::DatasetGone(_) => {
@@ -194,7 +258,7 @@ impl From<PlanError> for ApiError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Queue(error) => error.into(),
-            PlanError::Trainer(error) => Self::internal(format!("{error:#}")),
+            PlanError::Trainer(error) => Self::of_any(error),
         }
     }
 }

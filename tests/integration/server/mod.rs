@@ -2,6 +2,7 @@
 
 mod connections;
 mod cors;
+mod database;
 mod errors;
 mod keys;
 mod lifecycle;
