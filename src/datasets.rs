@@ -102,12 +102,24 @@ impl DatasetStore {
         let datasets = self.store.dataset_files().await?;
         let known: BTreeSet<String> =
             datasets.iter().flat_map(|(id, sha256)| [pairs_name(id), sha256.clone()]).collect();
+        let mut strays = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if !known.contains(&name) {
+            if name.ends_with(".draft") {
                 std::fs::remove_file(&path)?;
+            } else if !known.contains(&name) {
+                strays.push(path);
             }
+        }
+        // Rows that name no file, or no rows at all, are a database that was lost or damaged; then the files are all
+        // that is left.
+        let whole = !datasets.is_empty() && datasets.iter().all(|(_, sha256)| self.folder.join(sha256).exists());
+        if whole {
+            strays.iter().try_for_each(std::fs::remove_file)?;
+        } else if !strays.is_empty() {
+            let folder = self.folder.display();
+            tracing::warn!(files = strays.len(), "files in {folder} belong to no table of the database; they stay");
         }
         for (id, _) in datasets {
             if self.folder.join(pairs_name(&id)).exists() {

@@ -7,8 +7,9 @@ mod meter;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::io::{ErrorKind, Read, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,21 @@ impl ApiKey {
         }
     }
 
+    /// One whose row cannot be read. Nothing hashes to it.
+    fn closed(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            name: String::new(),
+            limits: KeyLimits::default(),
+            meter: None,
+            scopes: Vec::new(),
+            secret_sha256: NO_HASH.to_owned(),
+            expires_at: None,
+            revoked: true,
+            last_used_at: AtomicI64::new(0),
+        }
+    }
+
     /// Whether it may do what one of the scopes allows. `admin` may do everything.
     pub fn may(&self, one_of: &[Scope]) -> bool {
         self.scopes.iter().any(|scope| *scope == Scope::Admin || one_of.contains(scope))
@@ -138,13 +154,19 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 
 type Snapshot = Arc<HashMap<Arc<str>, Arc<ApiKey>>>;
 
+/// Stands beside the database from the first key on: a database without keys there was lost, and opens nothing.
+const MARKER: &str = "KEYS";
+
 /// The keys of a data folder.
 #[derive(Debug)]
 pub struct Keyring {
     store: Store,
+    marker: PathBuf,
     seen: RwLock<Option<(Instant, Snapshot)>>,
     /// One reads the table, others wait for it; it holds what was read last.
     reading: Mutex<Snapshot>,
+    /// The table could not be read the last time, and those that were seen before count on.
+    behind: AtomicBool,
     /// What a key may use that has no limits of its own.
     limits: KeyLimits,
     /// What all callers together use, where there are no keys.
@@ -158,7 +180,15 @@ impl Keyring {
 
     /// The same, where keys without limits of their own have these.
     pub fn with_limits(store: Store, limits: KeyLimits) -> Self {
-        Self { store, seen: RwLock::default(), reading: Mutex::default(), limits, anyone: Meter::new(limits) }
+        Self {
+            marker: store.file().with_file_name(MARKER),
+            store,
+            seen: RwLock::default(),
+            reading: Mutex::default(),
+            behind: AtomicBool::default(),
+            limits,
+            anyone: Meter::new(limits),
+        }
     }
 
     /// What a caller may use where there are no keys, and what all of them together do.
@@ -174,6 +204,8 @@ impl Keyring {
         expires_at: Option<i64>,
         limits: KeyLimits,
     ) -> store::Result<NewKey> {
+        // Where keys were lost, a new one would hide that.
+        self.keys().await?;
         let secret = secret().map_err(StoreError::other)?;
         let key_id = store::new_id("key");
         let text = format!("sk_{}_{secret}", key_id.trim_start_matches("key_"));
@@ -191,6 +223,7 @@ impl Keyring {
             jobs_waiting: limits.jobs_waiting,
         };
         self.store.insert_api_key(&row).await?;
+        self.mark();
         self.forget();
         Ok(NewKey { row, text })
     }
@@ -247,34 +280,85 @@ impl Keyring {
     }
 
     async fn keys(&self) -> store::Result<Snapshot> {
-        if let Some(keys) = self.fresh() {
+        if let Some(keys) = self.seen_since(FRESH) {
             return Ok(keys);
         }
-        let mut known = self.reading.lock().await;
-        if let Some(keys) = self.fresh() {
+        // While the table cannot be read, only one asks for it, and the others take what was seen.
+        let seen = self.seen_since(Duration::MAX).filter(|_| self.behind.load(Ordering::Acquire));
+        let mut known = match (self.reading.try_lock(), seen) {
+            (Ok(known), _) => known,
+            (Err(_), Some(seen)) => return Ok(seen),
+            (Err(_), None) => self.reading.lock().await,
+        };
+        if let Some(keys) = self.seen_since(FRESH) {
             return Ok(keys);
         }
         let read_at = Instant::now();
-        let rows = self.store.api_keys().await?.into_iter();
-        let key = |row: ApiKeyRow| {
-            let before = known.get(row.key_id.as_str()).map(Arc::as_ref);
-            Arc::new(ApiKey::new(row, self.limits, before))
+        let keys = match self.read(&known).await {
+            Err(error @ StoreError::Unavailable(_)) => {
+                let Some(seen) = self.seen_since(Duration::MAX) else { return Err(error) };
+                if !self.behind.swap(true, Ordering::AcqRel) {
+                    tracing::warn!(%error, "the keys cannot be read; those that were seen last count on");
+                }
+                seen
+            }
+            read => {
+                self.behind.store(false, Ordering::Release);
+                read?
+            }
         };
-        let keys: Snapshot = Arc::new(rows.map(key).map(|key| (Arc::clone(&key.id), key)).collect());
         *known = Arc::clone(&keys);
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some((read_at, Arc::clone(&keys)));
         Ok(keys)
     }
 
-    fn fresh(&self) -> Option<Snapshot> {
+    /// Reads the table. `known` is what it said before.
+    async fn read(&self, known: &Snapshot) -> store::Result<Snapshot> {
+        let mut rows = self.store.api_keys().await?;
+        if rows.is_none() && self.marker.exists() {
+            // Another process may have made the first one just now.
+            rows = self.store.api_keys().await?;
+            if rows.is_none() {
+                return Err(StoreError::KeysLost(self.marker.clone()));
+            }
+        }
+        if !rows.is_none() {
+            self.mark();
+        }
+        // A key that cannot be read lets nobody in, and keeps the doors shut like any other.
+        let unreadable = rows.unreadable.iter().map(|row| ApiKey::closed(&row.id)).collect::<Vec<_>>();
+        let key = |row: ApiKeyRow| {
+            let before = known.get(row.key_id.as_str()).map(Arc::as_ref);
+            ApiKey::new(row, self.limits, before)
+        };
+        let keys = rows.into_iter().map(key).chain(unreadable).map(Arc::new);
+        Ok(Arc::new(keys.map(|key| (Arc::clone(&key.id), key)).collect()))
+    }
+
+    /// Makes the marker where it is not there yet.
+    fn mark(&self) {
+        let made = match File::create_new(&self.marker) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return,
+            made => made.and_then(|mut file| file.write_all(ABOUT_MARKER.as_bytes()).and_then(|()| file.sync_all())),
+        };
+        if let Err(error) = made {
+            tracing::warn!("{} cannot be made: {error}", self.marker.display());
+        }
+    }
+
+    fn seen_since(&self, since: Duration) -> Option<Snapshot> {
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        seen.as_ref().filter(|(read_at, _)| read_at.elapsed() < FRESH).map(|(_, keys)| Arc::clone(keys))
+        seen.as_ref().filter(|(read_at, _)| read_at.elapsed() < since).map(|(_, keys)| Arc::clone(keys))
     }
 
     fn forget(&self) {
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
+
+const ABOUT_MARKER: &str = "API keys were made in this folder. While this file is here, the server does not start on a
+database without keys: such a one was lost, and would let everybody in. Remove it to go on without keys.
+";
 
 /// 256 bits from the system, as 43 characters of base64 that no URL or header changes.
 fn secret() -> std::io::Result<String> {
@@ -375,6 +459,36 @@ mod tests {
         meter().await.enter(now).unwrap().spend(1000, now);
         keyring.forget();
         assert!(meter().await.enter(now).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_database_that_lost_its_keys_opens_no_door() {
+        let (folder, keyring) = keyring().await;
+        keyring.create("app", &[Scope::Embed], None, KeyLimits::default()).await.unwrap();
+        // A folder whose keys are older than the marker gets it, too.
+        let marker = folder.path().join(MARKER);
+        std::fs::remove_file(&marker).unwrap();
+        assert!(Keyring::new(keyring.store.clone()).in_use().await.unwrap() && marker.exists());
+
+        keyring.store.alter("delete from api_key").await;
+        let emptied = Keyring::new(keyring.store.clone());
+        for told in
+            [emptied.check(None).await.map(|_| ()), emptied.create("b", &[Scope::Admin], None, KeyLimits::default()).await.map(|_| ())]
+        {
+            assert!(matches!(&told, Err(StoreError::KeysLost(file)) if *file == marker), "{told:?}");
+        }
+        std::fs::remove_file(&marker).unwrap();
+        assert!(matches!(emptied.check(None).await.unwrap(), Entry::Open));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_read_lets_nobody_in_and_keeps_the_doors_shut() {
+        let (_folder, keyring) = keyring().await;
+        let key = keyring.create("app", &[Scope::Embed], None, KeyLimits::default()).await.unwrap();
+        keyring.store.alter("update api_key set scopes = '[\"embed\"'").await;
+        let after = Keyring::new(keyring.store.clone());
+        assert_eq!(refusal(&after, None).await, Some(Refusal::Missing));
+        assert_eq!(refusal(&after, Some(&key.text)).await, Some(Refusal::Unknown));
     }
 
     #[test]

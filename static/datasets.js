@@ -1,9 +1,9 @@
 // The tables that are there.
 
-import { api, part } from "./api.js";
+import { part } from "./api.js";
 import { date, h, tx } from "./dom.js";
 import { fileField } from "./file.js";
-import { cell, heads, list, nothing } from "./lists.js";
+import { cell, heads, list, listed, nothing } from "./lists.js";
 
 export const kindName = (kind) => tx(`kind.${kind}`);
 
@@ -24,7 +24,7 @@ export function datasetsView(ontable, waiting) {
         cell("models.actions", one.purpose === "benchmark" ? tx("none")
           : h("a", { href: `#/?dataset=${part(one.id)}`, "aria-label": tx("data.train.of", { name: one.name }) }, tx("data.train")))))))];
   };
-  const view = list("data.title", "data.lead", async () => (await api("datasets")).datasets, draw);
+  const view = list("data.title", "data.lead", () => listed("datasets"), draw);
   const drop = fileField({ label: "data.add", prompt: "tune.drop", hint: "tune.drop.hint", small: true, ontake: (file) => ontable(file) });
   view.element.querySelector(".lead").after(waiting());
   view.element.append(h("div", { class: "block" }, drop.element,

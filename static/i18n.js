@@ -311,6 +311,7 @@ const STRINGS = {
   "cut.none.one_score": ["All pairs held back from training have the same score, so there is nothing to draw a line between.", "検証用の組のスコアがすべて同じため、しきい値を求められません。"],
   "cut.none.one_similarity": ["The tuned model gives all pairs the same similarity, so no line can part them.", "学習後のモデルではすべての組の類似度が同じになるため、しきい値を求められません。"],
 
+  "list.unreadable": ["{n|row|rows} of the database cannot be read: {ids}. All others are here. Whoever runs the server looks with `shamisen doctor`.", "データベースの {n} 行を読み取れません：{ids}。ほかはすべて表示しています。サーバーの管理者は `shamisen doctor` で確かめてください。"],
   "jobs.title": ["Jobs", "ジョブ"],
   "jobs.empty": ["No model has been tuned yet.", "まだ学習済みのモデルはありません。"],
   "jobs.empty.go": ["Tune the first one", "最初のモデルを学習させる"],

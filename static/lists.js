@@ -5,6 +5,16 @@ import { announce, contact, copyable, date, h, tx } from "./dom.js";
 import { t } from "./i18n.js";
 import { download } from "./key.js";
 
+/** A list of the server's; what is there and cannot be read is beside it. */
+export async function listed(path) {
+  const reply = await api(path);
+  return Object.assign(reply[path], { unreadable: reply.unreadable ?? [] });
+}
+
+const unreadable = (rows = []) => (rows.length
+  ? [h("p", { class: "quiet" }, () => t("list.unreadable", { n: rows.length, ids: rows.map((row) => row.id).join(", ") }))]
+  : []);
+
 /** A list that fetches itself, again while something runs. */
 export function list(heading, lead, fetch, draw, again) {
   let timer = null;
@@ -18,10 +28,10 @@ export function list(heading, lead, fetch, draw, again) {
       const items = await fetch();
       if (gone) return;
       contact("list", true);
-      const text = JSON.stringify(items);
+      const text = JSON.stringify([items, items.unreadable]);
       if (text !== shown) {
         const focused = body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-        body.replaceChildren(...draw(items, load));
+        body.replaceChildren(...draw(items, load), ...unreadable(items.unreadable));
         if (focused) body.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
       }
       shown = text;
@@ -64,7 +74,7 @@ export function jobsView() {
         cell("jobs.dataset", job.dataset_name ?? job.dataset_id),
         cell("jobs.created", () => date(job.created_at))))))];
   };
-  return list("jobs.title", null, async () => (await api("jobs")).jobs, draw, (jobs) => jobs.some((job) => !job.is_terminal));
+  return list("jobs.title", null, () => listed("jobs"), draw, (jobs) => jobs.some((job) => !job.is_terminal));
 }
 
 export function modelsView() {
@@ -121,9 +131,9 @@ export function modelsView() {
   }
 
   async function fetch() {
-    const [models, aliases] = await Promise.all([api("models"), api("aliases")]);
+    const [models, aliases] = await Promise.all([listed("models"), api("aliases")]);
     previous = new Map(aliases.aliases.map((one) => [one.alias, one.previous]));
-    return models.models;
+    return models;
   }
 
   return list("models.title", "models.lead", fetch, draw, (models) => models.some((model) => ["loading", "draining"].includes(model.state)));

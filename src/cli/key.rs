@@ -75,7 +75,11 @@ fn of(scope: KeyScope) -> Scope {
 #[expect(clippy::print_stdout, reason = "the list is this command's output")]
 async fn list(store: &Store) -> anyhow::Result<()> {
     let at = now();
-    for key in store.api_keys().await? {
+    let keys = store.api_keys().await?;
+    for row in &keys.unreadable {
+        eprintln!("{} is there and cannot be read: it lets nobody in. {}", row.id, row.detail);
+    }
+    for key in keys {
         let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |time| format!("used {}", minute(time)));
         let end = key.expires_at.map_or_else(String::new, |time| format!("  until {}", minute(time)));
         let limits = [

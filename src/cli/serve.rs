@@ -1,6 +1,5 @@
 //! `shamisen serve`
 
-use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,14 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::lock::DataLock;
 use super::log;
+use super::patience::patiently;
 use crate::analysis::Analysis;
 use crate::config::{Allowance, Connections, Serve};
 use crate::datasets::{DatasetStore, Upload};
@@ -36,7 +36,7 @@ pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
             "SHAMISEN_CORS_ORIGIN: {wrong:?} is no origin. Write scheme, host and port as browsers do, as in https://app.example or http://localhost:3000, or * for all"
         );
     }
-    let _lock = own(&config.data)?;
+    let _lock = DataLock::take(&config.data)?;
     // The trainer is a process of its own; here only the inference threads compute.
     tch::set_num_interop_threads(1);
     allow_many_files();
@@ -52,22 +52,6 @@ fn cors_origins(config: &Serve) -> impl Iterator<Item = &String> {
     config.connections.cors_origin.iter().filter(|origin| !origin.is_empty())
 }
 
-/// Makes the data folder and keeps every other server out of it for as long as the file is open.
-fn own(data: &Path) -> anyhow::Result<File> {
-    for folder in ["datasets", "models", "runs"] {
-        let folder = data.join(folder);
-        std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    }
-    let lock = File::create(data.join("LOCK"))?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        bail!(
-            "another server works in {}. Stop it, or give this one a folder of its own with SHAMISEN_DATA",
-            data.display()
-        );
-    }
-    Ok(lock)
-}
-
 /// Each connection is an open file, and systems begin with few of them. What cannot be had is not missed yet.
 fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
@@ -76,9 +60,19 @@ fn allow_many_files() {
 
 async fn run(config: &Serve) -> anyhow::Result<()> {
     let data = std::path::absolute(&config.data)?;
-    let store = Store::open(&data.join("shamisen.db")).await.context("the database cannot be opened")?;
+    let file = data.join("shamisen.db");
+    let store = patiently(async || Store::open(&file).await.context("the database cannot be opened")).await?;
+    let large = std::fs::metadata(&file)?.len() > CHECKED_FIRST;
+    let checked = if large {
+        let store = store.clone();
+        Some(tokio::spawn(async move { store.check().await }))
+    } else {
+        patiently(async || Ok(store.check().await?)).await?;
+        None
+    };
     let keys = Arc::new(Keyring::with_limits(store.clone(), key_limits(&config.allowance)));
-    if !config.host.is_loopback() && !config.allow_anyone && !keys.in_use().await? {
+    let in_use = patiently(async || Ok(keys.in_use().await?)).await?;
+    if !config.host.is_loopback() && !config.allow_anyone && !in_use {
         bail!(
             "{} can be reached from other machines, and there are no keys. Make one with `shamisen key create --name admin --scope admin`, listen on 127.0.0.1, or set SHAMISEN_ALLOW_ANYONE=true where a proxy or a firewall decides who may call",
             config.host
@@ -88,18 +82,18 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     tokio::spawn(recorder.clone().keep_up());
     let program = std::env::current_exe()?;
     let models = ModelRegistry::new(store.clone(), data.join("models"), program.clone());
-    models.reconcile().await.context("the models cannot be read")?;
-    if models.find(DEFAULT_ALIAS).await?.is_none() {
+    patiently(async || models.reconcile().await.context("the models cannot be read")).await?;
+    if patiently(async || Ok(models.find(DEFAULT_ALIAS).await?)).await?.is_none() {
         bail!(
             "there is no model in {}. Run `make deps` and `shamisen model import SOURCE` first; `make serve` does both",
             data.join("models").display()
         );
     }
     let datasets = DatasetStore::new(store.clone(), data.join("datasets"));
-    datasets.reconcile().await.context("the datasets cannot be read")?;
+    patiently(async || datasets.reconcile().await.context("the datasets cannot be read")).await?;
     // An empty variable is one that is not set.
     let default_benchmark = match config.sts.as_deref().filter(|file| !file.is_empty()).map(Path::new) {
-        Some(file) => Some(benchmark(&datasets, file).await?),
+        Some(file) => Some(patiently(async || benchmark(&datasets, file).await).await?),
         None => None,
     };
     let threads = config.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -148,8 +142,17 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     tracing::info!(%address, "listening");
     greet(address);
     let server = tokio::spawn(http::serve(listener, state.clone(), connection_limits(&config.connections)));
+    let watched = store.clone();
+    let watch = tokio::spawn(async move { watched.watch().await });
+    let prepared = async {
+        let without_default = patiently(async || load_models(&state).await).await?;
+        if let Some(checked) = checked {
+            checked.await??;
+        }
+        anyhow::Ok(without_default)
+    };
     let without_default = tokio::select! {
-        loaded = load_models(&state) => loaded?,
+        prepared = prepared => prepared?,
         () = stop.cancelled() => {
             server.await??;
             return Ok(());
@@ -181,10 +184,15 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
     stop.cancel();
     supervisor.await??;
     served??;
+    watch.abort();
     store.close().await;
     tracing::info!("stopped");
     Ok(())
 }
+
+/// Up to this size the database is looked through before anything is read of it, in a third of a second. A larger one
+/// is looked through beside the loading of models, and before the server is ready.
+const CHECKED_FIRST: u64 = 128 << 20;
 
 /// Loads what must be there before requests are answered. Why the default model cannot be loaded, where it cannot:
 /// the other models, the tables and the jobs are there all the same.

@@ -33,13 +33,15 @@ pub(crate) async fn live() -> axum::Json<Health> {
 
 /// Whether requests are welcome.
 ///
-/// The database answers, the default model is loaded, and a short text has just gone through the inference
-/// threads. While the server loads and from the moment that it is told to stop, they are not.
+/// The database answers and takes writes, the default model is loaded, and a short text has just gone through the
+/// inference threads. While the server loads and from the moment that it is told to stop, they are not. Texts are
+/// embedded also where the database is away (`database_busy`, `disk_full`, `database_gone`, ..).
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health)))]
+    (status = 200, description = "They are.", body = Health), (status = 503, description = "They are not; `code` says why.")))]
 pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
     state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
+    state.store.writing()?;
     state.lifecycle.pulse(pass(&state)).await?;
     Ok(axum::Json(OK))
 }
@@ -48,7 +50,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
 ///
 /// The same as `/health/ready`.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health)))]
+    (status = 200, description = "They are.", body = Health), (status = 503, description = "They are not; `code` says why.")))]
 pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
     ready(state).await
 }

@@ -1,9 +1,11 @@
 //! Aliases: names that can be moved from one model to another, and back.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use sqlx::{Sqlite, Transaction};
 
-use super::{Result, Store, now};
+use super::{Result, Rows, Store, now};
 
 /// Why an alias was moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type, utoipa::ToSchema)]
@@ -16,6 +18,19 @@ pub enum MoveReason {
     Job,
     /// Somebody took the last move back.
     Rollback,
+    /// The row's word is none of these: it is damaged.
+    Unreadable,
+}
+
+impl From<Vec<u8>> for MoveReason {
+    fn from(word: Vec<u8>) -> Self {
+        match word.as_slice() {
+            b"set" => Self::Set,
+            b"job" => Self::Job,
+            b"rollback" => Self::Rollback,
+            _ => Self::Unreadable,
+        }
+    }
 }
 
 /// One move of an alias.
@@ -27,6 +42,7 @@ pub struct AliasMove {
     pub model_id: String,
     /// Milliseconds.
     pub at: i64,
+    #[sqlx(try_from = "Vec<u8>")]
     pub reason: MoveReason,
     /// The move to whose model a rollback goes.
     pub back_to: Option<i64>,
@@ -41,8 +57,8 @@ macro_rules! moves {
             "select ",
             $others,
             "alias_move.seq, alias_move.model_id, alias_move.at, alias_move.reason, alias_move.back_to,
-             model.deleted_at is not null as deleted
-               from alias_move join model on model.model_id = alias_move.model_id ",
+             model.model_id is null or model.deleted_at is not null as deleted
+               from alias_move left join model on model.model_id = alias_move.model_id ",
             $rest
         )
     };
@@ -141,42 +157,34 @@ async fn point(
     Ok(())
 }
 
-/// A move of an alias, beside what the alias is now.
+/// A move of an alias.
 #[derive(sqlx::FromRow)]
 struct MoveOf {
     name: String,
-    means: String,
-    updated_at: i64,
     #[sqlx(flatten)]
     step: AliasMove,
 }
 
 impl Store {
     /// All aliases with their moves, by name.
-    pub async fn alias_histories(&self) -> Result<Vec<(Alias, AliasHistory)>> {
-        // A name that is no alias any more keeps its moves.
-        let steps: Vec<MoveOf> = sqlx::query_as(moves!(
-            "alias.name, alias.model_id as means, alias.updated_at, ",
-            "join alias on alias.name = alias_move.name order by alias.name, seq"
-        ))
-        .fetch_all(&self.reader)
-        .await?;
-        let mut aliases: Vec<(Alias, AliasHistory)> = Vec::new();
-        for MoveOf { name, means, updated_at, step } in steps {
-            match aliases.last_mut().filter(|(alias, _)| alias.name == name) {
-                Some((_, history)) => history.moves.push(step),
-                None => {
-                    let alias = Alias { name, model_id: means, updated_at };
-                    aliases.push((alias, AliasHistory { moves: vec![step] }));
-                }
-            }
+    pub async fn alias_histories(&self) -> Result<Rows<(Alias, AliasHistory)>> {
+        let aliases = sqlx::query("select name, model_id, updated_at from alias order by name");
+        let aliases: Rows<Alias> = self.each("name", aliases).await?;
+        // A name that is no alias any more keeps its moves. A move that cannot be read is no way back.
+        let steps = sqlx::query(moves!("alias_move.name, ", "order by alias_move.name, seq"));
+        let mut histories: HashMap<String, AliasHistory> = HashMap::new();
+        for MoveOf { name, step } in self.each("name", steps).await? {
+            histories.entry(name).or_default().moves.push(step);
         }
-        Ok(aliases)
+        Ok(aliases.map(|alias| {
+            let history = histories.remove(&alias.name).unwrap_or_default();
+            (alias, history)
+        }))
     }
 
     /// All aliases: name and model id, by name.
-    pub async fn aliases(&self) -> Result<Vec<(String, String)>> {
-        Ok(sqlx::query_as("select name, model_id from alias order by name").fetch_all(&self.reader).await?)
+    pub async fn aliases(&self) -> Result<Rows<(String, String)>> {
+        self.each("name", sqlx::query("select name, model_id from alias order by name")).await
     }
 
     /// An alias by its name.
@@ -187,8 +195,9 @@ impl Store {
 
     /// An alias's moves.
     pub async fn alias_history(&self, name: &str) -> Result<AliasHistory> {
-        let moves = sqlx::query_as(moves!("", "where alias_move.name = $1 order by seq"));
-        Ok(AliasHistory { moves: moves.bind(name).fetch_all(&self.reader).await? })
+        let moves = sqlx::query(moves!("alias_move.name, ", "where alias_move.name = $1 order by seq"));
+        let moves: Rows<AliasMove> = self.each("name", moves.bind(name)).await?;
+        Ok(AliasHistory { moves: moves.into_iter().collect() })
     }
 
     /// Points an alias at a model. `false` where the model was deleted meanwhile.

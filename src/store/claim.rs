@@ -2,11 +2,14 @@
 //! writer whose claim was superseded changes nothing and is told so.
 
 use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
+use sqlx::{FromRow, Row, Sqlite, Transaction};
 
 use super::alias::move_alias;
 use super::event::{append, tell};
 use super::job::job_columns;
+use super::rows::lament;
 use super::{
     AliasResult, Job, JobError, ModelRow, MoveReason, Phase, Progress, QueueEvent, Result, Status, Store, WaitReason,
     now,
@@ -43,30 +46,44 @@ pub struct CheckpointRow {
 }
 
 impl Store {
-    /// Takes the next queued job whose time has come, with a new lease token.
+    /// Takes the next queued job whose time has come, with a new lease token. One whose row cannot be read has failed,
+    /// and holds up no other.
     pub async fn claim_job(&self) -> Result<Option<Job>> {
-        let now = now();
-        let mut tx = self.begin().await?;
-        let job: Option<Job> = sqlx::query_as(concat!(
-            "update job
-                set status = 'running', phase = 'loading', started_at = coalesce(started_at, $1),
-                    lease_token = lease_token + 1, attempt = attempt + 1, progress = null, next_try_at = null
-              where job_id = (select job_id from job
-                               where status = 'queued' and (next_try_at is null or next_try_at not between $1 and $2)
-                               order by turn limit 1)
-                and status = 'queued'
-             returning ",
-            job_columns!()
-        ))
-        .bind(now)
-        .bind(now + LONGEST_WAIT)
-        .fetch_optional(&mut *tx)
-        .await?;
-        if let Some(job) = &job {
-            tell(&mut tx, &job.job_id, &QueueEvent::Started { attempt: job.attempt }).await?;
+        loop {
+            let now = now();
+            let mut tx = self.begin().await?;
+            let row = sqlx::query(concat!(
+                "update job
+                    set status = 'running', phase = 'loading', started_at = coalesce(started_at, $1),
+                        lease_token = lease_token + 1, attempt = attempt + 1, progress = null, next_try_at = null
+                  where job_id = (select job_id from job
+                                   where status = 'queued'
+                                     and (next_try_at is null or next_try_at not between $1 and $2)
+                                   order by turn limit 1)
+                    and status = 'queued'
+                 returning ",
+                job_columns!()
+            ))
+            .bind(now)
+            .bind(now + LONGEST_WAIT)
+            .fetch_optional(&mut *tx)
+            .await?;
+            let Some(row) = row else {
+                tx.commit().await?;
+                return Ok(None);
+            };
+            match Job::from_row(&row) {
+                Ok(job) => {
+                    tell(&mut tx, &job.job_id, &QueueEvent::Started { attempt: job.attempt }).await?;
+                    tx.commit().await?;
+                    return Ok(Some(job));
+                }
+                Err(error) => {
+                    give_up(&mut tx, &row, &error).await?;
+                    tx.commit().await?;
+                }
+            }
         }
-        tx.commit().await?;
-        Ok(job)
     }
 
     /// Adds an event to a running job, with the phase or progress that it brings. `false`: the
@@ -149,11 +166,12 @@ impl Store {
 
     /// A job's checkpoints, the newest first.
     pub async fn checkpoints(&self, job_id: &str) -> Result<Vec<CheckpointRow>> {
-        let checkpoints = sqlx::query_as(
+        let checkpoints = sqlx::query(
             "select job_id, lease_token, step, manifest_sha256 from checkpoint
               where job_id = $1 order by lease_token desc, step desc",
         );
-        Ok(checkpoints.bind(job_id).fetch_all(&self.reader).await?)
+        // The one before serves where one cannot be read.
+        Ok(self.each("job_id", checkpoints.bind(job_id)).await?.into_iter().collect())
     }
 
     /// Forgets the checkpoints of jobs that are over.
@@ -313,4 +331,28 @@ impl Store {
         let next = sqlx::query_scalar("select min(next_try_at) from job where status = 'queued'");
         Ok(next.fetch_one(&self.reader).await?)
     }
+}
+
+/// Ends a job that was claimed and cannot be read.
+async fn give_up(tx: &mut Transaction<'static, Sqlite>, row: &SqliteRow, error: &sqlx::Error) -> Result<()> {
+    let failed = JobError {
+        code: "row_not_readable".to_owned(),
+        message: format!("The job's row in the database is damaged. {}", lament(error)),
+        hint: "Post the job again, and look at the database with `shamisen doctor`.".to_owned(),
+    };
+    // A damaged id is no text.
+    let id: Vec<u8> = row.try_get("job_id")?;
+    sqlx::query(
+        "update job set status = 'failed', phase = null, finished_at = $2, error = $3
+          where cast(job_id as blob) = $1 and status = 'running'",
+    )
+    .bind(&id)
+    .bind(now())
+    .bind(Json(&failed))
+    .execute(&mut **tx)
+    .await?;
+    if let Ok(id) = std::str::from_utf8(&id) {
+        tell(tx, id, &QueueEvent::Failed(failed)).await?;
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use tables::choices::{FileFormat, LowestMeans, TableOptions, name_of};
 use tables::inspect::ScoreSummary;
 
 use super::word::Word;
-use super::{Result, Store, StoreError, now};
+use super::{Result, Rows, Store, StoreError, now};
 use crate::ml::train::RecipeFacts;
 
 /// What a dataset is for.
@@ -155,8 +155,9 @@ impl Store {
             "insert into dataset_request (idempotency_key, request_sha256, dataset_id) values ($1, $2, $3)
              on conflict do nothing",
         );
-        request.bind(key).bind(request_sha256).bind(dataset_id).execute(&self.writer).await?;
-        Ok(())
+        let mut tx = self.begin().await?;
+        request.bind(key).bind(request_sha256).bind(dataset_id).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The request with an idempotency key: its SHA-256 and the dataset's id.
@@ -167,9 +168,9 @@ impl Store {
     }
 
     /// All versions of a dataset's table, the newest first.
-    pub async fn dataset_versions(&self, family: &str) -> Result<Vec<Dataset>> {
-        let versions = sqlx::query_as(dataset!("where family = $1 order by version desc limit 1000"));
-        Ok(versions.bind(family).fetch_all(&self.reader).await?)
+    pub async fn dataset_versions(&self, family: &str) -> Result<Rows<Dataset>> {
+        let versions = sqlx::query(dataset!("where family = $1 order by version desc limit 1000"));
+        self.each("dataset_id", versions.bind(family)).await
     }
 
     /// A dataset by its id.
@@ -178,7 +179,7 @@ impl Store {
     }
 
     /// All datasets, the newest first.
-    pub async fn datasets(&self) -> Result<Vec<Dataset>> {
+    pub async fn datasets(&self) -> Result<Rows<Dataset>> {
         self.datasets_page(None, None, false, 1000).await
     }
 
@@ -189,7 +190,7 @@ impl Store {
         after: Option<&str>,
         oldest_first: bool,
         limit: usize,
-    ) -> Result<Vec<Dataset>> {
+    ) -> Result<Rows<Dataset>> {
         // Ids are ASCII, and no character of it comes after `~`.
         let query = if oldest_first {
             dataset!(
@@ -201,8 +202,8 @@ impl Store {
                  order by dataset_id desc limit $3"
             )
         };
-        let page = sqlx::query_as(query).bind(purpose).bind(after).bind(limit as i64);
-        Ok(page.fetch_all(&self.reader).await?)
+        let page = sqlx::query(query).bind(purpose).bind(after).bind(limit as i64);
+        self.each("dataset_id", page).await
     }
 
     /// The files of every dataset, however many there are: its id, and the SHA-256 of its bytes.

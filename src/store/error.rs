@@ -1,6 +1,9 @@
 //! What a caller of the store can act on. Which database it is, nobody else knows.
 
+use std::path::PathBuf;
+
 use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
 
 /// The store's result. Every function of [`Store`](super::Store) fails where the database does.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -24,10 +27,54 @@ pub enum StoreError {
     Gone,
     /// The database is busy, out of reach, or has no room. It may pass.
     #[error("the database is not available: {0}")]
-    Unavailable(#[source] Cause),
-    /// A row that this program cannot read, or a fault of its own.
+    Unavailable(#[from] Unavailable),
+    /// The file is no whole database.
+    #[error(
+        "the database is damaged: {0}. Look at it with `shamisen doctor`, and restore a backup with `shamisen restore`"
+    )]
+    Damaged(#[source] Cause),
+    /// A row that this program cannot read.
+    #[error("a row cannot be read: {0}")]
+    Unreadable(#[source] Cause),
+    /// Keys were made beside this database, and it has none.
+    #[error(
+        "keys were made in this folder, and its database has none: it was lost, emptied or replaced. Restore a backup with `shamisen restore`, or, to go on without keys, remove the file {}",
+        .0.display()
+    )]
+    KeysLost(PathBuf),
+    /// A fault of its own.
     #[error(transparent)]
     Other(Cause),
+}
+
+/// Why the database does not do now what it could do.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct Unavailable {
+    /// What it is.
+    pub why: Why,
+    cause: Cause,
+}
+
+/// What may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Another process writes, or too many wait for their turn here.
+    Busy,
+    /// The disk has no room.
+    Full,
+    /// The file may only be read.
+    ReadOnly,
+    /// The file is no longer where it was, or another one is there.
+    Gone,
+    /// The system cannot read or write it.
+    Unreachable,
+}
+
+impl Why {
+    pub(super) fn because(self, cause: impl Into<Cause>) -> StoreError {
+        Unavailable { why: self, cause: cause.into() }.into()
+    }
 }
 
 impl StoreError {
@@ -50,12 +97,25 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::Database(told) if told.is_unique_violation() => Self::Taken { what: taken(&**told) },
             sqlx::Error::Database(told) if told.is_foreign_key_violation() => Self::Gone,
-            sqlx::Error::Database(told) if may_pass(&**told) => Self::Unavailable(error.into()),
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(error.into())
-            }
+            sqlx::Error::Database(told) => match told.code().and_then(|code| code.parse().ok()).map(meaning) {
+                Some(Meaning::MayPass(why)) => why.because(error),
+                Some(Meaning::Damage) => Self::Damaged(error.into()),
+                _ => Self::Other(error.into()),
+            },
+            sqlx::Error::PoolTimedOut => Why::Busy.because(error),
+            sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Why::Unreachable.because(error),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Unreadable(error.into()),
             sqlx::Error::RowNotFound => Self::Gone,
             _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            other => Self::other(other),
         }
     }
 }
@@ -66,9 +126,25 @@ fn taken(error: &dyn DatabaseError) -> String {
     column.replace('_', " ")
 }
 
-/// Whether SQLite was busy (5), locked (6, 15), out of memory (7), or its disk full or out of reach (8, 10, 13, 14).
-fn may_pass(error: &dyn DatabaseError) -> bool {
-    // An extended code has the plain one in its last byte.
-    let code = error.code().and_then(|code| code.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, 5..=8 | 10 | 13..=15))
+enum Meaning {
+    MayPass(Why),
+    Damage,
+    Fault,
+}
+
+/// What SQLite's code means. An extended one has the plain one in its last byte.
+fn meaning(code: u32) -> Meaning {
+    match (code, code & 0xff) {
+        // READONLY_DBMOVED, IOERR_VNODE, and the refusal of a commit (CONSTRAINT_COMMITHOOK), which is `Health`'s.
+        (1032 | 6922 | 531, _) => Meaning::MayPass(Why::Gone),
+        // BUSY, LOCKED, PROTOCOL.
+        (_, 5 | 6 | 15) => Meaning::MayPass(Why::Busy),
+        (_, 8) => Meaning::MayPass(Why::ReadOnly),
+        (_, 13) => Meaning::MayPass(Why::Full),
+        // NOMEM, IOERR, CANTOPEN.
+        (_, 7 | 10 | 14) => Meaning::MayPass(Why::Unreachable),
+        // CORRUPT, NOTADB.
+        (_, 11 | 26) => Meaning::Damage,
+        _ => Meaning::Fault,
+    }
 }

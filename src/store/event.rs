@@ -2,10 +2,12 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteRow;
 use sqlx::types::Json;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{FromRow, Row, Sqlite, Transaction};
 
+use super::rows::name_of;
 use super::{Result, Store, StoreError, WaitReason, now};
 
 /// Why a job failed, in the user's words.
@@ -31,15 +33,23 @@ pub struct AliasResult {
 }
 
 /// Something that happened to a job.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// From 1, without gaps.
     pub seq: i64,
     /// Milliseconds.
     pub at: i64,
     pub r#type: String,
-    #[sqlx(json)]
+    /// `{"unreadable": true}` where it cannot be read: what came after it has its place all the same.
     pub data: Value,
+}
+
+impl FromRow<'_, SqliteRow> for Event {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let told = row.try_get("type").and_then(|kind| Ok((kind, row.try_get::<Json<Value>, _>("data")?.0)));
+        let (r#type, data) = told.unwrap_or_else(|_| (name_of(row, "type"), json!({ "unreadable": true })));
+        Ok(Self { seq: row.try_get("seq")?, at: row.try_get("at")?, r#type, data })
+    }
 }
 
 impl Event {
@@ -52,9 +62,7 @@ impl Event {
 
     /// Whether a job tells nothing after it.
     pub fn is_last(&self) -> bool {
-        self.told().is_some_and(|event| {
-            matches!(event, QueueEvent::Succeeded { .. } | QueueEvent::Failed(_) | QueueEvent::Cancelled {})
-        })
+        matches!(self.r#type.as_str(), "succeeded" | "failed" | "cancelled")
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::event::tell;
-use super::{AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Store, now};
+use super::{AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Rows, Store, now};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
@@ -314,9 +314,9 @@ impl Store {
     }
 
     /// Jobs, the newest first, of one status where it is given.
-    pub async fn jobs(&self, status: Option<Status>, limit: i64) -> Result<Vec<Job>> {
-        let jobs = sqlx::query_as(job!("where status = coalesce($1, status) order by job_id desc limit $2"));
-        Ok(jobs.bind(status).bind(limit).fetch_all(&self.reader).await?)
+    pub async fn jobs(&self, status: Option<Status>, limit: i64) -> Result<Rows<Job>> {
+        let jobs = sqlx::query(job!("where status = coalesce($1, status) order by job_id desc limit $2"));
+        self.each("job_id", jobs.bind(status).bind(limit)).await
     }
 
     /// Jobs, the newest first: those older than `after` that have all these metadata.
@@ -325,19 +325,19 @@ impl Store {
         after: Option<&str>,
         metadata: &BTreeMap<String, String>,
         limit: usize,
-    ) -> Result<Vec<Job>> {
+    ) -> Result<Rows<Job>> {
         // Ids are ASCII, and no character of it comes after `~`. The keys are a client's: no path into JSON can name
-        // every one of them.
-        let jobs = sqlx::query_as(job!(
+        // every one of them. JSON that is damaged has none.
+        let jobs = sqlx::query(job!(
             "where job_id < coalesce($1, '~')
                and not exists (
                    select 1 from json_each($2) wanted
                     where not exists (
-                        select 1 from json_each(job.openai, '$.metadata') told
+                        select 1 from json_each(iif(json_valid(job.openai), job.openai, '{}'), '$.metadata') told
                          where told.key = wanted.key and told.value = wanted.value))
              order by job_id desc limit $3"
         ));
-        Ok(jobs.bind(after).bind(Json(metadata)).bind(limit as i64).fetch_all(&self.reader).await?)
+        self.each("job_id", jobs.bind(after).bind(Json(metadata)).bind(limit as i64)).await
     }
 
     /// The queued jobs' ids in the order of their turns.

@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::{Result, Store, now};
+use super::{Result, Rows, Store, now};
 
 /// A key's row. The secret itself is nowhere.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -42,6 +42,7 @@ impl ApiKeyRow {
 impl Store {
     /// Stores a key.
     pub async fn insert_api_key(&self, key: &ApiKeyRow) -> Result<()> {
+        let mut tx = self.begin().await?;
         sqlx::query(
             "insert into api_key (key_id, name, secret_sha256, scopes, created_at, expires_at, tokens_per_minute,
                                   requests_at_once, jobs_waiting)
@@ -56,28 +57,30 @@ impl Store {
         .bind(key.tokens_per_minute)
         .bind(key.requests_at_once)
         .bind(key.jobs_waiting)
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// All keys that there ever were, the newest first.
-    pub async fn api_keys(&self) -> Result<Vec<ApiKeyRow>> {
-        let keys = sqlx::query_as(
+    pub async fn api_keys(&self) -> Result<Rows<ApiKeyRow>> {
+        let keys = sqlx::query(
             "select key_id, name, secret_sha256, scopes, created_at, expires_at, last_used_at, revoked_at,
                     tokens_per_minute, requests_at_once, jobs_waiting
                from api_key order by created_at desc, key_id desc",
         );
-        Ok(keys.fetch_all(&self.reader).await?)
+        self.each("key_id", keys).await
     }
 
     /// Takes a key back, for ever. `false` where there is none of that id. A second time changes nothing.
     pub async fn revoke_api_key(&self, id: &str) -> Result<bool> {
+        let mut tx = self.begin().await?;
         let revoked = sqlx::query("update api_key set revoked_at = coalesce(revoked_at, $2) where key_id = $1")
             .bind(id)
             .bind(now())
-            .execute(&self.writer)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(revoked.rows_affected() == 1)
     }
 
@@ -86,7 +89,8 @@ impl Store {
         let touched = sqlx::query(
             "update api_key set last_used_at = $2 where key_id = $1 and (last_used_at is null or last_used_at < $2)",
         );
-        touched.bind(id).bind(at).execute(&self.writer).await?;
-        Ok(())
+        let mut tx = self.begin().await?;
+        touched.bind(id).bind(at).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 }

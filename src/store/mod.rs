@@ -10,24 +10,29 @@ mod claim;
 mod dataset;
 mod error;
 mod event;
+mod health;
 mod job;
 mod job_config;
 mod key;
 mod model;
+mod rows;
 mod word;
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Sqlite, Transaction};
 
+use health::Health;
+
 pub(crate) use alias::{Alias, AliasHistory, MoveReason, Rollback};
 pub(crate) use claim::{CheckpointRow, Release};
 pub(crate) use dataset::{Dataset, Purpose};
-pub use error::{Result, StoreError};
+pub use error::{Result, StoreError, Unavailable, Why};
 pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
 pub(crate) use job::{
     AliasGate, Insertion, Job, JobCaller, JobRequest, OpenAiNotes, Phase, Progress, Status, WaitReason,
@@ -35,6 +40,10 @@ pub(crate) use job::{
 pub(crate) use job_config::JobConfig;
 pub(crate) use key::ApiKeyRow;
 pub(crate) use model::{Deletion, Kind, ModelRow};
+pub(crate) use rows::{Rows, UnreadableRow};
+
+/// How long a write waits for its turn here, and then once more for another process that writes.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The oldest SQLite that does not lose pages when two connections checkpoint at the same instant.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -46,6 +55,9 @@ pub struct Store {
     reader: SqlitePool,
     /// Grows with each change of models or aliases.
     models_version: Arc<AtomicU64>,
+    health: Arc<Health>,
+    /// Rows that cannot be read, as far as that was told.
+    told: Arc<Mutex<HashSet<String>>>,
     /// Transactions that are still to be refused.
     #[cfg(test)]
     refusals: Arc<AtomicU64>,
@@ -73,13 +85,23 @@ impl Store {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(PATIENCE)
             .foreign_keys(true)
             .pragma("trusted_schema", "off")
             .pragma("cell_size_check", "on")
             .pragma("journal_size_limit", "67108864");
-        let writer = SqlitePoolOptions::new()
+        let health = Health::of(path.to_owned());
+        let attended = Arc::clone(&health);
+        let writer = kept(&health)
             .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .after_connect(move |connection, _| {
+                let health = Arc::clone(&attended);
+                Box::pin(async move {
+                    health.there().map_err(std::io::Error::other)?;
+                    health.attend(connection).await
+                })
+            })
             // A disk that is full or broken makes SQLite end a transaction by itself; sqlx then counts on with one
             // that is not there, and no other could ever begin.
             .after_release(|connection, _| {
@@ -95,12 +117,17 @@ impl Store {
         if parts < vec![OLDEST_SQLITE.0, OLDEST_SQLITE.1, OLDEST_SQLITE.2] {
             return Err(StoreError::other(format!("SQLite {version} is too old")));
         }
-        sqlx::migrate!().run(&writer).await.map_err(StoreError::other)?;
-        let reader = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        sqlx::migrate!().run(&writer).await?;
+        // From here on a file that is not there is a loss, and another one in its place is none of ours.
+        health.remember();
+        writer.set_connect_options(options.clone().create_if_missing(false));
+        let reader = kept(&health).max_connections(4).connect_with(options.read_only(true)).await?;
         Ok(Self {
             writer,
             reader,
             models_version: Arc::default(),
+            health,
+            told: Arc::default(),
             #[cfg(test)]
             refusals: Arc::default(),
         })
@@ -134,7 +161,20 @@ impl Store {
         if self.refusals.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok() {
             return Err(sqlx::Error::PoolTimedOut.into());
         }
-        Ok(self.writer.begin_with("begin immediate").await?)
+        let begun = async {
+            self.health.there()?;
+            Ok(self.writer.begin_with("begin immediate").await?)
+        };
+        begun.await.inspect_err(|error| {
+            if let StoreError::Unavailable(Unavailable { why, .. }) = error {
+                self.health.tell(Some(*why));
+            }
+        })
+    }
+
+    /// The database's file.
+    pub fn file(&self) -> &Path {
+        &self.health.file
     }
 
     /// Writes what is left in the log into the database and closes it.
@@ -142,6 +182,15 @@ impl Store {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+/// Connections that stay open: no new one ever finds another file under the name.
+fn kept(health: &Arc<Health>) -> SqlitePoolOptions {
+    let health = Arc::clone(health);
+    SqlitePoolOptions::new().idle_timeout(None).max_lifetime(None).after_connect(move |_, _| {
+        let there = health.there().map_err(|gone| std::io::Error::other(gone).into());
+        Box::pin(async move { there })
+    })
 }
 
 /// Milliseconds since 1970-01-01 UTC.

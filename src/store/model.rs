@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Result, Store, now};
+use super::{Result, Rows, Store, now};
 
 /// The columns of [`ModelRow`].
 macro_rules! model {
@@ -65,6 +65,7 @@ impl Store {
     /// Stores a base model, or refreshes the row that it has.
     pub async fn upsert_model(&self, model: &ModelRow) -> Result<()> {
         let _changing = self.changing_models();
+        let mut tx = self.begin().await?;
         sqlx::query(
             "insert into model (model_id, name, kind, base_model, fingerprint, dimensions, max_tokens, bytes, created_at)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -81,9 +82,9 @@ impl Store {
         .bind(model.max_tokens)
         .bind(model.bytes)
         .bind(now())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// A model by its id.
@@ -104,9 +105,9 @@ impl Store {
     }
 
     /// All models, the newest first.
-    pub async fn models(&self) -> Result<Vec<ModelRow>> {
-        let models = sqlx::query_as(model!("where deleted_at is null order by created_at desc, model_id desc"));
-        Ok(models.fetch_all(&self.reader).await?)
+    pub async fn models(&self) -> Result<Rows<ModelRow>> {
+        let models = sqlx::query(model!("where deleted_at is null order by created_at desc, model_id desc"));
+        self.each("model_id", models).await
     }
 
     /// Whether a name is a model's id or name, or will be when a job has succeeded.
@@ -121,11 +122,13 @@ impl Store {
     /// Keeps a model in memory, or no longer. `false` where there is no such model.
     pub async fn pin_model(&self, model_id: &str, pinned: bool) -> Result<bool> {
         let _changing = self.changing_models();
+        let mut tx = self.begin().await?;
         let changed = sqlx::query("update model set pinned = $2 where model_id = $1 and deleted_at is null")
             .bind(model_id)
             .bind(pinned)
-            .execute(&self.writer)
+            .execute(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(changed.rows_affected() == 1)
     }
 

@@ -13,7 +13,7 @@ use crate::http::extract::{Json, Path};
 use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::keys::{KeyLimits, Scope, end_of_life};
-use crate::store::{ApiKeyRow, now};
+use crate::store::{ApiKeyRow, UnreadableRow, now};
 
 /// A key, without its secret.
 #[derive(Serialize, ToSchema)]
@@ -93,6 +93,9 @@ struct NewKeyBody {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Keys {
     keys: Vec<KeyBody>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// Make a key.
@@ -138,7 +141,8 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
 #[utoipa::path(get, path = "/keys", tag = "Keys", responses((status = 200, description = "The keys.", body = Keys)))]
 pub(crate) async fn list_keys(State(state): State<AppState>) -> Reply<Keys> {
     let keys = state.store.api_keys().await?;
-    Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect() }))
+    let unreadable = keys.unreadable.clone();
+    Ok(axum::Json(Keys { keys: keys.into_iter().map(KeyBody::from).collect(), unreadable }))
 }
 
 /// Revoke a key.

@@ -134,6 +134,6 @@ const JAPANESE: Words = Words {
 
 /// A dataset's file as it was sent, a piece at a time.
 pub(crate) async fn bytes_of(state: &AppState, dataset: &Dataset) -> Result<Body> {
-    let file = tokio::fs::File::open(state.datasets.file(dataset)).await.map_err(ApiError::internal)?;
+    let file = tokio::fs::File::open(state.datasets.file(dataset)).await.map_err(ApiError::of_file)?;
     Ok(streamed(file))
 }

@@ -27,7 +27,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::reply::{Reply, created};
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
-use crate::store::Dataset;
+use crate::store::{Dataset, UnreadableRow};
 use body::{CreateBody, CreateForm, DatasetBody, VersionWish};
 pub(crate) use find::{find, remove};
 use options::{DatasetMeta, OptionsBody};
@@ -110,6 +110,9 @@ fn stored(dataset: Dataset, new: bool) -> Response {
 #[derive(Serialize, ToSchema)]
 struct Datasets {
     datasets: Vec<DatasetBody>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// List the tables.
@@ -123,7 +126,8 @@ struct Datasets {
 )]
 async fn list_datasets(State(state): State<AppState>) -> Reply<Datasets> {
     let datasets = state.store.datasets().await?;
-    Ok(axum::Json(Datasets { datasets: datasets.into_iter().map(DatasetBody::from).collect() }))
+    let unreadable = datasets.unreadable.clone();
+    Ok(axum::Json(Datasets { datasets: datasets.into_iter().map(DatasetBody::from).collect(), unreadable }))
 }
 
 /// Find a table.

@@ -10,12 +10,16 @@ use crate::http::error::{ApiError, Code};
 use crate::http::extract::{Path, Query};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
+use crate::store::UnreadableRow;
 use tables::diff::Diff;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = DatasetVersions)]
 pub(crate) struct Versions {
     versions: Vec<DatasetBody>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// List a table's versions.
@@ -34,7 +38,8 @@ pub(crate) struct Versions {
 pub(crate) async fn list_versions(State(state): State<AppState>, Path(id): Path<String>) -> Reply<Versions> {
     let dataset = find(&state, &id, "id").await?;
     let versions = state.store.dataset_versions(&dataset.family).await?;
-    Ok(axum::Json(Versions { versions: versions.into_iter().map(DatasetBody::from).collect() }))
+    let unreadable = versions.unreadable.clone();
+    Ok(axum::Json(Versions { versions: versions.into_iter().map(DatasetBody::from).collect(), unreadable }))
 }
 
 #[derive(Deserialize, IntoParams)]

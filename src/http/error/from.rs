@@ -1,6 +1,9 @@
 //! The errors of the layers below, as clients see them.
 
+use std::io::ErrorKind;
 use std::path::Path;
+
+use axum::http::StatusCode;
 
 use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
@@ -8,7 +11,7 @@ use crate::datasets::DatasetError;
 use crate::jobs::{CancelError, PlanError, QueueError, TooLarge};
 use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unavailable, Why};
 use tables::Problems;
 use tables::checks::FEWEST_PAIRS;
 
@@ -29,9 +32,77 @@ impl From<Problems> for ApiError {
     }
 }
 
+/// Seconds after which a database may be there again.
+const AGAIN: u64 = 5;
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        let code = match &error {
+            StoreError::Unavailable(Unavailable { why, .. }) => match why {
+                Why::Busy => Code::DatabaseBusy,
+                Why::Full => Code::DiskFull,
+                Why::ReadOnly => Code::DiskReadOnly,
+                Why::Gone => Code::DatabaseGone,
+                Why::Unreachable => Code::DatabaseUnreachable,
+            },
+            StoreError::KeysLost(_) => Code::DatabaseGone,
+            StoreError::Damaged(_) => Code::DatabaseDamaged,
+            StoreError::Unreadable(_) => Code::RowNotReadable,
+            StoreError::Taken { .. } | StoreError::Referenced | StoreError::Gone | StoreError::Other(_) => {
+                return Self::internal(error);
+            }
+        };
+        Self::of_machine(code, error)
+    }
+}
+
+impl ApiError {
+    /// Of a machine that does not do now what it should. The cause goes to the log alone.
+    fn of_machine(code: Code, cause: impl std::fmt::Display) -> Self {
+        let mut error = Self::of(code).caused(cause);
+        if code.head().0 == StatusCode::SERVICE_UNAVAILABLE {
+            // What to do is the code's to say.
+            let hint = std::mem::take(&mut error.0.hint);
+            error = error.retry_after(AGAIN).hint(hint);
+        }
+        error
+    }
+
+    /// An entry of a list that cannot be read has its place there all the same.
+    pub(crate) fn unless_unreadable(self) -> Result<(), Self> {
+        if self.0.code == Code::RowNotReadable.entry().code { Ok(()) } else { Err(self) }
+    }
+
+    /// Of a file of the server's own.
+    pub(crate) fn of_file(cause: std::io::Error) -> Self {
+        match full_or_read_only(cause.kind()) {
+            Some(code) => Self::of_machine(code, cause),
+            None => Self::internal(cause),
+        }
+    }
+
+    /// Of something that failed below, whose layers tell what it was.
+    fn of_any(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<StoreError>() {
+            Ok(error) => return error.into(),
+            Err(error) => error,
+        };
+        match error.downcast::<crate::ml::Error>() {
+            Ok(error) => error.into(),
+            Err(error) => match error.downcast::<std::io::Error>() {
+                Ok(cause) => Self::of_file(cause),
+                Err(error) => Self::internal(format!("{error:#}")),
+            },
+        }
+    }
+}
+
+/// What a disk that takes nothing says.
+fn full_or_read_only(kind: ErrorKind) -> Option<Code> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(Code::DiskFull),
+        ErrorKind::ReadOnlyFilesystem => Some(Code::DiskReadOnly),
+        _ => None,
     }
 }
 
@@ -39,12 +110,12 @@ impl From<DatasetError> for ApiError {
     fn from(error: DatasetError) -> Self {
         match error {
             DatasetError::Problems(problems) => problems.into(),
-            DatasetError::File(error) if error.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            DatasetError::File(error) => Self::of_file(error),
+            DatasetError::Store(error) => error.into(),
             DatasetError::VersionGone(id) => Self::of(Code::DatasetNotFound)
                 .detail(format!("The dataset {id:?} was removed meanwhile."))
                 .hint("Send the table without version_of.")
                 .param("version_of"),
-            other => Self::internal(other),
         }
     }
 }
@@ -65,7 +136,9 @@ impl From<crate::ml::Error> for ApiError {
         use crate::ml::Error;
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let told = match &error {
-            Error::File { cause, .. } if cause.kind() == std::io::ErrorKind::StorageFull => Self::of(Code::DiskFull),
+            Error::File { cause, .. } if full_or_read_only(cause.kind()).is_some() => {
+                return Self::of_file(std::io::Error::new(cause.kind(), error.to_string()));
+            }
             Error::File { path, .. } => Self::of(Code::ModelFilesNotReadable)
                 .detail(format!("The model's file {:?} cannot be read.", name(path)))
                 .retry_after(FILES_WAIT),
@@ -191,7 +264,7 @@ impl From<QueueError> for ApiError {
             QueueError::Config(crate::ml::Error::Config { field, .. }) => {
                 Self::about(Code::ConfigNotUsable, format!("config.{field}"), detail)
             }
-            QueueError::Config(other) => Self::internal(other),
+            QueueError::Config(other) => other.into(),
             QueueError::NotForTraining(_) => Self::about(Code::DatasetIsBenchmark, "dataset_id", detail),
             QueueError::NotABenchmark(_) => Self::about(Code::DatasetIsNoBenchmark, "benchmark_id", detail),
             QueueError::DatasetGone(_) => {
@@ -214,7 +287,7 @@ impl From<PlanError> for ApiError {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Queue(error) => error.into(),
-            PlanError::Trainer(error) => Self::internal(format!("{error:#}")),
+            PlanError::Trainer(error) => Self::of_any(error),
         }
     }
 }

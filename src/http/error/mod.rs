@@ -216,9 +216,13 @@ impl ApiError {
 
     /// 500: not the client's fault. The cause goes to the log alone.
     pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
-        let mut error = Self::of(Code::Internal);
-        error.0.cause = Some(cause.to_string());
-        error
+        Self::of(Code::Internal).caused(cause)
+    }
+
+    /// The same with what the log tells of it.
+    fn caused(mut self, cause: impl std::fmt::Display) -> Self {
+        self.0.cause = Some(cause.to_string());
+        self
     }
 }
 
@@ -242,7 +246,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     };
     let mut error = error.bounded();
     if let Some(cause) = &error.0.cause {
-        tracing::error!(request_id = id, cause, "internal error");
+        tracing::error!(request_id = id, code = error.0.code, cause, "the server could not do what was asked");
     }
     metrics::counter!("shamisen_errors_total", "code" => error.0.code).increment(1);
     error.0.request_id = id;

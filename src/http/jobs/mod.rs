@@ -22,7 +22,7 @@ use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
-use crate::store::Status;
+use crate::store::{Status, UnreadableRow};
 use body::JobBody;
 
 pub(crate) use find::{find, find_when_over};
@@ -52,6 +52,9 @@ struct ListQuery {
 #[derive(Serialize, ToSchema)]
 struct Jobs {
     jobs: Vec<JobBody>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// List the jobs.
@@ -67,8 +70,9 @@ struct Jobs {
 async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Reply<Jobs> {
     let rows = state.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
     let queue = state.store.queued_jobs().await?;
+    let unreadable = rows.unreadable.clone();
     let jobs = rows.into_iter().map(|job| JobBody::new(job, &queue)).collect();
-    Ok(axum::Json(Jobs { jobs }))
+    Ok(axum::Json(Jobs { jobs, unreadable }))
 }
 
 #[derive(Deserialize, IntoParams)]

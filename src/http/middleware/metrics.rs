@@ -15,7 +15,7 @@ use tables::choices::name_of;
 use crate::http::error::Result;
 use crate::http::routes;
 use crate::http::state::AppState;
-use crate::store::Status;
+use crate::store::{self, Status};
 
 /// Counts each request and how long its answer took to begin.
 pub(crate) async fn observe(request: Request, next: Next) -> Response {
@@ -51,13 +51,17 @@ pub(super) fn method(method: &Method) -> &'static str {
 #[utoipa::path(get, path = "/metrics", tag = "Server",
     responses((status = 200, description = "The figures.", body = String, content_type = "text/plain")))]
 pub(crate) async fn scrape(State(state): State<AppState>) -> Result<Response> {
-    look_around(&state).await?;
+    look_around(&state);
+    // The other figures are told also where the database is away.
+    if let Err(error) = count_jobs(&state).await {
+        tracing::warn!(%error, "the jobs cannot be counted");
+    }
     let headers = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((headers, state.recorder.0.render()).into_response())
 }
 
 /// Sets the gauges of what is asked for only now.
-async fn look_around(state: &AppState) -> Result<()> {
+fn look_around(state: &AppState) {
     let depth = state.engine.waiting();
     gauge!("shamisen_queue_parts").set(depth.requests as f64);
     gauge!("shamisen_queue_texts").set(depth.texts as f64);
@@ -75,6 +79,10 @@ async fn look_around(state: &AppState) -> Result<()> {
     if let Some(bytes) = resident_bytes() {
         gauge!("shamisen_resident_bytes").set(bytes as f64);
     }
+    gauge!("shamisen_database_writable").set(f64::from(u8::from(state.store.writing().is_ok())));
+}
+
+async fn count_jobs(state: &AppState) -> store::Result<()> {
     let store = &state.store;
     let counts = store.job_counts().await?;
     for status in [Status::Queued, Status::Running, Status::Succeeded, Status::Failed, Status::Cancelled] {

@@ -86,6 +86,10 @@ fn describe() {
         Bytes,
         "The process's memory, mapped tables included as far as they were read."
     );
+    describe_gauge!(
+        "shamisen_database_writable",
+        "1 while the database takes writes, as far as was seen in the last seconds; 0 while it does not."
+    );
     describe_gauge!("shamisen_jobs", "Training jobs by status.");
     describe_gauge!("shamisen_training_step", "The running job's step, from 1; 0 while none trains.");
     describe_gauge!(

@@ -12,7 +12,7 @@ use crate::http::models::find::{resolve, resolve_id};
 use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::registry::{DEFAULT_ALIAS, Named};
-use crate::store::{Alias, AliasHistory, MoveReason, Rollback};
+use crate::store::{Alias, AliasHistory, MoveReason, Rollback, UnreadableRow};
 
 const MOST_MOVES: usize = 50;
 
@@ -41,6 +41,9 @@ impl AliasBody {
 #[derive(Serialize, ToSchema)]
 pub(super) struct Aliases {
     aliases: Vec<AliasBody>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// An alias with its moves.
@@ -58,7 +61,7 @@ struct MoveBody {
     /// The model's id.
     model: String,
     at: String,
-    /// `set` by hand, by the end of a `job`, or by a `rollback`.
+    /// `set` by hand, by the end of a `job`, or by a `rollback`; `unreadable` where the row is damaged.
     reason: MoveReason,
 }
 
@@ -73,8 +76,9 @@ pub(super) struct AliasRequest {
 #[utoipa::path(get, path = "/aliases", tag = "Models", responses((status = 200, description = "All aliases.", body = Aliases)))]
 pub(super) async fn list_aliases(State(state): State<AppState>) -> Reply<Aliases> {
     let aliases = state.store.alias_histories().await?;
+    let unreadable = aliases.unreadable.clone();
     let aliases = aliases.into_iter().map(|(alias, history)| AliasBody::new(alias, &history)).collect();
-    Ok(axum::Json(Aliases { aliases }))
+    Ok(axum::Json(Aliases { aliases, unreadable }))
 }
 
 /// An alias and where it pointed before.

@@ -18,7 +18,7 @@ use crate::http::extract::Path;
 use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::serving::{LoadFailure, ModelState};
-use crate::store::{Kind, ModelRow};
+use crate::store::{Kind, ModelRow, UnreadableRow};
 pub(crate) use find::{delete, resolve};
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -126,6 +126,9 @@ impl ModelBody {
 #[derive(Serialize, ToSchema)]
 struct Models {
     models: Vec<ModelBody>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// All models, the newest first.
@@ -134,8 +137,9 @@ async fn list_models(State(state): State<AppState>) -> Reply<Models> {
     state.models.rescan().await?;
     let aliases = state.store.aliases().await?;
     let models = state.store.models().await?;
+    let unreadable = models.unreadable.clone();
     let models = models.into_iter().map(|row| ModelBody::new(&state, row, &aliases)).collect();
-    Ok(axum::Json(Models { models }))
+    Ok(axum::Json(Models { models, unreadable }))
 }
 
 /// A model by its id, alias or name.

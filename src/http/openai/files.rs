@@ -171,14 +171,13 @@ pub(super) async fn list_files(
     Query(query): Query<FilesQuery>,
 ) -> Reply<Page<OpenAiFile>> {
     if let Some(after) = &query.after {
-        datasets::find(&state, after, "after").await?;
+        datasets::find(&state, after, "after").await.map(|_| ()).or_else(ApiError::unless_unreadable)?;
     }
     let limit = query.limit.unwrap_or(1000).clamp(1, 1000);
     let purpose = query.purpose.map(FilePurpose::ours);
     let oldest_first = query.order == Order::Asc;
     let rows = state.store.datasets_page(purpose, query.after.as_deref(), oldest_first, limit + 1).await?;
-    let files = rows.into_iter().map(OpenAiFile::from).collect();
-    Ok(axum::Json(Page::of(files, limit, |file: &OpenAiFile| &file.id)))
+    Ok(axum::Json(Page::of_rows(rows, limit, |file: &OpenAiFile| &file.id)))
 }
 
 /// Tell of one file.

@@ -297,12 +297,12 @@ pub(super) async fn list_fine_tuning_jobs(
 ) -> Reply<Page<FineTuningJob>> {
     let query = JobsQuery::of(query)?;
     if let Some(after) = &query.after {
-        jobs::find(&state, after).await.map_err(|error| error.param("after"))?;
+        let found = jobs::find(&state, after).await.map(|_| ());
+        found.or_else(ApiError::unless_unreadable).map_err(|error| error.param("after"))?;
     }
     let limit = query.limit.unwrap_or(20).clamp(1, 100);
     let rows = state.store.jobs_page(query.after.as_deref(), &query.metadata, limit + 1).await?;
-    let page = rows.into_iter().map(FineTuningJob::from).collect();
-    Ok(axum::Json(Page::of(page, limit, |job: &FineTuningJob| &job.id)))
+    Ok(axum::Json(Page::of_rows(rows, limit, |job: &FineTuningJob| &job.id)))
 }
 
 /// Tell of one job.

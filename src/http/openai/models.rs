@@ -10,7 +10,7 @@ use crate::http::models::delete;
 use crate::http::models::find::resolve;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
-use crate::store::ModelRow;
+use crate::store::{ModelRow, UnreadableRow};
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct OpenAiModel {
@@ -52,6 +52,9 @@ pub(super) struct OpenAiModels {
     #[schema(example = "list")]
     object: &'static str,
     data: Vec<OpenAiModel>,
+    /// Those that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableRow>,
 }
 
 /// List the models, bases and tuned ones, the newest first.
@@ -59,8 +62,10 @@ pub(super) struct OpenAiModels {
     responses((status = 200, description = "All models.", body = OpenAiModels)))]
 pub(super) async fn list_openai_models(State(state): State<AppState>) -> Reply<OpenAiModels> {
     state.models.rescan().await?;
-    let data = state.store.models().await?.into_iter().map(OpenAiModel::from).collect();
-    Ok(axum::Json(OpenAiModels { object: "list", data }))
+    let models = state.store.models().await?;
+    let unreadable = models.unreadable.clone();
+    let data = models.into_iter().map(OpenAiModel::from).collect();
+    Ok(axum::Json(OpenAiModels { object: "list", data, unreadable }))
 }
 
 /// Tell of one model.

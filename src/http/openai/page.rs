@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code};
+use crate::store::{Rows, UnreadableRow};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,6 +19,9 @@ pub(super) struct Page<T> {
     pub(super) last_id: Option<String>,
     /// Whether there is a next page.
     pub(super) has_more: bool,
+    /// Those of this page that are there and cannot be read: damaged rows, or another version's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unreadable: Vec<UnreadableRow>,
 }
 
 impl<T> Page<T> {
@@ -27,7 +31,20 @@ impl<T> Page<T> {
         data.truncate(limit);
         let (first_id, last_id) =
             (data.first().map(|row| id(row).to_owned()), data.last().map(|row| id(row).to_owned()));
-        Self { object: "list", data, first_id, last_id, has_more }
+        Self { object: "list", data, first_id, last_id, has_more, unreadable: Vec::new() }
+    }
+
+    /// The same of rows of which some may not be readable.
+    pub(super) fn of_rows<R>(rows: Rows<R>, limit: usize, id: impl Fn(&T) -> &str) -> Self
+    where
+        T: From<R>,
+    {
+        let (rows, has_more) = rows.first(limit);
+        let unreadable = rows.unreadable.clone();
+        let page = Self::of(rows.into_iter().map(T::from).collect(), limit, id);
+        // A page on which no row can be read leads on all the same.
+        let last_id = page.last_id.or_else(|| unreadable.last().map(|row| row.id.clone()));
+        Self { last_id, has_more, unreadable, ..page }
     }
 }
 

@@ -62,13 +62,14 @@ struct Reads {
 type Applies = fn(&Reads) -> bool;
 
 /// Statuses that all operations of a kind answer, with their descriptions.
-const SHARED: [(&str, &str, Applies); 6] = [
+const SHARED: [(&str, &str, Applies); 7] = [
     ("400", "The body or the path cannot be read.", |reads| reads.body || reads.path),
     ("401", "The server has keys, and none that is good was sent.", |reads| !reads.open),
     ("403", "Another host is named, a foreign page asks, or the key has not got the scope.", |reads| !reads.open),
     ("413", "Too much at once.", |reads| reads.body),
     ("415", "The body is of another kind.", |reads| reads.body),
     ("422", "Something that was sent cannot be used as it is.", |reads| reads.body || reads.query),
+    ("503", "Not now: the database is away or busy, or the server loads or stops.", |reads| !reads.open),
 ];
 
 const TAGS: [(&str, &str); 8] = [

@@ -27,7 +27,7 @@ async fn an_alias_means_the_model_it_was_set_to_last_and_remembers_the_others() 
     let moves = world.alias_history("prod").await.unwrap().moves;
     assert_eq!(moves.iter().map(|step| step.back_to).collect::<Vec<_>>(), [None, Some(1), Some(2)]);
     assert!(moves.iter().all(|step| step.reason == MoveReason::Set && !step.deleted));
-    assert_eq!(world.aliases().await.unwrap(), [("prod".to_owned(), "a".to_owned())]);
+    assert_eq!(*world.aliases().await.unwrap(), [("prod".to_owned(), "a".to_owned())]);
 }
 
 #[tokio::test]

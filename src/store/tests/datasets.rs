@@ -180,7 +180,7 @@ async fn a_kind_that_this_program_does_not_know_is_an_error_that_names_it() {
     ] {
         world.alter(newer).await;
         let error = world.store.dataset("ds_0").await.unwrap_err();
-        assert!(matches!(error, StoreError::Other(_)) && error.to_string().contains(word), "{error}");
+        assert!(matches!(error, StoreError::Unreadable(_)) && error.to_string().contains(word), "{error}");
     }
     world.alter("update dataset set format = 'json'").await;
     assert_eq!(world.store.dataset("ds_0").await.unwrap().unwrap().kind, TableKind::Triplet);

@@ -33,7 +33,7 @@ async fn a_schema_that_is_newer_than_this_program_is_not_touched() {
 async fn a_store_whose_folder_is_gone_may_come_back() {
     let folder = TempDir::new().unwrap();
     let error = Store::open(&folder.path().join("absent/store.db")).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert_eq!(why(&error), Some(Why::Unreachable), "{error}");
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_full_disk_is_told_as_what_may_pass_and_writing_goes_on_when_there_is_
     world.alter("pragma max_page_count = 1").await;
     let large = json!({ "text": "x".repeat(1 << 20) });
     let error = world.record_event(&claim, "log", &large, None, Some(half())).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert_eq!(why(&error), Some(Why::Full), "{error}");
     // Nothing of it was written, and the one writer is in no transaction that is over.
     assert_eq!((world.told("job_1").await, world.row("job_1").await.progress), (told, None));
     world.alter("pragma max_page_count = 1000000").await;
@@ -64,7 +64,7 @@ async fn a_store_that_another_process_writes_to_is_told_as_what_may_pass() {
     let held = other.begin().await.unwrap();
     world.alter("pragma busy_timeout = 0").await;
     let error = world.claim_job().await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert_eq!(why(&error), Some(Why::Busy), "{error}");
     // Reading goes on.
     assert_eq!(world.row("job_1").await.status, Status::Queued);
     held.commit().await.unwrap();
@@ -96,4 +96,37 @@ async fn a_writer_that_gives_up_halfway_leaves_nothing_behind() {
         }
     }
     assert_eq!(world.claim_job().await.unwrap().unwrap().job_id, "job_1");
+}
+
+/// What may pass of an error.
+pub(super) fn why(error: &StoreError) -> Option<Why> {
+    match error {
+        StoreError::Unavailable(Unavailable { why, .. }) => Some(*why),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_leaves_nothing_behind_and_the_next_write_goes_on() {
+    let world = World::open().await;
+    world.queue(&["job_1"]).await;
+    // A foreign key that is looked at by the commit alone.
+    let mut tx = world.begin().await.unwrap();
+    sqlx::query("pragma defer_foreign_keys = on").execute(&mut *tx).await.unwrap();
+    sqlx::query("delete from dataset").execute(&mut *tx).await.unwrap();
+    assert!(matches!(StoreError::from(tx.commit().await.unwrap_err()), StoreError::Gone));
+    assert!(world.store.dataset("ds_0").await.unwrap().is_some());
+    assert!(world.claim_job().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn whoever_waits_behind_a_writer_is_told_so_in_seconds() {
+    let world = World::open().await;
+    let held = world.begin().await.unwrap();
+    let begun = std::time::Instant::now();
+    let error = world.set_alias("prod", "base").await.unwrap_err();
+    assert_eq!(why(&error), Some(Why::Busy), "{error}");
+    assert!(begun.elapsed() < 2 * PATIENCE, "{:?}", begun.elapsed());
+    held.rollback().await.unwrap();
+    assert!(world.set_alias("prod", "base").await.unwrap());
 }

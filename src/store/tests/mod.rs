@@ -2,8 +2,10 @@
 
 mod aliases;
 mod claims;
+mod damage;
 mod datasets;
 mod faults;
+mod health;
 mod jobs;
 mod keys;
 mod models;

@@ -97,6 +97,8 @@ async fn while_models_load_the_server_is_alive_and_not_ready() {
 #[test]
 fn two_servers_do_not_share_a_folder() {
     let app = App::start();
+    // Whoever removes the lock's file opens no door.
+    std::fs::remove_file(app.data.path().join("LOCK")).unwrap();
     let second = std::process::Command::new(PROGRAM)
         .args(["serve", "--port", "0", "--data"])
         .arg(app.data.path())

@@ -3,6 +3,7 @@
 mod allowance;
 mod connections;
 mod cors;
+mod database;
 mod errors;
 mod heads;
 mod keys;

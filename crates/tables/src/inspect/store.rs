@@ -1,6 +1,6 @@
 //! An inspected table's pairs become a table of our own.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use super::{Inspection, ScoreSummary, Stored};
 use crate::choices::OnBadRow;
@@ -95,6 +95,13 @@ fn no_rows() -> Problems {
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn not_written(error: std::io::Error) -> Problems {
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        return Problems::table(
+            "disk_full",
+            "The disk is full. Nothing was saved.",
+            "Make room on the disk that the table is written to, then try again.",
+        );
+    }
     Problems::table(
         "table_not_written",
         format!("The table cannot be written: {error}."),

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
 use super::examples;
@@ -170,6 +172,13 @@ async fn exports_are_busy(app: &App) -> Reply {
     let held = [app.request("GET", path).send().await.unwrap(), app.request("GET", path).send().await.unwrap()];
     assert!(held.iter().all(|reply| reply.status() == 200));
     app.get(path).await
+}
+
+async fn lose_keys(app: &App) {
+    let database = SqliteConnectOptions::new().filename(app.data.path().join("shamisen.db"));
+    let mut database = database.connect().await.unwrap();
+    sqlx::query("delete from api_key").execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
 }
 
 #[tokio::test]
@@ -360,6 +369,16 @@ async fn every_documented_status_is_produced_and_no_other() {
     let mut revoke = case("revoke_key", 204).at("id", &key.text("id"));
     let request = revoke.request(&app).bearer_auth(key.text("key"));
     produce(revoke.operation, &app.send(request).await);
+    let not_now = || operations().filter(|operation| operation.is["responses"].get("503").is_some());
+    // A database that has lost its keys answers nobody, and one that is not there makes nobody welcome.
+    lose_keys(&app).await;
+    std::fs::rename(app.data.path().join("shamisen.db"), app.data.path().join("away")).unwrap();
+    while app.get("/health").await.status != 503 || app.get("/models").await.status != 503 {}
+    for operation in not_now() {
+        let reply = case(operation.id(), 503).reply(&app).await;
+        assert_eq!(reply.status, 503, "{}: {}", operation.id(), reply.body);
+        produce(operation, &reply);
+    }
 
     let documented = operations().flat_map(|operation| {
         let responses = operation.is["responses"].as_object().unwrap().iter();
