@@ -1,14 +1,18 @@
 //! The commands: each puts the parts together and leaves the work to them.
 
+mod backup;
 mod docs;
+mod doctor;
 mod eval;
 mod export;
+mod folder;
 mod import;
 mod key;
 mod log;
 mod openapi;
 mod pairs;
 mod progress;
+mod restore;
 mod serve;
 mod train;
 
@@ -27,6 +31,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Docs { page } => docs::docs(page),
         Command::Eval(config) => eval::eval(&config),
         Command::Pairs(config) => pairs::pairs(&config),
+        Command::Backup(config) => backup::backup(&config),
+        Command::Restore(config) => restore::restore(&config),
+        Command::Doctor(config) => doctor::doctor(&config),
         Command::Key { command } => key::key(&command),
     }
 }

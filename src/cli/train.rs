@@ -89,6 +89,7 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         bail!("--name {name:?} cannot be a folder's name here: use letters, digits, - and _, and not ft_ at the start");
     }
     let data = std::path::absolute(&config.data)?;
+    super::folder::private(&data);
     let models = data.join("models");
     let model = registry::find_folder(&models, &config.model)?;
     let target = models.join(name);

@@ -7,7 +7,7 @@ use super::spec::{RunSpec, Table};
 use crate::datasets::DatasetStore;
 use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
-use crate::store::{self, Dataset, Job, JobRequest, Purpose, Status, Store, StoreError};
+use crate::store::{self, Dataset, Job, JobDeletion, JobRequest, Purpose, Status, Store, StoreError};
 
 /// The fewest pairs that a job takes: below, validation has next to nothing to measure with.
 pub(crate) const FEWEST_PAIRS: usize = 10;
@@ -163,6 +163,13 @@ impl JobQueue {
             checkpoint_seconds: 0,
             resume: Vec::new(),
         }
+    }
+
+    /// Deletes a job that is over, whoever follows it.
+    pub async fn delete(&self, id: &str) -> store::Result<JobDeletion> {
+        let deletion = self.store.delete_job(id).await?;
+        self.wake();
+        Ok(deletion)
     }
 
     pub async fn cancel(&self, id: &str) -> Result<Job, CancelError> {

@@ -8,17 +8,20 @@ mod alias;
 mod census;
 mod claim;
 mod dataset;
+mod deletion;
 mod error;
 mod event;
 mod job;
 mod job_config;
 mod key;
 mod model;
+mod schema;
+mod snapshot;
 mod word;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -27,12 +30,17 @@ use sqlx::{Connection, Sqlite, Transaction};
 pub(crate) use alias::{Alias, AliasHistory, MoveReason, Rollback};
 pub(crate) use claim::{CheckpointRow, Release};
 pub(crate) use dataset::{Dataset, Purpose};
+pub(crate) use deletion::{JobDeletion, Left};
 pub use error::{Result, StoreError};
 pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
 pub(crate) use job::{AliasGate, Job, JobRequest, OpenAiNotes, Phase, Progress, Status};
 pub(crate) use job_config::JobConfig;
 pub(crate) use key::ApiKeyRow;
 pub(crate) use model::{Deletion, Kind, ModelRow};
+#[cfg(test)]
+pub(crate) use schema::copies as copies_of;
+pub(crate) use schema::newest as newest_schema;
+pub(crate) use snapshot::{Contents, Examination, examine, schema_of, snapshot};
 
 /// The oldest SQLite that does not lose pages when two connections checkpoint at the same instant.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
@@ -44,6 +52,10 @@ pub struct Store {
     reader: SqlitePool,
     /// Grows with each change of models or aliases.
     models_version: Arc<AtomicU64>,
+    /// Whether the log still holds what was deleted.
+    uncut: Arc<AtomicBool>,
+    /// Its file.
+    path: PathBuf,
     /// Transactions that are still to be refused.
     #[cfg(test)]
     refusals: Arc<AtomicU64>,
@@ -75,6 +87,8 @@ impl Store {
             .foreign_keys(true)
             .pragma("trusted_schema", "off")
             .pragma("cell_size_check", "on")
+            // Measured: it costs a write nothing, and a deletion 1 µs a row.
+            .pragma("secure_delete", "on")
             .pragma("journal_size_limit", "67108864");
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -93,15 +107,23 @@ impl Store {
         if parts < vec![OLDEST_SQLITE.0, OLDEST_SQLITE.1, OLDEST_SQLITE.2] {
             return Err(StoreError::other(format!("SQLite {version} is too old")));
         }
-        sqlx::migrate!().run(&writer).await.map_err(StoreError::other)?;
+        schema::migrate(&mut *writer.acquire().await?, path).await?;
         let reader = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
         Ok(Self {
             writer,
             reader,
             models_version: Arc::default(),
+            uncut: Arc::default(),
+            path: path.to_owned(),
             #[cfg(test)]
             refusals: Arc::default(),
         })
+    }
+
+    /// Copies of the database from before changes of its schema, which hold what has been deleted since: their names.
+    pub fn copies(&self) -> Vec<String> {
+        let names = schema::copies(&self.path).into_iter();
+        names.filter_map(|copy| Some(copy.file_name()?.to_string_lossy().into_owned())).collect()
     }
 
     /// A number that grows with each change of models or aliases. What was read after the number stayed the same

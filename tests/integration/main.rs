@@ -22,3 +22,4 @@ mod peers;
 mod project;
 mod server;
 mod tei;
+mod upkeep;

@@ -3,10 +3,12 @@
 mod aliases;
 mod claims;
 mod datasets;
+mod deletion;
 mod faults;
 mod jobs;
 mod keys;
 mod models;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
