@@ -1,5 +1,8 @@
 //! The command line and the environment. The only file that reads either.
 
+/// Backups, restoring, looking, forgetting.
+pub mod upkeep;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -50,6 +53,12 @@ pub enum Command {
     Eval(Eval),
     /// Make a table of pairs of a taxonomy: ESCO's or O*NET's tables, SKOS, a spreadsheet of one's own.
     Pairs(Box<Pairs>),
+    /// Copy the data folder, also while a server runs.
+    Backup(upkeep::Backup),
+    /// Make a data folder of a backup.
+    Restore(upkeep::Restore),
+    /// Say what is wrong with a data folder, also while a server runs, and what to do; 1 where anything is.
+    Doctor(upkeep::Doctor),
     /// Make, list and revoke API keys, also while a server runs.
     Key {
         /// What to do with keys.
@@ -128,6 +137,9 @@ pub struct Serve {
     #[cfg(feature = "otel")]
     #[arg(long, env = "SHAMISEN_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+    /// What is forgotten.
+    #[command(flatten)]
+    pub retention: upkeep::Retention,
     /// How connections and requests are bounded.
     #[command(flatten)]
     pub connections: Connections,

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, Semaphore};
 pub(crate) use draft::{Draft, PairsDraft, Received};
 pub(crate) use rows::{RowsFound, RowsWanted, Sort};
 
-use crate::store::{self, Dataset, Purpose, Store, StoreError};
+use crate::store::{self, Dataset, Left, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
 use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
@@ -282,18 +282,28 @@ impl DatasetStore {
         tokio::task::spawn_blocking(place).await.map_err(std::io::Error::other)?
     }
 
-    /// Removes a dataset that no job uses. [`StoreError::Referenced`] where one does.
-    pub async fn remove(&self, dataset: &Dataset) -> Result<(), DatasetError> {
+    /// Remembers that a dataset was made of another one's rows.
+    pub async fn record_descent(&self, made: &Dataset, of: &Dataset) -> Result<(), DatasetError> {
+        Ok(self.store.record_descent(&made.dataset_id, &of.dataset_id).await?)
+    }
+
+    /// Removes a dataset that no unfinished job uses, and says what is left of it. [`StoreError::Referenced`] where one
+    /// does.
+    pub async fn remove(&self, dataset: &Dataset) -> Result<Left, DatasetError> {
         let (datasets, id) = (self.clone(), dataset.dataset_id.clone());
         let remove = async move {
             let _changing = datasets.changing.lock().await;
-            let unshared = datasets.store.delete_dataset(&id).await?;
-            // A file that stays behind is removed at the next start.
-            let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&id))).await;
-            if let Some(sha256) = unshared {
-                let _ = tokio::fs::remove_file(datasets.folder.join(sha256)).await;
+            let (unshared, left) = datasets.store.delete_dataset(&id).await?;
+            datasets.keys.lock().await.take_if(|(of, _)| *of == id);
+            for file in [Some(pairs_name(&id)), unshared].into_iter().flatten() {
+                match tokio::fs::remove_file(datasets.folder.join(file)).await {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        tracing::warn!(dataset = id, %error, "a file of a deleted dataset is removed at the next start");
+                    }
+                    _ => {}
+                }
             }
-            Ok(())
+            Ok(left)
         };
         whole(remove).await
     }

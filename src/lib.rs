@@ -49,6 +49,11 @@ pub(crate) mod serving;
 /// What becomes of a table that asks a model.
 pub(crate) mod analysis;
 
+/// A data folder as one backup, and back.
+pub(crate) mod backup;
+/// What is wrong with a data folder.
+pub(crate) mod doctor;
+
 /// What becomes of any request, up to the modules above.
 pub mod http;
 

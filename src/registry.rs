@@ -156,7 +156,7 @@ impl ModelRegistry {
         // Nobody adopts the folder between the two.
         let _scanning = self.scanned.lock().await;
         let deletion = self.store.delete_model(model_id).await?;
-        if deletion == Deletion::Deleted {
+        if let Deletion::Deleted(_) = deletion {
             let (folder, passing) = (self.folder(model_id), self.passing_folder());
             let removed = tokio::task::spawn_blocking(move || {
                 std::fs::rename(&folder, &passing)?;

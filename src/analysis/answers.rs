@@ -39,6 +39,11 @@ impl<T: Answer> Default for Answers<T> {
 }
 
 impl<T: Answer> Answers<T> {
+    /// Forgets all of them.
+    pub(super) fn forget(&self) {
+        self.0.clear();
+    }
+
     /// The answer to a question: as it was kept, as somebody computes it just now, or what `work` says. Other questions
     /// do not wait for it.
     pub(super) async fn once(

@@ -72,6 +72,12 @@ impl Analysis {
         Self { datasets, pool, engine, baselines: Arc::default(), neighbourhoods: Arc::default() }
     }
 
+    /// Forgets what models said of tables.
+    pub(crate) fn forget(&self) {
+        self.baselines.forget();
+        self.neighbourhoods.forget();
+    }
+
     /// A model's cosine of each pair's texts.
     pub(crate) async fn cosines(
         &self,

@@ -86,6 +86,7 @@ impl Analysis {
             version_of: None,
         };
         let (made, new) = self.datasets.add(upload).await?;
+        self.datasets.record_descent(&made, dataset).await?;
         let mined = MinedNegatives {
             from: dataset.dataset_id.clone(),
             model: row.model_id.clone(),

@@ -95,7 +95,12 @@ impl Analysis {
             return Ok((dataset, None));
         }
         match self.store(held_out_name, Purpose::Benchmark, &made.held_out, held_out_context).await {
-            Ok((held_out, _)) => Ok((dataset, Some(held_out))),
+            Ok((held_out, _)) => {
+                // They are of one taxonomy, and share its texts.
+                self.datasets.record_descent(&held_out, &dataset).await?;
+                self.datasets.record_descent(&dataset, &held_out).await?;
+                Ok((dataset, Some(held_out)))
+            }
             Err(error) => {
                 if new && let Err(error) = self.datasets.remove(&dataset).await {
                     tracing::warn!(dataset = dataset.dataset_id, %error, "half of what a taxonomy gave stays");

@@ -21,6 +21,7 @@ pub(super) fn import(config: &Import) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string(&registry::read_import(task))?);
         return Ok(ExitCode::SUCCESS);
     }
+    super::folder::private(&config.data);
     let wanted = config.source.as_deref().context("what is to be imported is missing")?;
     let name = config.name.clone().unwrap_or_else(|| name_of(wanted));
     if let Err(why) = check_name(&name, Named::Folder) {

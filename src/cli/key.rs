@@ -1,5 +1,6 @@
 //! `shamisen key create | list | revoke`
 
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,11 +8,18 @@ use anyhow::{Context, bail};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::folder;
 use crate::config::{KeyCommand, KeyCreate, KeyScope};
 use crate::keys::{KeyLimits, Keyring, Scope, end_of_life};
-use crate::store::{Store, now};
+use crate::store::{self, Store, now};
 
 pub(super) fn key(command: &KeyCommand) -> anyhow::Result<ExitCode> {
+    let data = match command {
+        KeyCommand::Create(config) => &config.data,
+        KeyCommand::List(config) => &config.data,
+        KeyCommand::Revoke(config) => &config.data,
+    };
+    folder::private(data);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(command))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -25,7 +33,21 @@ async fn run(command: &KeyCommand) -> anyhow::Result<()> {
 }
 
 async fn open(data: &Path) -> anyhow::Result<Store> {
-    Store::open(&data.join("shamisen.db")).await.context("the database cannot be opened")
+    let database = data.join("shamisen.db");
+    let schema = store::schema_of(&database).await.context("the database cannot be read")?;
+    // Only who keeps servers out changes what is in the database: one that runs may be of another version.
+    let _held = if schema == Some(store::newest_schema()) { None } else { Some(unserved(data)?) };
+    Store::open(&database).await.context("the database cannot be opened")
+}
+
+fn unserved(data: &Path) -> anyhow::Result<File> {
+    folder::hold(data)?.with_context(|| {
+        format!(
+            "the server in {} is of another version than this program ({}): use the `shamisen` that the server was started with, or stop it first",
+            data.display(),
+            env!("CARGO_PKG_VERSION")
+        )
+    })
 }
 
 async fn existing(data: &Path) -> anyhow::Result<Store> {
@@ -103,7 +125,7 @@ async fn list(store: &Store) -> anyhow::Result<()> {
 }
 
 /// To the minute, in UTC.
-fn minute(milliseconds: i64) -> String {
+pub(super) fn minute(milliseconds: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(milliseconds / 60_000 * 60).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -1,8 +1,11 @@
 //! The commands: each puts the parts together and leaves the work to them.
 
+mod backup;
 mod docs;
+mod doctor;
 mod eval;
 mod export;
+mod folder;
 mod import;
 mod key;
 mod lock;
@@ -11,6 +14,7 @@ mod openapi;
 mod pairs;
 mod patience;
 mod progress;
+mod restore;
 mod serve;
 mod train;
 
@@ -29,6 +33,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Docs { page } => docs::docs(page),
         Command::Eval(config) => eval::eval(&config),
         Command::Pairs(config) => pairs::pairs(&config),
+        Command::Backup(config) => backup::backup(&config),
+        Command::Restore(config) => restore::restore(&config),
+        Command::Doctor(config) => doctor::doctor(&config),
         Command::Key { command } => key::key(&command),
     }
 }

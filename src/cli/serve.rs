@@ -15,13 +15,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::lock::DataLock;
-use super::log;
 use super::patience::patiently;
+use super::{folder, log};
 use crate::analysis::Analysis;
 use crate::config::{Allowance, Connections, Serve};
 use crate::datasets::{DatasetStore, Upload};
 use crate::http::{self, App, AppState, BodyPace, ConnectionLimits, Lifecycle, Limits, Recorder};
-use crate::jobs::{JobQueue, MakeReady, Note, Planner, Supervisor};
+use crate::jobs::{JobQueue, MakeReady, Note, Planner, Retention, Supervisor};
 use crate::keys::{KeyLimits, Keyring};
 use crate::registry::{DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{Engine, LoadFailure, ModelPool, PoolError, PoolLimits};
@@ -36,7 +36,9 @@ pub(super) fn serve(config: &Serve) -> anyhow::Result<ExitCode> {
             "SHAMISEN_CORS_ORIGIN: {wrong:?} is no origin. Write scheme, host and port as browsers do, as in https://app.example or http://localhost:3000, or * for all"
         );
     }
+    folder::private(&config.data);
     let _lock = DataLock::take(&config.data)?;
+    folder::tell_who_can_read(&config.data);
     // The trainer is a process of its own; here only the inference threads compute.
     tch::set_num_interop_threads(1);
     allow_many_files();
@@ -173,6 +175,9 @@ async fn run(config: &Serve) -> anyhow::Result<()> {
         let _ended = ended;
         supervised.await
     });
+    let retention =
+        Retention { events_days: config.retention.keep_events_days, jobs_days: config.retention.keep_jobs_days };
+    tokio::spawn(retention.run(state.queue.clone(), stop.clone()));
     state.lifecycle.begin();
     tracing::info!("ready");
     match without_default {

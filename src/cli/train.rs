@@ -91,6 +91,7 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         bail!("--name {name:?} cannot be used: {why}");
     }
     let data = std::path::absolute(&config.data)?;
+    super::folder::private(&data);
     let models = data.join("models");
     let model = registry::find_folder(&models, &config.model)?;
     let target = models.join(name);

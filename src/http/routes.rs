@@ -134,6 +134,7 @@ pub const ROUTES: &[Route] = &[
     get("/jobs", TRAIN, Usual),
     upload("/jobs"),
     get("/jobs/{id}", TRAIN, Waits),
+    delete("/jobs/{id}", Long),
     post("/jobs/{id}/cancel", TRAIN, Long),
     get("/jobs/{id}/events", TRAIN, Never),
     get("/jobs/{id}/metrics", TRAIN, Usual),
@@ -170,7 +171,7 @@ pub const ROUTES: &[Route] = &[
     get("/v1/fine_tuning/jobs/{job_id}/events", TRAIN, Usual),
     get("/v1/models", EITHER, Usual),
     get("/v1/models/{model}", EITHER, Usual),
-    delete("/v1/models/{model}", Usual),
+    delete("/v1/models/{model}", Long),
 ];
 
 static BY_NAME: LazyLock<HashMap<(&str, &str), &Route>> =
@@ -243,6 +244,7 @@ mod tests {
             (Method::POST, "/models/{model}/load", ADMIN),
             (Method::DELETE, "/models/{model}", ADMIN),
             (Method::POST, "/jobs", TRAIN),
+            (Method::DELETE, "/jobs/{id}", ADMIN),
             (Method::GET, "/jobs/{id}/suggestions", TRAIN),
             (Method::GET, "/datasets/{id}/verdict", TRAIN),
             (Method::POST, "/datasets/{id}/hard-negatives", TRAIN),
@@ -254,7 +256,7 @@ mod tests {
             (Method::GET, "/something/new.js", ADMIN),
             (Method::POST, "/app.js", ADMIN),
             (Method::PATCH, "/embed", ANY),
-            (Method::DELETE, "/jobs/{id}", ANY),
+            (Method::DELETE, "/jobs", ANY),
         ];
         for (method, template, expected) in cases {
             assert_eq!(required_scope(&method, Some(template)), expected, "{method} {template}");

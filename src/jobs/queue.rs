@@ -11,7 +11,9 @@ use super::spec::{RunSpec, Table};
 use crate::datasets::DatasetStore;
 use crate::ml::train::training_rows;
 use crate::registry::ModelRegistry;
-use crate::store::{self, Dataset, Insertion, Job, JobRequest, Purpose, Release, Status, Store, StoreError};
+use crate::store::{
+    self, Dataset, Insertion, Job, JobDeletion, JobRequest, Purpose, Release, Status, Store, StoreError,
+};
 
 /// Why a job was not queued.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +209,13 @@ impl JobQueue {
             checkpoint_seconds: 0,
             resume: Vec::new(),
         }
+    }
+
+    /// Deletes a job that is over, whoever follows it.
+    pub async fn delete(&self, id: &str) -> store::Result<JobDeletion> {
+        let deletion = self.store.delete_job(id).await?;
+        self.wake();
+        Ok(deletion)
     }
 
     pub async fn cancel(&self, id: &str) -> Result<Job, CancelError> {

@@ -46,6 +46,10 @@ impl VectorCache {
         self.vectors.weight()
     }
 
+    pub(super) fn forget(&self) {
+        self.vectors.clear();
+    }
+
     pub fn hits(&self) -> u64 {
         self.vectors.hits()
     }

@@ -55,6 +55,13 @@ impl Engine {
         self.batcher.waiting()
     }
 
+    /// Forgets the vectors that are kept, and with them their texts.
+    pub fn forget(&self) {
+        if let Some(cache) = &self.cache {
+            cache.forget();
+        }
+    }
+
     /// The vectors that are kept, where any are.
     pub fn cache(&self) -> Option<&VectorCache> {
         self.cache.as_ref()

@@ -228,6 +228,20 @@ impl Store {
         .bind(model.created_at)
         .execute(&mut *tx)
         .await?;
+        sqlx::query(
+            "insert into descent (id, source_id)
+             select $1, value from job, json_each(json_array(dataset_id, replay_id)) where job_id = $2 and value is not null
+             union
+             select $1, base.model_id from job join model as base on base.model_id = job.base_model
+              where job.job_id = $2 and base.kind = 'tuned'
+             union
+             select $1, descent.source_id from job join descent on descent.id in (job.base_model, dataset_id, replay_id)
+              where job.job_id = $2",
+        )
+        .bind(&model.model_id)
+        .bind(&claim.job_id)
+        .execute(&mut *tx)
+        .await?;
         if let (Some(name), Some(result)) = (&claim.alias, alias) {
             if result.moved {
                 move_alias(&mut tx, name, &model.model_id, MoveReason::Job).await?;

@@ -104,10 +104,14 @@ impl Store {
     /// [`StoreError::Gone`] where the dataset that it is a version of is.
     pub async fn insert_dataset(&self, new: &Dataset, choices: &str) -> Result<(Dataset, bool)> {
         let mut tx = self.begin().await?;
-        let family: Option<String> = sqlx::query_scalar("select family from dataset where dataset_id = $1")
-            .bind(&new.version_of)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let family: Option<String> =
+            sqlx::query_scalar("select family from dataset where dataset_id = $1 and deleted_at is null")
+                .bind(&new.version_of)
+                .fetch_optional(&mut *tx)
+                .await?;
+        if family.is_none() && new.version_of.is_some() {
+            return Err(StoreError::Gone);
+        }
         let family = family.unwrap_or_else(|| new.dataset_id.clone());
         let inserted = sqlx::query(
             "insert into dataset (dataset_id, name, purpose, sha256, format, bytes, columns, kind, rows, scores, choices,
@@ -208,21 +212,8 @@ impl Store {
 
     /// The files of every dataset, however many there are: its id, and the SHA-256 of its bytes.
     pub async fn dataset_files(&self) -> Result<Vec<(String, String)>> {
-        Ok(sqlx::query_as("select dataset_id, sha256 from dataset order by dataset_id").fetch_all(&self.reader).await?)
-    }
-
-    /// Removes a dataset that no job uses. The file's hash is returned where no other dataset
-    /// shares it. [`StoreError::Referenced`] where a job uses it.
-    pub async fn delete_dataset(&self, id: &str) -> Result<Option<String>> {
-        let mut tx = self.begin().await?;
-        let sha256: Option<String> = sqlx::query_scalar("delete from dataset where dataset_id = $1 returning sha256")
-            .bind(id)
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(StoreError::of_removal)?;
-        let shared = sqlx::query_scalar("select exists (select 1 from dataset where sha256 = $1)");
-        let shared: bool = shared.bind(&sha256).fetch_one(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(sha256.filter(|_| !shared))
+        Ok(sqlx::query_as("select dataset_id, sha256 from dataset where deleted_at is null order by dataset_id")
+            .fetch_all(&self.reader)
+            .await?)
     }
 }

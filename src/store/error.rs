@@ -82,14 +82,6 @@ impl StoreError {
     pub fn other(cause: impl Into<Cause>) -> Self {
         Self::Other(cause.into())
     }
-
-    /// The same about a row that was to be removed.
-    pub(super) fn of_removal(error: sqlx::Error) -> Self {
-        match Self::from(error) {
-            Self::Gone => Self::Referenced,
-            other => other,
-        }
-    }
 }
 
 impl From<sqlx::Error> for StoreError {

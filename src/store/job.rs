@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::event::tell;
-use super::{AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Rows, Store, now};
+use super::{AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Rows, Store, StoreError, now};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
@@ -255,8 +255,8 @@ macro_rules! job {
 }
 
 impl Store {
-    /// Queues a job. [`StoreError::Taken`](super::StoreError::Taken) says whether its name or its idempotency key is
-    /// another job's, [`StoreError::Gone`](super::StoreError::Gone) that a dataset was removed.
+    /// Queues a job. [`StoreError::Taken`] says whether its name or its idempotency key is
+    /// another job's, [`StoreError::Gone`] that a dataset was removed.
     pub async fn insert_job(&self, job_id: &str, name: &str, new: &JobRequest) -> Result<Insertion> {
         let mut tx = self.begin().await?;
         let JobCaller { key_id, most_waiting } = &new.caller;
@@ -291,6 +291,18 @@ impl Store {
         .bind(key_id)
         .execute(&mut *tx)
         .await?;
+        // The row of a deleted dataset stays for the jobs that are over.
+        let gone: bool = sqlx::query_scalar(
+            "select exists (select 1 from dataset where dataset_id in ($1, $2, $3) and deleted_at is not null)",
+        )
+        .bind(&new.dataset.dataset_id)
+        .bind(new.benchmark.as_ref().map(|benchmark| &benchmark.dataset_id))
+        .bind(new.replay.as_ref().map(|replay| &replay.dataset_id))
+        .fetch_one(&mut *tx)
+        .await?;
+        if gone {
+            return Err(StoreError::Gone);
+        }
         tell(&mut tx, job_id, &QueueEvent::Queued {}).await?;
         tx.commit().await?;
         Ok(Insertion::Queued)

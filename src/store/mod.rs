@@ -8,6 +8,7 @@ mod alias;
 mod census;
 mod claim;
 mod dataset;
+mod deletion;
 mod error;
 mod event;
 mod health;
@@ -16,11 +17,13 @@ mod job_config;
 mod key;
 mod model;
 mod rows;
+mod schema;
+mod snapshot;
 mod word;
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -32,6 +35,7 @@ use health::Health;
 pub(crate) use alias::{Alias, AliasHistory, MoveReason, Rollback};
 pub(crate) use claim::{CheckpointRow, Release};
 pub(crate) use dataset::{Dataset, Purpose};
+pub(crate) use deletion::{JobDeletion, Left};
 pub use error::{Result, StoreError, Unavailable, Why};
 pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
 pub(crate) use job::{
@@ -41,6 +45,10 @@ pub(crate) use job_config::JobConfig;
 pub(crate) use key::ApiKeyRow;
 pub(crate) use model::{Deletion, Kind, ModelRow};
 pub(crate) use rows::{Rows, UnreadableRow};
+#[cfg(test)]
+pub(crate) use schema::copies as copies_of;
+pub(crate) use schema::newest as newest_schema;
+pub(crate) use snapshot::{Contents, Examination, examine, schema_of, snapshot};
 
 /// How long a write waits for its turn here, and then once more for another process that writes.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,6 +66,8 @@ pub struct Store {
     health: Arc<Health>,
     /// Rows that cannot be read, as far as that was told.
     told: Arc<Mutex<HashSet<String>>>,
+    /// Whether the log still holds what was deleted.
+    uncut: Arc<AtomicBool>,
     /// Transactions that are still to be refused.
     #[cfg(test)]
     refusals: Arc<AtomicU64>,
@@ -89,6 +99,8 @@ impl Store {
             .foreign_keys(true)
             .pragma("trusted_schema", "off")
             .pragma("cell_size_check", "on")
+            // Measured: it costs a write nothing, and a deletion 1 µs a row.
+            .pragma("secure_delete", "on")
             .pragma("journal_size_limit", "67108864");
         let health = Health::of(path.to_owned());
         let attended = Arc::clone(&health);
@@ -117,7 +129,7 @@ impl Store {
         if parts < vec![OLDEST_SQLITE.0, OLDEST_SQLITE.1, OLDEST_SQLITE.2] {
             return Err(StoreError::other(format!("SQLite {version} is too old")));
         }
-        sqlx::migrate!().run(&writer).await?;
+        schema::migrate(&mut *writer.acquire().await?, path).await?;
         // From here on a file that is not there is a loss, and another one in its place is none of ours.
         health.remember();
         writer.set_connect_options(options.clone().create_if_missing(false));
@@ -128,9 +140,16 @@ impl Store {
             models_version: Arc::default(),
             health,
             told: Arc::default(),
+            uncut: Arc::default(),
             #[cfg(test)]
             refusals: Arc::default(),
         })
+    }
+
+    /// Copies of the database from before changes of its schema, which hold what has been deleted since: their names.
+    pub fn copies(&self) -> Vec<String> {
+        let names = schema::copies(&self.path).into_iter();
+        names.filter_map(|copy| Some(copy.file_name()?.to_string_lossy().into_owned())).collect()
     }
 
     /// A number that grows with each change of models or aliases. What was read after the number stayed the same

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Result, Rows, Store, now};
+use super::{Left, Result, Rows, Store, now};
 
 /// The columns of [`ModelRow`].
 macro_rules! model {
@@ -52,7 +52,7 @@ pub struct ModelRow {
 /// What became of a model that was to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    Deleted,
+    Deleted(Left),
     Unknown,
     IsBase,
     /// These aliases mean it.
@@ -160,6 +160,20 @@ impl Store {
         if !jobs.is_empty() {
             return Ok(Deletion::InUse(jobs));
         }
+        let models = sqlx::query_scalar(
+            "select model.model_id from descent join model on model.model_id = descent.id
+              where descent.source_id = $1 and model.deleted_at is null order by model.model_id",
+        );
+        let datasets = sqlx::query_scalar(
+            "select dataset.dataset_id from descent join dataset on dataset.dataset_id = descent.source_id
+              where descent.id = $1 and dataset.deleted_at is null order by dataset.dataset_id",
+        );
+        let left = Left {
+            datasets: datasets.bind(model_id).fetch_all(&mut *tx).await?,
+            jobs: model.job_id.into_iter().collect(),
+            models: models.bind(model_id).fetch_all(&mut *tx).await?,
+        };
+        sqlx::query("delete from descent where id = $1").bind(model_id).execute(&mut *tx).await?;
         sqlx::query("update model set deleted_at = $2, name = model_id, pinned = $3 where model_id = $1")
             .bind(model_id)
             .bind(now())
@@ -167,7 +181,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
-        Ok(Deletion::Deleted)
+        Ok(Deletion::Deleted(left))
     }
 
     /// Whether there was a model of this id that was deleted.

@@ -23,3 +23,4 @@ mod peers;
 mod project;
 mod server;
 mod tei;
+mod upkeep;

@@ -2,6 +2,7 @@
 
 use crate::datasets::DatasetError;
 use crate::http::error::{ApiError, Code, Result};
+use crate::http::reply::deleted::LeftBody;
 use crate::http::state::AppState;
 use crate::store::{Dataset, StoreError};
 
@@ -13,8 +14,8 @@ pub(crate) async fn find(state: &AppState, id: &str, param: &str) -> Result<Data
     })
 }
 
-/// Removes a dataset that nothing needs.
-pub(crate) async fn remove(state: &AppState, id: &str) -> Result<()> {
+/// Removes a dataset that nothing needs. What is left of it.
+pub(crate) async fn remove(state: &AppState, id: &str) -> Result<LeftBody> {
     let dataset = find(state, id, "id").await?;
     if state.limits.default_benchmark.as_ref() == Some(&dataset.dataset_id) {
         return Err(ApiError::of(Code::DatasetInUse)
@@ -22,9 +23,9 @@ pub(crate) async fn remove(state: &AppState, id: &str) -> Result<()> {
             .hint("Start the server without SHAMISEN_STS first."));
     }
     match state.datasets.remove(&dataset).await {
-        Ok(()) => Ok(()),
+        Ok(left) => Ok(LeftBody::after(state, left).await),
         Err(DatasetError::Store(StoreError::Referenced)) => {
-            Err(ApiError::of(Code::DatasetInUse).detail("A job uses this dataset, and its numbers refer to it."))
+            Err(ApiError::of(Code::DatasetInUse).detail("A job that is queued or running uses this dataset."))
         }
         Err(error) => Err(error.into()),
     }

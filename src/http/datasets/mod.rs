@@ -13,7 +13,6 @@ pub(crate) mod verdict;
 mod versions;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,6 +23,7 @@ use utoipa_axum::routes;
 use crate::http::error::Result;
 use crate::http::extract::idempotency::idempotency_key;
 use crate::http::extract::{Path, Query};
+use crate::http::reply::deleted::Deleted;
 use crate::http::reply::{Reply, created};
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
@@ -147,19 +147,20 @@ async fn find_dataset(State(state): State<AppState>, Path(id): Path<String>) -> 
 
 /// Remove a table.
 ///
-/// A table that a job used stays.
+/// With its file, its pairs and all that its row told. What still holds a part of it, jobs that are over and models that
+/// learnt from it, stays until it is deleted too, and the reply names it.
 #[utoipa::path(
     delete,
     path = "/datasets/{id}",
     tag = "Data",
     params(("id" = String, Path, description = "The dataset's id.")),
     responses(
-        (status = 204, description = "It is gone."),
+        (status = 200, description = "It is gone.", body = Deleted),
         (status = 404, description = "There is no such dataset."),
-        (status = 409, description = "A job or the server's settings refer to it."),
+        (status = 409, description = "A job that is not over, or the server's settings, refer to it."),
     )
 )]
-async fn delete_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Result<StatusCode> {
-    remove(&state, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+async fn delete_dataset(State(state): State<AppState>, Path(id): Path<String>) -> Reply<Deleted> {
+    let left = remove(&state, &id).await?;
+    Ok(axum::Json(Deleted::new(id, left)))
 }

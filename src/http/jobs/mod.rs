@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod create;
 mod curves;
+mod delete;
 mod events;
 pub(crate) mod find;
 mod losses;
@@ -31,7 +32,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(create::create_job))
         .routes(routes!(list_jobs))
-        .routes(routes!(find_job))
+        .routes(routes!(find_job, delete::delete_job))
         .routes(routes!(cancel_job))
         .routes(routes!(events::list_events))
         .routes(routes!(curves::list_metrics))

@@ -2,6 +2,7 @@
 
 use crate::http::error::words::nearest;
 use crate::http::error::{ApiError, Code, Result, model_not_found};
+use crate::http::reply::deleted::LeftBody;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
 use crate::store::{Deletion, ModelRow};
@@ -27,13 +28,13 @@ pub(crate) async fn resolve_or_default(state: &AppState, wanted: Option<&str>) -
     resolve(state, wanted.unwrap_or(DEFAULT_ALIAS)).await
 }
 
-/// Deletes a tuned model that nothing needs; what it was.
-pub(crate) async fn delete(state: &AppState, wanted: &str) -> Result<ModelRow> {
+/// Deletes a tuned model that nothing needs; what it was, and what is left of what it learnt from.
+pub(crate) async fn delete(state: &AppState, wanted: &str) -> Result<(ModelRow, LeftBody)> {
     let row = resolve(state, wanted).await?;
     match state.models.remove(&row.model_id).await? {
-        Deletion::Deleted => {
+        Deletion::Deleted(left) => {
             state.pool.forget(&row.model_id);
-            Ok(row)
+            Ok((row, LeftBody::after(state, left).await))
         }
         Deletion::Unknown => Err(model_not_found(wanted, None)),
         Deletion::IsBase => Err(ApiError::of(Code::ModelIsBase)

@@ -7,14 +7,14 @@ pub(crate) mod find;
 pub(crate) mod neighbours;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::error::{Result, model_not_found};
+use crate::http::error::model_not_found;
 use crate::http::extract::Path;
+use crate::http::reply::deleted::Deleted;
 use crate::http::reply::{Reply, rfc3339};
 use crate::http::state::AppState;
 use crate::serving::{LoadFailure, ModelState};
@@ -154,11 +154,11 @@ async fn find_model(State(state): State<AppState>, Path(wanted): Path<String>) -
 /// Deletes a tuned model for good: its row and its folder. Requests that began with it finish.
 #[utoipa::path(delete, path = "/models/{model}", tag = "Models",
     params(("model" = String, Path, description = "Its id or name.")),
-    responses((status = 204, description = "It is gone."), (status = 404, description = "There is none."),
+    responses((status = 200, description = "It is gone; what its job and its datasets hold stays, and is named.", body = Deleted), (status = 404, description = "There is none."),
         (status = 409, description = "It is a base, an alias means it, or an unfinished job begins with it.")))]
-async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Result<StatusCode> {
-    delete(&state, &wanted).await?;
-    Ok(StatusCode::NO_CONTENT)
+async fn delete_model(State(state): State<AppState>, Path(wanted): Path<String>) -> Reply<Deleted> {
+    let (row, left) = delete(&state, &wanted).await?;
+    Ok(axum::Json(Deleted::new(row.model_id, left)))
 }
 
 /// Loads a model now, so that no request waits for it.

@@ -11,6 +11,7 @@ use crate::http::datasets::{self, file, upload};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Path, Query, content_type};
+use crate::http::reply::deleted::LeftBody;
 use crate::http::reply::file::attachment;
 use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
@@ -198,19 +199,20 @@ pub(super) struct FileDeleted {
     object: &'static str,
     #[schema(example = true)]
     deleted: bool,
+    left: LeftBody,
 }
 
-/// Remove a file that no job uses.
+/// Remove a file that no unfinished job uses.
 #[utoipa::path(delete, path = "/v1/files/{file_id}", tag = "OpenAI",
     params(("file_id" = String, Path, description = "Its id.")),
     responses(
         (status = 200, description = "It is gone.", body = FileDeleted),
         (status = 404, description = "There is no such file."),
-        (status = 409, description = "A job uses it."),
+        (status = 409, description = "A job that is not over uses it."),
     ))]
 pub(super) async fn delete_file(State(state): State<AppState>, Path(id): Path<String>) -> Reply<FileDeleted> {
-    datasets::remove(&state, &id).await?;
-    Ok(axum::Json(FileDeleted { id, object: "file", deleted: true }))
+    let left = datasets::remove(&state, &id).await?;
+    Ok(axum::Json(FileDeleted { id, object: "file", deleted: true, left }))
 }
 
 /// A file's bytes.

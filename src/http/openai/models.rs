@@ -9,6 +9,7 @@ use crate::http::extract::Path;
 use crate::http::models::delete;
 use crate::http::models::find::resolve;
 use crate::http::reply::Reply;
+use crate::http::reply::deleted::LeftBody;
 use crate::http::state::AppState;
 use crate::store::{ModelRow, UnreadableRow};
 
@@ -87,6 +88,7 @@ pub(super) struct ModelDeleted {
     object: &'static str,
     #[schema(example = true)]
     deleted: bool,
+    left: LeftBody,
 }
 
 /// Delete a tuned model for good. Requests that began with it finish.
@@ -101,6 +103,6 @@ pub(super) async fn delete_openai_model(
     State(state): State<AppState>,
     Path(wanted): Path<String>,
 ) -> Reply<ModelDeleted> {
-    let row = delete(&state, &wanted).await?;
-    Ok(axum::Json(ModelDeleted { id: row.name, object: "model", deleted: true }))
+    let (row, left) = delete(&state, &wanted).await?;
+    Ok(axum::Json(ModelDeleted { id: row.name, object: "model", deleted: true, left }))
 }

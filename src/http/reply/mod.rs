@@ -1,5 +1,6 @@
 //! What replies share.
 
+pub(crate) mod deleted;
 pub(crate) mod file;
 pub(crate) mod schema;
 

@@ -123,16 +123,16 @@ async fn a_file_goes_with_the_last_dataset_that_has_it() {
     let files = world.dataset_files().await.unwrap();
     assert_eq!(files.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["ds_0", "ds_1", "ds_2"]);
     assert!(files[1].1 == sha256 && files[2].1 == sha256);
-    assert_eq!(world.delete_dataset("ds_1").await.unwrap(), None);
-    assert_eq!(world.delete_dataset("ds_1").await.unwrap(), None);
-    assert_eq!(world.delete_dataset("ds_2").await.unwrap().as_deref(), Some(sha256.as_str()));
+    let others = Left { datasets: vec!["ds_2".to_owned()], ..Left::default() };
+    assert_eq!(world.delete_dataset("ds_1").await.unwrap(), (None, others));
+    assert_eq!(world.delete_dataset("ds_1").await.unwrap(), (None, Left::default()));
+    assert_eq!(world.delete_dataset("ds_2").await.unwrap().0.as_deref(), Some(sha256.as_str()));
 }
 
 #[tokio::test]
-async fn a_dataset_that_a_job_used_stays() {
+async fn a_dataset_that_an_unfinished_job_uses_stays() {
     let world = World::open().await;
     world.queue(&["job_1"]).await;
-    world.cancel_job("job_1").await.unwrap();
     assert!(matches!(world.delete_dataset("ds_0").await.unwrap_err(), StoreError::Referenced));
     assert!(world.store.dataset("ds_0").await.unwrap().is_some());
 }

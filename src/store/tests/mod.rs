@@ -4,11 +4,13 @@ mod aliases;
 mod claims;
 mod damage;
 mod datasets;
+mod deletion;
 mod faults;
 mod health;
 mod jobs;
 mod keys;
 mod models;
+mod schema;
 mod waiting;
 
 use std::collections::BTreeMap;

@@ -26,7 +26,7 @@ async fn a_model_that_comes_back_is_there_again() {
     let world = World::open().await;
     let made = ModelRow { kind: Kind::Tuned, base_model: Some("base".to_owned()), ..model("made") };
     world.upsert_model(&made).await.unwrap();
-    assert_eq!(world.delete_model("made").await.unwrap(), Deletion::Deleted);
+    assert_eq!(world.delete_model("made").await.unwrap(), Deletion::Deleted(Left::default()));
     assert!(world.store.model("made").await.unwrap().is_none() && world.was_deleted("made").await.unwrap());
     world.upsert_model(&made).await.unwrap();
     assert!(world.store.model("made").await.unwrap().is_some() && !world.was_deleted("made").await.unwrap());
@@ -113,7 +113,8 @@ async fn a_model_is_deleted_where_nothing_needs_it() {
     world.cancel_job("job_2").await.unwrap();
     world.pin_model("ft_1", true).await.unwrap();
     assert!(!world.was_deleted("ft_1").await.unwrap());
-    assert_eq!(world.delete_model("ft_1").await.unwrap(), Deletion::Deleted);
+    let left = Left { datasets: vec!["ds_0".to_owned()], jobs: vec!["job_1".to_owned()], models: Vec::new() };
+    assert_eq!(world.delete_model("ft_1").await.unwrap(), Deletion::Deleted(left));
     assert_eq!(world.delete_model("ft_1").await.unwrap(), Deletion::Unknown);
     assert!(world.was_deleted("ft_1").await.unwrap() && !world.was_deleted("base").await.unwrap());
     // The job that made it still says so.

@@ -62,10 +62,12 @@ async fn a_table_becomes_a_model_that_answers() {
     // The name now belongs to a model.
     let again = app.post_job(few(40), &[("name", "職種")]).await;
     assert_eq!((again.status, again.text("code").as_str()), (409, "name_taken"));
-    // A dataset of a job stays.
-    let dataset = job["dataset_id"].as_str().unwrap();
-    let kept = app.send(app.request("DELETE", &format!("/datasets/{dataset}"))).await;
+    // A dataset stays for as long as a job needs it.
+    let unfinished = app.post_job(few(40), &[ENDLESS]).await;
+    let kept = app.send(app.request("DELETE", &format!("/datasets/{}", unfinished.text("dataset_id")))).await;
     assert_eq!((kept.status, kept.text("code").as_str()), (409, "dataset_in_use"));
+    let kept = app.send(app.request("DELETE", &format!("/jobs/{}", unfinished.text("id")))).await;
+    assert_eq!((kept.status, kept.text("code").as_str()), (409, "job_not_over"));
 }
 
 #[tokio::test]

@@ -117,7 +117,13 @@ async fn replies_are_what_the_clients_schemas_say() {
         let embedding = app.post("/v1/embeddings", json!({ "input": "x", "encoding_format": format })).await;
         openai("CreateEmbedding", &embedding);
     }
-    fits("openai", "Error", 409, &app.send(app.request("DELETE", &format!("/v1/files/{id}"))).await);
+    let gone = app.send(app.request("DELETE", &format!("/v1/files/{id}"))).await;
+    openai("DeleteFile", &gone);
+    assert_eq!(gone.body["left"]["jobs"], json!([job]));
+    // The job still tells what it learnt from.
+    let after = app.get(&path("")).await;
+    openai("FineTuningJob", &after);
+    assert_eq!(after.text("training_file"), id);
     fits("openai", "Error", 409, &app.send(app.request("POST", &path("/cancel"))).await);
 
     let tei = |name: &str, reply: &Reply| fits("tei", name, 200, reply);

@@ -13,9 +13,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("serving", &["ml", "registry", "store"]),
     ("jobs", &["ml", "store", "datasets", "registry"]),
     ("analysis", &["ml", "store", "datasets", "registry", "serving"]),
+    ("backup", &["ml", "store"]),
+    ("doctor", &["ml", "store"]),
     ("http", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis"]),
     ("config", &[]),
-    ("cli", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "http", "config"]),
+    (
+        "cli",
+        &[
+            "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "backup", "doctor", "http",
+            "config",
+        ],
+    ),
 ];
 
 fn program() -> Imports {
