@@ -148,7 +148,7 @@ impl Store {
 
     /// Copies of the database from before changes of its schema, which hold what has been deleted since: their names.
     pub fn copies(&self) -> Vec<String> {
-        let names = schema::copies(&self.path).into_iter();
+        let names = schema::copies(&self.health.file).into_iter();
         names.filter_map(|copy| Some(copy.file_name()?.to_string_lossy().into_owned())).collect()
     }
 
