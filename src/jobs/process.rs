@@ -91,13 +91,13 @@ impl Trainer {
     }
 }
 
-/// The last 4 KiB of what the trainer complains about.
+/// The last 64 KiB of what the trainer complains about: libtorch's frames follow its words.
 async fn tail(mut stderr: ChildStderr) -> String {
     let mut tail = Vec::new();
     let mut chunk = [0; 4096];
     while let Ok(read @ 1..) = stderr.read(&mut chunk).await {
         tail.extend_from_slice(&chunk[..read]);
-        tail.drain(..tail.len().saturating_sub(4096));
+        tail.drain(..tail.len().saturating_sub(65536));
     }
     String::from_utf8_lossy(&tail).trim().to_owned()
 }

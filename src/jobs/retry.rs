@@ -46,7 +46,7 @@ impl Next {
                 Self::Failed(JobError { message, ..error })
             }
             Outcome::Files(error) => wait(job, WaitReason::IoError, clause(&error.message)),
-            Outcome::OutOfMemory { how, used } => for_memory(job, how, &used),
+            Outcome::OutOfMemory { how, used } => for_memory(job, &how, &used),
             Outcome::Died(how) => after_crash(job, how),
         }
     }
@@ -70,7 +70,7 @@ fn after_crash(job: &Job, how: String) -> Next {
 }
 
 /// Steps in smaller parts where a step took the memory; otherwise another turn when others may take less of it.
-fn for_memory(job: &Job, how: String, used: &MemoryUse) -> Next {
+fn for_memory(job: &Job, how: &str, used: &MemoryUse) -> Next {
     let config = &job.config.settings;
     let asked = config.mini_batch.unwrap_or(config.batch_size) as i64;
     let pairs = job.micro_batch.unwrap_or(asked);

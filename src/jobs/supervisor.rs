@@ -271,7 +271,8 @@ impl Supervisor {
             Err(_) => (Death { how: "it fell silent and did not end".to_owned(), of_memory: false }, String::new()),
         };
         if !complaints.is_empty() {
-            tracing::warn!(job = job.job_id, complaints, "the trainer's standard error");
+            let end = complaints.char_indices().rev().nth(4096).map_or(0, |(at, _)| at);
+            tracing::warn!(job = job.job_id, complaints = &complaints[end..], "the trainer's standard error");
         }
         match heard.last {
             Some(Last::Done(made)) => Outcome::Done(made),

@@ -23,14 +23,14 @@ async fn try_tidy(store: &Store, runs: &Path) -> anyhow::Result<()> {
         let _ = if known.is_empty() {
             tokio::fs::remove_dir_all(folder.path()).await
         } else {
-            remove_others(folder.path(), known).await
+            remove_others(folder.path(), &known).await
         };
     }
     Ok(())
 }
 
 /// Removes all that claims have left in a run's folder but for what is `known`.
-async fn remove_others(run: PathBuf, known: HashSet<PathBuf>) -> std::io::Result<()> {
+async fn remove_others(run: PathBuf, known: &HashSet<PathBuf>) -> std::io::Result<()> {
     let mut claims = tokio::fs::read_dir(run).await?;
     while let Some(claim) = claims.next_entry().await? {
         let mut left = tokio::fs::read_dir(claim.path()).await?;

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row, Sqlite, Transaction};
 
 use super::rows::name_of;
-use super::{Result, Store, StoreError, WaitReason, now};
+use super::{Result, Store, StoreError, now};
 
 /// Why a job failed, in the user's words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -30,6 +30,24 @@ pub struct AliasResult {
     pub code: String,
     /// For people.
     pub message: String,
+}
+
+/// Why a queued job that was begun is not at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(rename_all = "snake_case")]
+pub enum WaitReason {
+    /// The server stopped, or nobody worked on it.
+    #[default]
+    Interrupted,
+    /// Its trainer died.
+    Retry,
+    /// Memory ran out.
+    Memory,
+    /// The disk has no room for it.
+    DiskFull,
+    /// A file cannot be read or written.
+    IoError,
 }
 
 /// Something that happened to a job.

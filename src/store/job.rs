@@ -8,7 +8,9 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::event::tell;
-use super::{AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Rows, Store, StoreError, now};
+use super::{
+    AliasResult, Dataset, JobConfig, JobError, ModelRow, QueueEvent, Result, Rows, Store, StoreError, WaitReason, now,
+};
 use crate::ml::train::TrainConfig;
 
 /// Where a job stands. The last three are final.
@@ -50,24 +52,6 @@ pub enum Phase {
     Evaluating,
     /// Writes the tuned model.
     Saving,
-}
-
-/// Why a queued job that was begun is not at work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[sqlx(rename_all = "snake_case")]
-pub enum WaitReason {
-    /// The server stopped, or nobody worked on it.
-    #[default]
-    Interrupted,
-    /// Its trainer died.
-    Retry,
-    /// Memory ran out.
-    Memory,
-    /// The disk has no room for it.
-    DiskFull,
-    /// A file cannot be read or written.
-    IoError,
 }
 
 /// How far a running job is.

@@ -37,10 +37,8 @@ pub(crate) use claim::{CheckpointRow, Release};
 pub(crate) use dataset::{Dataset, Purpose};
 pub(crate) use deletion::{JobDeletion, Left};
 pub use error::{Result, StoreError, Unavailable, Why};
-pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, parts as event_parts};
-pub(crate) use job::{
-    AliasGate, Insertion, Job, JobCaller, JobRequest, OpenAiNotes, Phase, Progress, Status, WaitReason,
-};
+pub(crate) use event::{AliasResult, Event, JobError, QueueEvent, WaitReason, parts as event_parts};
+pub(crate) use job::{AliasGate, Insertion, Job, JobCaller, JobRequest, OpenAiNotes, Phase, Progress, Status};
 pub(crate) use job_config::JobConfig;
 pub(crate) use key::ApiKeyRow;
 pub(crate) use model::{Deletion, Kind, ModelRow};

@@ -9,9 +9,9 @@ fn fail_once(code: &str) -> String {
     format!(r#"[ -e "$HERE/died" ] || {{ touch "$HERE/died"; say '{error}'; exit 1; }}"#)
 }
 
-/// Ends early once, and says why on its standard error.
+/// Ends early once, and says why on its standard error, with thousands of frames behind it.
 fn complain_once(words: &str) -> String {
-    format!(r#"[ -e "$HERE/died" ] || {{ touch "$HERE/died"; echo "{words}" >&2; exit 101; }}"#)
+    format!(r#"[ -e "$HERE/died" ] || {{ touch "$HERE/died"; echo "{words}" >&2; seq 2000 >&2; exit 101; }}"#)
 }
 
 impl Shop {

@@ -125,7 +125,7 @@ async fn a_job_waits_for_room_on_the_disk_and_goes_on_from_its_checkpoint() {
     let data = tempfile::TempDir::new().unwrap();
     let Some(disk) = Disk::mount(data.path(), 48) else { return };
     let app = App::over(data, &["--checkpoint-seconds", "0"]);
-    let id = app.post_job(few(40), &[("config", r#"{"epochs": 80, "early_stopping": null}"#)]).await.text("id");
+    let id = app.post_job(few(40), &[("config", r#"{"epochs": 30, "early_stopping": null}"#)]).await.text("id");
     app.follow(&id, None, is("checkpoint")).await;
     disk.fill();
     // The trainer comes to its end, where nothing can be left out.
