@@ -41,7 +41,8 @@ pub(crate) async fn live() -> axum::Json<Health> {
 pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
     state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
-    state.store.writing()?;
+    // The log has it already; whoever watches asks again and again.
+    state.store.writing().map_err(ApiError::told_before)?;
     state.lifecycle.pulse(pass(&state)).await?;
     Ok(axum::Json(OK))
 }

@@ -59,7 +59,7 @@ impl ModelRegistry {
                     self.tidy(id, folder).await?;
                 }
             } else {
-                self.try_to_register(candidate, &rows, &mut scanned).await;
+                self.try_to_register(candidate, &rows, &mut scanned).await?;
             }
         }
         Ok(())
@@ -80,7 +80,10 @@ impl ModelRegistry {
         let new = move |id: &str| !is_draft(id) && !is_of_job(id) && !known.iter().any(|known| known == id);
         // A folder that cannot be read holds nothing new.
         for candidate in self.candidates(new).await.unwrap_or_default() {
-            self.try_to_register(candidate, &rows, &mut scanned).await;
+            if let Err(error) = self.try_to_register(candidate, &rows, &mut scanned).await {
+                tracing::warn!(%error, "new models cannot be registered now");
+                break;
+            }
         }
         Ok(())
     }
@@ -109,15 +112,26 @@ impl ModelRegistry {
         tokio::task::spawn_blocking(look).await.map_err(std::io::Error::other)?
     }
 
-    async fn try_to_register(&self, candidate: Candidate, rows: &[ModelRow], scanned: &mut Scanned) {
+    /// Gives a folder a row, or says why it has none. An error where the database is away: that is no fault of the
+    /// folder's.
+    async fn try_to_register(
+        &self,
+        candidate: Candidate,
+        rows: &[ModelRow],
+        scanned: &mut Scanned,
+    ) -> store::Result<()> {
         let Candidate { id, folder, state } = candidate;
         if scanned.refused.get(&folder) == Some(&state) {
-            return;
+            return Ok(());
         }
-        if let Err(error) = self.register(&id, &folder, rows).await {
-            tracing::warn!(model = id, "this folder is not served: {error:#}");
-            scanned.refused.insert(folder, state);
+        match self.register(&id, &folder, rows).await.map_err(anyhow::Error::downcast::<StoreError>) {
+            Err(Ok(away @ StoreError::Unavailable(_))) => return Err(away),
+            Err(Ok(error)) => tracing::warn!(model = id, "this folder is not served: {error}"),
+            Err(Err(error)) => tracing::warn!(model = id, "this folder is not served: {error:#}"),
+            Ok(()) => return Ok(()),
         }
+        scanned.refused.insert(folder, state);
+        Ok(())
     }
 
     async fn register(&self, id: &str, folder: &Path, rows: &[ModelRow]) -> anyhow::Result<()> {

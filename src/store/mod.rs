@@ -51,6 +51,9 @@ pub(crate) use snapshot::{Contents, Examination, examine, schema_of, snapshot};
 /// How long a write waits for its turn here, and then once more for another process that writes.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Connections that read.
+const READERS: u32 = 4;
+
 /// The oldest SQLite that does not lose pages when two connections checkpoint at the same instant.
 const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
@@ -131,7 +134,9 @@ impl Store {
         // From here on a file that is not there is a loss, and another one in its place is none of ours.
         health.remember();
         writer.set_connect_options(options.clone().create_if_missing(false));
-        let reader = kept(&health).max_connections(4).connect_with(options.read_only(true)).await?;
+        // All of them now: what is open reads on where the name leads nowhere any more.
+        let reader = kept(&health).min_connections(READERS).max_connections(READERS).acquire_timeout(PATIENCE);
+        let reader = reader.connect_with(options.read_only(true)).await?;
         Ok(Self {
             writer,
             reader,

@@ -68,6 +68,13 @@ impl ApiError {
         error
     }
 
+    /// Of what the log told when it began.
+    pub(crate) fn told_before(error: StoreError) -> Self {
+        let mut error = Self::from(error);
+        error.0.cause = None;
+        error
+    }
+
     /// An entry of a list that cannot be read has its place there all the same.
     pub(crate) fn unless_unreadable(self) -> Result<(), Self> {
         if self.0.code == Code::RowNotReadable.entry().code { Ok(()) } else { Err(self) }

@@ -143,7 +143,7 @@ async fn all_aliases_are_told_at_once_with_what_each_was() {
     world.delete_alias("gone").await.unwrap();
     let all = world.alias_histories().await.unwrap();
     assert_eq!(all.iter().map(|(alias, _)| alias.name.as_str()).collect::<Vec<_>>(), ["canary", "prod"]);
-    for (alias, history) in &all {
+    for (alias, history) in all.iter() {
         let alone = world.alias(&alias.name).await.unwrap().unwrap();
         assert_eq!((&alias.model_id, alias.updated_at), (&alone.model_id, alone.updated_at));
         let alone = world.alias_history(&alias.name).await.unwrap();

@@ -2,7 +2,7 @@ use tables::choices::{LowestMeans, OnBadRow, TableOptions};
 
 use super::*;
 
-fn ids(datasets: Vec<Dataset>) -> Vec<String> {
+fn ids(datasets: Rows<Dataset>) -> Vec<String> {
     datasets.into_iter().map(|dataset| dataset.dataset_id).collect()
 }
 

@@ -5,7 +5,7 @@ fn keyed(job: JobRequest) -> JobRequest {
     JobRequest { idempotency: Some(("key".to_owned(), "request".to_owned())), ..job }
 }
 
-fn ids(jobs: Vec<Job>) -> Vec<String> {
+fn ids(jobs: Rows<Job>) -> Vec<String> {
     jobs.into_iter().map(|job| job.job_id).collect()
 }
 
