@@ -59,7 +59,7 @@ impl Finding {
         Self { code, level: Level::Problem, what, advice, mended: false, remedy: Remedy::None }
     }
 
-    fn note(code: &'static str, what: impl Into<String>, advice: impl Into<String>) -> Self {
+    fn remark(code: &'static str, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { level: Level::Note, ..Self::problem(code, what, advice) }
     }
 
@@ -104,7 +104,7 @@ fn access(data: &Path, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
     let metadata = std::fs::metadata(data)?;
     let me = rustix::process::geteuid();
     if metadata.uid() != me.as_raw() {
-        findings.push(Finding::note(
+        findings.push(Finding::remark(
             "other_owner",
             format!("the data folder belongs to the user {}, and this is the user {}", metadata.uid(), me.as_raw()),
             "Run the server and this command as the folder's owner",
@@ -123,7 +123,7 @@ fn access(data: &Path, findings: &mut Vec<Finding>) -> anyhow::Result<()> {
         let of_all = mode & 0o1000 != 0;
         findings.push(if of_all { found } else { found.with(Remedy::Close(mode & 0o7770)) });
     } else if mode & 0o070 != 0 {
-        findings.push(Finding::note(
+        findings.push(Finding::remark(
             "open_to_group",
             format!("the users of the group {} can look into the data folder (its mode is {mode:o})", metadata.gid()),
             format!("`chmod 700 {}` keeps them out, where they are not meant to", data.display()),
@@ -177,7 +177,7 @@ async fn database(data: &Path, findings: &mut Vec<Finding>) -> Option<Contents> 
             ),
             "Use that version or a newer one, or restore a copy from before the upgrade (docs/operations.md)",
         )),
-        Some(found) if found < store::newest_schema() => findings.push(Finding::note(
+        Some(found) if found < store::newest_schema() => findings.push(Finding::remark(
             "older_schema",
             format!(
                 "an older Shamisen wrote the database (schema {found}; this one has schema {})",

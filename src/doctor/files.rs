@@ -40,7 +40,7 @@ pub(super) fn datasets(data: &Path, contents: &Contents, findings: &mut Vec<Find
     for (id, sha256) in &contents.datasets {
         of_file.entry(sha256).or_default().push(id);
         if !folder.join(format!("{id}.pairs")).exists() {
-            findings.push(Finding::note(
+            findings.push(Finding::remark(
                 "pairs_missing",
                 format!("the pairs of the dataset {id} are not there"),
                 "The next start of a server makes them anew",
@@ -111,7 +111,7 @@ pub(super) fn leftovers(data: &Path, contents: &Contents, findings: &mut Vec<Fin
     let passing = |path: String| {
         let what = format!("{path} is left of something that was interrupted or deleted");
         let advice = "The next start of a server removes it, and so does --repair";
-        Finding::note("leftover", what, advice).with(Remedy::Remove(path))
+        Finding::remark("leftover", what, advice).with(Remedy::Remove(path))
     };
     let known: BTreeSet<String> =
         contents.datasets.iter().flat_map(|(id, sha256)| [format!("{id}.pairs"), sha256.clone()]).collect();
@@ -120,7 +120,7 @@ pub(super) fn leftovers(data: &Path, contents: &Contents, findings: &mut Vec<Fin
         if name.len() == 64 {
             let what = format!("{path} is a table that the database does not know");
             let advice = "The next start of a server removes it: copy it elsewhere before, where it may be needed";
-            findings.push(Finding::note("unknown_dataset", what, advice));
+            findings.push(Finding::remark("unknown_dataset", what, advice));
         } else {
             findings.push(passing(path));
         }
@@ -146,22 +146,26 @@ pub(super) fn leftovers(data: &Path, contents: &Contents, findings: &mut Vec<Fin
             findings.push(adoptable(data, &name, &format!("recovered-{rest}")));
         } else if data.join("models").join(&name).join(CARD).exists() {
             let what = format!("models/{name} is new: no server has seen it yet");
-            findings.push(Finding::note("new_model", what, "The next request for it, or the next start, registers it"));
+            findings.push(Finding::remark(
+                "new_model",
+                what,
+                "The next request for it, or the next start, registers it",
+            ));
         } else {
             let what = format!("models/{name} is no model of Shamisen's");
             let advice = "Import it with `shamisen model import`, or move it out of the data folder";
-            findings.push(Finding::note("no_model", what, advice));
+            findings.push(Finding::remark("no_model", what, advice));
         }
     }
     for name in names(&data.join("training"))? {
         let what =
             format!("training/{name} is a run of `shamisen train` that was interrupted; it holds texts of its table");
         let advice = "The same command goes on with it; remove the folder where it is not wanted any more";
-        findings.push(Finding::note("interrupted_run", what, advice));
+        findings.push(Finding::remark("interrupted_run", what, advice));
     }
     for copy in names(data)?.into_iter().filter(|name| name.contains(".db.before-")) {
         let what = format!("{copy} is the database from before an upgrade, with what has been deleted since");
-        findings.push(Finding::note("copy_before_upgrade", what, "Remove it when the upgrade has proved good"));
+        findings.push(Finding::remark("copy_before_upgrade", what, "Remove it when the upgrade has proved good"));
     }
     Ok(())
 }

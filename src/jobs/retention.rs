@@ -121,7 +121,7 @@ mod tests {
         store
             .alter(
                 "insert into job_event (job_id, seq, at, type, data)
-                 select job_id, value, 1, iif(value = 5, 'failed', 'log'), '{}' from job, json_each('[1, 2, 3, 4, 5]')",
+                 select job_id, value, 1, iif(value = 5, 'cancelled', 'log'), '{}' from job, json_each('[1, 2, 3, 4, 5]')",
             )
             .await;
         let datasets = DatasetStore::new(store.clone(), folder.to_owned());

@@ -7,9 +7,6 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::{Result, Status, StoreError, schema};
 
-/// Lines of damage that are told.
-const MOST_DAMAGE: i64 = 20;
-
 /// What a database says there is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contents {
@@ -88,11 +85,8 @@ pub(crate) async fn examine(path: &Path) -> Result<Examination> {
 }
 
 async fn look(connection: &mut SqliteConnection) -> Result<Examination> {
-    let mut damage: Vec<String> = match sqlx::query_scalar("select * from pragma_integrity_check($1)")
-        .bind(MOST_DAMAGE)
-        .fetch_all(&mut *connection)
-        .await
-    {
+    let check = sqlx::query_scalar("pragma integrity_check(20)").fetch_all(&mut *connection).await;
+    let mut damage: Vec<String> = match check {
         Ok(told) => told,
         // Damage can be such that not even the check goes on.
         Err(error) => return Ok(Examination { damage: vec![error.to_string()], contents: None, schema: None }),

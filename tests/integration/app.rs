@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -44,6 +45,7 @@ impl App {
 
     /// A server over a folder that an earlier one may have left behind; one without models gets the tiny one.
     pub(crate) fn over(data: TempDir, arguments: &[&str]) -> Self {
+        std::fs::set_permissions(data.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         Self::logging(data, arguments, Stdio::inherit())
     }
 

@@ -125,7 +125,7 @@ async fn what_was_deleted_is_in_no_file_when_the_log_is_cut_off() {
             let text = format!("{canary} {}", "x".repeat(length));
             world.record_event(&claim, "log", &json!({ "text": text }), None, None).await.unwrap();
         }
-        let report = json!({ "text": [canary; 500] });
+        let report = json!({ "text": vec![canary; 500] });
         world.finish_job(&claim, &tuned(&format!("ft_{job}"), &claim), &report, None).await.unwrap();
     }
     for job in 0..8 {

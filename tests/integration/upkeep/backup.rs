@@ -43,11 +43,12 @@ async fn a_backup_beside_a_busy_server_has_all_that_was_acknowledged_before_it_b
     let writer = {
         let (app, stop) = (Arc::clone(&app), Arc::clone(&stop));
         tokio::spawn(async move {
-            let mut rows = 100;
+            let mut number = 0;
             while !stop.load(Ordering::Relaxed) {
                 assert_eq!(app.post_job(few(20), &[SHORT]).await.status, 202);
-                assert_eq!(app.post_csv("/datasets", few(rows)).await.status, 201);
-                rows += 1;
+                let row = format!("base,ref,similarity\nnurse {number},midwife,0.5\n");
+                assert_eq!(app.post_csv("/datasets", row).await.status, 201);
+                number += 1;
             }
         })
     };
@@ -80,10 +81,10 @@ async fn a_backup_beside_a_busy_server_has_all_that_was_acknowledged_before_it_b
         assert_eq!(app.get("/models/prod").await.text("id"), model);
         assert_eq!(app.post("/embed", asked.clone()).await.body["data"], vectors);
         assert_eq!(app.get(&format!("/datasets/{dataset}/file")).await.body, file);
-        let again =
-            app.follow(&before[1], None, |event| event["type"] == "progress" && event["seq"].as_i64() > Some(9)).await;
-        assert!(again.iter().any(|event| event["type"] == "requeued"));
-        assert!(again.iter().all(|event| event["type"] != "resumed"));
+        let told = app.follow(&before[1], None, |event| event["type"] == "requeued").await;
+        let seen = told.last().unwrap()["seq"].as_i64();
+        let again = app.follow(&before[1], seen, |event| event["type"] == "progress").await;
+        assert!(again.iter().all(|event| event["type"] != "resumed"), "{again:?}");
     }
 }
 
@@ -124,7 +125,7 @@ async fn a_byte_that_was_flipped_and_a_file_that_is_missing_are_refused_and_noth
     std::fs::write(folder.join("manifest.json"), manifest).unwrap();
 
     let whole = std::fs::read(&archive).unwrap();
-    let canary = b"data analyst";
+    let canary = b"payroll clerk";
     let at = whole.windows(canary.len()).position(|part| part.eq_ignore_ascii_case(canary)).unwrap();
     let mut flipped = whole.clone();
     flipped[at] ^= 1;
@@ -155,7 +156,7 @@ fn gate(data: &Path) -> std::path::PathBuf {
     let folder = data.join("models/a-gate");
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("shamisen.json"), "{}").unwrap();
-    let gate = folder.join("gate");
+    let gate = folder.join("z-gate");
     mknodat(CWD, &gate, FileType::Fifo, Mode::RWXU, 0).unwrap();
     gate
 }

@@ -78,5 +78,5 @@ async fn a_table_that_was_made_of_another_is_told_when_that_goes() {
     assert_eq!(mined.status, 201, "{}", mined.body);
     let gone = app.send(app.request("DELETE", &format!("/v1/files/{table}"))).await;
     assert_eq!((&gone.body["object"], &gone.body["deleted"]), (&json!("file"), &json!(true)));
-    assert_eq!(gone.body["left"]["datasets"], json!([mined.body["dataset"]["id"]]));
+    assert_eq!(gone.body["left"]["datasets"], json!([mined.text("id")]));
 }
