@@ -4,8 +4,11 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::bounds::{self, KeyName, Lasts, List};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path};
 use crate::http::reply::{Reply, rfc3339};
@@ -50,14 +53,39 @@ impl From<ApiKeyRow> for KeyBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateKey {
     /// Whose it is, or what for: 1 to 100 characters.
-    #[schema(example = "search app")]
-    name: String,
+    #[schema(inline, value_type = KeyNameOnly, example = "search app")]
+    name: KeyName,
     /// At least one.
-    scopes: Vec<Scope>,
+    #[schema(inline)]
+    scopes: Scopes,
     /// How long it is good for, as in `90d`, `12h`, `30m`; for ever where this is left out.
-    #[schema(example = "90d")]
-    expires: Option<String>,
+    #[schema(inline, value_type = Option<LastsOnly>, example = "90d")]
+    expires: Option<Lasts>,
 }
+
+/// What a key may do: there are four scopes.
+type Scopes = List<Scope, 1, 4>;
+
+/// Texts as the API's description tells them.
+struct KeyNameOnly;
+struct LastsOnly;
+
+impl PartialSchema for KeyNameOnly {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+        bounds::text_schema(&KeyName::RANGE, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for KeyNameOnly {}
+
+impl PartialSchema for LastsOnly {
+    fn schema() -> RefOr<Schema> {
+        bounds::text_schema(&Lasts::RANGE, false).pattern(Some("^[1-9][0-9]{0,4}[mhd]$")).build().into()
+    }
+}
+
+impl ToSchema for LastsOnly {}
 
 /// A new key.
 #[derive(Serialize, ToSchema)]
@@ -82,16 +110,11 @@ pub(crate) struct Keys {
     responses((status = 201, description = "The key, told this once.", body = NewKeyBody)))]
 pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
     let name = request.name.trim();
-    if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        let detail = "The name is empty, longer than 100 characters, or has control characters.";
+    if name.chars().any(char::is_control) {
+        let detail = "The name has control characters.";
         return Err(
             ApiError::about(Code::NameNotUsable, "name", detail).hint("Say whose the key is, or what it is for.")
         );
-    }
-    if request.scopes.is_empty() {
-        let detail = "A key without scopes opens nothing.";
-        let hint = "Give at least one of embed, train, metrics, admin.";
-        return Err(ApiError::about(Code::ScopesMissing, "scopes", detail).hint(hint));
     }
     let expires_at = match request.expires.as_deref().map(end_of_life) {
         Some(None) => {

@@ -1,15 +1,30 @@
 //! Names that users give to models, aliases and datasets.
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::bounds;
 use crate::http::error::{ApiError, Code, Result};
 
-const LONGEST: usize = 64;
+/// A name as the API's description tells it.
+pub(crate) struct UserName;
+
+impl PartialSchema for UserName {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^(?!\.|ft_|job_|ds_)[\p{Alphabetic}\p{N}._-]+$";
+        bounds::text_schema(&bounds::NAME, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for UserName {}
 
 /// Letters and digits of any script, `.`, `_` and `-`, not a dot first, at most 64 characters, and
 /// not the form of an id.
 pub(crate) fn check(name: &str, param: &str) -> Result<()> {
     let fine = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
     let reserved = ["ft_", "job_", "ds_"].iter().any(|prefix| name.starts_with(prefix));
-    if name.is_empty() || name.chars().count() > LONGEST || !name.chars().all(fine) || name.starts_with('.') || reserved
+    if name.is_empty() || bounds::length_outside(name, &bounds::NAME).is_some() || !name.chars().all(fine) || name.starts_with('.') || reserved
     {
         return Err(ApiError::of(Code::NameNotUsable)
             .param(param)
@@ -19,7 +34,7 @@ pub(crate) fn check(name: &str, param: &str) -> Result<()> {
 }
 
 /// A dataset's name is only shown: any text, cut to a length that fits a list.
-pub(crate) fn label(name: Option<String>, otherwise: &str) -> String {
+pub(crate) fn label(name: Option<&str>, otherwise: &str) -> String {
     let name: String = name.unwrap_or_default().trim().chars().filter(|c| !c.is_control()).take(200).collect();
     if name.is_empty() { otherwise.to_owned() } else { name }
 }

@@ -5,17 +5,18 @@ use std::path::Path;
 use super::imports::Imports;
 
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("bounds", &[]),
     ("ml", &[]),
     ("store", &["ml"]),
     ("datasets", &["ml", "store"]),
     ("registry", &["ml", "store"]),
-    ("keys", &["ml", "store"]),
+    ("keys", &["bounds", "ml", "store"]),
     ("serving", &["ml", "registry", "store"]),
     ("jobs", &["ml", "store", "datasets", "registry"]),
     ("analysis", &["ml", "store", "datasets", "registry", "serving"]),
-    ("http", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis"]),
-    ("config", &[]),
-    ("cli", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "http", "config"]),
+    ("http", &["bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis"]),
+    ("config", &["bounds"]),
+    ("cli", &["bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "http", "config"]),
 ];
 
 fn program() -> Imports {
