@@ -48,7 +48,7 @@ pub(crate) type ReferenceOrNone = Text<0, 255>;
 /// The name of a dataset, which lists show.
 pub(crate) type Label = Text<0, 200>;
 /// Whose a key is, or what for.
-pub(crate) type KeyName = Text<1, 100, true>;
+pub(crate) type KeyName = Text<1, 100>;
 /// A length of time, as in `90d`: at most 99,999 days, hours or minutes.
 pub(crate) type Lasts = Text<2, 6>;
 /// What a model's prompt is called.
@@ -92,7 +92,7 @@ pub(crate) const WORDS: RangeInclusive<usize> = 0..=1000;
 /// Characters of an Idempotency-Key: a row of the database.
 pub(crate) const IDEMPOTENCY_KEY: RangeInclusive<usize> = 1..=255;
 /// Characters of fields of a form or query that are written as JSON.
-pub(crate) const WRITTEN: RangeInclusive<usize> = 0..=64 << 10;
+pub(crate) const WRITTEN: RangeInclusive<usize> = 0..=4096;
 
 /// Inference threads: beyond a machine's cores they only wait for each other.
 pub(crate) const THREADS: RangeInclusive<u64> = 1..=1024;
@@ -294,8 +294,6 @@ impl<const LEAST: usize, const MOST: usize, const FILLED: bool> ToSchema for Tex
 pub(crate) struct List<T, const LEAST: usize, const MOST: usize>(Vec<T>);
 
 impl<T, const LEAST: usize, const MOST: usize> List<T, LEAST, MOST> {
-    pub(crate) const RANGE: RangeInclusive<usize> = LEAST..=MOST;
-
     pub(crate) fn into_inner(self) -> Vec<T> {
         self.0
     }
@@ -356,7 +354,8 @@ mod tests {
 
     #[test]
     fn a_whole_number_is_read_within_its_bounds_and_nowhere_else() {
-        let read = |number: Value| from_value::<Whole<1, 50>>(number).map(Whole::get).map_err(|error| error.to_string());
+        let read =
+            |number: Value| from_value::<Whole<1, 50>>(number).map(Whole::get).map_err(|error| error.to_string());
         assert_eq!((read(json!(1)), read(json!(50)), read(json!(5.0))), (Ok(1), Ok(50), Ok(5)));
         let outside = [json!(0), json!(-1), json!(51), json!(u64::MAX), json!(1e308), json!(-1e308)];
         for number in outside {

@@ -110,8 +110,8 @@ pub(crate) struct Keys {
     responses((status = 201, description = "The key, told this once.", body = NewKeyBody)))]
 pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
     let name = request.name.trim();
-    if name.chars().any(char::is_control) {
-        let detail = "The name has control characters.";
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let detail = "The name is blank, or has control characters.";
         return Err(
             ApiError::about(Code::NameNotUsable, "name", detail).hint("Say whose the key is, or what it is for.")
         );

@@ -10,13 +10,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::bounds::{self, Heading, Label, OUT_OF_RANGE, Word};
 use crate::http::datasets::wishes::{
-    DelimiterWish, FixesWish, LARGEST_SCORE, MappingWish, ScaleWish, WordsWish, Written,
+    DelimiterWish, FixesText, FixesWish, LARGEST_SCORE, MappingWish, ScaleWish, WordsWish, Written,
 };
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
 use crate::store::Purpose;
 use tables::TableKind;
-use tables::choices::{Column, Encoding, FileFormat, FileOptions, Fix, LowestMeans, Mapping, OnBadRow, Scale, TableOptions};
+use tables::choices::{
+    Column, Encoding, FileFormat, FileOptions, Fix, LowestMeans, Mapping, OnBadRow, Scale, TableOptions,
+};
 
 /// How a table is to be read, as far as the client says so. What it does not say is found out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
@@ -48,7 +50,7 @@ pub(crate) struct OptionsBody {
     /// Which column is what, by its name or its number from 1; JSON.
     #[serde(deserialize_with = "mapping")]
     #[schema(inline, value_type = Option<MappingWish>)]
-    #[param(inline, value_type = Option<Written>, example = r#"{"text_a":"職種A","text_b":2,"score":"点数"}"#)]
+    #[param(inline, value_type = Option<MappingWish>, example = r#"{"text_a":"職種A","text_b":2,"score":"点数"}"#)]
     pub(crate) mapping: Option<Mapping>,
     /// What the rows are.
     #[serde(deserialize_with = "value")]
@@ -62,7 +64,7 @@ pub(crate) struct OptionsBody {
     /// What words and marks stand for, 0 to 1; JSON.
     #[serde(deserialize_with = "words")]
     #[schema(inline, value_type = Option<WordsWish>)]
-    #[param(inline, value_type = Option<Written>, example = r#"{"○":1.0,"×":0.0}"#)]
+    #[param(inline, value_type = Option<WordsWish>, example = r#"{"○":1.0,"×":0.0}"#)]
     pub(crate) words: Option<BTreeMap<String, f64>>,
     /// What the lowest score says, and so which cosine each score asks for.
     #[serde(deserialize_with = "value")]
@@ -71,7 +73,7 @@ pub(crate) struct OptionsBody {
     /// Fixes of findings: names with commas between, or a JSON list.
     #[serde(deserialize_with = "fixes")]
     #[schema(inline, value_type = Option<FixesWish>)]
-    #[param(inline, value_type = Option<Written>, example = "drop_repeats,trim_texts")]
+    #[param(inline, value_type = Option<FixesText>, example = "drop_repeats,trim_texts")]
     pub(crate) apply: BTreeSet<Fix>,
     /// What becomes of rows that cannot be used: `fail` unless said.
     #[serde(deserialize_with = "value")]
@@ -198,9 +200,7 @@ fn mapping<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Op
 }
 
 /// Words that stand for scores, as many as may be.
-fn words<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<BTreeMap<String, f64>>, D::Error> {
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<BTreeMap<String, f64>>, D::Error> {
     let words: Option<BTreeMap<String, f64>> = value(deserializer)?;
     let words_or_none = words.iter().flatten();
     if words.as_ref().is_some_and(|words| !bounds::WORDS.contains(&words.len())) {
@@ -244,7 +244,8 @@ fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opti
         other => Scale::deserialize(other).ok(),
     };
     let fits = |score: f64| (-LARGEST_SCORE..=LARGEST_SCORE).contains(&score);
-    let usable = |scale: &Scale| fits(scale.lowest) && fits(scale.highest) && scale.lowest < scale.highest;
+    // Whether an object's lowest is below its highest, the table's reader says.
+    let usable = |scale: &Scale| fits(scale.lowest) && fits(scale.highest);
     match scale.filter(usable) {
         Some(scale) => Ok(Some(scale)),
         None => {
@@ -256,16 +257,20 @@ fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opti
     }
 }
 
+fn ordered(lowest: f64, highest: f64) -> Option<Scale> {
+    (lowest < highest).then_some(Scale { lowest, highest })
+}
+
 /// `0-5`, `-1..1`, `1–5`.
 fn range(text: &str) -> Option<Scale> {
     let text = text.trim();
     let number = |text: &str| text.trim().parse::<f64>().ok();
     if let Some((lowest, highest)) = text.split_once("..") {
-        return Some(Scale { lowest: number(lowest)?, highest: number(highest)? });
+        return ordered(number(lowest)?, number(highest)?);
     }
     // A dash that stands first is a sign.
     let (place, dash) = text.char_indices().skip(1).find(|(_, c)| matches!(c, '-' | '–' | '~' | '〜' | '～'))?;
-    Some(Scale { lowest: number(&text[..place])?, highest: number(&text[place + dash.len_utf8()..])? })
+    ordered(number(&text[..place])?, number(&text[place + dash.len_utf8()..])?)
 }
 
 fn fixes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeSet<Fix>, D::Error> {

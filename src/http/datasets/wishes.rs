@@ -1,5 +1,6 @@
 //! How what is said about a table looks in the API's description.
 
+use serde_json::Value;
 use tables::choices::Fix;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
@@ -33,11 +34,26 @@ pub(crate) struct FixesWish;
 impl PartialSchema for FixesWish {
     fn schema() -> RefOr<Schema> {
         let list = ArrayBuilder::new().items(Fix::schema()).max_items(Some(100));
-        Schema::OneOf(OneOfBuilder::new().item(Word::schema()).item(list).build()).into()
+        Schema::OneOf(OneOfBuilder::new().item(FixesText::schema()).item(list).build()).into()
     }
 }
 
 impl ToSchema for FixesWish {}
+
+/// The same as names with commas between.
+pub(crate) struct FixesText;
+
+impl PartialSchema for FixesText {
+    fn schema() -> RefOr<Schema> {
+        let fixes = serde_json::to_value(Fix::schema()).unwrap_or_default();
+        let names = fixes["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let one = format!("({})", names.collect::<Vec<_>>().join("|"));
+        let names = bounds::text_schema(&Written::RANGE, false);
+        names.pattern(Some(format!("^({one}(,{one})*)?$"))).build().into()
+    }
+}
+
+impl ToSchema for FixesText {}
 
 /// What is written as JSON or words in a query.
 pub(crate) type Written = Text<0, { *bounds::WRITTEN.end() }>;

@@ -102,7 +102,11 @@ pub(crate) async fn embed(
         raw: request.normalize == Some(false),
         dimensions: request.dimensions.map(Dimensions::size),
         lenient,
-        expected_fingerprint: request.expected_fingerprint.as_deref().map(str::to_owned).or_else(|| fingerprint::expected(&headers)),
+        expected_fingerprint: request
+            .expected_fingerprint
+            .as_deref()
+            .map(str::to_owned)
+            .or_else(|| fingerprint::expected(&headers)),
         ..EmbedOptions::default()
     };
     let selection = ModelSelection {

@@ -12,9 +12,7 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Pairing, Scores, ScoresShape, Threshold};
-use crate::http::embeddings::text_list::{
-    Direction, OnError, OneText, TextError, TextList, TextOrTexts, TextPairs,
-};
+use crate::http::embeddings::text_list::{Direction, OnError, OneText, TextError, TextList, TextOrTexts, TextPairs};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
@@ -232,7 +230,11 @@ fn options(
         prompt: of_side(&request.query_prompt_name),
         documents,
         lenient: lenient(request),
-        expected_fingerprint: request.expected_fingerprint.as_deref().map(str::to_owned).or_else(|| fingerprint::expected(headers)),
+        expected_fingerprint: request
+            .expected_fingerprint
+            .as_deref()
+            .map(str::to_owned)
+            .or_else(|| fingerprint::expected(headers)),
         ..EmbedOptions::default()
     })
 }
@@ -265,8 +267,12 @@ fn pairing(request: &SimilarityRequest) -> Result<(Pairing, TextList)> {
             let (queries, all) = two_sides((queries, "queries"), (documents, "documents"))?;
             let scores = queries * (all.count() - queries);
             if scores > bounds::SCORES {
-                return Err(ApiError::about(Code::TooManyInputs, "documents", format!("{scores} scores would be told."))
-                    .hint(format!("Queries times documents are at most {}: send some at a time.", bounds::SCORES)));
+                return Err(ApiError::about(
+                    Code::TooManyInputs,
+                    "documents",
+                    format!("{scores} scores would be told."),
+                )
+                .hint(format!("Queries times documents are at most {}: send some at a time.", bounds::SCORES)));
             }
             Ok((Pairing::Matrix { queries }, all))
         }

@@ -186,6 +186,9 @@ fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
 pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     let names: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
     let place = shown(place);
+    if reason.contains(" is no scale; ") {
+        return ApiError::about(Code::ScaleUnclear, place, format!("{}.", sentence(reason).trim_end_matches('.')));
+    }
     if let Some(what) = reason.strip_prefix(OUT_OF_RANGE) {
         return ApiError::out_of_range(place, what);
     }

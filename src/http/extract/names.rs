@@ -24,7 +24,11 @@ impl ToSchema for UserName {}
 pub(crate) fn check(name: &str, param: &str) -> Result<()> {
     let fine = |character: char| character.is_alphanumeric() || matches!(character, '.' | '_' | '-');
     let reserved = ["ft_", "job_", "ds_"].iter().any(|prefix| name.starts_with(prefix));
-    if name.is_empty() || bounds::length_outside(name, &bounds::NAME).is_some() || !name.chars().all(fine) || name.starts_with('.') || reserved
+    if name.is_empty()
+        || bounds::length_outside(name, &bounds::NAME).is_some()
+        || !name.chars().all(fine)
+        || name.starts_with('.')
+        || reserved
     {
         return Err(ApiError::of(Code::NameNotUsable)
             .param(param)

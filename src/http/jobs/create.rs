@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
-use crate::datasets::PairsDraft;
 use crate::bounds::{CELLS, Reference, Title, Titles};
+use crate::datasets::PairsDraft;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};

@@ -103,7 +103,6 @@ pub(crate) async fn list_events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let job = jobs::find(&state, &id).await?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let last_seen = match text("last-event-id") {
         None | Some("") => None,
@@ -113,6 +112,7 @@ pub(crate) async fn list_events(
         })?),
     };
     let after = last_seen.or(query.after).map_or(0, EventNumber::signed);
+    let job = jobs::find(&state, &id).await?;
     if text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         let stop = state.stop.clone();
         let events = follow(state.queue.clone(), job.job_id, after).take_until(stop.cancelled_owned());

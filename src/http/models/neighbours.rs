@@ -4,7 +4,9 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde_json::Value;
-use utoipa::IntoParams;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::analysis::neighbours::Neighbours;
 use crate::bounds::{self, Models, Reference, Text};
@@ -22,6 +24,18 @@ use crate::store::{Dataset, ModelRow};
 /// Names of models with commas between.
 type ModelsInText = Text<3, { 4 * 256 }>;
 
+/// The same as the API's description tells it.
+struct ModelsOnly;
+
+impl PartialSchema for ModelsOnly {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^[^,\s]{1,255}(,[^,\s]{1,255}){1,3}$";
+        bounds::text_schema(&ModelsInText::RANGE, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for ModelsOnly {}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NeighboursQuery {
@@ -32,7 +46,7 @@ pub(super) struct NeighboursQuery {
     #[param(inline)]
     model: Option<Reference>,
     /// Two to four models with commas between; `base` is the base of the others.
-    #[param(inline)]
+    #[param(inline, value_type = Option<ModelsOnly>)]
     models: Option<ModelsInText>,
     /// How many, 1 to 50; without it, 10.
     #[param(inline)]

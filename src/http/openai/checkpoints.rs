@@ -63,7 +63,11 @@ pub(super) async fn list_fine_tuning_checkpoints(
         None if job.status == Status::Succeeded => vec![kept(&state, job, model).await?],
         None => Vec::new(),
     };
-    Ok(axum::Json(Page::of(data, query.limit.unwrap_or(OpenAiPage::of(10)).size(), |checkpoint: &FineTuningCheckpoint| &checkpoint.id)))
+    Ok(axum::Json(Page::of(
+        data,
+        query.limit.unwrap_or(OpenAiPage::of(10)).size(),
+        |checkpoint: &FineTuningCheckpoint| &checkpoint.id,
+    )))
 }
 
 /// The epoch whose weights a job's model has.

@@ -246,9 +246,9 @@ pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> 
     if METADATA.contains(&count) && METADATA_KEY.contains(&key) && METADATA_VALUE.contains(&value) {
         return Ok(());
     }
-    Err(ApiError::of(Code::MetadataTooLarge).param("metadata").detail(format!(
-        "The metadata has {count} pairs, keys of up to {key} characters and values of up to {value}."
-    )))
+    Err(ApiError::of(Code::MetadataTooLarge)
+        .param("metadata")
+        .detail(format!("The metadata has {count} pairs, keys of up to {key} characters and values of up to {value}.")))
 }
 
 fn impossible(field: &str, reason: &str) -> ApiError {

@@ -23,6 +23,9 @@ const OF_TAXONOMY: [(&str, [(&str, u64); 2]); 7] = [
     ("language", [("minLength", 0), ("maxLength", *Word::RANGE.end() as u64)]),
 ];
 
+/// Parameters of a query that are written as JSON.
+const AS_JSON: [&str; 2] = ["mapping", "words"];
+
 /// Adds it to the description.
 pub(super) fn complete(document: &mut Value) {
     let schemas = &mut document["components"]["schemas"];
@@ -58,6 +61,12 @@ pub(super) fn complete(document: &mut Value) {
         for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
             let in_path = parameter["in"] == "path";
             parameter_schema(&mut parameter["schema"], in_path);
+            let is_json = AS_JSON.iter().any(|name| parameter["name"] == *name);
+            if let Some(fields) = parameter.as_object_mut().filter(|_| is_json) {
+                let schema = fields.remove("schema").unwrap_or_default();
+                fields.remove("example");
+                fields.insert("content".to_owned(), json!({ "application/json": { "schema": schema } }));
+            }
         }
         for (kind, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
             let name = content["schema"]["$ref"].as_str().and_then(|target| target.rsplit('/').next());
@@ -93,7 +102,8 @@ fn bound(schema: &mut Value, range: Range) {
     let Some(fields) = schema.as_object_mut() else { return };
     fields.retain(|name, _| !matches!(name.as_str(), "minimum" | "format"));
     // A whole number is told as one.
-    let number = |number: f64| if number.fract() == 0.0 && number.abs() < 1e16 { json!(number as i64) } else { json!(number) };
+    let number =
+        |number: f64| if number.fract() == 0.0 && number.abs() < 1e16 { json!(number as i64) } else { json!(number) };
     fields.insert(if range.above { "exclusiveMinimum" } else { "minimum" }.to_owned(), number(range.least));
     fields.insert(if range.below { "exclusiveMaximum" } else { "maximum" }.to_owned(), number(range.most));
 }
@@ -166,15 +176,36 @@ fn without_null(schema: &mut Value) {
     }
 }
 
-/// Writes "this or null" as two types where it is one of two schemas.
+/// A schema beside which stands what it is about, as one.
+fn with_description(fields: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let [schema, about] = fields.get("allOf")?.as_array()?.as_slice() else { return None };
+    let about = about.as_object().filter(|about| {
+        about.keys().all(|name| matches!(name.as_str(), "description" | "type" | "default" | "example" | "examples"))
+    })?;
+    let plain = schema["type"].is_string() && schema["type"] != "object";
+    let mut schema = schema.as_object().filter(|_| plain)?.clone();
+    schema.extend(about.iter().filter(|(name, _)| *name != "type").map(|(name, value)| (name.clone(), value.clone())));
+    Some(schema)
+}
+
+/// Writes "this or null" as two types where it is one of two schemas, and a schema with its description as one.
 fn flatten(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.values_mut().for_each(flatten);
+            if let Some(one) = with_description(fields) {
+                *fields = one;
+            }
             let null = json!({ "type": "null" });
             let Some(choices) = fields.get("oneOf").and_then(Value::as_array) else { return };
             let [one, other] = choices.as_slice() else { return };
-            let schema = if *other == null { one } else if *one == null { other } else { return };
+            let schema = if *other == null {
+                one
+            } else if *one == null {
+                other
+            } else {
+                return;
+            };
             let (Some(kind), None) = (schema["type"].as_str(), schema.get("enum")) else { return };
             let mut schema = schema.clone();
             schema["type"] = json!([kind, "null"]);

@@ -47,7 +47,8 @@ pub(crate) fn number_or_auto() -> RefOr<Schema> {
 /// A setting's number, `"auto"` or null.
 pub(crate) fn setting_or_auto(kind: Type, range: &Range) -> RefOr<Schema> {
     let number = plain(kind).maximum(Some(range.most));
-    let number = if range.above { number.exclusive_minimum(Some(range.least)) } else { number.minimum(Some(range.least)) };
+    let number =
+        if range.above { number.exclusive_minimum(Some(range.least)) } else { number.minimum(Some(range.least)) };
     or_auto(number)
 }
 

@@ -33,8 +33,14 @@ impl PartialSchema for RootRequest {
         let compares = ObjectBuilder::new().property("inputs", inputs).required("inputs");
         let compares = compares.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));
         let compares = AllOfBuilder::new().item(Ref::from_schema_name("SimilarityRequest")).item(compares);
-        let either = OneOfBuilder::new().item(Ref::from_schema_name("EmbedRequest")).item(Schema::AllOf(compares.build()));
-        Schema::OneOf(either.description(Some("A body of `/embed`, or one of `/similarity` whose `inputs` are an object.")).build()).into()
+        let either =
+            OneOfBuilder::new().item(Ref::from_schema_name("EmbedRequest")).item(Schema::AllOf(compares.build()));
+        Schema::OneOf(
+            either
+                .description(Some("A body of `/embed`, or one of `/similarity` whose `inputs` are an object."))
+                .build(),
+        )
+        .into()
     }
 }
 

@@ -16,7 +16,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("analysis", &["ml", "store", "datasets", "registry", "serving"]),
     ("http", &["bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis"]),
     ("config", &["bounds"]),
-    ("cli", &["bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "http", "config"]),
+    (
+        "cli",
+        &["bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "http", "config"],
+    ),
 ];
 
 fn program() -> Imports {

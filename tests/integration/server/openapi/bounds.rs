@@ -85,7 +85,8 @@ fn leaves() -> Vec<Leaf> {
         };
         for parameter in operation.is["parameters"].as_array().into_iter().flatten() {
             let place = parameter["in"].as_str().unwrap();
-            add(place, &[parameter["name"].as_str().unwrap()], &parameter["schema"]);
+            let schema = parameter.get("schema").unwrap_or(&parameter["content"]["application/json"]["schema"]);
+            add(place, &[parameter["name"].as_str().unwrap()], schema);
         }
         for (kind, content) in operation.is["requestBody"]["content"].as_object().into_iter().flatten() {
             // A body that is a file has the limit of its route.
@@ -111,7 +112,8 @@ fn every_number_text_and_list_of_a_request_has_bounds() {
         let any = leaf.schema.as_object().is_some_and(|fields| {
             ["type", "oneOf", "anyOf", "allOf", "enum", "const", "not"].iter().all(|name| !fields.contains_key(*name))
         });
-        let unbounded = number && leaf.range().is_none() || text || list || open && !leaf.has(&["maxProperties"]) || any;
+        let unbounded =
+            number && leaf.range().is_none() || text || list || open && !leaf.has(&["maxProperties"]) || any;
         if unbounded && !fixed {
             without.push(leaf.told());
         }
@@ -128,7 +130,8 @@ fn numbers(leaf: &Leaf) -> Vec<(String, f64)> {
     let others = [least - 1.0, most + 1.0, 0.0, -1.0, 2f64.powi(31), 2f64.powi(62), 2f64.powi(64), 1e308];
     let all = [least, most].into_iter().chain(others);
     // Beyond 2^53 a bound and its neighbour are one number to a float.
-    let all = all.filter(|number| *number == least || *number == most || number.abs() < 2f64.powi(53) || *number > most * 1.001);
+    let all = all
+        .filter(|number| *number == least || *number == most || number.abs() < 2f64.powi(53) || *number > most * 1.001);
     let written = |number: f64| match number {
         _ if number == 1e308 => "1e308".to_owned(),
         _ if number == most && most >= 2f64.powi(53) => leaf.schema["maximum"].to_string(),
@@ -150,7 +153,9 @@ async fn send(app: &Api, leaf: &Leaf, value: &Value, dataset: &str) -> Reply {
         let (place, asked) = (parameter["in"].as_str().unwrap(), leaf.place == parameter["in"] && leaf.way[0] == name);
         match place {
             "path" if asked => at = at.replace(&format!("{{{name}}}"), &text),
-            "path" => at = at.replace(&format!("{{{name}}}"), if path.starts_with("/datasets") { dataset } else { "nobody" }),
+            "path" => {
+                at = at.replace(&format!("{{{name}}}"), if path.starts_with("/datasets") { dataset } else { "nobody" })
+            }
             "query" if asked => query.push((name, text.clone())),
             "query" if parameter["required"] == true => query.push((name, "nurse".to_owned())),
             "query" if name == "dataset" => query.push((name, dataset.to_owned())),
@@ -168,8 +173,15 @@ async fn send(app: &Api, leaf: &Leaf, value: &Value, dataset: &str) -> Reply {
     let content = &is["requestBody"]["content"];
     if let Some(json) = content.get("application/json") {
         let mut body = examples(json)[0].clone();
+        // What the example says in the body would go before the query.
+        if let (Some(fields), Some(name)) = (body.as_object_mut(), leaf.way.first().filter(|_| leaf.place == "query")) {
+            fields.remove(*name);
+        }
         if leaf.place == "application/json" {
             put(&mut body, &leaf.way, value);
+        }
+        if body["method"].is_object() {
+            body["method"]["type"] = "supervised".into();
         }
         request = request.json(&body);
     } else if content.get("text/csv").is_some() {
@@ -240,7 +252,7 @@ async fn a_text_or_a_list_that_is_too_long_is_refused() {
     let dataset = app.post_csv("/datasets", few(20)).await.text("id");
     let mut sent = 0;
     for leaf in leaves() {
-        let bounded = |name: &str| leaf.schema[name].as_u64().filter(|most| *most <= 2000).map(|most| most as usize);
+        let bounded = |name: &str| leaf.schema[name].as_u64().filter(|most| *most <= 5000).map(|most| most as usize);
         let longest = bounded("maxLength").filter(|_| leaf.is("string"));
         let most = bounded("maxItems").filter(|_| leaf.is("array"));
         let longer = match (longest, most) {
