@@ -5,10 +5,13 @@ pub mod upkeep;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::bounds;
 
 /// Tunes sentence encoders to a domain and serves them over HTTP.
 #[derive(Debug, Parser)]
@@ -19,12 +22,21 @@ pub struct Cli {
     pub command: Command,
 }
 
+fn within<T: TryFrom<u64> + Clone + Send + Sync>(range: &RangeInclusive<u64>) -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(range.clone())
+}
+
 fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
 fn seconds() -> RangedU64ValueParser<u64> {
-    RangedU64ValueParser::new().range(1..=86_400)
+    within(&bounds::SECONDS)
+}
+
+/// Texts of one request, as the API's description bounds them.
+fn texts() -> RangedU64ValueParser<usize> {
+    within(&(1..=*bounds::TEXTS.end() as u64))
 }
 
 /// What to do.
@@ -96,32 +108,32 @@ pub struct Serve {
     #[arg(long, env = "SHAMISEN_STS")]
     pub sts: Option<OsString>,
     /// Inference threads; by default one for each core.
-    #[arg(long, env = "SHAMISEN_THREADS", value_parser = at_least_one())]
+    #[arg(long, env = "SHAMISEN_THREADS", value_parser = within::<usize>(&bounds::THREADS))]
     pub threads: Option<usize>,
     /// Texts in one request.
-    #[arg(long, env = "SHAMISEN_MAX_TEXTS", value_parser = at_least_one(), default_value_t = 1024)]
+    #[arg(long, env = "SHAMISEN_MAX_TEXTS", value_parser = texts(), default_value_t = 1024)]
     pub max_texts: usize,
     /// Texts that may wait for the inference threads; more are answered 503.
-    #[arg(long, env = "SHAMISEN_MAX_WAITING", value_parser = at_least_one(), default_value_t = 8192)]
+    #[arg(long, env = "SHAMISEN_MAX_WAITING", value_parser = within::<usize>(&bounds::WAITING), default_value_t = 8192)]
     pub max_waiting: usize,
     /// Bytes of vectors that are kept for texts that come again; 0 keeps none.
-    #[arg(long, env = "SHAMISEN_VECTOR_CACHE_BYTES", default_value_t = 0)]
+    #[arg(long, env = "SHAMISEN_VECTOR_CACHE_BYTES", value_parser = within::<u64>(&bounds::MEMORY), default_value_t = 0)]
     pub vector_cache_bytes: u64,
     /// Tuned models kept in memory; the least recently used goes first.
-    #[arg(long, env = "SHAMISEN_MAX_MODELS", value_parser = at_least_one(), default_value_t = 16)]
+    #[arg(long, env = "SHAMISEN_MAX_MODELS", value_parser = within::<usize>(&bounds::LOADED), default_value_t = 16)]
     pub max_models: usize,
     /// Bytes of tuned models kept in memory, without what they share with their bases; the least recently used
     /// goes first.
-    #[arg(long, env = "SHAMISEN_MAX_MODEL_BYTES", value_parser = RangedU64ValueParser::<u64>::new().range(1..), default_value_t = 2 << 30)]
+    #[arg(long, env = "SHAMISEN_MAX_MODEL_BYTES", value_parser = within::<u64>(&bounds::MEMORY), default_value_t = 2 << 30)]
     pub max_model_bytes: u64,
     /// Bytes of an uploaded table, which goes to the disk as it comes.
-    #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = at_least_one(), default_value_t = 512 << 20)]
+    #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = within::<usize>(&bounds::UPLOAD), default_value_t = 512 << 20)]
     pub max_upload: usize,
     /// Bytes of any other request body.
-    #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = at_least_one(), default_value_t = 2 << 20)]
+    #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = within::<usize>(&bounds::BODY), default_value_t = 2 << 20)]
     pub max_body: usize,
     /// Seconds between two checkpoints of a job; a stopped server's job goes on from the last one.
-    #[arg(long, env = "SHAMISEN_CHECKPOINT_SECONDS", default_value_t = 30)]
+    #[arg(long, env = "SHAMISEN_CHECKPOINT_SECONDS", value_parser = within::<u64>(&bounds::SECONDS_OR_NONE), default_value_t = 30)]
     pub checkpoint_seconds: u64,
     /// Seconds that a job's trainer may give no sign of life; then it is ended, and the job goes on from its last
     /// checkpoint.
@@ -180,10 +192,10 @@ pub struct Connections {
     #[arg(long, env = "SHAMISEN_CORS_ORIGIN", value_delimiter = ',')]
     pub cors_origin: Vec<String>,
     /// Open connections; where one is too many, the one whose client the server has waited for longest makes room.
-    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS", value_parser = at_least_one(), default_value_t = 1024)]
+    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 1024)]
     pub max_connections: usize,
     /// Open connections of one address; a proxy is one.
-    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = at_least_one(), default_value_t = 256)]
+    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 256)]
     pub max_connections_of_address: usize,
     /// Seconds until a request's head has come.
     #[arg(long, env = "SHAMISEN_HEAD_TIMEOUT", value_parser = seconds(), default_value_t = 10)]
@@ -208,10 +220,10 @@ pub struct Connections {
     pub request_timeout: u64,
     /// Seconds after SIGTERM before connections are refused: time for a load balancer to see that the server is not
     /// ready, and for clients with an open connection to read that it will be closed.
-    #[arg(long, env = "SHAMISEN_STOP_WAIT", default_value_t = 1)]
+    #[arg(long, env = "SHAMISEN_STOP_WAIT", value_parser = within::<u64>(&bounds::SECONDS_OR_NONE), default_value_t = 1)]
     pub stop_wait: u64,
     /// Seconds for requests in flight when the server stops.
-    #[arg(long, env = "SHAMISEN_DRAIN", default_value_t = 20)]
+    #[arg(long, env = "SHAMISEN_DRAIN", value_parser = within::<u64>(&bounds::SECONDS_OR_NONE), default_value_t = 20)]
     pub drain: u64,
 }
 

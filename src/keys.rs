@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
+use crate::bounds::{Lasts, length_outside};
 use crate::ml::sha256::sha256;
 use crate::store::{self, ApiKeyRow, Store, StoreError, now};
 pub(crate) use meter::{Excess, KeyLimits, Left, Meter};
@@ -376,10 +377,9 @@ pub(crate) fn end_of_life(lasts: &str) -> Option<i64> {
         "d" => 86_400,
         _ => return None,
     };
-    let number: i64 = number.parse().ok().filter(|number| *number > 0)?;
-    let milliseconds = number.checked_mul(seconds * 1000)?;
-    // A hundred years: what is meant to be longer needs no end.
-    (milliseconds <= 100 * 366 * 86_400_000).then(|| now() + milliseconds)
+    let fine = length_outside(lasts, &Lasts::RANGE).is_none() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = number.parse().ok().filter(|number| fine && *number > 0 && !lasts.starts_with('0'))?;
+    Some(now() + number * seconds * 1000)
 }
 
 #[cfg(test)]
@@ -495,7 +495,7 @@ mod tests {
     fn a_life_is_told_in_days_hours_or_minutes() {
         let lasts = |text| end_of_life(text).map(|end| (end - now() + 500) / 1000);
         assert_eq!((lasts("90d"), lasts("2h"), lasts("5m")), (Some(90 * 86_400), Some(7200), Some(300)));
-        for wrong in ["", "d", "90", "-1d", "0d", "1y", "1.5h", "99999999999d", "日"] {
+        for wrong in ["", "d", "90", "-1d", "0d", "1y", "1.5h", "+5d", "05d", "100000d", "日"] {
             assert_eq!(lasts(wrong), None, "{wrong:?}");
         }
     }

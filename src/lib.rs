@@ -28,6 +28,9 @@
 //! From the core outward; each may use those above it, and a test reads the sources to keep it so. ARCHITECTURE.md has the map and
 //! four walks.
 
+/// The least and the most of what can be sent.
+pub(crate) mod bounds;
+
 /// Encoders, losses, the training loop, what a report measures.
 pub mod ml;
 

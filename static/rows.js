@@ -48,7 +48,7 @@ export function rowsView(id, scored) {
     asking = mine;
     const query = new URLSearchParams({ offset: Math.max(from, 0), limit: PAGE });
     if (search.value.trim()) query.set("q", search.value.trim());
-    if (low.value || high.value) query.set("score", `${low.value || 0}-${high.value || 1}`);
+    if (low.value || high.value) query.set("score", `${Number(low.value)}-${high.value ? Number(high.value) : 1}`);
     if (scored && sort.value !== "row") query.set("sort", sort.value);
     try {
       const { rows, total, matching = total } = await api(`datasets/${part(id)}/rows?${query}`, { signal: mine.signal });

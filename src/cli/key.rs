@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::folder;
+use crate::bounds::{KeyName, length_outside};
 use crate::config::{KeyCommand, KeyCreate, KeyScope};
 use crate::keys::{KeyLimits, Keyring, Scope, end_of_life};
 use crate::store::{self, Store, now};
@@ -65,7 +66,7 @@ async fn create(config: &KeyCreate) -> anyhow::Result<()> {
         end => end.flatten(),
     };
     let name = config.name.trim();
-    if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+    if length_outside(name, &KeyName::RANGE).is_some() || name.chars().any(char::is_control) {
         bail!("--name takes 1 to 100 characters that say whose the key is, or what it is for");
     }
     // Keys may be made before the server's first start.

@@ -172,6 +172,7 @@ impl JobQueue {
         if pairs < FEWEST_PAIRS || training == 0 || training == pairs {
             return Err(QueueError::TooFewPairs { pairs });
         }
+        request.config.check_size(training)?;
         self.room(request).await.check()?;
         if let Some(name) = &request.name
             && (self.store.model_name_taken(name).await? || self.store.alias_exists(name).await?)

@@ -1,13 +1,15 @@
 //! API keys, for `admin`. The command line does the same where there is no key yet.
 
-use std::num::NonZeroU32;
 
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::bounds::{self, KeyLimit, KeyName, Lasts, List};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Path};
 use crate::http::reply::{Reply, rfc3339};
@@ -61,23 +63,53 @@ impl From<ApiKeyRow> for KeyBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateKey {
     /// Whose it is, or what for: 1 to 100 characters.
-    #[schema(example = "search app")]
-    name: String,
+    #[schema(inline, value_type = KeyNameOnly, example = "search app")]
+    name: KeyName,
     /// At least one.
-    scopes: Vec<Scope>,
+    #[schema(inline)]
+    scopes: Scopes,
     /// How long it is good for, as in `90d`, `12h`, `30m`; for ever where this is left out.
-    #[schema(example = "90d")]
-    expires: Option<String>,
+    #[schema(inline, value_type = Option<LastsOnly>, example = "90d")]
+    expires: Option<Lasts>,
     /// Tokens a minute that it may have embedded; what the server's setting says where this is left out.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    tokens_per_minute: Option<NonZeroU32>,
+    #[schema(inline)]
+    tokens_per_minute: Option<KeyLimit>,
     /// Requests for vectors, similarities or tokens that it may have in flight; likewise.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    requests_at_once: Option<NonZeroU32>,
+    #[schema(inline)]
+    requests_at_once: Option<KeyLimit>,
     /// Jobs that it may have waiting; likewise.
-    #[schema(value_type = Option<u32>, minimum = 1)]
-    jobs_waiting: Option<NonZeroU32>,
+    #[schema(inline)]
+    jobs_waiting: Option<KeyLimit>,
 }
+
+/// A bound of [`KeyLimit`] fits.
+fn count(limit: KeyLimit) -> u32 {
+    u32::try_from(limit.get()).unwrap_or(u32::MAX)
+}
+
+/// What a key may do: there are four scopes.
+type Scopes = List<Scope, 1, 4>;
+
+/// Texts as the API's description tells them.
+struct KeyNameOnly;
+struct LastsOnly;
+
+impl PartialSchema for KeyNameOnly {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^(?=.*\S)[^\u0000-\u001f\u007f-\u009f]+$";
+        bounds::text_schema(&KeyName::RANGE, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for KeyNameOnly {}
+
+impl PartialSchema for LastsOnly {
+    fn schema() -> RefOr<Schema> {
+        bounds::text_schema(&Lasts::RANGE, false).pattern(Some("^[1-9][0-9]{0,4}[mhd]$")).build().into()
+    }
+}
+
+impl ToSchema for LastsOnly {}
 
 /// A new key.
 #[derive(Serialize, ToSchema)]
@@ -105,16 +137,11 @@ pub(crate) struct Keys {
     responses((status = 201, description = "The key, told this once.", body = NewKeyBody)))]
 pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Json<CreateKey>) -> Result<Response> {
     let name = request.name.trim();
-    if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-        let detail = "The name is empty, longer than 100 characters, or has control characters.";
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let detail = "The name is blank, or has control characters.";
         return Err(
             ApiError::about(Code::NameNotUsable, "name", detail).hint("Say whose the key is, or what it is for.")
         );
-    }
-    if request.scopes.is_empty() {
-        let detail = "A key without scopes opens nothing.";
-        let hint = "Give at least one of embed, train, metrics, admin.";
-        return Err(ApiError::about(Code::ScopesMissing, "scopes", detail).hint(hint));
     }
     let expires_at = match request.expires.as_deref().map(end_of_life) {
         Some(None) => {
@@ -124,9 +151,9 @@ pub(crate) async fn create_key(State(state): State<AppState>, Json(request): Jso
         end => end.flatten(),
     };
     let limits = KeyLimits {
-        tokens_per_minute: request.tokens_per_minute.map(NonZeroU32::get),
-        requests_at_once: request.requests_at_once.map(NonZeroU32::get),
-        jobs_waiting: request.jobs_waiting.map(NonZeroU32::get),
+        tokens_per_minute: request.tokens_per_minute.map(count),
+        requests_at_once: request.requests_at_once.map(count),
+        jobs_waiting: request.jobs_waiting.map(count),
     };
     let key = state.keys.create(name, &request.scopes, expires_at, limits).await?;
     tracing::info!(key = key.row.key_id, "an API key was made");

@@ -1,10 +1,13 @@
 //! Bodies of datasets: what a client sends, and what it is told.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tables::inspect::ScoreSummary;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use crate::bounds::{Heading, List, ReferenceOrNone};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::reply::rfc3339;
 use crate::store::{Dataset, Purpose};
@@ -111,7 +114,9 @@ impl From<Dataset> for DatasetBody {
 #[expect(dead_code, reason = "describes what requests hold")]
 pub(super) struct VersionWish {
     /// The dataset of which this is a new version.
-    version_of: Option<String>,
+    #[schema(inline)]
+    #[param(inline)]
+    version_of: Option<ReferenceOrNone>,
 }
 
 /// A table inside JSON.
@@ -130,22 +135,39 @@ pub(super) struct CreateBody {
 #[expect(dead_code, reason = "describes what requests hold")]
 pub(crate) struct PairsBody {
     /// The rows.
-    pairs: Vec<PairRow>,
+    #[schema(inline)]
+    pairs: PairRows,
     #[serde(flatten)]
     label: DatasetMeta,
     #[serde(flatten)]
     wanted: OptionsBody,
 }
 
+/// As many pairs as a table may have.
+pub(crate) type PairRows = List<PairRow, 0, { tables::MOST_ROWS }>;
+
 /// A pair: a list of two texts and a score, or an object with the names of a table's columns.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[schema(examples(json!(["Data Scientist", "Data Analyst", 0.7468])))]
-#[expect(dead_code, reason = "describes what requests hold")]
-pub(crate) enum PairRow {
-    List(Vec<Value>),
-    Object(std::collections::BTreeMap<String, Value>),
+pub(crate) struct PairRow;
+
+/// Columns that a table may have.
+const MOST_COLUMNS: usize = 1000;
+
+impl PartialSchema for PairRow {
+    fn schema() -> RefOr<Schema> {
+        let of = |kind| ObjectBuilder::new().schema_type(kind);
+        let text = of(Type::String).max_length(Some(tables::LONGEST_TEXT));
+        let number = of(Type::Number).minimum(Some(f64::MIN)).maximum(Some(f64::MAX));
+        let cell = OneOfBuilder::new().item(text).item(number).item(of(Type::Boolean)).item(of(Type::Null));
+        let cell = Schema::OneOf(cell.build());
+        let list = ArrayBuilder::new().items(RefOr::from(cell.clone())).max_items(Some(MOST_COLUMNS));
+        let object = ObjectBuilder::new().additional_properties(Some(cell)).max_properties(Some(MOST_COLUMNS));
+        let object = object.property_names(Some(Heading::schema()));
+        let row = OneOfBuilder::new().item(list).item(object);
+        Schema::OneOf(row.examples([json!(["Data Scientist", "Data Analyst", 0.7468])]).build()).into()
+    }
 }
+
+impl ToSchema for PairRow {}
 
 /// A table as a form.
 #[derive(ToSchema)]

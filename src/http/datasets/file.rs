@@ -7,6 +7,7 @@ use serde::Deserialize;
 use tables::choices::{FileFormat, name_of};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::bounds::{ReferenceOrNone, Word};
 use crate::datasets::RowsWanted;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::{find, rows};
@@ -34,11 +35,14 @@ enum Language {
 #[serde(deny_unknown_fields)]
 pub(crate) struct FileQuery {
     /// `1`: with columns beside it that say what became of each row.
-    annotated: Option<String>,
+    #[param(inline)]
+    annotated: Option<Word>,
     /// With `annotated`: a model whose cosine of each pair is told.
-    base: Option<String>,
+    #[param(inline)]
+    base: Option<ReferenceOrNone>,
     /// The same of a second model.
-    tuned: Option<String>,
+    #[param(inline)]
+    tuned: Option<ReferenceOrNone>,
     /// With `annotated`: the language of what is added.
     #[serde(default)]
     #[param(inline)]

@@ -7,6 +7,7 @@ use tables::mining::Mining;
 use utoipa::ToSchema;
 
 use crate::analysis::negatives::MinedNegatives;
+use crate::bounds::{Label, PerText, Reference, Share};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::error::{ApiError, Code, Result};
@@ -16,22 +17,22 @@ use crate::http::reply::created;
 use crate::http::state::AppState;
 use crate::store::Purpose;
 
-const MOST_PER_TEXT: usize = 10;
-
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MineNegatives)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MineBody {
     /// The model that says what is near: an id, name or alias; without one, the alias `default`.
-    model: Option<String>,
+    #[schema(inline)]
+    model: Option<Reference>,
     /// Negatives for each text and one that belongs to it, 1 to 10.
-    #[schema(default = 1, minimum = 1, maximum = 10)]
-    per_text: Option<usize>,
+    #[schema(inline, default = 1)]
+    per_text: Option<PerText>,
     /// A negative's cosine is at most the positive's less this part of it, 0 to 1: what is nearer may belong, too.
-    #[schema(default = 0.05, minimum = 0, maximum = 1)]
-    margin: Option<f64>,
+    #[schema(inline, default = 0.05)]
+    margin: Option<Share>,
     /// What lists show of the new dataset.
-    name: Option<String>,
+    #[schema(inline)]
+    name: Option<Label>,
 }
 
 /// A new table of triplets.
@@ -63,7 +64,7 @@ pub(super) async fn mine_negatives(
     Path(id): Path<String>,
     Json(body): Json<MineBody>,
 ) -> Result<Response> {
-    let mining = mining(&body)?;
+    let mining = mining(&body);
     let dataset = datasets::find(&state, &id, "id").await?;
     if dataset.purpose == Purpose::Benchmark {
         return Err(ApiError::of(Code::DatasetIsBenchmark)
@@ -72,23 +73,14 @@ pub(super) async fn mine_negatives(
             .hint("Name a dataset that was uploaded without benchmark=true."));
     }
     let row = resolve_or_default(&state, body.model.as_deref()).await?;
-    let name = names::label(body.name, &format!("{}, hard negatives", dataset.name));
+    let name = names::label(body.name.as_deref(), &format!("{}, hard negatives", dataset.name));
     let (made, new, mined) = state.analysis.mine_negatives(&dataset, &row, mining, name, caller.key.as_ref()).await?;
     let path = format!("/datasets/{}", made.dataset_id);
     Ok(created(new, path, MinedBody { dataset: made.into(), mined }))
 }
 
-fn mining(body: &MineBody) -> Result<Mining> {
-    let (per_text, margin) = (body.per_text.unwrap_or(1), body.margin.unwrap_or(0.05));
-    if !(1..=MOST_PER_TEXT).contains(&per_text) {
-        return Err(ApiError::of(Code::PerTextOutOfRange)
-            .param("per_text")
-            .detail(format!("{per_text} negatives for each text were asked for.")));
-    }
-    if !(0.0..=1.0).contains(&margin) {
-        return Err(ApiError::of(Code::MarginOutOfRange)
-            .param("margin")
-            .detail(format!("The margin {margin} is outside 0 to 1.")));
-    }
-    Ok(Mining { per_text, margin, ..Mining::default() })
+fn mining(body: &MineBody) -> Mining {
+    let usual = Mining::default();
+    let (per_text, margin) = (body.per_text.map(PerText::size), body.margin.map(Share::get));
+    Mining { per_text: per_text.unwrap_or(usual.per_text), margin: margin.unwrap_or(usual.margin), ..usual }
 }

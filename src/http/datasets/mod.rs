@@ -11,6 +11,7 @@ mod taxonomy;
 pub(crate) mod upload;
 pub(crate) mod verdict;
 mod versions;
+mod wishes;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -21,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::error::Result;
-use crate::http::extract::idempotency::idempotency_key;
+use crate::http::extract::idempotency::{Idempotency, idempotency_key};
 use crate::http::extract::{Path, Query};
 use crate::http::reply::deleted::Deleted;
 use crate::http::reply::{Reply, created};
@@ -59,7 +60,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     tag = "Data",
     params(
         DatasetMeta, OptionsBody, VersionWish,
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
+        Idempotency,
     ),
     request_body(content(
         (CreateBody = "application/json", example = json!({

@@ -8,11 +8,17 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::bounds::{self, Heading, Label, OUT_OF_RANGE, Word};
+use crate::http::datasets::wishes::{
+    DelimiterWish, FixesText, FixesWish, LARGEST_SCORE, MappingWish, ScaleWish, WordsWish, Written,
+};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
 use crate::store::Purpose;
 use tables::TableKind;
-use tables::choices::{Encoding, FileFormat, FileOptions, Fix, LowestMeans, Mapping, OnBadRow, Scale, TableOptions};
+use tables::choices::{
+    Column, Encoding, FileFormat, FileOptions, Fix, LowestMeans, Mapping, OnBadRow, Scale, TableOptions,
+};
 
 /// How a table is to be read, as far as the client says so. What it does not say is found out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema, IntoParams)]
@@ -30,18 +36,21 @@ pub(crate) struct OptionsBody {
     pub(crate) encoding: Option<Encoding>,
     /// What stands between cells: `,`, `;`, `|`, a tab or the word `tab`.
     #[serde(deserialize_with = "delimiter")]
-    #[schema(value_type = Option<String>)]
-    #[param(value_type = Option<String>)]
+    #[schema(inline, value_type = Option<DelimiterWish>)]
+    #[param(inline, value_type = Option<DelimiterWish>)]
     pub(crate) delimiter: Option<char>,
     /// Whether the first row names the columns.
     #[serde(deserialize_with = "value")]
     pub(crate) header: Option<bool>,
     /// Which sheet of a workbook is read.
     #[serde(deserialize_with = "value")]
-    pub(crate) sheet: Option<String>,
+    #[schema(inline)]
+    #[param(inline)]
+    pub(crate) sheet: Option<Heading>,
     /// Which column is what, by its name or its number from 1; JSON.
-    #[serde(deserialize_with = "value")]
-    #[param(value_type = Option<String>, example = r#"{"text_a":"職種A","text_b":2,"score":"点数"}"#)]
+    #[serde(deserialize_with = "mapping")]
+    #[schema(inline, value_type = Option<MappingWish>)]
+    #[param(inline, value_type = Option<MappingWish>, example = r#"{"text_a":"職種A","text_b":2,"score":"点数"}"#)]
     pub(crate) mapping: Option<Mapping>,
     /// What the rows are.
     #[serde(deserialize_with = "value")]
@@ -49,12 +58,13 @@ pub(crate) struct OptionsBody {
     pub(crate) kind: Option<TableKind>,
     /// The scores' own scale: `0-5`, `-1..1`, or JSON.
     #[serde(deserialize_with = "scale")]
-    #[schema(value_type = Option<ScaleWish>)]
-    #[param(value_type = Option<String>, example = "0-5")]
+    #[schema(inline, value_type = Option<ScaleWish>)]
+    #[param(inline, value_type = Option<Written>, example = "0-5")]
     pub(crate) scale: Option<Scale>,
     /// What words and marks stand for, 0 to 1; JSON.
-    #[serde(deserialize_with = "value")]
-    #[param(value_type = Option<String>, example = r#"{"○":1.0,"×":0.0}"#)]
+    #[serde(deserialize_with = "words")]
+    #[schema(inline, value_type = Option<WordsWish>)]
+    #[param(inline, value_type = Option<WordsWish>, example = r#"{"○":1.0,"×":0.0}"#)]
     pub(crate) words: Option<BTreeMap<String, f64>>,
     /// What the lowest score says, and so which cosine each score asks for.
     #[serde(deserialize_with = "value")]
@@ -62,8 +72,8 @@ pub(crate) struct OptionsBody {
     pub(crate) lowest_means: Option<LowestMeans>,
     /// Fixes of findings: names with commas between, or a JSON list.
     #[serde(deserialize_with = "fixes")]
-    #[schema(value_type = Option<FixesWish>)]
-    #[param(value_type = Option<String>, example = "drop_repeats,trim_texts")]
+    #[schema(inline, value_type = Option<FixesWish>)]
+    #[param(inline, value_type = Option<FixesText>, example = "drop_repeats,trim_texts")]
     pub(crate) apply: BTreeSet<Fix>,
     /// What becomes of rows that cannot be used: `fail` unless said.
     #[serde(deserialize_with = "value")]
@@ -79,28 +89,12 @@ pub(crate) struct OptionsBody {
 pub(crate) struct DatasetMeta {
     /// What lists show; by default the file's name.
     #[serde(deserialize_with = "value")]
-    pub(crate) name: Option<String>,
+    #[schema(inline)]
+    #[param(inline)]
+    pub(crate) name: Option<Label>,
     /// The table measures general ability and is never trained on; its scores keep their own scale.
     #[serde(deserialize_with = "value")]
     pub(crate) benchmark: Option<bool>,
-}
-
-/// A scale as JSON has it: `"0-5"`, or an object.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes what requests hold")]
-enum ScaleWish {
-    Written(String),
-    Object(Scale),
-}
-
-/// Fixes as JSON has them: `"drop_repeats,trim_texts"`, or a list.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes what requests hold")]
-enum FixesWish {
-    Written(String),
-    List(Vec<Fix>),
 }
 
 /// The names of [`OptionsBody`].
@@ -130,7 +124,7 @@ impl OptionsBody {
                 encoding: self.encoding,
                 delimiter: self.delimiter,
                 header: self.header,
-                sheet: self.sheet,
+                sheet: self.sheet.map(Heading::into_inner),
             },
             mapping: self.mapping.unwrap_or_default(),
             kind: self.kind,
@@ -187,6 +181,44 @@ fn value<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> std
     }
 }
 
+/// Columns by numbers that a table may have, or by names.
+fn mapping<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Mapping>, D::Error> {
+    let mapping: Option<Mapping> = value(deserializer)?;
+    let columns = mapping.iter().flat_map(|m| [&m.text_a, &m.text_b, &m.negative, &m.score]).flatten();
+    for column in columns {
+        let what = match column {
+            Column::Number(1..=1000) => None,
+            Column::Number(number) => Some(format!("the column {number} is outside 1 to 1000")),
+            Column::Name(name) => bounds::length_outside(name, &Heading::RANGE)
+                .map(|found| format!("a column's name of {found} characters is outside 1 to {}", Heading::RANGE.end())),
+        };
+        if let Some(what) = what {
+            return Err(D::Error::custom(format!("{OUT_OF_RANGE}{what}")));
+        }
+    }
+    Ok(mapping)
+}
+
+/// Words that stand for scores, as many as may be.
+fn words<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<BTreeMap<String, f64>>, D::Error> {
+    let words: Option<BTreeMap<String, f64>> = value(deserializer)?;
+    let words_or_none = words.iter().flatten();
+    if words.as_ref().is_some_and(|words| !bounds::WORDS.contains(&words.len())) {
+        return Err(D::Error::custom(format!("{OUT_OF_RANGE}more than {} words", bounds::WORDS.end())));
+    }
+    for (word, value) in words_or_none {
+        if !(0.0..=1.0).contains(value) {
+            let what = format!("{word:?} is to stand for {value}, which is outside 0 to 1");
+            return Err(D::Error::custom(format!("{OUT_OF_RANGE}{what}")));
+        }
+        if let Some(found) = bounds::length_outside(word, &Word::RANGE) {
+            let what = format!("a word of {found} characters is outside 0 to {}", Word::RANGE.end());
+            return Err(D::Error::custom(format!("{OUT_OF_RANGE}{what}")));
+        }
+    }
+    Ok(words)
+}
+
 fn delimiter<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<char>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     match text.as_str() {
@@ -211,7 +243,9 @@ fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opti
         Value::String(text) => serde_json::from_str(text).ok(),
         other => Scale::deserialize(other).ok(),
     };
-    let usable = |scale: &Scale| scale.lowest.is_finite() && scale.highest.is_finite() && scale.lowest < scale.highest;
+    let fits = |score: f64| (-LARGEST_SCORE..=LARGEST_SCORE).contains(&score);
+    // Whether an object's lowest is below its highest, the table's reader says.
+    let usable = |scale: &Scale| fits(scale.lowest) && fits(scale.highest);
     match scale.filter(usable) {
         Some(scale) => Ok(Some(scale)),
         None => {
@@ -223,16 +257,20 @@ fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Opti
     }
 }
 
+fn ordered(lowest: f64, highest: f64) -> Option<Scale> {
+    (lowest < highest).then_some(Scale { lowest, highest })
+}
+
 /// `0-5`, `-1..1`, `1–5`.
 fn range(text: &str) -> Option<Scale> {
     let text = text.trim();
     let number = |text: &str| text.trim().parse::<f64>().ok();
     if let Some((lowest, highest)) = text.split_once("..") {
-        return Some(Scale { lowest: number(lowest)?, highest: number(highest)? });
+        return ordered(number(lowest)?, number(highest)?);
     }
     // A dash that stands first is a sign.
     let (place, dash) = text.char_indices().skip(1).find(|(_, c)| matches!(c, '-' | '–' | '~' | '〜' | '～'))?;
-    Some(Scale { lowest: number(&text[..place])?, highest: number(&text[place + dash.len_utf8()..])? })
+    ordered(number(&text[..place])?, number(&text[place + dash.len_utf8()..])?)
 }
 
 fn fixes<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<BTreeSet<Fix>, D::Error> {

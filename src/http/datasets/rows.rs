@@ -2,8 +2,11 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use crate::bounds::{self, Offset, Page, ReferenceOrNone, Search, Word};
 use crate::datasets::{RowsWanted, Sort};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::find;
@@ -14,27 +17,29 @@ use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use tables::stored::StoredPair;
 
-const MOST_ROWS: usize = 1000;
-
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RowsQuery {
     /// Rows to leave out at the beginning.
-    #[serde(default)]
-    offset: usize,
+    #[param(inline)]
+    offset: Option<Offset>,
     /// At most so many: 100 unless said, 1000 at most.
-    limit: Option<usize>,
+    #[param(inline)]
+    limit: Option<Page>,
     /// Only rows one of whose texts holds this, whatever the case and width of its letters.
-    q: Option<String>,
+    #[param(inline)]
+    q: Option<Search>,
     /// Only rows whose score is this or lies between two: `0.2-0.3`, both included.
-    score: Option<String>,
+    #[param(inline, value_type = Option<ScoreRange>)]
+    score: Option<Word>,
     /// In which order: `row` unless said.
     #[serde(default)]
     #[param(inline)]
     sort: SortWish,
     /// A model's id, name or alias: its cosine of each row's texts is told.
-    base: Option<String>,
+    #[param(inline)]
+    base: Option<ReferenceOrNone>,
 }
 
 /// An order of rows.
@@ -106,14 +111,14 @@ pub(crate) async fn list_rows(
     Query(query): Query<RowsQuery>,
 ) -> Reply<Rows> {
     let dataset = find(&state, &id, "id").await?;
-    let scores = match query.score.as_deref().filter(|score| !score.trim().is_empty()) {
+    let scores = match query.score.as_deref().filter(|score| !score.is_empty()) {
         Some(score) => Some(scores(score).ok_or_else(|| no_range(score))?),
         None => None,
     };
     let wanted = RowsWanted {
-        offset: query.offset,
-        limit: query.limit.unwrap_or(100).min(MOST_ROWS),
-        text: query.q,
+        offset: query.offset.map_or(0, Offset::size),
+        limit: query.limit.unwrap_or(Page::of(100)).size(),
+        text: query.q.map(Search::into_inner),
         scores,
         sort: match query.sort {
             SortWish::Row => Sort::Row,
@@ -151,10 +156,27 @@ pub(crate) async fn similarities(
     Ok(state.analysis.cosines(&row, &texts, caller.key.as_ref()).await?)
 }
 
-/// `0.2-0.3`, `0.2..0.3`, `0.5`.
+/// A score or two, as the API's description tells it.
+struct ScoreRange;
+
+impl PartialSchema for ScoreRange {
+    fn schema() -> RefOr<Schema> {
+        let number = r"-?[0-9]{1,9}(\.[0-9]{1,17})?";
+        let pattern = format!(r"^({number}((-|\.\.){number})?)?$");
+        bounds::text_schema(&Word::RANGE, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for ScoreRange {}
+
+/// `0.2-0.3`, `0.2..0.3`, `0.5`. The lower end may stand last.
 fn scores(text: &str) -> Option<(f64, f64)> {
-    let text = text.trim();
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| !number.is_nan());
+    let number = |text: &str| {
+        let (whole, part) = text.strip_prefix('-').unwrap_or(text).split_once('.').unwrap_or((text, "0"));
+        let whole = whole.strip_prefix('-').unwrap_or(whole);
+        let digits = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        if digits(whole, 9) && digits(part, 17) { text.parse::<f64>().ok() } else { None }
+    };
     if let Some(number) = number(text) {
         return Some((number, number));
     }
@@ -167,7 +189,7 @@ fn scores(text: &str) -> Option<(f64, f64)> {
         }
     };
     let range = (number(low)?, number(high)?);
-    (range.0 <= range.1).then_some(range)
+    Some((range.0.min(range.1), range.0.max(range.1)))
 }
 
 fn no_range(score: &str) -> ApiError {
@@ -187,7 +209,8 @@ mod tests {
         assert_eq!(scores("-1..-0.5"), Some((-1.0, -0.5)));
         assert_eq!(scores("-1--0.5"), Some((-1.0, -0.5)));
         assert_eq!(scores("0.5"), Some((0.5, 0.5)));
-        for wrong in ["", "a-b", "0.3-0.2", "NaN"] {
+        assert_eq!(scores("0.3-0.2"), Some((0.2, 0.3)));
+        for wrong in ["", "a-b", "NaN", "inf", "1e5", " 0.5", "0.5-", "--1", "0..", "1234567890"] {
             assert_eq!(scores(wrong), None, "{wrong}");
         }
     }

@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::bounds::Label;
 use crate::datasets::{DatasetError, Received, Upload};
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
 use crate::http::error::words::shown;
@@ -135,8 +136,8 @@ impl Table {
     }
 
     /// What lists show.
-    pub(crate) fn label(&self, name: Option<String>) -> String {
-        crate::http::extract::names::label(name.or_else(|| self.file_name.clone()), "pairs")
+    pub(crate) fn label(&self, name: Option<Label>) -> String {
+        crate::http::extract::names::label(name.as_deref().or(self.file_name.as_deref()), "pairs")
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::analysis::baseline::MOST_PAIRS;
+use crate::bounds::Reference;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::extract::{Path, Query};
@@ -19,7 +20,8 @@ use tables::choices::LowestMeans;
 #[serde(deny_unknown_fields)]
 pub(super) struct VerdictQuery {
     /// The model that is asked: an id, name or alias; without one, the alias `default`.
-    base: Option<String>,
+    #[param(inline)]
+    base: Option<Reference>,
 }
 
 /// Whether a table's pairs need training, and the figures that say so.

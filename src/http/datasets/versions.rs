@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::bounds::ReferenceOrNone;
 use crate::http::datasets::body::DatasetBody;
 use crate::http::datasets::find;
 use crate::http::error::{ApiError, Code};
@@ -47,7 +48,8 @@ pub(crate) async fn list_versions(State(state): State<AppState>, Path(id): Path<
 #[serde(deny_unknown_fields)]
 pub(crate) struct DiffQuery {
     /// The dataset to compare with; by default the version before.
-    against: Option<String>,
+    #[param(inline)]
+    against: Option<ReferenceOrNone>,
 }
 
 /// What changed between two tables.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::bounds::{Dimensions, Models, PromptName, Reference, Word};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
@@ -25,21 +26,26 @@ pub(crate) struct EmbedRequest {
     #[schema(value_type = Option<TextOrTexts>)]
     inputs: Option<Value>,
     /// A model's id, name or alias; without one, the alias `default`.
-    model: Option<String>,
+    #[schema(inline)]
+    model: Option<Reference>,
     /// Two to four models that all answer, in our shape. `base` is the base of the others.
-    models: Option<Vec<String>>,
+    #[schema(inline)]
+    models: Option<Models>,
     /// `false`: vectors as the model makes them, and not of length 1.
     normalize: Option<bool>,
     /// `false`: a text that is longer than the model reads is an error, and not cut.
     truncate: Option<bool>,
     truncation_direction: Option<Direction>,
     /// Only the vectors' first dimensions, normalized again.
-    dimensions: Option<usize>,
-    prompt_name: Option<String>,
+    #[schema(inline)]
+    dimensions: Option<Dimensions>,
+    #[schema(inline)]
+    prompt_name: Option<PromptName>,
     /// What happens where a text cannot be used.
     on_error: Option<OnError>,
     /// Answers 412 where the model has another fingerprint.
-    expected_fingerprint: Option<String>,
+    #[schema(inline)]
+    expected_fingerprint: Option<Word>,
 }
 
 /// One model's vectors.
@@ -92,16 +98,20 @@ pub(crate) async fn embed(
     let options = EmbedOptions {
         refuse_long: request.truncate == Some(false),
         truncation: request.truncation_direction.unwrap_or_default().into(),
-        prompt: request.prompt_name.clone(),
+        prompt: request.prompt_name.as_deref().map(str::to_owned),
         raw: request.normalize == Some(false),
-        dimensions: request.dimensions,
+        dimensions: request.dimensions.map(Dimensions::size),
         lenient,
-        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| fingerprint::expected(&headers)),
+        expected_fingerprint: request
+            .expected_fingerprint
+            .as_deref()
+            .map(str::to_owned)
+            .or_else(|| fingerprint::expected(&headers)),
         ..EmbedOptions::default()
     };
     let selection = ModelSelection {
         model: request.model.as_deref(),
-        models: request.models.as_deref(),
+        models: request.models.as_ref(),
         bare_unless: (!ours).then_some("texts"),
     };
     let answers = fan_out::embed(&state, &caller, selection, list, options).await?;

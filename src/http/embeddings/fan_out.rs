@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use futures_util::future::try_join_all;
 
+use crate::bounds::Models;
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{self, TextError, TextList};
@@ -13,12 +14,11 @@ use crate::registry::{BASE, DEFAULT_ALIAS, ModelRegistry};
 use crate::serving::{self, EmbedOptions, Vectors};
 use crate::store::ModelRow;
 
-const MOST: usize = 4;
 /// Who is to answer a request about texts.
 pub(crate) struct ModelSelection<'a> {
     /// One model; without it, the default one.
     pub(crate) model: Option<&'a str>,
-    pub(crate) models: Option<&'a [String]>,
+    pub(crate) models: Option<&'a Models>,
     /// Where the reply would be a bare array, which has no room for several answers: the field that is to hold the
     /// texts instead.
     pub(crate) bare_unless: Option<&'a str>,
@@ -81,14 +81,10 @@ pub(crate) async fn embed(
 }
 
 /// Models by their ids, names or aliases; `base` is the base of the others, or of the default model.
-pub(crate) async fn find(state: &AppState, wanted: &[String]) -> Result<Vec<ModelRow>> {
-    if !(2..=MOST).contains(&wanted.len()) {
-        let detail = format!("{} models are named; 2 to {MOST} can be compared.", wanted.len());
-        return Err(ApiError::about(Code::ModelsNotUsable, "models", detail));
-    }
+pub(crate) async fn find(state: &AppState, wanted: &Models) -> Result<Vec<ModelRow>> {
     let mut found = Vec::new();
-    for name in wanted {
-        found.push(if name == BASE { None } else { Some(resolve(state, name).await?) });
+    for name in wanted.iter() {
+        found.push(if &**name == BASE { None } else { Some(resolve(state, name).await?) });
     }
     let mut bases: Vec<&str> = found.iter().flatten().map(ModelRegistry::root).collect();
     bases.dedup();

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::bounds::{self, Models, PromptName, Reference, Word};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Pairing, Scores, ScoresShape, Threshold};
-use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
+use crate::http::embeddings::text_list::{Direction, OnError, OneText, TextError, TextList, TextOrTexts, TextPairs};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Json;
 use crate::http::state::AppState;
@@ -24,37 +25,44 @@ use tables::similarity::Similarity;
 #[serde(deny_unknown_fields)]
 pub(crate) struct SimilarityRequest {
     /// Pairs of texts.
-    #[schema(value_type = Option<Vec<Vec<String>>>)]
+    #[schema(value_type = Option<TextPairs>)]
     pairs: Option<Vec<Value>>,
     #[schema(value_type = Option<TextOrTexts>)]
     queries: Option<Value>,
     #[schema(value_type = Option<TextOrTexts>)]
     documents: Option<Value>,
+    #[schema(value_type = Option<OneText>)]
     source_sentence: Option<String>,
     #[schema(value_type = Option<TextOrTexts>)]
     sentences: Option<Value>,
     inputs: Option<SourceAndSentences>,
     parameters: Option<Parameters>,
     /// A model's id, name or alias; without one, the alias `default`.
-    model: Option<String>,
+    #[schema(inline)]
+    model: Option<Reference>,
     /// Two to four models that all answer, in our shape. `base` is the base of the others.
-    models: Option<Vec<String>>,
+    #[schema(inline)]
+    models: Option<Models>,
     measure: Option<Similarity>,
     /// `false`: a text that is longer than the model reads is an error, and not cut.
     truncate: Option<bool>,
     /// What the model puts in front of queries, or of the source sentence.
-    query_prompt_name: Option<String>,
+    #[schema(inline)]
+    query_prompt_name: Option<PromptName>,
     /// What the model puts in front of documents, or of the sentences.
-    document_prompt_name: Option<String>,
+    #[schema(inline)]
+    document_prompt_name: Option<PromptName>,
     /// What happens where a text cannot be used.
     on_error: Option<OnError>,
     /// Answers 412 where the model has another fingerprint.
-    expected_fingerprint: Option<String>,
+    #[schema(inline)]
+    expected_fingerprint: Option<Word>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SourceAndSentences {
+    #[schema(value_type = OneText)]
     source_sentence: String,
     #[schema(value_type = TextOrTexts)]
     sentences: Value,
@@ -65,7 +73,8 @@ struct SourceAndSentences {
 struct Parameters {
     truncate: Option<bool>,
     truncation_direction: Option<Direction>,
-    prompt_name: Option<String>,
+    #[schema(inline)]
+    prompt_name: Option<PromptName>,
 }
 
 /// One model's scores.
@@ -139,7 +148,7 @@ pub(crate) async fn similarity(
     let ours = request.inputs.is_none();
     let selection = ModelSelection {
         model: request.model.as_deref(),
-        models: request.models.as_deref(),
+        models: request.models.as_ref(),
         bare_unless: (!ours).then_some("source_sentence"),
     };
     let answers = fan_out::embed(&state, &caller, selection, list, options).await?;
@@ -203,7 +212,7 @@ fn options(
 ) -> Result<EmbedOptions> {
     let parameters = request.parameters.as_ref();
     let both = parameters.and_then(|parameters| parameters.prompt_name.as_ref());
-    let of_side = |side: &Option<String>| side.as_ref().or(both).cloned();
+    let of_side = |side: &Option<PromptName>| side.as_ref().or(both).map(|name| name.to_string());
     let documents = match pairing.first_side() {
         Some(first_side) => Some((list.usable_among(first_side), of_side(&request.document_prompt_name))),
         None if request.query_prompt_name.is_some() || request.document_prompt_name.is_some() => {
@@ -221,7 +230,11 @@ fn options(
         prompt: of_side(&request.query_prompt_name),
         documents,
         lenient: lenient(request),
-        expected_fingerprint: request.expected_fingerprint.clone().or_else(|| fingerprint::expected(headers)),
+        expected_fingerprint: request
+            .expected_fingerprint
+            .as_deref()
+            .map(str::to_owned)
+            .or_else(|| fingerprint::expected(headers)),
         ..EmbedOptions::default()
     })
 }
@@ -252,6 +265,15 @@ fn pairing(request: &SimilarityRequest) -> Result<(Pairing, TextList)> {
         (Some(pairs), ..) => Ok((Pairing::Pairs, pair_texts(pairs, lenient)?)),
         (_, (Some(queries), Some(documents)), ..) => {
             let (queries, all) = two_sides((queries, "queries"), (documents, "documents"))?;
+            let scores = queries * (all.count() - queries);
+            if scores > bounds::SCORES {
+                return Err(ApiError::about(
+                    Code::TooManyInputs,
+                    "documents",
+                    format!("{scores} scores would be told."),
+                )
+                .hint(format!("Queries times documents are at most {}: send some at a time.", bounds::SCORES)));
+            }
             Ok((Pairing::Matrix { queries }, all))
         }
         (_, _, (Some(source), Some(sentences)), _) => one_to_many(source, sentences),

@@ -1,10 +1,16 @@
 //! The texts of a request: those that can be used, and of the others why not.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::bounds;
 use crate::http::error::{ApiError, Code, Result};
+use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::ml::encoder::TruncationDirection;
 use crate::serving::{Truncated, Vectors};
@@ -46,7 +52,7 @@ pub(crate) enum OnError {
 pub(crate) struct TextError {
     /// Which of the request's texts, from 0.
     pub(crate) index: usize,
-    /// `empty_text`, `text_too_long`, `token_ids_not_supported`, `wrong_type` or `not_finite`.
+    /// `empty_text`, `text_too_long`, `out_of_range`, `token_ids_not_supported`, `wrong_type` or `not_finite`.
     #[schema(value_type = String)]
     pub(crate) code: &'static str,
     pub(crate) detail: String,
@@ -60,14 +66,32 @@ impl TextError {
 }
 
 /// A text or several, as a body may hold them.
-#[derive(ToSchema)]
-#[schema(as = Texts)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes what is read by hand")]
-pub(crate) enum TextOrTexts {
-    One(String),
-    Many(Vec<String>),
+pub(crate) struct TextOrTexts;
+/// One text.
+pub(crate) struct OneText;
+/// Pairs of texts.
+pub(crate) struct TextPairs;
+
+/// Describes a type that is read by hand.
+macro_rules! described {
+    ($kind:ty, $name:literal, $schema:path) => {
+        impl PartialSchema for $kind {
+            fn schema() -> RefOr<Schema> {
+                $schema()
+            }
+        }
+
+        impl ToSchema for $kind {
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+        }
+    };
 }
+
+described!(TextOrTexts, "Texts", schema::text_or_texts);
+described!(OneText, "Text", schema::text);
+described!(TextPairs, "TextPairs", schema::pairs_of_texts);
 
 /// Texts that can be used, and what is wrong with the others, where these may be passed over.
 #[derive(Debug, Default)]
@@ -171,7 +195,13 @@ fn text(index: usize, value: &Value, param: &str) -> Result<String> {
         Value::String(text) if text.trim().is_empty() => Err(ApiError::of(Code::EmptyText)
             .param(format!("/{param}/{index}"))
             .detail(format!("Text {index} of {param:?} (counted from 0) is empty."))),
-        Value::String(text) => Ok(text.clone()),
+        Value::String(text) => match bounds::length_outside(text, &bounds::TEXT) {
+            None => Ok(text.clone()),
+            Some(found) => Err(ApiError::out_of_range(
+                format!("/{param}/{index}"),
+                &format!("a text of {found} characters is outside {} to {}", bounds::TEXT.start(), bounds::TEXT.end()),
+            )),
+        },
         Value::Number(_) | Value::Array(_) => {
             Err(ApiError::of(Code::TokenIdsNotSupported).param(format!("/{param}/{index}")))
         }

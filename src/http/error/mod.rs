@@ -185,6 +185,13 @@ impl ApiError {
         self.detail(what + guess.as_deref().unwrap_or(".")).hint(format!("Possible: {}.", known.join(", ")))
     }
 
+    /// 422: a value that is outside its bounds; `what` tells both.
+    pub(crate) fn out_of_range(place: impl Into<String>, what: &str) -> Self {
+        let place = place.into();
+        let detail = format!("{}: {what}.", shown(&place));
+        Self::about(Code::OutOfRange, place, detail)
+    }
+
     /// 422: a job that would fail, in the trainer's words.
     pub(crate) fn infeasible(error: JobError) -> Self {
         Self::of(Code::JobNotFeasible).detail(format!("{} ({})", error.message, error.code)).hint(error.hint)

@@ -13,6 +13,7 @@ use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 
+use crate::bounds::OUT_OF_RANGE;
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::ml::error::sentence;
@@ -185,6 +186,12 @@ fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
 pub(crate) fn data_error(reason: &str, place: &str) -> ApiError {
     let names: Vec<&str> = reason.split('`').skip(1).step_by(2).collect();
     let place = shown(place);
+    if reason.contains(" is no scale; ") {
+        return ApiError::about(Code::ScaleUnclear, place, format!("{}.", sentence(reason).trim_end_matches('.')));
+    }
+    if let Some(what) = reason.strip_prefix(OUT_OF_RANGE) {
+        return ApiError::out_of_range(place, what);
+    }
     if let Some((first, rest)) = names.split_first() {
         // "unknown field `foo`, expected one of `a`, `b`"; a name with a backtick in it leaves nothing to choose from.
         let known: Vec<&str> = rest.iter().copied().filter(|name| known_name(name)).collect();
@@ -213,6 +220,14 @@ fn known_name(name: &str) -> bool {
 
 /// Serde's reason without Rust's names for things.
 fn plain(reason: &str) -> String {
+    // What a query's text was to be is not told by whoever reads it.
+    match reason {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            return "no whole number, or a negative one".to_owned();
+        }
+        "number too large to fit in target type" => return "the number is too large".to_owned(),
+        _ => {}
+    }
     let Some((found, expected)) = reason.split_once(", expected ") else { return shown(reason).to_owned() };
     let expected = match expected {
         "usize" | "u64" | "i64" => "a whole number",

@@ -1,7 +1,24 @@
 //! Names that users give to models, aliases and datasets.
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::bounds;
 use crate::http::error::{ApiError, Code, Result};
 use crate::registry::{NameFault, Named, check_name};
+
+/// A name as the API's description tells it.
+pub(crate) struct UserName;
+
+impl PartialSchema for UserName {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^(?!\.|ft_|job_|ds_)[\p{Alphabetic}\p{N}._-]+$";
+        bounds::text_schema(&bounds::NAME, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for UserName {}
 
 /// A name that a model or an alias is to have.
 pub(crate) fn check(name: &str, param: &str, of: Named) -> Result<()> {
@@ -18,7 +35,7 @@ pub(crate) fn check(name: &str, param: &str, of: Named) -> Result<()> {
 }
 
 /// A dataset's name is only shown: any text, cut to a length that fits a list.
-pub(crate) fn label(name: Option<String>, otherwise: &str) -> String {
+pub(crate) fn label(name: Option<&str>, otherwise: &str) -> String {
     let name: String = name.unwrap_or_default().trim().chars().filter(|c| !c.is_control()).take(200).collect();
     if name.is_empty() { otherwise.to_owned() } else { name }
 }

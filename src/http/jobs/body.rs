@@ -8,10 +8,12 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaFormat, Schem
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::http::datasets::body::PairRow;
+use crate::bounds::{Reference, Titles};
+use crate::http::datasets::body::PairRows;
 use crate::http::datasets::options::{self, OptionsBody};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
+use crate::http::extract::names::UserName;
 use crate::http::reply::rfc3339;
 use crate::http::state::AppState;
 use crate::jobs::{Estimate, Report, model_id};
@@ -25,15 +27,18 @@ use crate::store::{AliasGate, AliasResult, Job, JobConfig, JobError, Phase, Prog
 pub(crate) struct CreateBody {
     /// The table to learn; or send `pairs`.
     #[serde(alias = "dataset")]
-    pub(crate) dataset_id: Option<String>,
+    #[schema(inline)]
+    pub(crate) dataset_id: Option<Reference>,
     /// The rows to learn; or name a dataset.
     #[serde(default, deserialize_with = "extract::some_pairs")]
-    #[schema(value_type = Vec<PairRow>)]
+    #[schema(inline, value_type = Option<PairRows>)]
     pub(crate) pairs: Option<Vec<Value>>,
     /// The model to tune: an id, name or alias; by default `default`.
     #[serde(alias = "base_model")]
-    pub(crate) model: Option<String>,
+    #[schema(inline)]
+    pub(crate) model: Option<Reference>,
     /// The tuned model's name.
+    #[schema(inline, value_type = Option<UserName>)]
     pub(crate) name: Option<String>,
     /// The settings to begin with; `recommended` unless said.
     pub(crate) recipe: Option<Recipe>,
@@ -43,13 +48,17 @@ pub(crate) struct CreateBody {
     pub(crate) config: Option<Value>,
     /// A dataset that measures general ability before and after.
     #[serde(alias = "benchmark")]
-    pub(crate) benchmark_id: Option<String>,
+    #[schema(inline)]
+    pub(crate) benchmark_id: Option<Reference>,
     /// A dataset that is learnt beside, against forgetting.
     #[serde(alias = "replay")]
-    pub(crate) replay_id: Option<String>,
+    #[schema(inline)]
+    pub(crate) replay_id: Option<Reference>,
     /// 2 to 50 texts for the heatmap.
-    pub(crate) titles: Option<Vec<String>>,
+    #[schema(inline)]
+    pub(crate) titles: Option<Titles>,
     /// Points at the tuned model when the job succeeds.
+    #[schema(inline, value_type = Option<UserName>)]
     pub(crate) alias: Option<String>,
     /// `win`: the alias moves only if the report's verdict is one.
     pub(crate) alias_if: Option<AliasGate>,

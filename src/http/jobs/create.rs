@@ -7,18 +7,19 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
+use crate::bounds::{CELLS, Reference, Title, Titles};
 use crate::datasets::PairsDraft;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
 use crate::http::datasets::upload::{self, LONGEST_JSON, Table};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::idempotency::{idempotency_key, sha256};
+use crate::http::extract::idempotency::{Idempotency, idempotency_key, sha256};
 use crate::http::extract::{self, Query, content_type, names};
 use crate::http::jobs::body::{CreateBody, CreateForm, JobBody, JobOrEstimate};
 use crate::http::models::find::resolve_or_default;
 use crate::http::state::AppState;
-use crate::jobs::Plan;
+use crate::jobs::{Plan, QueueError};
 use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
@@ -44,7 +45,7 @@ pub(crate) struct CreateQuery {
     tag = "Training",
     params(
         CreateQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless: 1 to 255 ASCII characters."),
+        Idempotency,
     ),
     request_body(content(
         (CreateBody = "application/json", example = json!({
@@ -120,8 +121,10 @@ pub(crate) async fn resolve_request(
     }
     let recipe = body.recipe.unwrap_or_default();
     // Wrong settings are told before a table is stored; what a recipe is depends on the table.
-    settings(recipe, RecipeFacts::default(), body.config.as_ref())?;
-    let titles = titles(body.titles)?;
+    let wanted_settings = settings(recipe, RecipeFacts::default(), body.config.as_ref())?;
+    wanted_settings.check_ranges().map_err(QueueError::from)?;
+    let titles = titles(body.titles);
+    heatmaps(&titles, wanted_settings.epochs)?;
     let model = resolve_or_default(state, body.model.as_deref()).await?;
     let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
         Some(id) => Some(datasets::find(state, id, "benchmark_id").await?),
@@ -167,18 +170,25 @@ pub(crate) fn settings(recipe: Recipe, table: RecipeFacts, others: Option<&Value
     extract::parse(bytes.as_bytes()).map_err(|error: ApiError| error.within("config"))
 }
 
-fn titles(titles: Option<Vec<String>>) -> Result<Vec<String>> {
-    let Some(titles) = titles else { return Ok(TITLES.map(str::to_owned).to_vec()) };
-    if !(2..=50).contains(&titles.len()) || titles.iter().any(|title| title.trim().is_empty() || title.len() > 1000) {
-        return Err(ApiError::about(Code::TitlesNotUsable, "titles", format!("{} titles were sent.", titles.len())));
+fn titles(titles: Option<Titles>) -> Vec<String> {
+    let given = titles.map(|titles| titles.into_inner().into_iter().map(Title::into_inner).collect());
+    given.unwrap_or_else(|| TITLES.map(str::to_owned).to_vec())
+}
+
+/// Refuses heatmaps that would fill the database.
+fn heatmaps(titles: &[String], epochs: usize) -> Result<()> {
+    let cells = epochs * titles.len().pow(2);
+    if cells <= CELLS {
+        return Ok(());
     }
-    Ok(titles)
+    let what = format!("{} titles in each of {epochs} epochs make {cells} cells, which is above {CELLS}", titles.len());
+    Err(ApiError::out_of_range("titles", &what).hint("Send fewer titles, or fewer epochs."))
 }
 
 /// The table to learn; of a dry run, one that is new is not stored.
 async fn dataset(
     state: &AppState,
-    id: Option<String>,
+    id: Option<Reference>,
     pairs: Option<Vec<Value>>,
     file: Option<Table>,
     mut wanted: OptionsBody,

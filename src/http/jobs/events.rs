@@ -14,7 +14,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::http::error::Result;
+use crate::bounds::{EventNumber, Page};
+use crate::http::error::words::shown;
+use crate::http::error::{ApiError, Result};
 use crate::http::extract::{Path, Query};
 use crate::http::jobs;
 use crate::http::reply::rfc3339;
@@ -27,9 +29,20 @@ use crate::store::Event;
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsQuery {
     /// Only events after this `seq`.
-    after: Option<i64>,
+    #[param(inline)]
+    after: Option<EventNumber>,
     /// At most so many: 500 unless said, 1000 at most. A stream has no limit.
-    limit: Option<i64>,
+    #[param(inline)]
+    limit: Option<Page>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a header that is read by hand")]
+struct LastSeen {
+    /// The last `seq` that was seen; goes before `after`.
+    #[param(inline, rename = "Last-Event-ID")]
+    id: Option<EventNumber>,
 }
 
 /// Something that happened to a job.
@@ -74,7 +87,7 @@ struct Events {
     params(
         ("id" = String, Path, description = "The job's id."),
         EventsQuery,
-        ("Last-Event-ID" = Option<i64>, Header, description = "The last `seq` that was seen; goes before `after`."),
+        LastSeen,
     ),
     responses(
         (status = 200, description = "The events.", content(
@@ -90,10 +103,16 @@ pub(crate) async fn list_events(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let job = jobs::find(&state, &id).await?;
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let last_seen = text("last-event-id").and_then(|id| id.trim().parse().ok());
-    let after = last_seen.or(query.after).unwrap_or(0);
+    let last_seen = match text("last-event-id") {
+        None | Some("") => None,
+        Some(id) => Some(id.parse().ok().and_then(EventNumber::new).ok_or_else(|| {
+            let what = format!("{:?} is no number from 0 to {}", shown(id), i64::MAX);
+            ApiError::out_of_range("Last-Event-ID", &what)
+        })?),
+    };
+    let after = last_seen.or(query.after).map_or(0, EventNumber::signed);
+    let job = jobs::find(&state, &id).await?;
     if text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
         let stop = state.stop.clone();
         let events = follow(state.queue.clone(), job.job_id, after).take_until(stop.cancelled_owned());
@@ -102,7 +121,7 @@ pub(crate) async fn list_events(
         let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
         return Ok((headers, Sse::new(events).keep_alive(keep_alive)).into_response());
     }
-    let limit = query.limit.unwrap_or(500).clamp(1, 1000);
+    let limit = query.limit.unwrap_or(Page::of(500)).signed();
     let events = state.store.events_after(&job.job_id, after, limit).await?;
     let last_seq = events.last().map_or(after, |event| event.seq);
     Ok(axum::Json(Events { events: events.into_iter().map(EventBody::from).collect(), last_seq }).into_response())

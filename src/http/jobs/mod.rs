@@ -19,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::bounds::{Page, Wait};
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::reply::Reply;
@@ -47,7 +48,8 @@ struct ListQuery {
     /// Only jobs that stand there.
     status: Option<Status>,
     /// At most so many: 100 unless said, 1000 at most.
-    limit: Option<i64>,
+    #[param(inline)]
+    limit: Option<Page>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -69,7 +71,7 @@ struct Jobs {
     responses((status = 200, description = "The jobs.", body = Jobs))
 )]
 async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>) -> Reply<Jobs> {
-    let rows = state.store.jobs(query.status, query.limit.unwrap_or(100).clamp(1, 1000)).await?;
+    let rows = state.store.jobs(query.status, query.limit.unwrap_or(Page::of(100)).signed()).await?;
     let queue = state.store.queued_jobs().await?;
     let unreadable = rows.unreadable.clone();
     let jobs = rows.into_iter().map(|job| JobBody::new(job, &queue)).collect();
@@ -80,12 +82,10 @@ async fn list_jobs(State(state): State<AppState>, Query(query): Query<ListQuery>
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct FindQuery {
-    /// Seconds to wait for the job's end.
-    wait: Option<u64>,
+    /// Seconds to wait for the job's end: 60 at most.
+    #[param(inline)]
+    wait: Option<Wait>,
 }
-
-/// The longest that `?wait=` waits, in seconds.
-const LONGEST_WAIT: u64 = 60;
 
 /// Find a job.
 ///
@@ -105,7 +105,7 @@ async fn find_job(
     Path(id): Path<String>,
     Query(query): Query<FindQuery>,
 ) -> Reply<JobBody> {
-    let wait = Duration::from_secs(query.wait.unwrap_or(0).min(LONGEST_WAIT));
+    let wait = Duration::from_secs(query.wait.map_or(0, Wait::get));
     let job = find_when_over(&state, &id, wait).await?;
     Ok(axum::Json(JobBody::one(&state, job).await?))
 }

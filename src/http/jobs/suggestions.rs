@@ -5,6 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::analysis::suggestions::{Question, Suggestions};
+use crate::bounds::{self, Reference, Seed};
 use crate::http::auth::caller::Caller;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::{Path, Query};
@@ -15,19 +16,19 @@ use crate::http::{datasets, jobs};
 use crate::jobs::model_id;
 use crate::store::{Job, Status};
 
-const MOST: usize = 200;
-const SEED: u64 = 42;
-
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SuggestionsQuery {
     /// At most so many: 20 unless said, 200 at most.
-    limit: Option<usize>,
+    #[param(inline)]
+    limit: Option<bounds::Suggestions>,
     /// The dataset whose texts are put together; without one, that of the job.
-    texts_of: Option<String>,
+    #[param(inline)]
+    texts_of: Option<Reference>,
     /// Draws the texts of a large table: 42 unless said. Another seed, other texts.
-    seed: Option<u64>,
+    #[param(inline)]
+    seed: Option<Seed>,
 }
 
 /// Suggest pairs to label next.
@@ -46,7 +47,7 @@ pub(super) async fn suggest_pairs(
     Path(id): Path<String>,
     Query(query): Query<SuggestionsQuery>,
 ) -> Reply<Suggestions> {
-    let limit = query.limit.unwrap_or(20).min(MOST);
+    let limit = query.limit.unwrap_or(bounds::Suggestions::of(20)).size();
     let job = jobs::find(&state, &id).await?;
     if job.status != Status::Succeeded {
         return Err(not_succeeded(&job));
@@ -64,7 +65,7 @@ pub(super) async fn suggest_pairs(
         tuned: &tuned,
         base: base.as_ref(),
         limit,
-        seed: query.seed.unwrap_or(SEED),
+        seed: query.seed.unwrap_or(Seed::of(42)).get(),
     };
     Ok(axum::Json(state.analysis.suggestions(question, caller.key.as_ref()).await?))
 }

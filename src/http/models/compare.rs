@@ -2,22 +2,51 @@
 
 use axum::extract::State;
 use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::analysis::compare::Comparison;
+use crate::bounds::{COMPARED, Reference};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::{resolve, resolve_id, resolve_or_default};
-use crate::http::reply::Reply;
+use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
 use crate::keys::Scope;
 use crate::ml::eval::TITLES;
 use crate::registry::ModelRegistry;
 
-/// Texts that are compared with each other.
-const MOST_TEXTS: usize = 50;
 const PARAMETERS: [&str; 3] = ["base", "tuned", "text"];
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes a query that is read by hand")]
+struct CompareQuery {
+    /// Without it, the tuned model's base.
+    #[param(inline)]
+    base: Option<Reference>,
+    /// Without it, the alias `default`.
+    #[param(inline)]
+    tuned: Option<Reference>,
+    /// Two to fifty texts; without them, the titles of the job's report, or for a key without the scope `train` the usual ones.
+    #[param(inline)]
+    text: Option<Compared>,
+}
+
+/// Texts that are compared with each other.
+struct Compared;
+
+impl PartialSchema for Compared {
+    fn schema() -> RefOr<Schema> {
+        let (least, most) = COMPARED.into_inner();
+        ArrayBuilder::new().items(schema::text()).min_items(Some(least)).max_items(Some(most)).build().into()
+    }
+}
+
+impl ToSchema for Compared {}
 
 /// What the query asks for.
 #[derive(Default)]
@@ -29,9 +58,7 @@ struct Asked {
 
 /// A base and a tuned model side by side: the cosines of texts, and what the job measured.
 #[utoipa::path(get, path = "/compare", tag = "Models",
-    params(("base" = Option<String>, Query, description = "Without it, the tuned model's base."),
-        ("tuned" = Option<String>, Query, description = "Without it, the alias `default`."),
-        ("text" = Option<Vec<String>>, Query, description = "Two to fifty texts; without them, the titles of the job's report, or for a key without the scope `train` the usual ones.")),
+    params(CompareQuery),
     responses((status = 200, description = "Both models' cosines.", body = Comparison), (status = 404, description = "There is no such model."),
         (status = 503, description = "Too many texts are waiting, or a model's files cannot be read now."),
         (status = 422, description = "There is nothing to compare, or a text cannot be used.")))]
@@ -84,11 +111,11 @@ fn asked(query: Vec<(String, String)>) -> Result<Asked> {
             other => return Err(ApiError::unknown_field(other, &PARAMETERS)),
         }
     }
-    if asked.texts.len() == 1 || asked.texts.len() > MOST_TEXTS {
-        return Err(ApiError::about(Code::TextsNotUsable, "text", format!("{} texts were sent.", asked.texts.len()))
-            .hint(format!(
-                "Send 2 to {MOST_TEXTS}: ?text=..&text=..; without any, the titles of the job's report are compared."
-            )));
+    if !asked.texts.is_empty() && !COMPARED.contains(&asked.texts.len()) {
+        let (least, most) = COMPARED.into_inner();
+        let what = format!("a list of {} is outside {least} to {most}", asked.texts.len());
+        let hint = "Send ?text=..&text=..; without any, the titles of the job's report are compared.";
+        return Err(ApiError::out_of_range("text", &what).hint(hint));
     }
     Ok(asked)
 }

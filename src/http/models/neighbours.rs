@@ -2,35 +2,58 @@
 
 use axum::extract::State;
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use serde_json::Value;
-use utoipa::IntoParams;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::analysis::neighbours::Neighbours;
+use crate::bounds::{self, Models, Reference, Text};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
+use crate::http::embeddings::text_list::OneText;
 use crate::http::embeddings::{fan_out, text_list};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::Query;
+use crate::http::extract::{Query, data_error};
 use crate::http::models::find::resolve_or_default;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::store::{Dataset, ModelRow};
 
-const MOST_NEIGHBOURS: usize = 50;
+/// Names of models with commas between.
+type ModelsInText = Text<3, { 4 * 256 }>;
+
+/// The same as the API's description tells it.
+struct ModelsOnly;
+
+impl PartialSchema for ModelsOnly {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^[^,\s]{1,255}(,[^,\s]{1,255}){1,3}$";
+        bounds::text_schema(&ModelsInText::RANGE, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for ModelsOnly {}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NeighboursQuery {
     /// The text whose neighbours are looked for.
+    #[param(inline, value_type = OneText)]
     text: String,
     /// A model's id, name or alias; without one, the alias `default`.
-    model: Option<String>,
+    #[param(inline)]
+    model: Option<Reference>,
     /// Two to four models with commas between; `base` is the base of the others.
-    models: Option<String>,
+    #[param(inline, value_type = Option<ModelsOnly>)]
+    models: Option<ModelsInText>,
     /// How many, 1 to 50; without it, 10.
-    k: Option<usize>,
+    #[param(inline)]
+    k: Option<bounds::Neighbours>,
     /// The table to search, by its id; without it, the one that the first tuned model learned from.
-    dataset: Option<String>,
+    #[param(inline)]
+    dataset: Option<Reference>,
 }
 
 /// The texts of a model's training table that are nearest to a text, as one model or several see them.
@@ -43,11 +66,7 @@ pub(super) async fn list_neighbours(
     caller: Caller,
     Query(query): Query<NeighboursQuery>,
 ) -> Reply<Neighbours> {
-    let k = query.k.unwrap_or(10);
-    if !(1..=MOST_NEIGHBOURS).contains(&k) {
-        let detail = format!("{k} neighbours were asked for.");
-        return Err(ApiError::about(Code::KOutOfRange, "k", detail).hint(format!("Ask for 1 to {MOST_NEIGHBOURS}.")));
-    }
+    let k = query.k.unwrap_or(bounds::Neighbours::of(10)).size();
     text_list::texts(&Value::from(query.text.as_str()), "text")?;
     let models = models(&state, &query).await?;
     let dataset = table(&state, &query, &models).await?;
@@ -59,7 +78,9 @@ async fn models(state: &AppState, query: &NeighboursQuery) -> Result<Vec<ModelRo
     match (&query.model, &query.models) {
         (Some(_), Some(_)) => Err(fan_out::unclear("Both \"model\" and \"models\" are given.", "Send one of them.")),
         (_, Some(models)) => {
-            let wanted: Vec<String> = models.split(',').map(|name| name.trim().to_owned()).collect();
+            let names: Vec<&str> = models.split(',').map(str::trim).collect();
+            let wanted = Models::deserialize(names.into_deserializer());
+            let wanted = wanted.map_err(|error: serde::de::value::Error| data_error(&error.to_string(), "models"))?;
             fan_out::find(state, &wanted).await
         }
         (model, None) => Ok(vec![resolve_or_default(state, model.as_deref()).await?]),

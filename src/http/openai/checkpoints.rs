@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::page::{Page, PageQuery, seconds, unknown_cursor};
+use crate::bounds::OpenAiPage;
 use crate::http::error::Result;
 use crate::http::extract::{Path, Query};
 use crate::http::jobs;
@@ -62,7 +63,11 @@ pub(super) async fn list_fine_tuning_checkpoints(
         None if job.status == Status::Succeeded => vec![kept(&state, job, model).await?],
         None => Vec::new(),
     };
-    Ok(axum::Json(Page::of(data, query.limit.unwrap_or(10).max(1), |checkpoint: &FineTuningCheckpoint| &checkpoint.id)))
+    Ok(axum::Json(Page::of(
+        data,
+        query.limit.unwrap_or(OpenAiPage::of(10)).size(),
+        |checkpoint: &FineTuningCheckpoint| &checkpoint.id,
+    )))
 }
 
 /// The epoch whose weights a job's model has.

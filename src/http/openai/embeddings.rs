@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::bounds::{Dimensions, Reference, User};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::{fan_out, fingerprint, text_list};
 use crate::http::error::Result;
@@ -24,15 +25,17 @@ pub(super) struct EmbeddingsRequest {
     #[schema(schema_with = schema::text_or_texts)]
     input: Value,
     /// A model's id, name or alias; left out, the alias `default`.
-    #[schema(example = "default")]
-    model: Option<String>,
+    #[schema(inline, example = "default")]
+    model: Option<Reference>,
     #[serde(default)]
     encoding_format: Option<EncodingFormat>,
     /// Keeps the vectors' first dimensions, and gives them length 1 again.
-    dimensions: Option<usize>,
+    #[schema(inline)]
+    dimensions: Option<Dimensions>,
     /// Accepted, and not kept.
     #[expect(dead_code, reason = "texts and who sent them are nobody's affair here")]
-    user: Option<String>,
+    #[schema(inline)]
+    user: Option<User>,
 }
 
 /// How vectors are written.
@@ -102,7 +105,7 @@ pub(super) async fn create_embeddings(
     let texts = text_list::texts(&request.input, "input")?;
     text_list::few_enough(&state, texts.len())?;
     let row = resolve_or_default(&state, request.model.as_deref()).await?;
-    let options = EmbedOptions { dimensions: request.dimensions, ..EmbedOptions::default() };
+    let options = EmbedOptions { dimensions: request.dimensions.map(Dimensions::size), ..EmbedOptions::default() };
     let mut result = fan_out::embed_with(&state, &caller, &row, texts, &options).await?;
     let headers = fingerprint::headers(&result);
     let format = request.encoding_format.unwrap_or_default();

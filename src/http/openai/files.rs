@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::page::{Page, seconds};
+use crate::bounds::{FilePage, Reference};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::datasets::{self, file, upload};
 use crate::http::error::words::shown;
@@ -140,9 +141,11 @@ fn parse_purpose(text: &str) -> Result<FilePurpose> {
 #[into_params(parameter_in = Query)]
 pub(super) struct FilesQuery {
     /// The id of the last file of the page before.
-    after: Option<String>,
+    #[param(inline)]
+    after: Option<Reference>,
     /// At most so many; 1,000 at most.
-    limit: Option<usize>,
+    #[param(inline)]
+    limit: Option<FilePage>,
     /// `desc`, the newest first, is the default.
     #[serde(default)]
     #[param(inline)]
@@ -174,7 +177,7 @@ pub(super) async fn list_files(
     if let Some(after) = &query.after {
         datasets::find(&state, after, "after").await.map(|_| ()).or_else(ApiError::unless_unreadable)?;
     }
-    let limit = query.limit.unwrap_or(1000).clamp(1, 1000);
+    let limit = query.limit.unwrap_or(FilePage::of(1000)).size();
     let purpose = query.purpose.map(FilePurpose::ours);
     let oldest_first = query.order == Order::Asc;
     let rows = state.store.datasets_page(purpose, query.after.as_deref(), oldest_first, limit + 1).await?;

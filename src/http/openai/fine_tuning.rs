@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use serde::Serialize;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::events::{FineTuningEvent, event};
-use super::fine_tuning_body::CreateJobBody;
+use super::fine_tuning_body::{CreateJobBody, Metadata, check_metadata};
 use super::page::{Page, PageQuery, seconds, unknown_cursor};
+use crate::bounds::{OpenAiPage, Reference};
 use crate::datasets::Upload;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::{self, upload};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::idempotency::{idempotency_key, sha256};
+use crate::http::extract::idempotency::{Idempotency, idempotency_key, sha256};
 use crate::http::extract::{self, Path, Query, content_type};
 use crate::http::jobs;
 use crate::http::jobs::body::CreateBody;
@@ -26,6 +28,7 @@ use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::jobs::QueueError;
 use crate::keys::Scope;
+use crate::ml::train::RecipeFacts;
 use crate::store::{Dataset, Job, OpenAiNotes, Purpose, Status, now};
 
 #[derive(Serialize, ToSchema)]
@@ -140,7 +143,7 @@ impl From<Job> for FineTuningJob {
 
 /// Tune a model on a file of pairs. With an `Idempotency-Key` a repeated request gives the same job.
 #[utoipa::path(post, path = "/v1/fine_tuning/jobs", tag = "OpenAI",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless.")),
+    params(Idempotency),
     request_body(content = CreateJobBody, example = json!({
         "model": "default", "training_file": "ds_01980f3e5c7a7d0e8a1b2c3d4e5f6071", "suffix": "occupations"
     })),
@@ -168,6 +171,9 @@ pub(super) async fn create_fine_tuning_job(
     }
 
     let settings = body.settings()?;
+    let asked = Value::from(settings.config.clone());
+    let wanted = create::settings(settings.recipe, RecipeFacts::default(), Some(&asked))?;
+    wanted.check_ranges().map_err(|error| in_their_words(error.into()))?;
     let name = body.model_name()?;
     let model = resolve(&state, &body.model).await?;
     let dataset = datasets::find(&state, &body.training_file, "training_file").await?;
@@ -179,16 +185,16 @@ pub(super) async fn create_fine_tuning_job(
         config.insert("learning_rate".to_owned(), json!(usual.learning_rate * multiplier));
     }
     let benchmark = match &body.validation_file {
-        Some(id) => Some(benchmark(&state, id, &dataset).await?),
+        Some(id) => Some(Reference::known(benchmark(&state, id, &dataset).await?.dataset_id)),
         None => None,
     };
     let request = CreateBody {
-        dataset_id: Some(dataset.dataset_id),
-        model: Some(model.model_id),
+        dataset_id: Some(Reference::known(dataset.dataset_id)),
+        model: Some(Reference::known(model.model_id)),
         name,
         recipe: Some(settings.recipe),
         config: Some(config.into()),
-        benchmark_id: benchmark.map(|benchmark| benchmark.dataset_id),
+        benchmark_id: benchmark,
         alias: body.alias,
         ..CreateBody::default()
     };
@@ -196,7 +202,7 @@ pub(super) async fn create_fine_tuning_job(
     request.caller = caller.of_jobs();
     request.openai = Some(OpenAiNotes {
         metadata: body.metadata,
-        validation_file: body.validation_file,
+        validation_file: body.validation_file.map(Reference::into_inner),
         learning_rate_multiplier: settings.learning_rate_multiplier,
     });
     let (job, _new) = state.queue.enqueue(request).await.map_err(in_their_words)?;
@@ -250,7 +256,7 @@ async fn benchmark(state: &AppState, id: &str, training: &Dataset) -> Result<Dat
 #[derive(Default)]
 struct JobsQuery {
     after: Option<String>,
-    limit: Option<usize>,
+    limit: Option<OpenAiPage>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -262,8 +268,12 @@ impl JobsQuery {
             match (name.as_str(), key) {
                 ("after", _) => found.after = Some(value),
                 ("limit", _) => {
-                    let wrong = |_| extract::data_error("invalid type: string, expected usize", "limit");
-                    found.limit = Some(value.parse().map_err(wrong)?);
+                    let number = value.parse().map_err(|_| "invalid type: string, expected usize".to_owned());
+                    let limit = number.and_then(|number: u64| {
+                        OpenAiPage::deserialize(number.into_deserializer())
+                            .map_err(|error: serde::de::value::Error| error.to_string())
+                    });
+                    found.limit = Some(limit.map_err(|reason| extract::data_error(&reason, "limit"))?);
                 }
                 (_, Some(key)) => {
                     found.metadata.insert(key.to_owned(), value);
@@ -275,6 +285,7 @@ impl JobsQuery {
                 _ => return Err(ApiError::unknown_field(&name, &["after", "limit", "metadata"])),
             }
         }
+        check_metadata(&found.metadata)?;
         Ok(found)
     }
 }
@@ -282,9 +293,8 @@ impl JobsQuery {
 /// List the jobs, the newest first.
 #[utoipa::path(get, path = "/v1/fine_tuning/jobs", tag = "OpenAI",
     params(
-        ("after" = Option<String>, Query, description = "The id of the last job of the page before."),
-        ("limit" = Option<usize>, Query, description = "At most so many; 20 where it is left out, 100 at most."),
-        ("metadata" = Option<BTreeMap<String, String>>, Query, style = DeepObject, explode, description = "Only jobs with these pairs: `metadata[key]=value`."),
+        PageQuery,
+        ("metadata" = inline(Option<Metadata>), Query, style = DeepObject, explode, description = "Only jobs with these pairs: `metadata[key]=value`."),
     ),
     responses(
         (status = 200, description = "A page of jobs.", body = Page<FineTuningJob>),
@@ -300,7 +310,7 @@ pub(super) async fn list_fine_tuning_jobs(
         let found = jobs::find(&state, after).await.map(|_| ());
         found.or_else(ApiError::unless_unreadable).map_err(|error| error.param("after"))?;
     }
-    let limit = query.limit.unwrap_or(20).clamp(1, 100);
+    let limit = query.limit.unwrap_or(OpenAiPage::of(20)).size();
     let rows = state.store.jobs_page(query.after.as_deref(), &query.metadata, limit + 1).await?;
     Ok(axum::Json(Page::of_rows(rows, limit, |job: &FineTuningJob| &job.id)))
 }
@@ -356,7 +366,7 @@ pub(super) async fn list_fine_tuning_events(
         Some(after) => Some(FineTuningEvent::seq(after, &job.job_id).ok_or_else(|| unknown_cursor(after))?),
         None => None,
     };
-    let limit = query.limit.unwrap_or(20).clamp(1, 100);
+    let limit = query.limit.unwrap_or(OpenAiPage::of(20)).size();
     let rows = state.store.events_before(&job.job_id, before, limit + 1).await?;
     let events = rows.into_iter().map(|row| event(&job.job_id, row)).collect();
     Ok(axum::Json(Page::of(events, limit, |event: &FineTuningEvent| &event.id)))

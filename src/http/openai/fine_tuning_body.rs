@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
+use crate::bounds::{self, METADATA, METADATA_KEY, METADATA_VALUE, Reference, SUFFIX, Seed, Text};
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::names;
+use crate::http::extract::names::UserName;
 use crate::http::reply::schema;
-use crate::ml::train::Recipe;
+use crate::ml::train::{LEARNING_RATE_MULTIPLIER, Range, Recipe, TrainConfig};
 use crate::registry::Named;
 use crate::store;
 
@@ -19,32 +23,38 @@ use crate::store;
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateJobBody {
     /// The model to tune: an id, name or alias.
-    #[schema(example = "default")]
-    pub(super) model: String,
+    #[schema(inline, example = "default")]
+    pub(super) model: Reference,
     /// The id of a file with the purpose `fine-tune`.
-    pub(super) training_file: String,
+    #[schema(inline)]
+    pub(super) training_file: Reference,
     /// The id of another file. It is measured before and after, on its own scale of scores, and never trained
     /// on. What stops training early is measured on a part of the training file.
-    pub(super) validation_file: Option<String>,
+    #[schema(inline)]
+    pub(super) validation_file: Option<Reference>,
     /// Stands in the tuned model's name, before eight characters that make it the only one of that name.
-    pub(super) suffix: Option<String>,
+    #[schema(inline, value_type = Option<SuffixOnly>)]
+    pub(super) suffix: Option<Suffix>,
     /// Left out, it is 42.
-    seed: Option<u64>,
+    #[schema(inline)]
+    seed: Option<Seed>,
     /// The old place of `method.supervised.hyperparameters`.
     hyperparameters: Option<Hyperparameters>,
     method: Option<Method>,
     /// None are there: an empty list or null.
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(inline, value_type = Option<NoIntegrations>)]
     integrations: Option<Vec<Value>>,
     /// At most 16 pairs of your own; the job tells them again.
+    #[schema(inline, value_type = Option<Metadata>)]
     pub(super) metadata: Option<BTreeMap<String, String>>,
     /// This server's own: the name of the settings.
-    #[schema(value_type = Option<String>, example = "recommended")]
+    #[schema(example = "recommended")]
     recipe: Option<Recipe>,
     /// This server's own: settings in the place of the recipe's.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<TrainConfig>)]
     config: Option<Map<String, Value>>,
     /// This server's own: an alias that means the tuned model as soon as it is there.
+    #[schema(inline, value_type = Option<UserName>)]
     pub(super) alias: Option<String>,
 }
 
@@ -55,10 +65,10 @@ struct Method {
     r#type: MethodKind,
     supervised: Option<Supervised>,
     /// Cannot be done here: null.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = schema::null)]
     dpo: Option<Value>,
     /// Cannot be done here: null.
-    #[schema(value_type = Option<Object>)]
+    #[schema(schema_with = schema::null)]
     reinforcement: Option<Value>,
 }
 
@@ -79,15 +89,68 @@ struct Supervised {
 #[serde(default, deny_unknown_fields)]
 struct Hyperparameters {
     /// Our `epochs`.
-    #[schema(schema_with = schema::number_or_auto)]
+    #[schema(schema_with = epochs)]
     n_epochs: Auto<u64>,
     /// Our `batch_size`.
-    #[schema(schema_with = schema::number_or_auto)]
+    #[schema(schema_with = batch_size)]
     batch_size: Auto<u64>,
     /// Multiplies the `learning_rate` of the recipe, or of `config`.
-    #[schema(schema_with = schema::number_or_auto)]
+    #[schema(schema_with = multiplier)]
     learning_rate_multiplier: Auto<f64>,
 }
+
+fn epochs() -> RefOr<Schema> {
+    schema::setting_or_auto(Type::Integer, &Range::of("epochs"))
+}
+
+fn batch_size() -> RefOr<Schema> {
+    schema::setting_or_auto(Type::Integer, &Range::of("batch_size"))
+}
+
+fn multiplier() -> RefOr<Schema> {
+    schema::setting_or_auto(Type::Number, &LEARNING_RATE_MULTIPLIER)
+}
+
+/// None are there.
+struct NoIntegrations;
+
+impl PartialSchema for NoIntegrations {
+    fn schema() -> RefOr<Schema> {
+        let nothing = ObjectBuilder::new().schema_type(Type::Object).max_properties(Some(0));
+        ArrayBuilder::new().items(nothing).max_items(Some(0)).build().into()
+    }
+}
+
+impl ToSchema for NoIntegrations {}
+
+/// What stands before eight characters in a name.
+pub(super) type Suffix = Text<0, { *SUFFIX.end() }>;
+
+/// The same as the API's description tells it.
+struct SuffixOnly;
+
+impl PartialSchema for SuffixOnly {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^((?!\.|ft_|job_|ds_)[\p{Alphabetic}\p{N}._-]+)?$";
+        bounds::text_schema(&SUFFIX, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for SuffixOnly {}
+
+/// Pairs of a client's own.
+pub(super) struct Metadata;
+
+impl PartialSchema for Metadata {
+    fn schema() -> RefOr<Schema> {
+        let values = bounds::text_schema(&METADATA_VALUE, false).build();
+        let keys = bounds::text_schema(&METADATA_KEY, false).build();
+        let object = ObjectBuilder::new().additional_properties(Some(Schema::from(values)));
+        object.property_names(Some(Schema::from(keys))).max_properties(Some(*METADATA.end())).build().into()
+    }
+}
+
+impl ToSchema for Metadata {}
 
 /// A number, or `"auto"` or null for the recipe's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -136,7 +199,7 @@ impl CreateJobBody {
                 }
             }
         }
-        self.check_metadata()?;
+        check_metadata(self.metadata.as_ref().unwrap_or(&BTreeMap::new()))?;
         let old = self.hyperparameters.unwrap_or_default();
         let new = self.method.as_ref().and_then(|method| method.supervised.as_ref());
         let new = new.and_then(|supervised| supervised.hyperparameters).unwrap_or_default();
@@ -144,17 +207,17 @@ impl CreateJobBody {
         let batch_size = one_of(old.batch_size, new.batch_size, "batch_size")?;
         let multiplier =
             one_of(old.learning_rate_multiplier, new.learning_rate_multiplier, "learning_rate_multiplier")?;
-        if let Some(multiplier) = multiplier.filter(|multiplier| !(*multiplier > 0.0 && multiplier.is_finite())) {
+        if let Some(multiplier) = multiplier.filter(|multiplier| !LEARNING_RATE_MULTIPLIER.holds(*multiplier)) {
             return Err(ApiError::of(Code::ConfigNotUsable)
                 .param("learning_rate_multiplier")
-                .detail(format!("The learning_rate_multiplier {multiplier} is not above 0."))
+                .detail(format!("The learning_rate_multiplier {multiplier} {LEARNING_RATE_MULTIPLIER}."))
                 .hint("Send a number above 0, or leave it out."));
         }
         let mut config = self.config.clone().unwrap_or_default();
         let named = [
             ("epochs", epochs.map(|n| json!(n))),
             ("batch_size", batch_size.map(|n| json!(n))),
-            ("seed", self.seed.map(|n| json!(n))),
+            ("seed", self.seed.map(|n| json!(n.get()))),
         ];
         for (name, value) in named {
             let Some(value) = value else { continue };
@@ -174,19 +237,19 @@ impl CreateJobBody {
         names::check(&name, "suffix", Named::Model)?;
         Ok(Some(name))
     }
+}
 
-    fn check_metadata(&self) -> Result<()> {
-        let pairs = || self.metadata.iter().flatten();
-        let key = pairs().map(|(key, _)| key.chars().count()).max().unwrap_or(0);
-        let value = pairs().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
-        let count = pairs().count();
-        if count <= 16 && key <= 64 && value <= 512 {
-            return Ok(());
-        }
-        Err(ApiError::of(Code::MetadataTooLarge).param("metadata").detail(format!(
-            "The metadata has {count} pairs, keys of up to {key} characters and values of up to {value}."
-        )))
+/// Whether pairs of a client's own are few and short.
+pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
+    let (count, longest) = (metadata.len(), |length: Option<usize>| length.unwrap_or(0));
+    let key = longest(metadata.keys().map(|key| key.chars().count()).max());
+    let value = longest(metadata.values().map(|value| value.chars().count()).max());
+    if METADATA.contains(&count) && METADATA_KEY.contains(&key) && METADATA_VALUE.contains(&value) {
+        return Ok(());
     }
+    Err(ApiError::of(Code::MetadataTooLarge)
+        .param("metadata")
+        .detail(format!("The metadata has {count} pairs, keys of up to {key} characters and values of up to {value}.")))
 }
 
 fn impossible(field: &str, reason: &str) -> ApiError {

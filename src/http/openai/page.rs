@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::bounds::{OpenAiPage, Reference};
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code};
 use crate::store::{Rows, UnreadableRow};
@@ -53,9 +54,11 @@ impl<T> Page<T> {
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
     /// The id of the last entry of the page before.
-    pub(super) after: Option<String>,
+    #[param(inline)]
+    pub(super) after: Option<Reference>,
     /// At most so many; 100 at most.
-    pub(super) limit: Option<usize>,
+    #[param(inline)]
+    pub(super) limit: Option<OpenAiPage>,
 }
 
 pub(super) fn unknown_cursor(after: &str) -> ApiError {

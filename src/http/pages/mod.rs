@@ -4,6 +4,7 @@ mod docs;
 mod files;
 pub(crate) mod openapi;
 pub(crate) mod reference;
+mod shapes;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;

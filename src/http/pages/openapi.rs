@@ -16,6 +16,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
+use super::shapes;
 use crate::http::error::Details;
 use crate::http::error::codes::{self, Place};
 use crate::http::error::envelope::{ErrorEnvelope, is_openai};
@@ -127,6 +128,7 @@ fn complete(mut document: Value) -> Value {
         "description": "The request's id, as the server's log has it.",
         "schema": { "type": "string" },
     });
+    shapes::complete(&mut document);
     list_codes(&mut document["components"]["schemas"]);
     without_links(&mut document);
     document

@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::bounds::Reference;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::resolve_or_default;
@@ -20,7 +21,8 @@ use crate::serving::BATCH_TOKENS;
 #[into_params(parameter_in = Query)]
 pub(super) struct InfoQuery {
     /// A model's id, name or alias; left out, the alias `default`.
-    model: Option<String>,
+    #[param(inline)]
+    model: Option<Reference>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -9,28 +9,42 @@ use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::response::Response;
 use serde_json::Value;
+use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::embeddings::{embed, similarity};
 use crate::http::error::Result;
 use crate::http::extract;
-use crate::http::reply::schema;
 use crate::http::state::AppState;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(answer_root)).routes(routes!(info::info)).routes(routes!(tokenize::tokenize))
 }
 
-/// What the root is sent.
-#[derive(utoipa::ToSchema)]
-#[expect(dead_code, reason = "for the description alone")]
-struct RootRequest {
-    /// A text or texts to embed; or `{source_sentence, sentences}` to compare. The other fields are those of
-    /// `/embed` and `/similarity`.
-    #[schema(schema_with = schema::texts_or_comparison)]
-    inputs: Value,
+/// What the root is sent: a body of `/embed`, or one of `/similarity` whose `inputs` are an object.
+struct RootRequest;
+
+impl PartialSchema for RootRequest {
+    fn schema() -> RefOr<Schema> {
+        let inputs = ObjectBuilder::new().schema_type(Type::Object);
+        let compares = ObjectBuilder::new().property("inputs", inputs).required("inputs");
+        let compares = compares.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)));
+        let compares = AllOfBuilder::new().item(Ref::from_schema_name("SimilarityRequest")).item(compares);
+        let either =
+            OneOfBuilder::new().item(Ref::from_schema_name("EmbedRequest")).item(Schema::AllOf(compares.build()));
+        Schema::OneOf(
+            either
+                .description(Some("A body of `/embed`, or one of `/similarity` whose `inputs` are an object."))
+                .build(),
+        )
+        .into()
+    }
 }
+
+impl ToSchema for RootRequest {}
 
 /// What the root answers.
 #[derive(utoipa::ToSchema)]

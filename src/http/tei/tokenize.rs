@@ -1,10 +1,13 @@
 //! Texts become tokens, as the model reads them.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::bounds::{PromptName, Reference};
 use crate::http::embeddings::text_list;
 use crate::http::error::ApiError;
 use crate::http::extract::Json;
@@ -23,9 +26,11 @@ pub(super) struct TokenizeRequest {
     /// Whether the tokenizer's own first and last tokens are told, too. `true`.
     add_special_tokens: Option<bool>,
     /// The name of what the model puts in front; left out, its default.
-    prompt_name: Option<String>,
+    #[schema(inline)]
+    prompt_name: Option<PromptName>,
     /// A model's id, name or alias; left out, the alias `default`.
-    model: Option<String>,
+    #[schema(inline)]
+    model: Option<Reference>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -67,12 +72,13 @@ pub(super) async fn tokenize(
     let model = state.pool.serve(&row).await?;
     let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);
-    let permit = state.tokenizing.acquire().await.map_err(ApiError::internal)?;
+    let turn = Arc::clone(&state.tokenizing).acquire_owned().await.map_err(ApiError::internal)?;
     let tokens = tokio::task::spawn_blocking(move || {
+        // Held by the work and not by who waits for it: a client that goes away makes no room for one more.
+        let _turn = turn;
         let spans = |text: &String| model.spans(&prompt, text, special).into_iter().map(Token::from).collect();
         texts.iter().map(spans).collect()
     });
     let tokens = tokens.await.map_err(ApiError::internal)?;
-    drop(permit);
     Ok(axum::Json(tokens))
 }

@@ -6,6 +6,7 @@ use super::config::TrainConfig;
 use super::data::TrainData;
 use super::loss::LossKind;
 use super::options::{OptimizerKind, SamplerKind};
+use super::ranges::{LISTS, MOST_STEPS, NAME, Range};
 use crate::ml::encoder::Encoder;
 use crate::ml::{Error, Result};
 
@@ -15,15 +16,15 @@ impl TrainConfig {
     /// # Errors
     /// Names the first such setting and what it may be.
     pub fn check(&self) -> Result<()> {
+        self.check_ranges()?;
         self.check_loss()?;
-        self.check_steps()?;
-        self.check_layers()?;
-        self.check_watch()
+        self.check_steps()
     }
 
     /// The same, and those that have none for this encoder or these rows.
     pub(super) fn check_for(&self, encoder: &dyn Encoder, data: &TrainData<'_>) -> Result<()> {
         self.check()?;
+        self.check_size(data.training.len())?;
         self.check_signal(data)?;
         let whole = encoder.dimensions();
         if let Some(dimensions) = self.matryoshka.iter().flatten().find(|&&dimensions| dimensions >= whole) {
@@ -50,81 +51,110 @@ impl TrainConfig {
         check(replays, "replay", "has no meaning without a table to replay; name one, or leave it out")
     }
 
+    /// Refuses a number that is outside its range, and a list that is too long.
+    ///
+    /// # Errors
+    /// Names the first such setting and what it may be.
+    pub fn check_ranges(&self) -> Result<()> {
+        for (name, number) in self.numbers() {
+            let range = Range::of(name);
+            check(number.is_none_or(|number| range.holds(number)), name, &range.to_string())?;
+        }
+        let range = Range::of("matryoshka");
+        for &dimensions in self.matryoshka.iter().flatten() {
+            check(range.holds(dimensions as f64), "matryoshka", &format!("{dimensions} {range}"))?;
+        }
+        let targets = self.lora.as_ref().and_then(|lora| lora.targets.as_ref());
+        let lists = [
+            ("matryoshka", self.matryoshka.as_ref().map(Vec::len)),
+            ("freeze", Some(self.freeze.len())),
+            ("lora.targets", targets.map(Vec::len)),
+        ];
+        for (name, length) in lists {
+            let range = &LISTS.iter().find(|(list, _)| *list == name).expect("every list has its range").1;
+            let reason = format!("must have {} to {} entries", range.start(), range.end());
+            check(length.is_none_or(|length| range.contains(&length)), name, &reason)?;
+        }
+        let fine = |name: &String| NAME.contains(&name.chars().count()) && !name.trim().is_empty();
+        let reason = format!("must be names of {} to {} characters", NAME.start(), NAME.end());
+        check(self.freeze.iter().all(fine), "freeze", &reason)?;
+        check(targets.into_iter().flatten().all(fine), "lora.targets", &format!("{reason}, or parts of such"))
+    }
+
+    /// Every number by its name.
+    fn numbers(&self) -> [(&'static str, Option<f64>); 29] {
+        let whole = |number: usize| Some(number as f64);
+        let (contrast, lora) = (self.contrast.as_ref(), self.lora.as_ref());
+        [
+            ("scale", self.scale),
+            ("margin", self.margin),
+            ("contrast.weight", contrast.map(|contrast| contrast.weight)),
+            ("contrast.scale", contrast.map(|contrast| contrast.scale)),
+            ("positive_from", Some(self.positive_from)),
+            ("guide", self.guide),
+            ("self_distillation", self.self_distillation),
+            ("replay", self.replay),
+            ("epochs", whole(self.epochs)),
+            ("batch_size", whole(self.batch_size)),
+            ("accumulation", whole(self.accumulation)),
+            ("mini_batch", self.mini_batch.and_then(whole)),
+            ("learning_rate", Some(self.learning_rate)),
+            ("layer_decay", Some(self.layer_decay)),
+            ("last_layers", self.last_layers.and_then(whole)),
+            ("lora.rank", lora.and_then(|lora| whole(lora.rank))),
+            ("lora.alpha", lora.map(|lora| lora.alpha)),
+            ("dropout", self.dropout),
+            ("weight_decay", self.weight_decay),
+            ("warmup", Some(self.warmup)),
+            ("beta_1", Some(self.beta_1)),
+            ("beta_2", Some(self.beta_2)),
+            ("epsilon", Some(self.epsilon)),
+            ("clipnorm", self.clipnorm),
+            ("validation_split", Some(self.validation_split)),
+            ("seed", Some(self.seed as f64)),
+            ("early_stopping.patience", self.early_stopping.and_then(|early| whole(early.patience))),
+            ("early_stopping.min_delta", self.early_stopping.map(|early| early.min_delta)),
+            ("forgetting.max_drop", self.forgetting.map(|forgetting| forgetting.max_drop)),
+        ]
+    }
+
+    /// Refuses a run of so many training rows that has too many steps.
+    ///
+    /// # Errors
+    /// Tells the numbers.
+    pub fn check_size(&self, rows: usize) -> Result<()> {
+        let steps = self.epochs * rows.div_ceil(self.batch_size.max(1)).div_ceil(self.accumulation.max(1));
+        let Self { epochs, batch_size, .. } = self;
+        let reason = format!(
+            "makes too many steps: {epochs} epochs of {rows} rows in batches of {batch_size} are {steps} steps, and {MOST_STEPS} are possible. Take fewer epochs or larger batches"
+        );
+        check(steps <= MOST_STEPS, "epochs", &reason)
+    }
+
     fn check_loss(&self) -> Result<()> {
         let info = self.loss.info();
         let usual = Self::default();
         meant(self.scale.is_none() || info.scale.is_some(), "scale", "for this loss")?;
         meant(self.margin.is_none() || info.margin.is_some(), "margin", "for this loss")?;
-        between(self.scale, 0.0, 1000.0, "scale")?;
-        between(self.margin, 0.0, 2.0, "margin")?;
         let contrasts = self.contrasts();
         meant(contrasts || self.positive_from == usual.positive_from, "positive_from", "without mnrl or contrast")?;
         meant(contrasts || self.symmetric, "symmetric", "without mnrl or contrast")?;
         meant(contrasts || self.guide.is_none(), "guide", "without mnrl or contrast")?;
-        meant(self.loss != LossKind::Mnrl || self.contrast.is_none(), "contrast", "beside mnrl, which is the same")?;
-        check((0.0..=1.0).contains(&self.positive_from), "positive_from", "must lie between 0 and 1")?;
-        if let Some(contrast) = &self.contrast {
-            between(Some(contrast.weight), 0.0, 1000.0, "contrast.weight")?;
-            between(Some(contrast.scale), 0.0, 1000.0, "contrast.scale")?;
-        }
-        check(self.guide.is_none_or(|margin| margin.abs() <= 2.0), "guide", "must lie between -2 and 2")?;
-        let dims = self.matryoshka.as_deref();
-        let fine = dims.is_none_or(|dims| !dims.is_empty() && dims.len() <= 16 && dims.iter().all(|&dim| dim >= 2));
-        check(fine, "matryoshka", "must be 1 to 16 numbers of dimensions, each at least 2")?;
-        between(self.self_distillation, 0.0, 1000.0, "self_distillation")?;
-        between(self.replay, 0.0, 10.0, "replay")
+        meant(self.loss != LossKind::Mnrl || self.contrast.is_none(), "contrast", "beside mnrl, which is the same")
     }
 
     fn check_steps(&self) -> Result<()> {
         let usual = Self::default();
-        check((1..=10_000).contains(&self.epochs), "epochs", "must lie between 1 and 10000")?;
-        check((1..=4096).contains(&self.batch_size), "batch_size", "must lie between 1 and 4096")?;
-        check((1..=4096).contains(&self.accumulation), "accumulation", "must lie between 1 and 4096")?;
-        check(self.mini_batch.is_none_or(|size| size >= 1), "mini_batch", "must be at least 1")?;
         let cuts = self.mini_batch.is_none_or(|size| size < self.batch_size);
         meant(cuts, "mini_batch", "unless it is below batch_size")?;
         let ordered = self.shuffle || self.sampler == SamplerKind::Plain;
         meant(ordered, "sampler", "without shuffle: set \"shuffle\" to true, or \"sampler\" to \"plain\"")?;
-        between(Some(self.learning_rate), 0.0, 1.0, "learning_rate")?;
         let decays = self.weight_decay.is_none() || self.optimizer == OptimizerKind::AdamW;
         meant(decays, "weight_decay", "but for the optimizer \"adamw\"")?;
-        between(self.weight_decay, 0.0, 1.0, "weight_decay")?;
         let adam = self.optimizer != OptimizerKind::Sgd;
         meant(adam || self.beta_2 == usual.beta_2, "beta_2", "for the optimizer \"sgd\"")?;
         meant(adam || self.epsilon == usual.epsilon, "epsilon", "for the optimizer \"sgd\"")?;
-        meant(adam || self.epsilon_mode == usual.epsilon_mode, "epsilon_mode", "for the optimizer \"sgd\"")?;
-        check((0.0..1.0).contains(&self.warmup), "warmup", "must lie between 0 and 1, 1 excluded")?;
-        check((0.0..1.0).contains(&self.beta_1), "beta_1", "must lie between 0 and 1, 1 excluded")?;
-        check((0.0..1.0).contains(&self.beta_2), "beta_2", "must lie between 0 and 1, 1 excluded")?;
-        between(Some(self.epsilon), 0.0, 1.0, "epsilon")?;
-        let bound = self.clipnorm.is_none_or(|norm| norm > 0.0 && norm.is_finite());
-        check(bound, "clipnorm", "must be a positive number, or null for no clipping")
-    }
-
-    fn check_layers(&self) -> Result<()> {
-        between(Some(self.layer_decay), 0.0, 1.0, "layer_decay")?;
-        check(self.last_layers.is_none_or(|layers| layers >= 1), "last_layers", "must be at least 1")?;
-        let rate = self.dropout.is_none_or(|rate| (0.0..1.0).contains(&rate));
-        check(rate, "dropout", "must lie between 0 and 1, 1 excluded")?;
-        let Some(lora) = &self.lora else { return Ok(()) };
-        check((1..=1024).contains(&lora.rank), "lora.rank", "must lie between 1 and 1024")?;
-        between(Some(lora.alpha), 0.0, 10_000.0, "lora.alpha")?;
-        let named = lora.targets.iter().flatten().all(|target| !target.trim().is_empty());
-        check(named, "lora.targets", "must be parts of kernels' names, none of them empty")
-    }
-
-    fn check_watch(&self) -> Result<()> {
-        let splits = self.validation_split > 0.0 && self.validation_split < 1.0;
-        check(splits, "validation_split", "must lie between 0 and 1, both excluded")?;
-        if let Some(early) = &self.early_stopping {
-            check(early.patience >= 1, "early_stopping.patience", "must be at least 1")?;
-            let delta = early.min_delta >= 0.0 && early.min_delta.is_finite();
-            check(delta, "early_stopping.min_delta", "must not be negative")?;
-        }
-        if let Some(forgetting) = &self.forgetting {
-            check((0.0..=1.0).contains(&forgetting.max_drop), "forgetting.max_drop", "must lie between 0 and 1")?;
-        }
-        Ok(())
+        meant(adam || self.epsilon_mode == usual.epsilon_mode, "epsilon_mode", "for the optimizer \"sgd\"")
     }
 }
 
@@ -136,14 +166,10 @@ pub(super) fn meant(has_meaning: bool, field: &'static str, where_not: &str) -> 
     check(has_meaning, field, &format!("has no meaning {where_not}; leave it out"))
 }
 
-fn between(number: Option<f64>, above: f64, at_most: f64, field: &'static str) -> Result<()> {
-    let fine = number.is_none_or(|number| number > above && number <= at_most);
-    check(fine, field, &format!("must lie above {above} and not above {at_most}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::options::LoraConfig;
+    use super::super::recipe::{Recipe, RecipeFacts};
     use super::*;
 
     #[test]
@@ -163,5 +189,21 @@ mod tests {
         assert_eq!(lora(LoraConfig { rank: 0, ..LoraConfig::default() }), "lora.rank");
         assert_eq!(lora(LoraConfig { alpha: f64::NAN, ..LoraConfig::default() }), "lora.alpha");
         assert_eq!(lora(LoraConfig { targets: Some(vec![String::new()]), ..LoraConfig::default() }), "lora.targets");
+        assert_eq!(refused(TrainConfig { seed: 1 << 53, ..config() }), "seed");
+        assert_eq!(refused(TrainConfig { matryoshka: Some(vec![64, 1]), ..config() }), "matryoshka");
+        assert_eq!(refused(TrainConfig { freeze: vec!["table".to_owned(); 65], ..config() }), "freeze");
+    }
+    #[test]
+    fn a_run_of_too_many_steps_is_refused_with_its_numbers_and_no_recipe_makes_one() {
+        let config = TrainConfig { epochs: 10_000, batch_size: 1, ..TrainConfig::default() };
+        assert!(config.check_size(500).is_ok());
+        let told = config.check_size(2_000_000).unwrap_err().to_string();
+        for number in ["10000 epochs", "2000000 rows", "batches of 1 ", "20000000000 steps", "5000000"] {
+            assert!(told.contains(number), "{number}: {told}");
+        }
+        for recipe in [Recipe::Recommended, Recipe::Tutorial, Recipe::Gentle, Recipe::Thorough] {
+            let facts = RecipeFacts { rows: tables::MOST_ROWS, ..RecipeFacts::default() };
+            recipe.config(facts).check_size(tables::MOST_ROWS).unwrap();
+        }
     }
 }

@@ -13,6 +13,7 @@ mod objective;
 mod observer;
 mod optimizer;
 mod options;
+mod ranges;
 mod recipe;
 mod report;
 mod sampler;
@@ -33,6 +34,7 @@ pub use options::{
     ClipKind, ClipTable, ContrastConfig, EarlyStoppingConfig, EpsilonMode, ForgettingAction, ForgettingConfig,
     GeneralMetric, LoraConfig, Monitor, OptimizerKind, SamplerKind, Schedule, SplitKind,
 };
+pub use ranges::{LEARNING_RATE_MULTIPLIER, LISTS, MOST_STEPS, NAME as LISTED_NAME, NUMBERS, Range};
 pub use recipe::{Recipe, RecipeFacts};
 pub use report::{EpochRecord, Stopped, SweepPoint, TrainReport};
 pub use size::{LeastBytes, stored_bytes};

@@ -96,8 +96,8 @@ async fn what_cannot_be_mined_says_why() {
             .await;
     assert_eq!(refused(&one, json!({})).await, code("nothing_to_mine", "id"));
     let many = store("", TABLE).await;
-    assert_eq!(refused(&many, json!({ "per_text": 0 })).await, code("per_text_out_of_range", "per_text"));
-    assert_eq!(refused(&many, json!({ "margin": 1.5 })).await, code("margin_out_of_range", "margin"));
+    assert_eq!(refused(&many, json!({ "per_text": 0 })).await, code("out_of_range", "per_text"));
+    assert_eq!(refused(&many, json!({ "margin": 1.5 })).await, code("out_of_range", "margin"));
     assert_eq!(refused(&many, json!({ "per_txt": 1 })).await.0, "unknown_field");
     let benchmark = store("?benchmark=true", TABLE).await;
     assert_eq!(refused(&benchmark, json!({})).await, code("dataset_is_benchmark", "id"));

@@ -37,8 +37,8 @@ async fn several_models_answer_in_one_call_and_the_difference_is_told() {
     assert_ne!(embed.body["models"][0]["embeddings"], embed.body["models"][1]["embeddings"]);
 
     for (extra, status, code) in [
-        (json!({ "models": [MINE] }), 422, "models_not_usable"),
-        (json!({ "models": ["base", MINE, MINE, MINE, MINE] }), 422, "models_not_usable"),
+        (json!({ "models": [MINE] }), 422, "out_of_range"),
+        (json!({ "models": ["base", MINE, MINE, MINE, MINE] }), 422, "out_of_range"),
         (json!({ "models": ["base", "mien"] }), 404, "model_not_found"),
         (json!({ "models": ["base", MINE], "model": MINE }), 422, "form_unclear"),
         (json!({ "models": ["base", MINE], "expected_fingerprint": "0" }), 422, "form_unclear"),

@@ -74,12 +74,12 @@ async fn a_model_is_compared_with_its_base_by_texts_neighbours_and_its_own_scale
 
     for (path, status, code) in [
         ("/compare", 422, "nothing_to_compare"),
-        ("/compare?tuned=mine&text=one", 422, "texts_not_usable"),
+        ("/compare?tuned=mine&text=one", 422, "out_of_range"),
         ("/compare?tuend=mine", 422, "unknown_field"),
         ("/compare?tuned=nobody", 404, "model_not_found"),
         ("/neighbours?text=x", 422, "dataset_missing"),
         ("/neighbours?text=x&dataset=ds_0", 404, "dataset_not_found"),
-        ("/neighbours?text=x&model=mine&k=51", 422, "k_out_of_range"),
+        ("/neighbours?text=x&model=mine&k=51", 422, "out_of_range"),
         ("/neighbours?text=&model=mine", 422, "empty_text"),
         ("/neighbours?text=x&model=mine&models=base,mine", 422, "form_unclear"),
         ("/neighbours?model=mine", 422, "missing_field"),

@@ -5,23 +5,24 @@ use std::path::Path;
 use super::imports::Imports;
 
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("bounds", &[]),
     ("ml", &[]),
     ("store", &["ml"]),
     ("datasets", &["ml", "store"]),
     ("registry", &["ml", "store"]),
-    ("keys", &["ml", "store"]),
+    ("keys", &["bounds", "ml", "store"]),
     ("serving", &["ml", "registry", "store"]),
     ("jobs", &["ml", "store", "datasets", "registry"]),
     ("analysis", &["ml", "store", "datasets", "registry", "serving"]),
     ("backup", &["ml", "store"]),
     ("doctor", &["ml", "store"]),
-    ("http", &["ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis"]),
-    ("config", &[]),
+    ("http", &["bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis"]),
+    ("config", &["bounds"]),
     (
         "cli",
         &[
-            "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "backup", "doctor", "http",
-            "config",
+            "bounds", "ml", "store", "datasets", "registry", "keys", "serving", "jobs", "analysis", "backup", "doctor",
+            "http", "config",
         ],
     ),
 ];

@@ -74,7 +74,12 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "\"epochs\"?",
         ),
         (app.post("/jobs", json!({ "pairs": [], "name": "../x" })).await, 422, "name_not_usable", "../x"),
-        (app.post("/jobs", json!({ "pairs": [], "titles": ["one"] })).await, 422, "titles_not_usable", "1 titles"),
+        (
+            app.post("/jobs", json!({ "pairs": [], "titles": ["one"] })).await,
+            422,
+            "out_of_range",
+            "a list of 1 is outside 2 to 50",
+        ),
         (app.post("/jobs", json!({ "pairs": [], "model": "bert" })).await, 404, "model_not_found", "bert"),
         (
             app.post("/jobs", json!({ "pairs": [], "config": { "epochs": "5" } })).await,
@@ -107,7 +112,12 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "\"cosent\"?",
         ),
         (embed(json!([["hello"], null, null])).await, 422, "wrong_type", "reads an object"),
-        (embed(json!({ "texts": ["x"], "model": "y".repeat(100_000) })).await, 404, "model_not_found", "yyy"),
+        (
+            embed(json!({ "texts": ["x"], "model": "y".repeat(100_000) })).await,
+            422,
+            "out_of_range",
+            "100000 characters",
+        ),
         (embed(json!({ "te`xts": ["x"] })).await, 422, "unknown_field", "te"),
         (
             app.send(app.request("POST", "/datasets").multipart(Form::new().text("file", "x").text("file", "y"))).await,

@@ -1,5 +1,6 @@
 //! The API's description is sound, complete, and what the server does.
 
+mod bounds;
 mod sources;
 mod statuses;
 
