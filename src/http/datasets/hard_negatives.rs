@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use tables::bounds::PER_TEXT;
 use tables::mining::Mining;
 use utoipa::ToSchema;
 
@@ -15,8 +16,6 @@ use crate::http::models::find::resolve_or_default;
 use crate::http::reply::created;
 use crate::http::state::AppState;
 use crate::store::Purpose;
-
-const MOST_PER_TEXT: usize = 10;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = MineNegatives)]
@@ -80,7 +79,7 @@ pub(super) async fn mine_negatives(
 
 fn mining(body: &MineBody) -> Result<Mining> {
     let (per_text, margin) = (body.per_text.unwrap_or(1), body.margin.unwrap_or(0.05));
-    if !(1..=MOST_PER_TEXT).contains(&per_text) {
+    if PER_TEXT.check(per_text).is_err() {
         return Err(ApiError::of(Code::PerTextOutOfRange)
             .param("per_text")
             .detail(format!("{per_text} negatives for each text were asked for.")));

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::datasets::body::PairRow;
+use crate::http::datasets::json_body::{JsonBody, SentPairs};
 use crate::http::datasets::options::{self, OptionsBody};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
@@ -27,9 +28,9 @@ pub(crate) struct CreateBody {
     #[serde(alias = "dataset")]
     pub(crate) dataset_id: Option<String>,
     /// The rows to learn; or name a dataset.
-    #[serde(default, deserialize_with = "extract::some_pairs")]
+    #[serde(default, deserialize_with = "on_the_disk")]
     #[schema(value_type = Vec<PairRow>)]
-    pub(crate) pairs: Option<Vec<Value>>,
+    pub(crate) pairs: Option<SentPairs>,
     /// The model to tune: an id, name or alias; by default `default`.
     #[serde(alias = "base_model")]
     pub(crate) model: Option<String>,
@@ -57,6 +58,11 @@ pub(crate) struct CreateBody {
     #[serde(flatten)]
     #[schema(value_type = OptionsBody)]
     pub(crate) reading: Map<String, Value>,
+}
+
+/// Pairs are taken out of a body while it arrives: none is left among its fields.
+fn on_the_disk<'de, D: Deserializer<'de>>(_: D) -> std::result::Result<Option<SentPairs>, D::Error> {
+    Ok(None)
 }
 
 /// The same as a form: the table is a part of it, and no rows inside JSON.
@@ -109,6 +115,10 @@ impl CreateBody {
         let fields = own_fields(&mut schema).map(|fields| fields.properties.keys().map(String::as_str));
         let known: Vec<&str> = fields.into_iter().flatten().chain(["pairs"]).chain(options::READING).collect();
         Err(ApiError::unknown_field(unknown, &known))
+    }
+
+    pub(super) fn of_json(body: JsonBody) -> Result<Self> {
+        Ok(Self { pairs: body.pairs, ..options::read(&body.fields)? })
     }
 
     pub(super) fn of_form(parts: Vec<extract::Part>) -> Result<Self> {

@@ -1,0 +1,22 @@
+//! A table that came in.
+
+use tables::choices::FileFormat;
+
+use crate::datasets::Received;
+
+/// A table on the disk, with what its bytes do not say.
+pub(crate) struct Table {
+    pub(crate) received: Received,
+    /// Which part of the request it is.
+    pub(crate) part: &'static str,
+    pub(crate) file_name: Option<String>,
+    /// How it is written, where its first bytes alone do not tell.
+    pub(crate) hint: Option<FileFormat>,
+}
+
+impl Table {
+    /// What lists show.
+    pub(crate) fn label(&self, name: Option<String>) -> String {
+        crate::http::extract::names::label(name.or_else(|| self.file_name.clone()), "pairs")
+    }
+}
