@@ -16,7 +16,7 @@ pub fn read(bytes: &[u8], format: Option<FileFormat>) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| panic::set_hook(Box::new(|_| ())));
     let read_as = FileOptions { format, ..FileOptions::default() };
-    if let Ok(source) = Source::open(&Input::Bytes(bytes.into()), &read_as) {
+    if let Ok(source) = Source::open(&Input::bytes(bytes.into()), &read_as) {
         // A list of rows without a fault grows; a fault of the table is the last.
         source.take(1_000_000).for_each(drop);
     }

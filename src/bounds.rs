@@ -33,11 +33,11 @@ pub(crate) type Seed = Whole<0, { (1 << 53) - 1 }>;
 /// Suggested pairs: as many as somebody labels in a sitting.
 pub(crate) type Suggestions = Whole<1, 200>;
 /// Hard negatives for each text: ten times as many triplets as pairs.
-pub(crate) type PerText = Whole<1, 10>;
+pub(crate) type PerText = Whole<1, { tables::bounds::PER_TEXT.most as u64 }>;
 /// Pairs of a taxonomy that begin at one concept, of each kind: more say what those before have said.
-pub(crate) type PerConcept = Whole<1, 100>;
+pub(crate) type PerConcept = Whole<1, { tables::bounds::PER_CONCEPT.most as u64 }>;
 /// Pairs of a taxonomy of each kind: no table has more.
-pub(crate) type PerKind = Whole<1, { tables::MOST_ROWS as u64 }>;
+pub(crate) type PerKind = Whole<1, { tables::bounds::PER_KIND.most as u64 }>;
 /// Of a vector. The model's own number bounds it further.
 pub(crate) type Dimensions = Whole<1, 65_536>;
 

@@ -6,6 +6,7 @@
 mod draft;
 mod reads;
 mod rows;
+mod turns;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{BufWriter, Write};
@@ -13,20 +14,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
-pub(crate) use draft::{Draft, PairsDraft, Received};
+pub(crate) use draft::{BlockingDraft, Draft, PairsDraft, Received};
 pub(crate) use rows::{RowsFound, RowsWanted, Sort};
+pub use turns::TurnError;
+pub(crate) use turns::Turns;
 
 use crate::store::{self, Dataset, Left, Purpose, Store, StoreError};
 use tables::choices::{Scale, TableOptions};
 use tables::inspect::InspectContext;
 use tables::inspect::{self, Inspection, Stored};
 use tables::source::Input;
-use tables::{Problems, Scores};
+use tables::{Problems, Scores, Stop};
 
 /// Tables that are read at a time: each takes a processor, and 40 bytes a row.
 const READ_AT_ONCE: usize = 2;
+/// Stored tables that are looked through at a time: for a page of rows, a draw, a search.
+const LOOKED_THROUGH_AT_ONCE: usize = 4;
 /// Examples of a finding that are kept with a dataset.
 const EXAMPLES_KEPT: usize = 3;
 
@@ -37,7 +42,8 @@ pub struct DatasetStore {
     folder: PathBuf,
     /// Held while files and their row come or go together.
     changing: Arc<Mutex<()>>,
-    reading: Arc<Semaphore>,
+    reading: Turns,
+    looking: Turns,
     /// The pair keys of the benchmark that was asked for last.
     keys: Arc<Mutex<Option<KeysOf>>>,
 }
@@ -56,6 +62,8 @@ pub enum DatasetError {
     VersionGone(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Turn(#[from] TurnError),
 }
 
 /// A table as it was sent.
@@ -82,8 +90,8 @@ pub(crate) fn scores(purpose: Purpose) -> Scores {
 
 impl DatasetStore {
     pub fn new(store: Store, folder: PathBuf) -> Self {
-        let reading = Arc::new(Semaphore::new(READ_AT_ONCE));
-        Self { store, folder, changing: Arc::default(), reading, keys: Arc::default() }
+        let (reading, looking) = (Turns::new(READ_AT_ONCE), Turns::new(LOOKED_THROUGH_AT_ONCE));
+        Self { store, folder, changing: Arc::default(), reading, looking, keys: Arc::default() }
     }
 
     /// A dataset's file as it was sent.
@@ -141,7 +149,7 @@ impl DatasetStore {
         if choices.scale.is_none() && dataset.purpose == Purpose::Training {
             choices.scale = Some(Scale { lowest: 0.0, highest: 1.0 });
         }
-        let input = Input::File(self.file(dataset));
+        let input = Input::file(self.file(dataset));
         let context = InspectContext { scores: scores(dataset.purpose), ..InspectContext::default() };
         let inspection = inspect::inspect(&input, &choices, &context)?;
         let (draft, _) = write_pairs(self.folder.join(draft_name(&dataset.dataset_id)), &input, &inspection)?;
@@ -151,6 +159,11 @@ impl DatasetStore {
 
     pub async fn receive(&self) -> Result<Draft, DatasetError> {
         Ok(Draft::create(&self.folder).await?)
+    }
+
+    /// The same on a thread that may block.
+    pub(crate) fn draft(&self) -> std::io::Result<BlockingDraft> {
+        BlockingDraft::create(&self.folder)
     }
 
     pub async fn receive_bytes(&self, bytes: &[u8]) -> Result<Received, DatasetError> {
@@ -176,48 +189,89 @@ impl DatasetStore {
     ) -> Result<Inspection, DatasetError> {
         let input = table.input();
         let context = InspectContext { scores: scores(purpose), ..context };
-        self.beside(move || Ok(inspect::inspect(&input, &choices, &context)?)).await
+        self.beside(move |stop| Ok(inspect::inspect(&input.until(stop), &choices, &context)?)).await
     }
 
     /// Work that takes memory and a processor: off the async threads, and not much of it at a time.
-    async fn beside<T: Send + 'static>(
+    pub(crate) async fn beside<T: Send + 'static, E: From<TurnError> + Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, DatasetError> + Send + 'static,
+        work: impl FnOnce(&Stop) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.reading.work(work).await?
+    }
+
+    /// The same for what only looks through a stored table.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Stop) -> Result<T, DatasetError> + Send + 'static,
     ) -> Result<T, DatasetError> {
-        let turn = Arc::clone(&self.reading).acquire_owned().await.map_err(std::io::Error::other)?;
-        // The turn is over when the work is, also where nobody waits for it any more.
-        let work = move || {
-            let _turn = turn;
-            work()
-        };
-        tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+        self.looking.work(work).await?
     }
 
     /// Reads a table, stores its bytes once, its pairs, and a row. The flag says whether it is new: the same bytes for
     /// the same purpose, read in the same way, are one dataset.
     /// Its error: all problems of the table together; then nothing is stored.
     pub async fn add(&self, upload: Upload) -> Result<(Dataset, bool), DatasetError> {
-        let read = match self.read(upload, draft_name).await? {
-            Read::Known(same) => return Ok((*same, false)),
-            Read::New(read) => read,
-        };
+        let mut added = self.add_all(vec![upload]).await?;
+        Ok(added.pop().expect("as many as were sent"))
+    }
+
+    /// The same for tables that belong together: all of them are stored, or none.
+    pub async fn add_all(&self, uploads: Vec<Upload>) -> Result<Vec<(Dataset, bool)>, DatasetError> {
+        let mut read = Vec::with_capacity(uploads.len());
+        for upload in uploads {
+            read.push(self.read(upload, draft_name).await?);
+        }
         let datasets = self.clone();
-        let store = async move {
-            let _changing = datasets.changing.lock().await;
-            datasets.place(&read.table, &read.row.dataset_id).await?;
-            let inserted = datasets.store.insert_dataset(&read.row, &read.choices).await;
-            if !matches!(inserted, Ok((_, true))) {
-                // Another request was quicker, or nothing came of it. The user's file is removed where none needs it.
-                let _ = tokio::fs::remove_file(datasets.folder.join(pairs_name(&read.row.dataset_id))).await;
-            }
-            match inserted {
-                Err(StoreError::Gone) => {
-                    Err(DatasetError::VersionGone(read.row.version_of.clone().unwrap_or_default()))
+        whole(async move { datasets.store_all(read).await }).await
+    }
+
+    async fn store_all(&self, read: Vec<Read>) -> Result<Vec<(Dataset, bool)>, DatasetError> {
+        let _changing = self.changing.lock().await;
+        let new: Vec<&NewTable> = read.iter().filter_map(Read::new).collect();
+        let mut placed = Vec::new();
+        let stored = match self.insert_all(&new, &mut placed).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                // Nobody else has come to know of these files: who places any waits for this.
+                for file in placed {
+                    let _ = tokio::fs::remove_file(file).await;
                 }
-                inserted => Ok(inserted?),
+                return Err(error);
             }
         };
-        whole(store).await
+        for (table, (_, new)) in new.iter().zip(&stored) {
+            if !new {
+                // Another request was quicker.
+                let _ = tokio::fs::remove_file(self.folder.join(pairs_name(&table.row.dataset_id))).await;
+            }
+        }
+        drop(new);
+        let mut stored = stored.into_iter();
+        let each = read.into_iter().map(|read| match read {
+            Read::Known(same) => Some((*same, false)),
+            Read::New(_) => stored.next(),
+        });
+        Ok(each.map(|dataset| dataset.expect("a row for each new table")).collect())
+    }
+
+    /// The rows of new tables, in one transaction, once their files have their names; `placed` are files that came to be.
+    async fn insert_all(
+        &self,
+        new: &[&NewTable],
+        placed: &mut Vec<PathBuf>,
+    ) -> Result<Vec<(Dataset, bool)>, DatasetError> {
+        for table in new {
+            placed.extend(self.place(&table.table, &table.row.dataset_id).await?);
+        }
+        let rows: Vec<(&Dataset, &str)> = new.iter().map(|table| (&table.row, table.choices.as_str())).collect();
+        match self.store.insert_datasets(&rows).await {
+            Err(StoreError::Gone) => {
+                let gone = new.iter().find_map(|table| table.row.version_of.clone());
+                Err(DatasetError::VersionGone(gone.unwrap_or_default()))
+            }
+            inserted => Ok(inserted?),
+        }
     }
 
     /// A table as the dataset that it would be. Nothing is stored; the pairs of a new one are where a dataset's are,
@@ -240,7 +294,7 @@ impl DatasetStore {
         let dataset_id = store::new_id("ds");
         let written = self.beside({
             let (path, input) = (self.folder.join(pairs_name(&dataset_id)), table.input());
-            move || Ok((write_pairs(path, &input, &inspection)?, inspection))
+            move |stop: &Stop| Ok::<_, DatasetError>((write_pairs(path, &input.until(stop), &inspection)?, inspection))
         });
         let ((pairs, stored), inspection) = written.await?;
         let row = Dataset {
@@ -268,16 +322,21 @@ impl DatasetStore {
         Ok(Read::New(Box::new(NewTable { table, row, choices, pairs })))
     }
 
-    /// Gives the files of a table that is about to have a row their names, and sees them onto the disk.
-    async fn place(&self, table: &Received, dataset_id: &str) -> std::io::Result<()> {
+    /// Gives the files of a table that is about to have a row their names, and sees them onto the disk. Those that were
+    /// not there before are told.
+    async fn place(&self, table: &Received, dataset_id: &str) -> std::io::Result<Vec<PathBuf>> {
         let (folder, from, id) = (self.folder.clone(), table.path.clone(), dataset_id.to_owned());
         let file = folder.join(&table.sha256);
         let place = move || {
+            let pairs = folder.join(pairs_name(&id));
+            std::fs::rename(folder.join(draft_name(&id)), &pairs)?;
+            let mut placed = vec![pairs];
             if !file.exists() {
                 std::fs::rename(&from, &file)?;
+                placed.push(file);
             }
-            std::fs::rename(folder.join(draft_name(&id)), folder.join(pairs_name(&id)))?;
-            std::fs::File::open(&folder)?.sync_all()
+            std::fs::File::open(&folder)?.sync_all()?;
+            Ok(placed)
         };
         tokio::task::spawn_blocking(place).await.map_err(std::io::Error::other)?
     }
@@ -314,6 +373,15 @@ enum Read {
     /// The dataset that it is already.
     Known(Box<Dataset>),
     New(Box<NewTable>),
+}
+
+impl Read {
+    fn new(&self) -> Option<&NewTable> {
+        match self {
+            Self::Known(_) => None,
+            Self::New(table) => Some(table),
+        }
+    }
 }
 
 /// A table that is no dataset yet.

@@ -6,7 +6,7 @@ use tables::TableKind;
 use tables::choices::LowestMeans;
 
 use super::answers::Answer;
-use super::{Analysis, Result, compute};
+use super::{Analysis, Result};
 use crate::ml::eval::baseline::{Baseline, ScoredPair, check, scored_pairs};
 use crate::store::{Dataset, ModelRow};
 
@@ -39,7 +39,7 @@ impl Analysis {
         let work = async move {
             let (pairs, base) = analysis.judged(&dataset, &row, MOST_PAIRS, caller.as_ref()).await?;
             let meaning = meaning(&dataset);
-            compute(move || check(&pairs, &base, meaning)).await
+            analysis.compute(move |_| check(&pairs, &base, meaning)).await
         };
         self.baselines.once(key, work).await
     }

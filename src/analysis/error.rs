@@ -3,7 +3,7 @@
 use tables::Problems;
 use tokio::task::JoinError;
 
-use crate::datasets::DatasetError;
+use crate::datasets::{DatasetError, TurnError};
 use crate::serving::{EmbedError, PoolError};
 
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,12 @@ pub(crate) enum AnalysisError {
 impl From<PoolError> for AnalysisError {
     fn from(error: PoolError) -> Self {
         Self::Embed(error.into())
+    }
+}
+
+impl From<TurnError> for AnalysisError {
+    fn from(error: TurnError) -> Self {
+        Self::Datasets(error.into())
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use answers::Answers;
 use serde::Serialize;
+use tables::Stop;
 use tables::choices::{Encoding, FileFormat, FileOptions};
 use tables::draws::sample;
 use tables::similarity::cosine;
@@ -27,7 +28,7 @@ use tables::stored::{self, StoredPair};
 use texts::{Embedded, TableVectors, Texts};
 use utoipa::ToSchema;
 
-use crate::datasets::{DatasetError, DatasetStore};
+use crate::datasets::{DatasetError, DatasetStore, Turns};
 use crate::ml::eval::baseline::Baseline;
 use crate::serving::{self, EmbedOptions, Engine, ModelPool};
 use crate::store::{Dataset, ModelRow};
@@ -38,6 +39,8 @@ type Result<T, E = AnalysisError> = std::result::Result<T, E>;
 
 /// Texts that are embedded at once: more than an interactive request has, so that those go first.
 const AT_ONCE: usize = 256;
+/// Pieces of work that take a processor each.
+const COMPUTED_AT_ONCE: usize = 2;
 /// Pairs whose vectors are in memory at a time.
 const PAIRS_AT_ONCE: usize = 4096;
 
@@ -49,6 +52,9 @@ pub struct Analysis {
     engine: Arc<Engine>,
     baselines: Arc<Answers<Baseline>>,
     neighbourhoods: Arc<Answers<TableVectors>>,
+    computing: Turns,
+    /// Taxonomies wait for a model while they have one of the turns of tables: one at a time, so that others are left.
+    taxonomies: Turns,
 }
 
 /// A model that answered.
@@ -69,7 +75,9 @@ impl From<&ModelRow> for ModelRef {
 
 impl Analysis {
     pub fn new(datasets: DatasetStore, pool: Arc<ModelPool>, engine: Arc<Engine>) -> Self {
-        Self { datasets, pool, engine, baselines: Arc::default(), neighbourhoods: Arc::default() }
+        let (computing, taxonomies) = (Turns::new(COMPUTED_AT_ONCE), Turns::new(1));
+        let (baselines, neighbourhoods) = (Arc::default(), Arc::default());
+        Self { datasets, pool, engine, baselines, neighbourhoods, computing, taxonomies }
     }
 
     /// Forgets what models said of tables.
@@ -92,7 +100,7 @@ impl Analysis {
                 some.iter().map(|(left, right)| (texts.add(left), texts.add(right))).collect();
             let embedded = self.embed(row, &texts.texts, caller).await?;
             let of = move |&(left, right): &(usize, usize)| cosine(embedded.vector(left), embedded.vector(right));
-            cosines.extend(compute(move || places.iter().map(of).collect::<Vec<f64>>()).await?);
+            cosines.extend(self.compute(move |_| places.iter().map(of).collect::<Vec<f64>>()).await?);
         }
         Ok(cosines)
     }
@@ -136,22 +144,22 @@ impl Analysis {
         + 'static,
     ) -> Result<T> {
         let file = self.datasets.pairs_file(dataset);
-        let work = move || {
+        let work = move |stop: &Stop| {
             let pairs = stored::pairs(BufReader::new(File::open(file)?));
-            work(&mut pairs.map(|pair| pair.map_err(DatasetError::from)))
+            work(&mut pairs.map(|pair| Ok(stop.check().and(pair)?)))
         };
-        Ok(tokio::task::spawn_blocking(work).await??)
+        Ok(self.datasets.look(work).await?)
     }
-}
 
-/// Work that takes a processor for a while, on one thread of its own.
-async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let work = move || {
-        // OpenMP keeps this number for each thread that calls it; the other cores serve.
-        tch::set_num_threads(1);
-        work()
-    };
-    Ok(tokio::task::spawn_blocking(work).await?)
+    /// Work that takes a processor for a while, on one thread of its own.
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce(&Stop) -> T + Send + 'static) -> Result<T> {
+        let work = |stop: &Stop| {
+            // OpenMP keeps this number for each thread that calls it; the other cores serve.
+            tch::set_num_threads(1);
+            work(stop)
+        };
+        Ok(self.computing.work(work).await?)
+    }
 }
 
 /// How a table that was written here is read, whatever its texts look like.

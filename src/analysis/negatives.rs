@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tables::TableKind;
 use tables::choices::{Column, Mapping, TableOptions};
 use tables::mining::{Found, Mining, groups, mine_triplets};
+use tables::{Stop, TableKind};
 use utoipa::ToSchema;
 
 use super::baseline::{SEED, meaning};
 use super::texts::Texts;
-use super::{Analysis, AnalysisError, Result, compute, written_here};
+use super::{Analysis, AnalysisError, Result, written_here};
 use crate::datasets::{DatasetError, Upload};
 use crate::ml::eval::baseline::{ScoredPair, related, scored_pairs};
 use crate::store::{Dataset, ModelRow, Purpose};
@@ -65,13 +65,14 @@ impl Analysis {
             return Err(AnalysisError::NothingToMine("No two texts of the table belong together."));
         }
         let embedded = self.embed(row, &table.texts.texts, caller).await?;
-        let work = move || {
+        let work = move |stop: &Stop| {
             let groups = groups(table.texts.texts.len(), &table.together);
-            let found = mine_triplets(&embedded.vectors, embedded.dimensions, &table.pairs, &groups, mining);
+            let mining = Mining { stop: stop.clone(), ..mining };
+            let found = mine_triplets(&embedded.vectors, embedded.dimensions, &table.pairs, &groups, mining)?;
             let csv = triplets(&found, &table.texts.texts);
-            (table, found, csv)
+            Ok::<_, AnalysisError>((table, found, csv))
         };
-        let (table, found, csv) = compute(work).await?;
+        let (table, found, csv) = self.compute(work).await??;
         if found.triplets.is_empty() {
             return Err(AnalysisError::NothingToMine(
                 "Each text that is far enough from a pair belongs to it, directly or through others.",

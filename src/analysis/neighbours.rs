@@ -5,12 +5,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tables::Stop;
 use tables::similarity::cosine;
 use utoipa::ToSchema;
 
 use super::ranking::{order, ranks};
 use super::texts::{TableVectors, texts_of};
-use super::{Analysis, ModelRef, Result, compute};
+use super::{Analysis, ModelRef, Result};
 use crate::store::{Dataset, ModelRow};
 
 /// Different texts of a table that are searched: the first ones.
@@ -65,7 +66,8 @@ impl Analysis {
             let asked = self.embed(row, &[text], caller).await?;
             (searched, total) = (known.texts.len(), known.total);
             let (text, before) = (text.to_owned(), first.clone());
-            let (near, ranks) = compute(move || known.nearest(&text, asked.vector(0), k, before.as_deref())).await?;
+            let nearest = move |_: &Stop| known.nearest(&text, asked.vector(0), k, before.as_deref());
+            let (near, ranks) = self.compute(nearest).await?;
             of_models.push(OfModel { model: row.into(), neighbours: near });
             first.get_or_insert(ranks.into());
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tables::Stop;
 use tables::draws::sample;
 use utoipa::ToSchema;
 
 use super::baseline::meaning;
 use super::texts::{Texts, texts_of};
-use super::{Analysis, Result, compute};
+use super::{Analysis, Result};
 use crate::ml::eval::baseline::best_threshold;
 use crate::ml::eval::suggest::{Known, Suggestion, Why, suggest};
 use crate::store::{Dataset, ModelRow};
@@ -90,13 +91,13 @@ impl Analysis {
                 best_threshold(&pairs, &cosines, meaning(learned))
             }
         };
-        let work = move || {
+        let work = move |_: &Stop| {
             let base = before.as_ref().map(|before| before.vectors.as_slice());
             let count = texts.texts.len();
             let known = Known { tuned: &now.vectors, base, texts: count, threshold, labelled: &labelled };
             (suggest(&known, limit), texts)
         };
-        let (found, texts) = compute(work).await?;
+        let (found, texts) = self.compute(work).await?;
         let told = |suggestion: Suggestion| SuggestedPair {
             left: texts.texts[suggestion.left].clone(),
             right: texts.texts[suggestion.right].clone(),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use tables::Stop;
 use tables::checks::Knowledge;
 use tables::choices::{FileOptions, LowestMeans, Scale, TableOptions};
 use tables::taxonomy::{self, File, Made, MadePair, Recipe, Taxonomy, VectorsOf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Analysis, AnalysisError, Result, written_here};
-use crate::datasets::{DatasetError, Received, Upload};
+use crate::datasets::{DatasetError, DatasetStore, Received, Upload};
 use crate::store::{Dataset, ModelRow, Purpose};
 use tables::inspect::InspectContext;
 
@@ -32,6 +33,7 @@ pub(crate) struct Making {
 
 pub(crate) struct MadeTables {
     pub(crate) taxonomy: Taxonomy,
+    /// Without the pairs, which are stored.
     pub(crate) made: Made,
     pub(crate) dataset: Dataset,
     /// The benchmark, where something is held out.
@@ -45,17 +47,20 @@ impl Analysis {
     /// Makes pairs of a taxonomy and stores them: both tables or none.
     pub(crate) async fn make_pairs(&self, making: Making, caller: Option<&Arc<str>>) -> Result<MadeTables> {
         let Making { name, table, file_name, read_as, language, recipe, model, context } = making;
+        let _turn = self.taxonomies.turn().await?;
         let (ask, mut asked) = mpsc::channel::<Ask>(1);
         let ask = model.is_some().then_some(ask);
-        let work = move || {
-            // Its file stays as long as it is read, whoever waits.
-            let table = table;
-            let file = File { name: file_name, input: table.input() };
+        let datasets = self.datasets.clone();
+        let work = move |stop: &Stop| {
+            let file = File { name: file_name, input: table.input().until(stop) };
             let taxonomy = Taxonomy::read(&[file], &read_as, language.as_deref())?;
             let mut vectors = ask.map(|ask| move |texts: &[&str]| vectors(&ask, texts));
             let vectors = vectors.as_mut().map(|vectors| vectors as &mut VectorsOf<'_>);
-            let made = taxonomy::make(&taxonomy, &recipe, vectors)?;
-            Ok::<_, AnalysisError>((taxonomy, made))
+            let mut made = taxonomy::make(&taxonomy, &recipe, vectors, stop)?;
+            // From here on the pairs are on the disk.
+            let (pairs, held_out) = (std::mem::take(&mut made.pairs), std::mem::take(&mut made.held_out));
+            let held_out = if held_out.is_empty() { None } else { Some(written(&datasets, &held_out)?) };
+            Ok::<_, AnalysisError>((taxonomy, made, written(&datasets, &pairs)?, held_out))
         };
         let answers = async move {
             while let (Some((texts, answer)), Some(row)) = (asked.recv().await, &model) {
@@ -67,69 +72,45 @@ impl Analysis {
             }
             Ok(())
         };
-        let (made, answered) = tokio::join!(tokio::task::spawn_blocking(work), answers);
+        let (made, answered) = tokio::join!(self.datasets.beside(work), answers);
         // What the model says is told as it is, not as a problem of the table.
         answered?;
-        let (taxonomy, made) = made??;
-        let analysis = self.clone();
-        // In a task of its own: a client that goes away leaves both tables or none.
-        tokio::spawn(async move {
-            let (dataset, held_out) = analysis.store_both(name, &made, context).await?;
-            Ok(MadeTables { taxonomy, made, dataset, held_out })
-        })
-        .await?
-    }
-
-    async fn store_both(
-        &self,
-        name: String,
-        made: &Made,
-        context: InspectContext,
-    ) -> Result<(Dataset, Option<Dataset>)> {
+        let (taxonomy, made, pairs, held_out) = made?;
         // A benchmark may have a text of another one.
         let knowledge = Knowledge { most_tokens: context.knowledge.most_tokens, ..Knowledge::default() };
         let held_out_context = InspectContext { knowledge, ..context.clone() };
         let held_out_name = format!("{name} (held out)");
-        let (dataset, new) = self.store(name, Purpose::Training, &made.pairs, context).await?;
-        if made.held_out.is_empty() {
-            return Ok((dataset, None));
+        let mut uploads = vec![upload(name, Purpose::Training, pairs, context)];
+        uploads.extend(held_out.map(|table| upload(held_out_name, Purpose::Benchmark, table, held_out_context)));
+        let mut stored = self.datasets.add_all(uploads).await?.into_iter().map(|(dataset, _)| dataset);
+        let dataset = stored.next().expect("a dataset for each upload");
+        let held_out = stored.next();
+        if let Some(held_out) = &held_out {
+            // They are of one taxonomy, and share its texts.
+            self.datasets.record_descent(held_out, &dataset).await?;
+            self.datasets.record_descent(&dataset, held_out).await?;
         }
-        match self.store(held_out_name, Purpose::Benchmark, &made.held_out, held_out_context).await {
-            Ok((held_out, _)) => {
-                // They are of one taxonomy, and share its texts.
-                self.datasets.record_descent(&held_out, &dataset).await?;
-                self.datasets.record_descent(&dataset, &held_out).await?;
-                Ok((dataset, Some(held_out)))
-            }
-            Err(error) => {
-                if new && let Err(error) = self.datasets.remove(&dataset).await {
-                    tracing::warn!(dataset = dataset.dataset_id, %error, "half of what a taxonomy gave stays");
-                }
-                Err(error)
-            }
-        }
+        Ok(MadeTables { taxonomy, made, dataset, held_out })
     }
+}
 
-    /// Stores pairs as a table of their own, which says what its scores mean.
-    async fn store(
-        &self,
-        name: String,
-        purpose: Purpose,
-        pairs: &[MadePair],
-        context: InspectContext,
-    ) -> Result<(Dataset, bool)> {
-        let mut bytes = Vec::new();
-        taxonomy::write(pairs, &mut bytes).map_err(DatasetError::from)?;
-        let for_training = purpose == Purpose::Training;
-        let choices = TableOptions {
-            read_as: written_here(),
-            scale: for_training.then_some(Scale { lowest: 0.0, highest: 1.0 }),
-            lowest_means: for_training.then_some(LowestMeans::Angular),
-            ..TableOptions::default()
-        };
-        let table = self.datasets.receive_bytes(&bytes).await?;
-        Ok(self.datasets.add(Upload { name, purpose, table, choices, context, version_of: None }).await?)
-    }
+/// Pairs as a table on the disk.
+fn written(datasets: &DatasetStore, pairs: &[MadePair]) -> Result<Received, DatasetError> {
+    let mut draft = datasets.draft()?;
+    taxonomy::write(pairs, &mut draft)?;
+    Ok(draft.finish()?)
+}
+
+/// That table, which says what its scores mean.
+fn upload(name: String, purpose: Purpose, table: Received, context: InspectContext) -> Upload {
+    let for_training = purpose == Purpose::Training;
+    let choices = TableOptions {
+        read_as: written_here(),
+        scale: for_training.then_some(Scale { lowest: 0.0, highest: 1.0 }),
+        lowest_means: for_training.then_some(LowestMeans::Angular),
+        ..TableOptions::default()
+    };
+    Upload { name, purpose, table, choices, context, version_of: None }
 }
 
 /// Asks for texts' vectors and waits for them.

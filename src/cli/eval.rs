@@ -27,7 +27,7 @@ pub(super) fn eval(config: &Eval) -> anyhow::Result<ExitCode> {
 }
 
 fn read(file: &Path, scores: Scores) -> anyhow::Result<PairDataset> {
-    let input = Input::File(file.to_owned());
+    let input = Input::file(file.to_owned());
     tables::read_with(&input, &TableOptions::default(), scores).with_context(|| file.display().to_string())
 }
 

@@ -12,10 +12,10 @@ use indicatif::ProgressBar;
 use crate::config::Pairs;
 use crate::ml::encoder::{Model, TokenCache, encode_all};
 use crate::registry;
-use tables::Problems;
 use tables::choices::FileOptions;
 use tables::source::Input;
 use tables::taxonomy::{self, Counts, HeldOut, Made, MadePair, Recipe, Targets, Taxonomy, VectorsOf};
+use tables::{Problems, Stop};
 
 /// Texts whose vectors are made between two steps of the bar.
 const AT_ONCE: usize = 512;
@@ -28,6 +28,9 @@ pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
     let held_out = held_out.unwrap_or(HeldOut::Nothing);
     let holds_out = held_out != HeldOut::Nothing;
     // Before the work, not after it.
+    let recipe =
+        Recipe { targets, per_concept: config.per_concept, per_kind: config.per_kind, held_out, seed: config.seed };
+    recipe.check().map_err(|error| anyhow::anyhow!("--{} {error}", error.bound.name.replace('_', "-")))?;
     for file in [Some(&config.out), holds_out.then_some(&config.held_out_out)].into_iter().flatten() {
         if file.exists() && !config.overwrite {
             bail!("{} is there already; name another file, or say --overwrite", file.display());
@@ -36,17 +39,15 @@ pub(super) fn pairs(config: &Pairs) -> anyhow::Result<ExitCode> {
     let files = config
         .files
         .iter()
-        .map(|file| taxonomy::File { name: file.to_str().map(str::to_owned), input: Input::File(file.clone()) });
+        .map(|file| taxonomy::File { name: file.to_str().map(str::to_owned), input: Input::file(file.clone()) });
     let files: Vec<taxonomy::File> = files.collect();
     let taxonomy = Taxonomy::read(&files, &FileOptions::default(), config.language.as_deref())
         .map_err(|problems| told(&problems))?;
     tell_taxonomy(&taxonomy);
-    let recipe =
-        Recipe { targets, per_concept: config.per_concept, per_kind: config.per_kind, held_out, seed: config.seed };
     let model = if config.hard_negatives { Some(load(config)?) } else { None };
     let mut vectors = model.as_ref().map(|model| |texts: &[&str]| vectors(model, texts));
     let vectors = vectors.as_mut().map(|vectors| vectors as &mut VectorsOf<'_>);
-    let made = taxonomy::make(&taxonomy, &recipe, vectors).map_err(|problems| told(&problems))?;
+    let made = taxonomy::make(&taxonomy, &recipe, vectors, &Stop::NEVER).map_err(|problems| told(&problems))?;
     write(&config.out, &made.pairs)?;
     if holds_out {
         write(&config.held_out_out, &made.held_out)?;

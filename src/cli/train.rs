@@ -169,7 +169,7 @@ fn table(file: &Path, scores: Scores, lowest_means: Option<LowestMeans>, pairs: 
     let mut hash = Sha256Hex::default();
     let read = std::fs::File::open(file).and_then(|file| hash.update_from(file));
     read.with_context(|| format!("{} cannot be read", file.display()))?;
-    let input = Input::File(std::path::absolute(file)?);
+    let input = Input::file(std::path::absolute(file)?);
     let context = InspectContext { scores, ..InspectContext::default() };
     let make = || -> anyhow::Result<_> {
         let inspection = inspect(&input, &TableOptions { lowest_means, ..TableOptions::default() }, &context)?;

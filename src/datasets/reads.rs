@@ -11,7 +11,8 @@ use tables::annotate::{AnnotateError, Notes, Similarities, Words, annotate};
 use tables::checks::{pair_key, text_key};
 use tables::diff::{Diff, diff};
 use tables::source::Input;
-use tables::{Pair, Problems, stored};
+use tables::stored::StoredPair;
+use tables::{Pair, Problems, Stop, stored};
 
 impl From<AnnotateError> for DatasetError {
     fn from(error: AnnotateError) -> Self {
@@ -33,8 +34,7 @@ impl DatasetStore {
     /// The pairs that are wanted of a dataset, with their lines.
     pub async fn rows(&self, dataset: &Dataset, wanted: RowsWanted) -> Result<RowsFound, DatasetError> {
         let (file, total) = (self.pairs_file(dataset), dataset.rows as usize);
-        let find = move || rows::find(&file, &wanted, total);
-        tokio::task::spawn_blocking(find).await.map_err(std::io::Error::other)?
+        self.look(move |stop| rows::find(&file, &wanted, total, stop)).await
     }
 
     /// A copy of a dataset's own file with what became of each row: a file that has no name any more, to be read from
@@ -45,12 +45,14 @@ impl DatasetStore {
         similarities: Vec<Similarities>,
         words: Words,
     ) -> Result<std::fs::File, DatasetError> {
-        let (input, pairs) = (Input::File(self.file(dataset)), self.pairs_file(dataset));
+        let (input, pairs) = (Input::file(self.file(dataset)), self.pairs_file(dataset));
         let (choices, scores) = (dataset.choices()?, scores(dataset.purpose));
         let draft = self.folder.join(draft_name(&store::new_id("ds")));
-        let annotate = move || {
+        let annotate = move |stop: &Stop| {
+            let input = input.until(stop);
             let kept = stored::pairs(BufReader::new(std::fs::File::open(pairs)?));
-            let kept = kept.map(|pair| Ok(pair?.pair.row)).collect::<Result<Vec<usize>, Problems>>()?;
+            let row = |pair: Result<StoredPair, Problems>| stop.check().and(Ok(pair?.pair.row));
+            let kept = kept.map(row).collect::<Result<Vec<usize>, Problems>>()?;
             let mut file = std::fs::File::options().create_new(true).read(true).write(true).open(&draft)?;
             let _ = std::fs::remove_file(&draft);
             let mut out = BufWriter::with_capacity(1 << 18, &file);
@@ -58,7 +60,7 @@ impl DatasetStore {
             out.flush()?;
             drop(out);
             file.rewind()?;
-            Ok(file)
+            Ok::<_, DatasetError>(file)
         };
         self.beside(annotate).await
     }
@@ -66,8 +68,14 @@ impl DatasetStore {
     /// What changed from one dataset to another.
     pub async fn diff(&self, before: &Dataset, after: &Dataset) -> Result<Diff, DatasetError> {
         let (before, after) = (self.pairs_file(before), self.pairs_file(after));
-        let open = |file: &Path| Ok::<_, DatasetError>(stored::pairs(BufReader::new(std::fs::File::open(file)?)));
-        self.beside(move || diff(|| open(&before), || open(&after))).await
+        let differ = move |stop: &Stop| {
+            let open = |file: &Path| {
+                let pairs = stored::pairs(BufReader::new(std::fs::File::open(file)?));
+                Ok::<_, DatasetError>(pairs.map(|pair| stop.check().and(pair)))
+            };
+            diff(|| open(&before), || open(&after))
+        };
+        self.beside(differ).await
     }
 
     /// The keys of a benchmark's pairs, read once.
@@ -79,12 +87,13 @@ impl DatasetStore {
             return Ok(Arc::clone(keys));
         }
         let file = self.pairs_file(dataset);
-        let read = move || {
+        let read = move |stop: &Stop| {
             let pairs = stored::pairs(BufReader::new(std::fs::File::open(file)?));
             let key = |pair: Pair| pair_key(text_key(&pair.left), text_key(&pair.right));
-            pairs.map(|pair| Ok(key(pair?.pair))).collect::<Result<HashSet<u64>, DatasetError>>()
+            let keys = pairs.map(|pair| stop.check().and(Ok(key(pair?.pair))));
+            Ok(keys.collect::<Result<HashSet<u64>, Problems>>()?)
         };
-        let keys = Arc::new(tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??);
+        let keys = Arc::new(self.look(read).await?);
         *kept = Some((dataset.dataset_id.clone(), Arc::clone(&keys)));
         Ok(keys)
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use super::DatasetError;
+use tables::Stop;
 use tables::stored::{self, StoredPair};
 
 /// In which order pairs are told.
@@ -40,14 +41,16 @@ pub struct RowsFound {
 
 /// Reads the table once, and a second time where it is to be sorted: then a number for each matching pair is all
 /// that is kept in between.
-pub(super) fn find(file: &Path, wanted: &RowsWanted, total: usize) -> Result<RowsFound, DatasetError> {
+pub(super) fn find(file: &Path, wanted: &RowsWanted, total: usize, stop: &Stop) -> Result<RowsFound, DatasetError> {
     let text = wanted.text.as_deref().map(folded).filter(|text| !text.is_empty());
     let fits = |pair: &StoredPair| {
         wanted.scores.is_none_or(|(low, high)| (low..=high).contains(&pair.pair.score))
             && text.as_ref().is_none_or(|text| holds(pair, text))
     };
-    let pairs =
-        || Ok::<_, std::io::Error>(stored::pairs(BufReader::with_capacity(1 << 18, std::fs::File::open(file)?)));
+    let pairs = || {
+        let pairs = stored::pairs(BufReader::with_capacity(1 << 18, std::fs::File::open(file)?));
+        Ok::<_, std::io::Error>(pairs.map(|pair| stop.check().and(pair)))
+    };
     if wanted.sort == Sort::Row {
         let all = text.is_none() && wanted.scores.is_none();
         let mut found = RowsFound::default();
@@ -138,7 +141,7 @@ mod tests {
     }
 
     fn rows(wanted: &RowsWanted) -> (Vec<usize>, usize) {
-        let found = find(table().path(), wanted, 4).unwrap();
+        let found = find(table().path(), wanted, 4, &Stop::NEVER).unwrap();
         (found.rows.iter().map(|row| row.pair.row).collect(), found.matching)
     }
 

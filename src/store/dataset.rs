@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::SqliteConnection;
 use sqlx::types::Json;
 use tables::TableKind;
 use tables::choices::{FileFormat, LowestMeans, TableOptions, name_of};
@@ -103,7 +104,22 @@ impl Store {
     /// for the same choices. The flag says whether it is new; its family, version and time are the store's to say.
     /// [`StoreError::Gone`] where the dataset that it is a version of is.
     pub async fn insert_dataset(&self, new: &Dataset, choices: &str) -> Result<(Dataset, bool)> {
+        let mut inserted = self.insert_datasets(&[(new, choices)]).await?;
+        Ok(inserted.pop().expect("one was sent"))
+    }
+
+    /// The same for datasets that belong together: all are stored, or none.
+    pub async fn insert_datasets(&self, new: &[(&Dataset, &str)]) -> Result<Vec<(Dataset, bool)>> {
         let mut tx = self.begin().await?;
+        let mut inserted = Vec::with_capacity(new.len());
+        for (new, choices) in new {
+            inserted.push(Self::insert_in(&mut tx, new, choices).await?);
+        }
+        tx.commit().await?;
+        Ok(inserted)
+    }
+
+    async fn insert_in(tx: &mut SqliteConnection, new: &Dataset, choices: &str) -> Result<(Dataset, bool)> {
         let family: Option<String> =
             sqlx::query_scalar("select family from dataset where dataset_id = $1 and deleted_at is null")
                 .bind(&new.version_of)
@@ -142,9 +158,7 @@ impl Store {
         .await?
         .rows_affected();
         let dataset = sqlx::query_as(OF_THE_SAME).bind(&new.sha256).bind(new.purpose).bind(choices);
-        let dataset = dataset.fetch_one(&mut *tx).await?;
-        tx.commit().await?;
-        Ok((dataset, inserted == 1))
+        Ok((dataset.fetch_one(&mut *tx).await?, inserted == 1))
     }
 
     /// The dataset of the same bytes, purpose and choices.

@@ -318,7 +318,7 @@ mod tests {
             problem: |problem| format!("={}", problem.code),
         };
         let choices = TableOptions { scale: Some(Scale { lowest: 0.0, highest: 5.0 }), ..TableOptions::default() };
-        let (input, mut out) = (Input::Bytes(bytes.into()), Vec::new());
+        let (input, mut out) = (Input::bytes(bytes.into()), Vec::new());
         let choices = crate::inspect::inspect(&input, &choices, &Default::default()).unwrap().choices;
         annotate(&input, &choices, Scores::Unit, &Notes { words, kept, similarities }, &mut out).unwrap();
         out

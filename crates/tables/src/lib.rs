@@ -1,6 +1,7 @@
 //! Tables of text pairs with a similarity score, of pairs that belong together, of triplets.
 
 pub mod annotate;
+pub mod bounds;
 pub mod checks;
 pub mod choices;
 pub mod diff;
@@ -13,6 +14,7 @@ mod read;
 mod reading;
 pub mod similarity;
 pub mod source;
+mod stop;
 pub mod stored;
 pub mod taxonomy;
 pub mod ties;
@@ -20,6 +22,7 @@ pub mod ties;
 pub use pair::{LONGEST_TEXT, MOST_ROWS, Pair, PairDataset, Scores, TableKind};
 pub use problems::{Problem, Problems};
 pub use read::{read, read_with};
+pub use stop::Stop;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::source::Input;
 /// # Errors
 /// All problems together, with rows and lines; nothing is left out in silence.
 pub fn read(bytes: &[u8], scores: Scores) -> Result<PairDataset, Problems> {
-    read_with(&Input::Bytes(Arc::from(bytes)), &TableOptions::default(), scores)
+    read_with(&Input::bytes(Arc::from(bytes)), &TableOptions::default(), scores)
 }
 
 /// Reads a whole table into memory, as far as somebody said how.

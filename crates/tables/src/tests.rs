@@ -35,7 +35,7 @@ fn unit(text: &str) -> Result<PairDataset, Problems> {
 
 fn look(bytes: &[u8], choices: &TableOptions) -> Result<Inspection, Problems> {
     let context = InspectContext::default();
-    inspect(&Input::Bytes(Arc::from(bytes)), choices, &context)
+    inspect(&Input::bytes(Arc::from(bytes)), choices, &context)
 }
 
 fn told(problems: &[Problem]) -> Vec<(usize, &'static str)> {
@@ -240,7 +240,7 @@ fn a_date_is_a_fraction_where_somebody_says_so_and_bad_rows_are_left_out() {
     assert_eq!((seen.rows.bad, seen.rows.usable, seen.blocked_by.len()), (3, 48, 0));
     assert_eq!(seen.choices, choices);
     let mut out = Vec::new();
-    let stored = store(&Input::Bytes(Arc::from(bytes)), &seen, &mut out).unwrap();
+    let stored = store(&Input::bytes(Arc::from(bytes)), &seen, &mut out).unwrap();
     assert_eq!((stored.rows, stored.skipped, stored.fixed_out), (48, 3, 0));
     let table = stored::read(out.as_slice(), TableKind::PairScore).unwrap();
     let score = |row: usize| table.pairs.iter().find(|pair| pair.row == row).map(|pair| pair.score);
@@ -325,7 +325,7 @@ fn a_few_scores_beside_the_scale_are_told() {
     assert!(problems.shown[0].message.starts_with("7 is above 5"), "{}", problems.shown[0].message);
     let choices = TableOptions { scale: Some(Scale { lowest: 0.0, highest: 10.0 }), ..TableOptions::default() };
     let text = format!("base,ref,score\n{rows}a,b,7\n");
-    let table = read_with(&Input::Bytes(Arc::from(text.as_bytes())), &choices, Scores::Unit).unwrap();
+    let table = read_with(&Input::bytes(Arc::from(text.as_bytes())), &choices, Scores::Unit).unwrap();
     assert_eq!(table.pairs[200].score, 0.7);
 }
 
@@ -374,7 +374,7 @@ fn columns_without_known_names_are_found_by_what_stands_in_them() {
 #[test]
 fn a_benchmark_keeps_its_scale() {
     let context = InspectContext { scores: Scores::Any, ..InspectContext::default() };
-    let input = Input::Bytes(Arc::from(b"base,ref,score\na,b,0\nc,d,2.6\ne,f,5\n".as_slice()));
+    let input = Input::bytes(Arc::from(b"base,ref,score\na,b,0\nc,d,2.6\ne,f,5\n".as_slice()));
     let seen = inspect(&input, &TableOptions::default(), &context).unwrap();
     assert_eq!(seen.facts.iter().map(|row| row.score).collect::<Vec<_>>(), [0.0, 2.6, 5.0]);
     assert!(seen.lowest_means.is_none());
@@ -384,7 +384,7 @@ fn a_benchmark_keeps_its_scale() {
 #[test]
 fn the_mean_of_a_benchmarks_scores_is_a_number_however_large_they_are() {
     let context = InspectContext { scores: Scores::Any, ..InspectContext::default() };
-    let input = Input::Bytes(Arc::from(b"text_a,text_b,score\nnurse,doctor,1e308\nnurse,painter,1.5e308\n".as_slice()));
+    let input = Input::bytes(Arc::from(b"text_a,text_b,score\nnurse,doctor,1e308\nnurse,painter,1.5e308\n".as_slice()));
     let seen = inspect(&input, &TableOptions::default(), &context).unwrap();
     let scores = store(&input, &seen, &mut Vec::new()).unwrap().scores;
     assert_eq!((scores.lowest, scores.highest, scores.mean), (1e308, 1.5e308, 1.25e308));

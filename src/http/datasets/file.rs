@@ -63,6 +63,7 @@ pub(crate) struct FileQuery {
         (status = 200, description = "The file.", body = Vec<u8>, content_type = "application/octet-stream",
             headers(("Content-Disposition" = String, description = "`attachment`, with the file's name."))),
         (status = 404, description = "There is no such dataset or model."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     )
 )]
 pub(crate) async fn download_dataset(

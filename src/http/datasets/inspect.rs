@@ -49,7 +49,10 @@ pub(crate) struct InspectionBody {
         (Vec<u8> = "application/octet-stream"),
         (TableForm = "multipart/form-data"),
     )),
-    responses((status = 200, description = "What would become of it.", body = InspectionBody))
+    responses(
+        (status = 200, description = "What would become of it.", body = InspectionBody),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
+    )
 )]
 pub(crate) async fn inspect_table(
     State(state): State<AppState>,

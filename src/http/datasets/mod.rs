@@ -5,8 +5,10 @@ pub(crate) mod file;
 pub(crate) mod find;
 mod hard_negatives;
 mod inspect;
+pub(crate) mod json_body;
 pub(crate) mod options;
 mod rows;
+pub(crate) mod table;
 mod taxonomy;
 pub(crate) mod upload;
 pub(crate) mod verdict;
@@ -76,6 +78,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         (status = 200, description = "The same bytes were there already, read in the same way.", body = DatasetBody,
             headers(("Location" = String, description = "The dataset's path."))),
         (status = 404, description = "The dataset of which it is to be a new version is not there."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     )
 )]
 async fn create_dataset(

@@ -102,6 +102,7 @@ pub(crate) struct Rows {
             "total": 374, "matching": 374
         })),
         (status = 404, description = "There is no such dataset."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     )
 )]
 pub(crate) async fn list_rows(

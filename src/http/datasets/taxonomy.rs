@@ -37,11 +37,11 @@ struct Making {
     /// Another seed draws other pairs; 0 by default.
     #[param(value_type = Option<u64>)]
     seed: Value,
-    /// Pairs of each kind that begin at one concept, at most; 2 by default.
-    #[param(value_type = Option<usize>)]
+    /// Pairs of each kind that begin at one concept, at most: 1 to 100; 2 by default.
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 100)]
     per_concept: Value,
     /// Pairs of each kind, at most.
-    #[param(value_type = Option<usize>)]
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 2000000)]
     per_kind: Value,
     /// What is kept from training and stored as a benchmark: a share of the concepts (`0.1`), in whole groups, or
     /// groups' ids.
@@ -96,6 +96,7 @@ struct MadeBody {
         (status = 201, description = "The pairs are made and stored.", body = MadeBody,
             headers(("Location" = String, description = "The dataset's path."))),
         (status = 422, description = "No pairs can be made of this file, or a field cannot be used."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     )
 )]
 pub(super) async fn create_from_taxonomy(
@@ -162,17 +163,14 @@ fn recipe(making: &Making) -> Result<(Recipe, bool)> {
         Value::String(text) => HeldOut::parse(text).map_err(|error| not_usable("held_out", &error.to_string()))?,
         other => HeldOut::parse(&other.to_string()).map_err(|error| not_usable("held_out", &error.to_string()))?,
     };
-    let count = |value: &Value, name: &str| match parsed::<usize>(value, name)? {
-        Some(0) => Err(not_usable(name, "0 pairs are none")),
-        count => Ok(count),
-    };
     let recipe = Recipe {
         targets,
-        per_concept: count(&making.per_concept, "per_concept")?.unwrap_or(usual.per_concept),
-        per_kind: count(&making.per_kind, "per_kind")?,
+        per_concept: parsed(&making.per_concept, "per_concept")?.unwrap_or(usual.per_concept),
+        per_kind: parsed(&making.per_kind, "per_kind")?,
         held_out,
         seed: parsed(&making.seed, "seed")?.unwrap_or(usual.seed),
     };
+    recipe.check().map_err(|error| not_usable(error.bound.name, &error.to_string()))?;
     Ok((recipe, parsed(&making.hard_negatives, "hard_negatives")?.unwrap_or(false)))
 }
 

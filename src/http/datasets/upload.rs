@@ -3,12 +3,13 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use futures_util::StreamExt;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::bounds::Label;
-use crate::datasets::{DatasetError, Received, Upload};
+use crate::datasets::{DatasetError, Upload};
+use crate::http::datasets::json_body;
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
+use crate::http::datasets::table::Table;
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{self, Part, content_type};
@@ -23,18 +24,6 @@ use tables::inspect::InspectContext;
 const LONGEST_PART: usize = 64 << 10;
 /// Parts that a form may have.
 const MOST_PARTS: usize = 64;
-/// Bytes of a JSON body, which is held in memory. Larger tables go as files.
-pub(crate) const LONGEST_JSON: usize = 64 << 20;
-
-/// A table on the disk, with what its bytes do not say.
-pub(crate) struct Table {
-    pub(crate) received: Received,
-    /// Which part of the request it is.
-    pub(crate) part: &'static str,
-    pub(crate) file_name: Option<String>,
-    /// How it is written, where its first bytes alone do not tell.
-    pub(crate) hint: Option<FileFormat>,
-}
 
 /// A request that brings a table.
 pub(crate) struct Sent {
@@ -45,15 +34,6 @@ pub(crate) struct Sent {
     pub(crate) others: Map<String, Value>,
     /// Of the table's bytes and all fields: two requests that say the same have the same.
     pub(crate) sha256: String,
-}
-
-/// A JSON body.
-#[derive(Deserialize)]
-struct InJson {
-    #[serde(deserialize_with = "extract::pairs")]
-    pairs: Vec<Value>,
-    #[serde(flatten)]
-    fields: Map<String, Value>,
 }
 
 /// Takes a request's table and what is said about it. `query` are the fields of the path; those of a form or of a JSON
@@ -96,12 +76,14 @@ pub(crate) async fn receive(
                 // A table that is one list: a file like others.
                 raw(state, Body::from_stream(rest), &media_type).await?
             } else {
-                let bytes = collect(Body::from_stream(rest), LONGEST_JSON.min(state.limits.max_upload)).await?;
-                let body: InJson = extract::large_object(bytes).await?;
+                let body = json_body::read(state, Body::from_stream(rest)).await?;
+                let Some(pairs) = body.pairs else {
+                    return Err(extract::data_error("missing field `pairs`", "the body"));
+                };
                 options::only_known(body.fields.keys(), &[&["pairs"], known[0], known[1], known[2]])?;
                 fields.extend(body.fields);
-                without_header(&body.pairs, &mut header);
-                Table::of_pairs(state, &body.pairs).await?
+                header = pairs.header;
+                pairs.table
             }
         }
         media_type if is_table(media_type) => raw(state, request.into_body(), media_type).await?,
@@ -125,20 +107,6 @@ pub(crate) async fn receive(
         others: own,
         table,
     })
-}
-
-impl Table {
-    /// Pairs that came inside JSON.
-    pub(crate) async fn of_pairs(state: &AppState, pairs: &[Value]) -> Result<Self> {
-        let file = serde_json::to_vec(pairs).expect("JSON values become JSON");
-        let received = state.datasets.receive_bytes(&file).await?;
-        Ok(Self { received, part: "pairs", file_name: None, hint: Some(FileFormat::Json) })
-    }
-
-    /// What lists show.
-    pub(crate) fn label(&self, name: Option<Label>) -> String {
-        crate::http::extract::names::label(name.as_deref().or(self.file_name.as_deref()), "pairs")
-    }
 }
 
 /// What a media type may be for its body to be a table.
@@ -249,27 +217,6 @@ fn of_name(file_name: Option<&str>) -> Option<FileFormat> {
     }
 }
 
-/// A whole body in memory.
-pub(crate) async fn collect(body: Body, limit: usize) -> Result<Bytes> {
-    let mut whole = Vec::new();
-    let mut body = body.into_data_stream();
-    while let Some(bytes) = body.next().await {
-        let bytes = bytes.map_err(|error| extract::body_broken(&error.to_string()))?;
-        if whole.len() + bytes.len() > limit {
-            return Err(ApiError::of(Code::BodyTooLarge));
-        }
-        whole.extend_from_slice(&bytes);
-    }
-    Ok(whole.into())
-}
-
-/// Of lists inside JSON the first is a pair like the others, unless somebody says that it names columns.
-pub(crate) fn without_header(pairs: &[Value], header: &mut Option<bool>) {
-    if pairs.first().is_some_and(Value::is_array) {
-        header.get_or_insert(false);
-    }
-}
-
 /// A form without a table.
 pub(crate) fn no_file() -> ApiError {
     ApiError::about(Code::MissingField, "file", "The form has no part \"file\".")
@@ -282,7 +229,7 @@ pub(crate) async fn inspect_context(state: &AppState, for_training: bool) -> Res
     if let Some(id) = state.limits.default_benchmark.as_ref().filter(|_| for_training)
         && let Some(benchmark) = state.store.dataset(id).await?
     {
-        context.knowledge.benchmark = (*state.datasets.pair_keys(&benchmark).await?).clone();
+        context.knowledge.benchmark = state.datasets.pair_keys(&benchmark).await?;
     }
     if let Ok(model) = state.pool.get(DEFAULT_ALIAS).await {
         context.knowledge.most_tokens = Some(model.max_tokens());

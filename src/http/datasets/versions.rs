@@ -73,6 +73,7 @@ pub(crate) struct DiffBody {
     responses(
         (status = 200, description = "What changed.", body = DiffBody),
         (status = 404, description = "A dataset is not there, or no version is older."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     )
 )]
 pub(crate) async fn compare_versions(

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 
 use super::{ApiError, Code, model_not_found};
 use crate::analysis::AnalysisError;
-use crate::datasets::DatasetError;
+use crate::datasets::{DatasetError, TurnError};
 use crate::jobs::{CancelError, PlanError, QueueError, TooLarge};
 use crate::ml::error::sentence;
 use crate::serving::{EmbedError, EngineError, LoadFault, PoolError, TextFault};
@@ -123,7 +123,15 @@ impl From<DatasetError> for ApiError {
                 .detail(format!("The dataset {id:?} was removed meanwhile."))
                 .hint("Send the table without version_of.")
                 .param("version_of"),
+            DatasetError::Turn(TurnError::Busy) => Self::of(Code::Busy).retry_after(5),
+            DatasetError::Turn(other) => Self::internal(other),
         }
+    }
+}
+
+impl From<TurnError> for ApiError {
+    fn from(error: TurnError) -> Self {
+        DatasetError::from(error).into()
     }
 }
 

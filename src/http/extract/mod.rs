@@ -8,16 +8,13 @@ use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::Deserializer;
-use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::bounds::OUT_OF_RANGE;
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
 use crate::ml::error::sentence;
-use tables::MOST_ROWS;
 
 /// A JSON body. Unknown fields are told with the nearest known one.
 pub(crate) struct Json<T>(pub(crate) T);
@@ -124,10 +121,14 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// Reads a JSON object. Structs would be read from arrays too; a body is none.
 fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
-        let detail = "The body is a list; this route reads an object.";
-        return Err(ApiError::about(Code::WrongType, "the body", detail).hint("Send {\"field\": value, ..}."));
+        return Err(body_is_list());
     }
     parse(bytes)
+}
+
+pub(crate) fn body_is_list() -> ApiError {
+    let detail = "The body is a list; this route reads an object.";
+    ApiError::about(Code::WrongType, "the body", detail).hint("Send {\"field\": value, ..}.")
 }
 
 /// Reads a JSON object that may be large, beside the async threads.
@@ -135,38 +136,7 @@ pub(crate) async fn large_object<T: DeserializeOwned + Send + 'static>(bytes: By
     tokio::task::spawn_blocking(move || object(&bytes)).await.map_err(ApiError::internal)?
 }
 
-/// A list of pairs, refused as soon as it is longer than a table may be.
-pub(crate) fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Value>, D::Error> {
-    struct Pairs;
-    impl<'de> Visitor<'de> for Pairs {
-        type Value = Vec<Value>;
-        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            formatter.write_str("a list of pairs")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
-            let mut pairs = Vec::new();
-            while let Some(pair) = seq.next_element()? {
-                if pairs.len() == MOST_ROWS {
-                    return Err(A::Error::custom(format!(
-                        "more than {MOST_ROWS} pairs, the most that a table may have"
-                    )));
-                }
-                pairs.push(pair);
-            }
-            Ok(pairs)
-        }
-    }
-    deserializer.deserialize_seq(Pairs)
-}
-
-/// The same where the field may be missing.
-pub(crate) fn some_pairs<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> std::result::Result<Option<Vec<Value>>, D::Error> {
-    pairs(deserializer).map(Some)
-}
-
-fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
+pub(crate) fn json_error(error: &serde_json::Error, path: &str) -> ApiError {
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or(&text);
     match error.classify() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr};
@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::bounds::{Reference, Titles};
 use crate::http::datasets::body::PairRows;
+use crate::http::datasets::json_body::{JsonBody, SentPairs};
 use crate::http::datasets::options::{self, OptionsBody};
 use crate::http::error::{ApiError, Result};
 use crate::http::extract;
@@ -30,9 +31,9 @@ pub(crate) struct CreateBody {
     #[schema(inline)]
     pub(crate) dataset_id: Option<Reference>,
     /// The rows to learn; or name a dataset.
-    #[serde(default, deserialize_with = "extract::some_pairs")]
+    #[serde(default, deserialize_with = "on_the_disk")]
     #[schema(inline, value_type = Option<PairRows>)]
-    pub(crate) pairs: Option<Vec<Value>>,
+    pub(crate) pairs: Option<SentPairs>,
     /// The model to tune: an id, name or alias; by default `default`.
     #[serde(alias = "base_model")]
     #[schema(inline)]
@@ -66,6 +67,11 @@ pub(crate) struct CreateBody {
     #[serde(flatten)]
     #[schema(value_type = OptionsBody)]
     pub(crate) reading: Map<String, Value>,
+}
+
+/// Pairs are taken out of a body while it arrives: none is left among its fields.
+fn on_the_disk<'de, D: Deserializer<'de>>(_: D) -> std::result::Result<Option<SentPairs>, D::Error> {
+    Ok(None)
 }
 
 /// The same as a form: the table is a part of it, and no rows inside JSON.
@@ -118,6 +124,10 @@ impl CreateBody {
         let fields = own_fields(&mut schema).map(|fields| fields.properties.keys().map(String::as_str));
         let known: Vec<&str> = fields.into_iter().flatten().chain(["pairs"]).chain(options::READING).collect();
         Err(ApiError::unknown_field(unknown, &known))
+    }
+
+    pub(super) fn of_json(body: JsonBody) -> Result<Self> {
+        Ok(Self { pairs: body.pairs, ..options::read(&body.fields)? })
     }
 
     pub(super) fn of_form(parts: Vec<extract::Part>) -> Result<Self> {

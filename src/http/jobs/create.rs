@@ -11,8 +11,10 @@ use crate::bounds::{CELLS, Reference, Title, Titles};
 use crate::datasets::PairsDraft;
 use crate::http::auth::caller::Caller;
 use crate::http::datasets;
+use crate::http::datasets::json_body::{self, SentPairs};
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};
-use crate::http::datasets::upload::{self, LONGEST_JSON, Table};
+use crate::http::datasets::table::Table;
+use crate::http::datasets::upload;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::idempotency::{Idempotency, idempotency_key, sha256};
 use crate::http::extract::{self, Query, content_type, names};
@@ -59,6 +61,7 @@ pub(crate) struct CreateQuery {
         (status = 200, description = "What the job would take; or the job that an earlier request made.", body = JobOrEstimate),
         (status = 404, description = "The model or a dataset is not there."),
         (status = 409, description = "The name is taken."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     )
 )]
 pub(crate) async fn create_job(
@@ -70,9 +73,9 @@ pub(crate) async fn create_job(
     let key = idempotency_key(request.headers())?;
     let (body, file, request_sha256) = match content_type(request.headers()).as_str() {
         "application/json" => {
-            let bytes = upload::collect(request.into_body(), LONGEST_JSON.min(state.limits.max_upload)).await?;
-            let hash = sha256([&bytes[..]]);
-            (extract::large_object(bytes).await?, None, hash)
+            let mut body = json_body::read(&state, request.into_body()).await?;
+            let hash = std::mem::take(&mut body.sha256);
+            (CreateBody::of_json(body)?, None, hash)
         }
         "multipart/form-data" => {
             let (file, parts) = upload::form(&state, request).await?;
@@ -189,7 +192,7 @@ fn heatmaps(titles: &[String], epochs: usize) -> Result<()> {
 async fn dataset(
     state: &AppState,
     id: Option<Reference>,
-    pairs: Option<Vec<Value>>,
+    pairs: Option<SentPairs>,
     file: Option<Table>,
     mut wanted: OptionsBody,
     dry_run: bool,
@@ -203,8 +206,8 @@ async fn dataset(
         }
         (Some(id), None, None) => return Ok((datasets::find(state, &id, "dataset_id").await?, None)),
         (None, Some(pairs), None) => {
-            upload::without_header(&pairs, &mut wanted.header);
-            Table::of_pairs(state, &pairs).await?
+            wanted.header = wanted.header.or(pairs.header);
+            pairs.table
         }
         (None, None, Some(file)) => file,
         (None, None, None) => {

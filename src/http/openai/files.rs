@@ -101,6 +101,7 @@ struct FileForm {
         (status = 413, description = "The file is larger than the server takes."),
         (status = 415, description = "The body is no form."),
         (status = 422, description = "The table cannot be used; `errors` names rows and lines."),
+        (status = 503, description = "As many tables as may be at once are being worked on."),
     ))]
 pub(super) async fn create_file(State(state): State<AppState>, request: Request) -> Reply<OpenAiFile> {
     let kind = content_type(request.headers());

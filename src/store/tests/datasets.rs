@@ -114,6 +114,19 @@ async fn a_version_of_what_is_gone_is_refused_and_not_stored() {
 }
 
 #[tokio::test]
+async fn datasets_that_belong_together_are_stored_together_or_not_at_all() {
+    let world = World::open().await;
+    let (first, gone) = (table("ds_1"), Dataset { version_of: Some("ds_9".to_owned()), ..table("ds_2") });
+    let told = world.insert_datasets(&[(&first, "{}"), (&gone, "{}")]).await.unwrap_err();
+    assert!(matches!(told, StoreError::Gone));
+    assert!(world.store.dataset("ds_1").await.unwrap().is_none());
+    world.store_table(first.clone()).await.unwrap();
+    let both = world.insert_datasets(&[(&first, "{}"), (&table("ds_2"), "{}")]).await.unwrap();
+    let told: Vec<(&str, bool)> = both.iter().map(|(dataset, new)| (dataset.dataset_id.as_str(), *new)).collect();
+    assert_eq!(told, [("ds_1", false), ("ds_2", true)]);
+}
+
+#[tokio::test]
 async fn a_file_goes_with_the_last_dataset_that_has_it() {
     let world = World::open().await;
     let sha256 = table("ds_1").sha256;

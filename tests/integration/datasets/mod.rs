@@ -87,6 +87,26 @@ async fn a_table_with_problems_is_told_with_rows_and_lines_and_not_stored() {
 }
 
 #[tokio::test]
+async fn a_large_body_of_pairs_goes_by_the_disk_and_is_the_same_table_as_a_small_one() {
+    let app = App::start();
+    let post = async |blanks: usize, path: &str| {
+        let body = format!(r#"{{"pairs":[["a","b",0.5],{}["c","d",1]],"name":"x"}}"#, " ".repeat(blanks));
+        app.send(app.request("POST", path).header("content-type", "application/json").body(body)).await
+    };
+    let small = post(0, "/datasets").await;
+    assert_eq!((small.status, &small.body["rows"]), (201, &json!(2)), "{}", small.body);
+    let large = post(500_000, "/datasets").await;
+    assert_eq!((large.status, large.text("id")), (200, small.text("id")));
+    let seen = post(500_000, "/datasets/inspect").await;
+    assert_eq!(seen.body["file"]["sha256"], small.body["sha256"]);
+    let refused = post(2_000_000, "/datasets").await;
+    assert_eq!((refused.status, refused.text("code").as_str()), (422, "line_too_long"), "{}", refused.body);
+    let job = post(500_000, "/jobs").await;
+    assert_eq!((job.status, job.text("code").as_str()), (422, "too_few_pairs"), "{}", job.body);
+    assert_eq!(files(&app), 2);
+}
+
+#[tokio::test]
 async fn rows_are_found_by_their_texts_and_scores_and_sorted() {
     let app = shared::tiny();
     let table = "a,b,score\nNurse,Doctor,0.7\nＮＵＲＳＥ,看護師,1\nDriver,nurse aide,0.2\nCook,Chef,0\n";

@@ -10,7 +10,7 @@ use tables::source::Input;
 use crate::fixtures::public_data;
 
 fn look(file: &str) -> Option<Inspection> {
-    let input = Input::Bytes(Arc::from(public_data(file)?));
+    let input = Input::bytes(Arc::from(public_data(file)?));
     let around = InspectContext::default();
     Some(inspect(&input, &TableOptions::default(), &around).expect("public data is well formed"))
 }

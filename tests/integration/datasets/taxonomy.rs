@@ -96,6 +96,24 @@ async fn what_is_no_taxonomy_is_refused_and_nothing_is_left() {
     assert_eq!(files(&app), 0);
 }
 
+#[tokio::test]
+async fn more_than_may_be_asked_for_is_refused_with_what_may_be() {
+    let app = shared::tiny();
+    for (field, asked, most) in [
+        ("per_concept", "100000000", "100"),
+        ("per_concept", "9223372036854775808", "100"),
+        ("per_concept", "0", "100"),
+        ("per_kind", "2000001", "2000000"),
+    ] {
+        let reply = app.post_csv(&format!("/datasets/from-taxonomy?{field}={asked}"), occupations()).await;
+        assert_eq!((reply.status, reply.text("code").as_str()), (422, "taxonomy_recipe_unusable"), "{}", reply.body);
+        let detail = reply.text("detail");
+        assert!(detail.contains(field) && detail.contains(&format!("{asked} is outside 1 to {most}")), "{detail}");
+    }
+    let most = app.post_csv("/datasets/from-taxonomy?per_concept=100", occupations()).await;
+    assert_eq!(most.status, 201, "{}", most.body);
+}
+
 fn pairs(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder).arg("pairs").args(arguments).output().unwrap()
@@ -119,6 +137,9 @@ fn the_command_line_writes_pairs_and_does_not_replace_a_file_unasked() {
     assert!(pairs(folder.path(), &["jobs.csv", "--overwrite"]).status.success());
     let wrong = pairs(folder.path(), &["jobs.csv", "--targets", "brother=1"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("brother"));
+    let many = pairs(folder.path(), &["jobs.csv", "--overwrite", "--per-concept", "100000000"]);
+    let told = String::from_utf8_lossy(&many.stderr).into_owned();
+    assert!(told.contains("--per-concept 100000000 is outside 1 to 100"), "{told}");
 }
 
 #[tokio::test]

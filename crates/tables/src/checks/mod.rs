@@ -145,7 +145,7 @@ pub struct Knowledge {
     /// What the lowest score means, where it is known.
     pub lowest_means: Option<LowestMeans>,
     /// [`pair_key`]s of the benchmark.
-    pub benchmark: std::collections::HashSet<u64>,
+    pub benchmark: std::sync::Arc<std::collections::HashSet<u64>>,
     /// Tokens that the model reads of a text; named in a message.
     pub most_tokens: Option<usize>,
     /// Whether the scores are on a scale of their own: a benchmark's.

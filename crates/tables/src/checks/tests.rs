@@ -30,7 +30,10 @@ fn stsb(language: &str) -> Option<(Vec<RowFacts>, Knowledge)> {
     let benchmark: HashSet<u64> = dev.iter().map(|row| pair_key(row.left, row.right)).collect();
     let mut languages = Languages::default();
     train.iter().for_each(|pair| languages.add(&pair.left, &pair.right));
-    Some((facts(&train), Knowledge { benchmark, languages: Some(languages.found()), ..Knowledge::default() }))
+    Some((
+        facts(&train),
+        Knowledge { benchmark: benchmark.into(), languages: Some(languages.found()), ..Knowledge::default() },
+    ))
 }
 
 fn found<'a>(findings: &'a [Finding], code: &str) -> Option<&'a Finding> {
@@ -133,7 +136,7 @@ fn identical_texts_that_are_raised_agree_with_each_other() {
 fn damaged_rows_and_the_benchmarks_pairs_go_where_somebody_says_so() {
     let rows = table(&[("donnÃ©es", "data", 0.9), ("a", "b", 0.2), ("c", "d", 0.4)]);
     let benchmark = HashSet::from([pair_key(text_key("b"), text_key("a"))]);
-    let knowledge = Knowledge { benchmark, ..Knowledge::default() };
+    let knowledge = Knowledge { benchmark: benchmark.into(), ..Knowledge::default() };
     let fixes = BTreeSet::from([Fix::DropDamaged, Fix::DropBenchmarkPairs]);
     let plan = apply(&rows, &fixes, &knowledge);
     assert_eq!([plan.of(0), plan.of(1), plan.of(2), plan.of(3)], [None, None, Some(0.4), None]);

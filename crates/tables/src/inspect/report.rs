@@ -42,7 +42,9 @@ pub(super) fn report(
     choices.lowest_means = meaning.as_ref().and_then(|meaning| meaning.value);
 
     let knowledge = knowledge(context, &survey, kind, &choices);
+    input.stop().check()?;
     let mut findings = checks::run(&survey.facts, &knowledge);
+    input.stop().check()?;
     let plan = checks::apply(&survey.facts, &choices.apply, &knowledge);
     let reader = Reader::of(layout, rule, &choices);
     let problems = second_pass(input, &choices.read_as, &reader, &survey, &mut findings)?;

@@ -8,6 +8,7 @@ mod json;
 mod pack;
 mod parquet;
 mod sheet;
+mod tally;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -19,22 +20,52 @@ use self::contents::Contents;
 use self::delimited::LONGEST_RECORD;
 use self::encoding::Text;
 use self::pack::Origin;
+pub(super) use self::tally::Tally;
+use self::tally::Watched;
 use crate::choices::{Encoding, FileFormat, FileOptions};
 use crate::problems::{Problem, Problems};
+use crate::stop::Stop;
 
-/// Where a table's bytes are. A table is read more than once, so they must stay.
+/// Where a table's bytes are, and for how long they are wanted. A table is read more than once, so they must stay.
 #[derive(Clone, Debug)]
-pub enum Input {
-    /// On disk.
+pub struct Input {
+    place: Place,
+    stop: Stop,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
     File(PathBuf),
-    /// In memory.
     Bytes(Arc<[u8]>),
 }
 
-/// A file's bytes from the beginning, unpacked, within a table's limits: for files that are no tables.
-pub(super) fn unpacked(input: &Input) -> Result<Box<dyn std::io::Read + Send>, Problems> {
+impl Input {
+    /// On disk.
+    pub fn file(path: PathBuf) -> Self {
+        Self { place: Place::File(path), stop: Stop::NEVER }
+    }
+
+    /// In memory.
+    pub fn bytes(bytes: Arc<[u8]>) -> Self {
+        Self { place: Place::Bytes(bytes), stop: Stop::NEVER }
+    }
+
+    /// The same, read only for as long as somebody wants it.
+    #[must_use]
+    pub fn until(self, stop: &Stop) -> Self {
+        Self { stop: stop.clone(), ..self }
+    }
+
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+}
+
+/// A file's bytes from the beginning, unpacked, within a table's limits: for files that are no tables. Whoever makes
+/// more of them than they are counts it in the tally.
+pub(super) fn unpacked(input: &Input) -> Result<(Box<dyn std::io::Read + Send>, Tally), Problems> {
     let origin = pack::Origin::Input(input.clone());
-    origin.unpacked(origin.packed()?)
+    Ok((origin.unpacked(origin.packed()?)?, Tally::of(&origin)?))
 }
 
 /// What a file is packed in.
@@ -142,12 +173,13 @@ impl Source {
                 let sheet = sheet::read(origin, compression, read_as.sheet.as_deref())?;
                 let (name, sheets) = (Some(sheet.name), sheet.all);
                 let dialect = Dialect { format: FileFormat::Xlsx, sheet: name, sheets, ..dialect };
-                Self::of(dialect, Box::new(sheet.rows.into_iter().map(Ok)), read_as)
+                Self::of(dialect, Watched::new(origin, sheet.rows.map(Ok))?, read_as)
             }
             Contents::Parquet => {
                 let columns = parquet::open(origin, compression)?;
                 let names = columns.names.clone();
-                Self::named(Dialect { format: FileFormat::Parquet, ..dialect }, &names, Box::new(columns))
+                let dialect = Dialect { format: FileFormat::Parquet, ..dialect };
+                Self::named(dialect, &names, Watched::new(origin, columns)?)
             }
             Contents::Text => Self::open_text(origin, dialect, read_as),
         }
@@ -173,7 +205,7 @@ impl Source {
             let mut rows = json::Json::new(text()?, format == FileFormat::Json);
             let first = first_row(&mut rows)?;
             let names = rows.keys.clone();
-            let rows = Box::new(first.into_iter().chain(rows));
+            let rows = Watched::new(origin, first.into_iter().chain(rows))?;
             return match names {
                 Some(names) => Self::named(dialect, &names, rows),
                 None => Self::of(dialect, rows, read_as),
@@ -185,20 +217,20 @@ impl Source {
         let delimiter = delimiter.unwrap_or_else(|| dialect::delimiter(rest, whole));
         dialect.delimiter = Some(delimiter);
         let rows = delimited::Delimited::new(text()?, delimiter, named.is_some())?;
-        Self::of(dialect, Box::new(rows), read_as)
+        Self::of(dialect, Watched::new(origin, rows)?, read_as)
     }
 
     /// A table whose columns have names of their own.
-    fn named(dialect: Dialect, names: &[String], rows: Rows) -> Result<Self, Problems> {
+    fn named(dialect: Dialect, names: &[String], rows: Watched) -> Result<Self, Problems> {
         if names.len() > MOST_COLUMNS {
             return Err(too_many_columns(names.len()));
         }
         let header = names.iter().map(|name| plain(name)).collect();
-        Ok(Self { dialect: Dialect { header: true, ..dialect }, header: Some(header), rows })
+        Ok(Self { dialect: Dialect { header: true, ..dialect }, header: Some(header), rows: Box::new(rows) })
     }
 
     /// A table whose first row may name its columns.
-    fn of(mut dialect: Dialect, mut rows: Rows, read_as: &FileOptions) -> Result<Self, Problems> {
+    fn of(mut dialect: Dialect, mut rows: Watched, read_as: &FileOptions) -> Result<Self, Problems> {
         let mut sample: VecDeque<Result<Row, Fault>> = VecDeque::new();
         let (mut filled, mut bytes) = (0, 0);
         while filled < dialect::SAMPLE && bytes < MOST_SAMPLE {

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{Compression, Input};
+use super::{Compression, Input, Place};
 use crate::problems::Problems;
+use crate::stop::Stop;
 
 /// Bytes that a file may have when it is unpacked.
 pub(super) const MOST_UNPACKED: u64 = 2 << 30;
 
 /// How many times its packed size a file may unpack to. Text packs by 3 to 20; a bomb by 1,000.
-const MOST_RATIO: u64 = 200;
+pub(super) const MOST_RATIO: u64 = 200;
 
 /// Unpacked bytes that are allowed whatever the ratio.
 const RATIO_SLACK: u64 = 1 << 20;
@@ -40,10 +41,32 @@ pub(super) enum Origin {
 impl Origin {
     fn open(&self) -> io::Result<Stream> {
         match self {
-            Self::Input(Input::File(path)) => Ok(Box::new(File::open(path)?)),
-            Self::Input(Input::Bytes(bytes)) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
+            Self::Input(Input { place: Place::File(path), .. }) => Ok(Box::new(File::open(path)?)),
+            Self::Input(Input { place: Place::Bytes(bytes), .. }) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
             #[cfg(test)]
             Self::Made(make) => Ok(make()),
+        }
+    }
+
+    pub(super) fn stop(&self) -> &Stop {
+        match self {
+            Self::Input(input) => input.stop(),
+            #[cfg(test)]
+            Self::Made(_) => {
+                static NEVER: Stop = Stop::NEVER;
+                &NEVER
+            }
+        }
+    }
+
+    /// Bytes of the file as it is, packed or not.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::Input(Input { place: Place::File(path), .. }) => Ok(std::fs::metadata(path)?.len()),
+            Self::Input(Input { place: Place::Bytes(bytes), .. }) => Ok(bytes.len() as u64),
+            // As large as it takes.
+            #[cfg(test)]
+            Self::Made(_) => Ok(MOST_UNPACKED),
         }
     }
 
@@ -63,7 +86,8 @@ impl Origin {
     pub(super) fn unpacked(&self, compression: Option<Compression>) -> Result<Stream, Problems> {
         let packed = self.open().map_err(told)?;
         let taken = Arc::new(AtomicU64::new(0));
-        let counted = BufReader::with_capacity(BUFFER, Counted { inner: packed, taken: Arc::clone(&taken) });
+        let counted = Counted { inner: packed, taken: Arc::clone(&taken), stop: self.stop().clone() };
+        let counted = BufReader::with_capacity(BUFFER, counted);
         let inner: Stream = match compression {
             None => return Ok(Box::new(counted)),
             Some(Compression::Gzip) => Box::new(MultiGzDecoder::new(counted)),
@@ -77,14 +101,16 @@ impl Origin {
     }
 }
 
-/// Counts what is taken from a packed file.
+/// Counts what is taken from a file, for as long as anybody wants it.
 struct Counted<R> {
     inner: R,
     taken: Arc<AtomicU64>,
+    stop: Stop,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.stop.check().map_err(io::Error::other)?;
         let count = self.inner.read(out)?;
         self.taken.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
@@ -100,30 +126,40 @@ struct Unpacking {
 
 impl Read for Unpacking {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(out).map_err(|error| io::Error::other(damaged(&error)))?;
+        let count = self.inner.read(out).map_err(damaged)?;
         self.given += count as u64;
         let taken = self.taken.load(Ordering::Relaxed);
         if self.given > MOST_UNPACKED || self.given > taken.saturating_mul(MOST_RATIO) + RATIO_SLACK {
-            return Err(io::Error::other(Problems::table(
-                "unpacks_too_large",
-                format!(
-                    "The packed file unpacks to more than {MOST_RATIO} times its size, or to more than {} GiB.",
-                    MOST_UNPACKED >> 30
-                ),
-                "Unpack it yourself, look at what is in it, and send the table.",
-            )));
+            return Err(io::Error::other(too_large()));
         }
         Ok(count)
     }
 }
 
-fn damaged(error: &io::Error) -> Problems {
+/// A file that stands for more than is allowed.
+pub(super) fn too_large() -> Problems {
+    Problems::table(
+        "unpacks_too_large",
+        format!(
+            "The file unpacks to more than {MOST_RATIO} times its size, or to more than {} GiB.",
+            MOST_UNPACKED >> 30
+        ),
+        "Unpack it yourself, look at what is in it, and send the table, or a part of it.",
+    )
+}
+
+/// What went wrong in unpacking: the [`Problems`] of who reads the packed bytes, or a damage.
+fn damaged(error: io::Error) -> io::Error {
+    if error.get_ref().is_some_and(|inner| inner.is::<Problems>()) {
+        return error;
+    }
     let what = if error.kind() == io::ErrorKind::UnexpectedEof {
         "The packed file ends in the middle: a part of it is missing.".to_owned()
     } else {
         format!("The packed file is damaged: {error}.")
     };
-    Problems::table("pack_damaged", what, "Pack it again, or copy or download it again, and send the whole file.")
+    let hint = "Pack it again, or copy or download it again, and send the whole file.";
+    io::Error::other(Problems::table("pack_damaged", what, hint))
 }
 
 /// The first bytes of a stream, fewer where it ends before.

@@ -1,31 +1,45 @@
 //! Columns in binary, read as rows: one group of rows after the other.
 
+mod delta;
+mod pages;
+
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::basic::Repetition;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
+use parquet::schema::types::Type;
 
+use self::pages::{Chunks, Watch};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{self, Origin, told};
-use super::{Compression, Fault, Input, Row, next_row};
+use super::{Compression, Fault, Input, Place, Row, Tally, next_row};
 use crate::problems::{Problem, Problems};
 
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
     rows: RowIter<'static>,
+    watch: Arc<Watch>,
     row: usize,
     ended: bool,
 }
 
 pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<Columns, Problems> {
+    let watch = Watch::new(Tally::of(origin)?);
     let reader = match (origin, compression) {
-        (Origin::Input(Input::File(path)), None) => reader(File::open(path).map_err(told)?),
-        (Origin::Input(Input::Bytes(bytes)), None) => reader(Bytes::from_owner(std::sync::Arc::clone(bytes))),
-        _ => reader(Bytes::from(super::sheet::in_memory(origin, compression)?)),
+        (Origin::Input(Input { place: Place::File(path), .. }), None) => {
+            reader(File::open(path).map_err(told)?, &watch)
+        }
+        (Origin::Input(Input { place: Place::Bytes(bytes), .. }), None) => {
+            reader(Bytes::from_owner(Arc::clone(bytes)), &watch)
+        }
+        _ => reader(Bytes::from(super::sheet::in_memory(origin, compression)?), &watch),
     }?;
+    watch.opened();
     let metadata = reader.metadata();
     let unpacked = metadata.row_groups().iter().map(|group| group.total_byte_size().max(0) as u64);
     if unpacked.fold(0_u64, u64::saturating_add) > pack::MOST_UNPACKED {
@@ -39,7 +53,8 @@ pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<
     if fields.len() > super::MOST_COLUMNS {
         return Err(super::too_many_columns(fields.len()));
     }
-    if let Some(field) = fields.iter().find(|field| field.is_group()) {
+    let one = |field: &Type| field.is_primitive() && field.get_basic_info().repetition() != Repetition::REPEATED;
+    if let Some(field) = fields.iter().find(|field| !one(field)) {
         return Err(Problems::table(
             "column_nested",
             format!(
@@ -50,11 +65,13 @@ pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<
         ));
     }
     let names = fields.iter().map(|field| field.name().trim().to_owned()).collect();
-    Ok(Columns { names, rows: RowIter::from_file_into(reader), row: 0, ended: false })
+    let pages = pages::File { file: reader, watch: Arc::clone(&watch) };
+    Ok(Columns { names, rows: RowIter::from_file_into(Box::new(pages)), watch, row: 0, ended: false })
 }
 
-fn reader(file: impl ChunkReader + 'static) -> Result<Box<dyn FileReader>, Problems> {
-    guarded(|| Ok(Box::new(SerializedFileReader::new(file)?) as Box<dyn FileReader>))
+fn reader(bytes: impl ChunkReader + 'static, watch: &Arc<Watch>) -> Result<Box<dyn FileReader>, Problems> {
+    let chunks = Chunks { bytes, watch: Arc::clone(watch) };
+    guarded(|| Ok(Box::new(SerializedFileReader::new(chunks)?) as Box<dyn FileReader>))
 }
 
 /// The file may be anybody's; what contradicts itself may end in a panic of the library.
@@ -83,6 +100,7 @@ impl Iterator for Columns {
         let (rows, number) = (&mut self.rows, self.row + 1);
         let read = guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number))));
         self.row = number;
+        let read = read.map_err(|problems| self.watch.refused().unwrap_or(problems));
         next_row(&mut self.ended, read.map_err(Fault::Table).and_then(Option::transpose))
     }
 }

@@ -1,5 +1,6 @@
 //! A workbook's sheet, row by row.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,20 +12,20 @@ use zip::ZipArchive;
 use super::contents::{other, unsupported};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{Origin, told};
-use super::{Compression, Input, MOST_COLUMNS, Row};
+use super::{Compression, Input, MOST_COLUMNS, Place, Row, Tally};
 use crate::problems::Problems;
 
 /// Bytes that a workbook's parts may have when they are unpacked: it is held in memory.
 const MOST_UNPACKED: u64 = 100_000_000;
 
-/// Bytes of text that a sheet may have. A text that is stored once can stand in many cells.
+/// Bytes that a sheet's cells may take. A text that is stored once can stand in many cells.
 const MOST_TEXT: usize = 300_000_000;
 
 pub(super) struct Sheet {
     pub(super) name: String,
     /// All of the workbook.
     pub(super) all: Vec<String>,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Rows,
 }
 
 /// A file that can be read in any order.
@@ -35,8 +36,10 @@ impl<T: Read + Seek + Send> Anywhere for T {}
 /// Opens a file to be read in any order; a packed one is unpacked into memory.
 fn anywhere(origin: &Origin, compression: Option<Compression>) -> Result<Box<dyn Anywhere>, Problems> {
     match (origin, compression) {
-        (Origin::Input(Input::File(path)), None) => Ok(Box::new(BufReader::new(File::open(path).map_err(told)?))),
-        (Origin::Input(Input::Bytes(bytes)), None) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
+        (Origin::Input(Input { place: Place::File(path), .. }), None) => {
+            Ok(Box::new(BufReader::new(File::open(path).map_err(told)?)))
+        }
+        (Origin::Input(Input { place: Place::Bytes(bytes), .. }), None) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
         _ => Ok(Box::new(Cursor::new(in_memory(origin, compression)?))),
     }
 }
@@ -54,9 +57,9 @@ pub(super) fn in_memory(origin: &Origin, compression: Option<Compression>) -> Re
 /// Reads a workbook's sheet: the named one, or the first that is not empty.
 pub(super) fn read(origin: &Origin, compression: Option<Compression>, wanted: Option<&str>) -> Result<Sheet, Problems> {
     check(anywhere(origin, compression)?)?;
-    let file = anywhere(origin, compression)?;
+    let (file, mut tally) = (anywhere(origin, compression)?, Tally::of(origin)?);
     // The file may be anybody's, and the library was written for workbooks that a spreadsheet wrote.
-    catch_unwind(AssertUnwindSafe(|| sheet(file, wanted)))
+    catch_unwind(AssertUnwindSafe(|| sheet(file, wanted, &mut tally)))
         .unwrap_or_else(|_| Err(unreadable("its parts contradict each other")))
 }
 
@@ -129,7 +132,7 @@ fn unreadable(why: &str) -> Problems {
     )
 }
 
-fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problems> {
+fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>, tally: &mut Tally) -> Result<Sheet, Problems> {
     let mut book = Xlsx::new(file).map_err(|error| unreadable(&error.to_string()))?;
     let sheets: Vec<_> =
         book.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect();
@@ -143,14 +146,14 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problem
                 "Choose one of them.",
             ));
         };
-        let rows = rows(&mut book, &name)?;
+        let rows = rows(&mut book, &name, tally)?;
         return Ok(Sheet { name, all, rows });
     }
     // A hidden sheet is read only where no other has anything.
     let (shown, hidden): (Vec<_>, Vec<_>) =
         sheets.into_iter().partition(|sheet| sheet.visible == SheetVisible::Visible);
     for sheet in shown.into_iter().chain(hidden) {
-        let rows = rows(&mut book, &sheet.name)?;
+        let rows = rows(&mut book, &sheet.name, tally)?;
         if !rows.is_empty() {
             return Ok(Sheet { name: sheet.name, all, rows });
         }
@@ -158,69 +161,111 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>) -> Result<Sheet, Problem
     Err(super::no_rows())
 }
 
-/// Cells are taken one by one: a sheet with one cell in each of two far corners would else be filled up between
-/// them.
-fn rows(book: &mut Xlsx<Box<dyn Anywhere>>, name: &str) -> Result<Vec<Row>, Problems> {
-    let mut cells = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error.to_string()))?;
-    let mut rows: Vec<Row> = Vec::new();
-    let (mut width, mut bytes, mut of_row) = (0, 0, 0);
-    while let Some(cell) = cells.next_cell().map_err(|error| unreadable(&error.to_string()))? {
-        let (row, column) = (cell.get_position().0 as usize + 1, cell.get_position().1 as usize);
-        let Some((text, date)) = written(cell.get_value()) else { continue };
+/// A sheet's cells as they stand in memory until they become rows, one by one: their texts one after another, and 12
+/// bytes each. Cells that are blank are not there: a sheet with one cell in each of two far corners would else be filled
+/// up between them.
+#[derive(Default)]
+pub(super) struct Rows {
+    text: String,
+    cells: Vec<Cell>,
+    /// The sheet's.
+    width: usize,
+    /// Of the next cell, and where its text begins.
+    next: (usize, usize),
+}
+
+/// A cell of a sheet, which has 1,048,576 rows and here a thousand columns at most.
+struct Cell {
+    row: u32,
+    /// Where its text ends; a sheet has less than 4 GiB.
+    end: u32,
+    column: u16,
+    date: bool,
+}
+
+impl Rows {
+    fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    fn push(&mut self, row: u32, column: usize, text: &str, date: bool) -> Result<(), Problems> {
         if column >= MOST_COLUMNS {
             return Err(super::too_many_columns(column + 1));
         }
-        match rows.last() {
-            Some(last) if last.row == row => {}
-            Some(last) if last.row > row => {
-                return Err(unreadable(&format!("row {row} stands after row {}", last.row)));
-            }
-            _ => {
-                rows.push(Row { row, line: row, ..Row::default() });
-                of_row = 0;
-            }
+        if let Some(last) = self.cells.last().filter(|last| last.row > row) {
+            return Err(unreadable(&format!("row {row} stands after row {}", last.row)));
         }
-        let Some(last) = rows.last_mut() else { continue };
-        width = width.max(column + 1);
-        bytes += text.len() + 24;
-        of_row += text.len();
-        if of_row > LONGEST_RECORD {
-            return Err(super::row_too_long(row));
-        }
-        if bytes > MOST_TEXT {
+        self.text.push_str(text);
+        let (end, column) = (self.text.len() as u32, column as u16);
+        self.cells.push(Cell { row, end, column, date });
+        if self.text.len() + self.cells.len() * size_of::<Cell>() > MOST_TEXT {
             return Err(too_large("The sheet"));
         }
-        if last.cells.len() <= column {
-            last.cells.resize(column + 1, String::new());
-        }
-        if date {
-            last.dates.push(column);
-        }
-        last.cells[column] = text;
+        self.width = self.width.max(usize::from(column) + 1);
+        Ok(())
     }
-    // Blank cells at the end of a row are not written into the file, and are there all the same.
-    for row in &mut rows {
-        row.cells.resize(width, String::new());
+}
+
+impl Iterator for Rows {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        let (first, mut begin) = self.next;
+        let number = self.cells.get(first)?.row;
+        // Blank cells at the end of a row are not written into the file, and are there all the same.
+        let mut row = Row { row: number as usize, line: number as usize, ..Row::default() };
+        row.cells.resize(self.width, String::new());
+        let cells = self.cells[first..].iter().take_while(|cell| cell.row == number);
+        for cell in cells {
+            let (column, end) = (usize::from(cell.column), cell.end as usize);
+            self.text[begin..end].clone_into(&mut row.cells[column]);
+            if cell.date {
+                row.dates.push(column);
+            }
+            begin = end;
+            self.next = (self.next.0 + 1, end);
+        }
+        Some(row)
+    }
+}
+
+fn rows(book: &mut Xlsx<Box<dyn Anywhere>>, name: &str, tally: &mut Tally) -> Result<Rows, Problems> {
+    let mut cells = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error.to_string()))?;
+    let mut rows = Rows::default();
+    let mut of_row = (0, 0);
+    while let Some(cell) = cells.next_cell().map_err(|error| unreadable(&error.to_string()))? {
+        let ((row, column), value) = (cell.get_position(), cell.get_value());
+        let row = row.saturating_add(1);
+        let Some((text, date)) = written(value) else {
+            tally.count(0)?;
+            continue;
+        };
+        of_row = (row, text.len() + if of_row.0 == row { of_row.1 } else { 0 });
+        if of_row.1 > LONGEST_RECORD {
+            return Err(super::row_too_long(row as usize));
+        }
+        tally.count(text.len() as u64)?;
+        rows.push(row, column as usize, &text, date)?;
     }
     Ok(rows)
 }
 
 /// What stands in a cell, and whether the workbook says it is a date; `None` for nothing, or an error such as
 /// `#N/A`.
-fn written(value: &DataRef<'_>) -> Option<(String, bool)> {
-    let text = match value {
-        DataRef::Int(number) => number.to_string(),
-        DataRef::Float(number) => number.to_string(),
-        DataRef::String(text) => text.clone(),
-        DataRef::SharedString(text) => (*text).to_owned(),
-        DataRef::Bool(value) => value.to_string(),
+fn written<'a>(value: &'a DataRef<'_>) -> Option<(Cow<'a, str>, bool)> {
+    let text: Cow<'_, str> = match value {
+        DataRef::Int(number) => number.to_string().into(),
+        DataRef::Float(number) => number.to_string().into(),
+        DataRef::String(text) => text.into(),
+        DataRef::SharedString(text) => (*text).into(),
+        DataRef::Bool(value) => value.to_string().into(),
         DataRef::DateTime(date) if date.is_datetime() => {
             let (year, month, day, ..) = date.to_ymd_hms_milli();
-            return Some((format!("{year:04}-{month:02}-{day:02}"), true));
+            return Some((format!("{year:04}-{month:02}-{day:02}").into(), true));
         }
-        DataRef::DateTime(span) => span.as_f64().to_string(),
+        DataRef::DateTime(span) => span.as_f64().to_string().into(),
         DataRef::DateTimeIso(date) => return Some((date.chars().take(10).collect(), true)),
-        DataRef::DurationIso(span) => span.clone(),
+        DataRef::DurationIso(span) => span.into(),
         DataRef::Error(_) | DataRef::Empty => return None,
     };
     (!text.is_empty()).then_some((text, false))

@@ -24,7 +24,7 @@ const NO_HEADER: &[[&str; 3]] =
     &[["飛行機が離陸します。", "飛行機", "5.0"], ["男が笛を吹く。", "笛", "3.8"], ["鳥", "豚が踊る", "0"]];
 
 pub(super) fn open(bytes: &[u8]) -> Result<Source, Problems> {
-    Source::open(&Input::Bytes(bytes.into()), &FileOptions::default())
+    Source::open(&Input::bytes(bytes.into()), &FileOptions::default())
 }
 
 fn made(make: impl Fn() -> pack::Stream + Send + Sync + 'static) -> Result<Source, Problems> {
@@ -147,12 +147,12 @@ fn what_is_said_is_not_found_out_anew() {
         format: Some(FileFormat::Csv),
         sheet: None,
     };
-    let source = Source::open(&Input::Bytes(bytes.as_slice().into()), &said).unwrap();
+    let source = Source::open(&Input::bytes(bytes.as_slice().into()), &said).unwrap();
     assert_eq!((source.dialect.delimiter, source.dialect.header, &source.header), (Some(','), false, &None));
     assert_eq!(source.map(|row| row.unwrap().row).collect::<Vec<_>>(), [1, 2, 3, 4]);
     let wrong = FileOptions { encoding: Some(Encoding::Windows31J), ..FileOptions::default() };
     let bytes: std::sync::Arc<[u8]> = b"base,ref,similarity\na,\xfd\xfe,1\n".as_slice().into();
-    let told = Source::open(&Input::Bytes(bytes), &wrong).err().unwrap();
+    let told = Source::open(&Input::bytes(bytes), &wrong).err().unwrap();
     assert_eq!(told.code, "not_in_encoding");
     assert!(told.what.contains("line 2, column 3"), "{told:?}");
 }
@@ -417,3 +417,16 @@ proptest! {
 mod binary;
 mod hostile;
 mod lines;
+
+#[test]
+fn a_table_that_nobody_wants_any_more_is_read_no_further() {
+    let text = "a,b,0.5\n".repeat(100_000);
+    let stop = Stop::new();
+    let input = Input::bytes(text.into_bytes().into()).until(&stop);
+    let mut source = Source::open(&input, &FileOptions::default()).unwrap();
+    assert!(source.next().unwrap().is_ok());
+    stop.stop();
+    let Some(Err(Fault::Table(told))) = source.by_ref().find(Result::is_err) else { panic!("read to its end") };
+    assert_eq!((told.code, source.next()), ("deadline", None));
+    assert_eq!(Source::open(&input, &FileOptions::default()).err().unwrap().code, "deadline");
+}

@@ -30,6 +30,17 @@ struct Known {
     line: usize,
 }
 
+/// Bytes of names and texts that a taxonomy may have: it is held in memory, and the whole of ESCO in one language has 20
+/// million.
+const MOST_TEXT: usize = 256 << 20;
+
+/// Bytes of what a concept or a group is called in the file; more is no name, and what stands above a code of `n`
+/// characters are up to `n` others.
+const LONGEST_ID: usize = 1000;
+
+/// Parents that a concept may have. Of most there is one.
+const MOST_PARENTS: usize = 200;
+
 /// Concepts that are being read.
 #[derive(Default)]
 pub(super) struct Gathering {
@@ -39,20 +50,41 @@ pub(super) struct Gathering {
     /// What columns the label was looked for among, for the error.
     pub(super) looked_at: Vec<String>,
     pub(super) problems: Problems,
+    /// Bytes of all that is kept.
+    bytes: usize,
 }
 
 impl Gathering {
     /// A group that is no concept, under another one.
-    pub(super) fn group(&mut self, id: &str, parent: Option<&str>) {
+    pub(super) fn group(&mut self, id: &str, parent: Option<&str>) -> Result<(), Problems> {
+        if !self.groups.contains_key(id) {
+            self.keep(id.len() + parent.map_or(0, str::len))?;
+        }
         let parents = self.groups.entry(id.to_owned()).or_default();
         if let Some(parent) = parent
             && !parents.iter().any(|known| known == parent)
         {
             parents.push(parent.to_owned());
         }
+        Ok(())
     }
 
-    pub(super) fn add(&mut self, piece: Piece) -> Result<(), Problems> {
+    /// Counts what is kept: a few bytes of a file may stand for many of them.
+    pub(super) fn keep(&mut self, bytes: usize) -> Result<(), Problems> {
+        self.bytes += bytes + size_of::<String>();
+        if self.bytes > MOST_TEXT { Err(too_much_text()) } else { Ok(()) }
+    }
+
+    pub(super) fn add(&mut self, mut piece: Piece) -> Result<(), Problems> {
+        let at = (piece.row, piece.line);
+        if piece.id.len() > LONGEST_ID {
+            self.too_long(at, &piece.id);
+            return Ok(());
+        }
+        piece.parents.retain(|parent| parent.len() <= LONGEST_ID || self.too_long(at, parent));
+        let texts = piece.alternatives.iter().chain(&piece.parents).chain(&piece.label).chain(&piece.description);
+        let bytes = texts.map(|text| text.len() + size_of::<String>()).sum::<usize>();
+        self.keep(bytes + 2 * piece.id.len())?;
         let place = match self.places.get(&piece.id) {
             Some(&place) => place,
             None if self.known.len() == MOST_CONCEPTS => return Err(too_many()),
@@ -63,7 +95,6 @@ impl Gathering {
                 self.known.len() - 1
             }
         };
-        let at = (piece.row, piece.line);
         let label = piece.label.and_then(|text| self.usable(at, &text));
         let description = piece.description.and_then(|text| self.usable(at, &text));
         let alternatives: Vec<String> = piece.alternatives.iter().filter_map(|text| self.usable(at, text)).collect();
@@ -81,9 +112,18 @@ impl Gathering {
         }
         let concept = &mut self.known[place].concept;
         for parent in piece.parents {
-            if parent != piece.id && !concept.parents.contains(&parent) {
-                concept.parents.push(parent);
+            if parent == piece.id || concept.parents.contains(&parent) {
+                continue;
             }
+            if concept.parents.len() == MOST_PARENTS {
+                let message = format!(
+                    "The concept {:?} stands in more than {MOST_PARENTS} groups; those that follow are not used.",
+                    piece.id
+                );
+                self.problems.push(problem(at, parent, "too_many_parents", message));
+                break;
+            }
+            concept.parents.push(parent);
         }
         concept.alternatives.extend(alternatives);
         concept.description = concept.description.take().or(description);
@@ -105,6 +145,13 @@ impl Gathering {
         None
     }
 
+    /// Tells of a name that is none; always false.
+    fn too_long(&mut self, at: (usize, usize), id: &str) -> bool {
+        let message = format!("The id has {} bytes; {LONGEST_ID} are allowed. It is not used.", id.len());
+        self.problems.push(problem(at, id.chars().take(80).collect(), "text_too_long", message));
+        false
+    }
+
     pub(super) fn finish(mut self) -> Result<Taxonomy, Problems> {
         if self.known.iter().all(|known| known.concept.label.is_empty()) {
             return Err(no_labels(self.known.len(), &self.looked_at, self.problems));
@@ -122,8 +169,10 @@ impl Gathering {
             concept.alternatives.retain(|text| seen.insert(key(text)));
             concepts.push(concept);
         }
-        let mut taxonomy = Taxonomy { concepts, groups: self.groups, ..Taxonomy::default() };
-        add_codes(&mut taxonomy);
+        let groups = std::mem::take(&mut self.groups);
+        let mut taxonomy = Taxonomy { concepts, groups, ..Taxonomy::default() };
+        let codes = codes(&taxonomy, &mut |bytes| self.keep(bytes))?;
+        taxonomy.groups.extend(codes);
         cut_circles(&mut taxonomy, &mut self.problems);
         taxonomy.problems_total = self.problems.total;
         taxonomy.problems = self.problems.shown;
@@ -140,6 +189,14 @@ pub(super) fn too_many() -> Problems {
         "too_many_concepts",
         format!("The taxonomy has more than {MOST_CONCEPTS} concepts."),
         "Send a part of it: one branch, or one kind of concept.",
+    )
+}
+
+fn too_much_text() -> Problems {
+    Problems::table(
+        "too_many_concepts",
+        format!("The names and texts of the taxonomy have more than {} MiB.", MOST_TEXT >> 20),
+        "Send a part of it: one branch, or one language.",
     )
 }
 
@@ -163,7 +220,10 @@ fn no_labels(concepts: usize, looked_at: &[String], problems: Problems) -> Probl
 /// Parents that are codes and no concepts become groups, and what stands above a code is told by its digits: ISCO's
 /// 2512 stands in 251, that in 25, that in 2; O*NET's 15-1252.00 in 15-1252, 15-1250, 15-0000. Plain numbers are
 /// read so where all of them have as many digits: a database's own numbers hardly ever do.
-fn add_codes(taxonomy: &mut Taxonomy) {
+fn codes(
+    taxonomy: &Taxonomy,
+    keep: &mut dyn FnMut(usize) -> Result<(), Problems>,
+) -> Result<BTreeMap<String, Vec<String>>, Problems> {
     let concepts: HashSet<&str> = taxonomy.concepts.iter().map(|concept| concept.id.as_str()).collect();
     let known = |id: &str| concepts.contains(id) || taxonomy.groups.contains_key(id);
     let above = taxonomy.concepts.iter().flat_map(|concept| &concept.parents);
@@ -177,6 +237,7 @@ fn add_codes(taxonomy: &mut Taxonomy) {
         let mut below = id;
         loop {
             let above = if plain && numbers.len() > 1 { None } else { code_above(&below) };
+            keep(below.len() + above.as_ref().map_or(0, String::len))?;
             let met = groups.insert(below, above.iter().cloned().collect()).is_some();
             match above {
                 // What has a row of its own says itself what is above it.
@@ -185,7 +246,7 @@ fn add_codes(taxonomy: &mut Taxonomy) {
             }
         }
     }
-    taxonomy.groups.append(&mut groups);
+    Ok(groups)
 }
 
 /// A thing above itself cannot be placed: the step that closes a circle is left out.

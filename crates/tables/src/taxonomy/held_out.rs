@@ -19,7 +19,10 @@ pub(super) fn held_out(kinship: &Kinship, wanted: &HeldOut, rng: &mut ChaCha8Rng
             let groups =
                 names.iter().map(|name| kinship.numbers.get(name.trim()).copied().ok_or_else(|| unknown(name)));
             let groups: BTreeSet<u32> = groups.collect::<Result<_, _>>()?;
-            (0..concepts as u32).map(|concept| groups.iter().any(|&group| kinship.within(concept, group))).collect()
+            let within = |concept: u32| {
+                groups.contains(&concept) || kinship.ancestors(concept).iter().any(|above| groups.contains(above))
+            };
+            (0..concepts as u32).map(within).collect()
         }
         HeldOut::Share(share) => drawn(kinship, *share, rng),
     };

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{Taxonomy, key};
+use crate::problems::Problems;
+use crate::stop::Stop;
 
 /// How two concepts stand to each other, the nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +22,10 @@ pub(super) enum Kin {
     /// They share no group at all.
     Far,
 }
+
+/// Steps up, and ways to what stands above, that a taxonomy may have in all. Half a million concepts, each ten groups
+/// deep, have a quarter of them; in a chain each has all before it above itself.
+const MOST_TIES: usize = 20_000_000;
 
 /// A text that so many concepts share says nothing of where it stands.
 const MOST_OWNERS: usize = 50;
@@ -58,11 +64,17 @@ pub(super) struct Kinship {
 }
 
 impl Kinship {
-    pub(super) fn of(taxonomy: &Taxonomy) -> Self {
-        let (texts, owners) = texts(taxonomy);
+    /// # Errors
+    /// Where the taxonomy is deeper or more woven than can be held, or nobody wants it any more.
+    pub(super) fn of(taxonomy: &Taxonomy, stop: &Stop) -> Result<Self, Problems> {
+        let (texts, owners) = texts(taxonomy, stop)?;
         let (numbers, above) = graph(taxonomy);
         let concepts = taxonomy.concepts.len();
-        let ancestors: Vec<Vec<u32>> = (0..concepts as u32).map(|concept| all_above(concept, &above)).collect();
+        let mut ties = Ties { left: MOST_TIES, stop };
+        let mut ancestors: Vec<Vec<u32>> = Vec::with_capacity(concepts);
+        for concept in 0..concepts as u32 {
+            ancestors.push(all_above(concept, &above, &mut ties)?);
+        }
         let (tops, over) = tops(&above);
         let major = |(concept, ancestors): (u32, &Vec<u32>)| {
             in_order(ancestors.iter().copied().chain([concept]).filter(|node| tops.contains(node)))
@@ -76,14 +88,23 @@ impl Kinship {
             let all = parents.iter().flat_map(|&parent| above[parent as usize].iter().copied());
             in_order(all.filter(|node| !over.contains(node)))
         };
-        let grandparents: Vec<Vec<u32>> = parents.iter().map(over_parents).collect();
+        let mut grandparents: Vec<Vec<u32>> = Vec::with_capacity(concepts);
+        for parents in &parents {
+            ties.count(parents.iter().map(|&parent| above[parent as usize].len()).sum())?;
+            grandparents.push(over_parents(parents));
+        }
         let shared_of = |texts: &Texts| {
             let own = texts.alternatives.iter().copied().chain([texts.label]);
             in_order(own.filter(|&text| owners[text as usize].len() > 1))
         };
         let shared = texts.iter().map(shared_of).collect();
         let (children, grandchildren) = (below(&parents), below(&grandparents));
-        Self { texts, owners, shared, parents, grandparents, ancestors, majors, children, grandchildren, numbers }
+        Ok(Self { texts, owners, shared, parents, grandparents, ancestors, majors, children, grandchildren, numbers })
+    }
+
+    /// All that stands above a concept, in order.
+    pub(super) fn ancestors(&self, concept: u32) -> &[u32] {
+        &self.ancestors[concept as usize]
     }
 
     /// The concepts that have a text.
@@ -124,6 +145,29 @@ impl Kinship {
     }
 }
 
+/// Counts what is held of who stands above whom.
+struct Ties<'a> {
+    left: usize,
+    stop: &'a Stop,
+}
+
+impl Ties<'_> {
+    fn count(&mut self, ties: usize) -> Result<(), Problems> {
+        self.stop.check()?;
+        self.left = self.left.checked_sub(ties).ok_or_else(|| {
+            Problems::table(
+                "too_many_concepts",
+                format!(
+                    "The taxonomy is too deep: its concepts have more than {MOST_TIES} groups above them, directly or \
+                     through others."
+                ),
+                "Send a part of it, or cut the chains of parents: most classifications have less than ten levels.",
+            )
+        })?;
+        Ok(())
+    }
+}
+
 /// Each number once, in order.
 fn in_order(numbers: impl Iterator<Item = u32>) -> Vec<u32> {
     numbers.collect::<BTreeSet<u32>>().into_iter().collect()
@@ -136,7 +180,7 @@ fn meet(ones: &[u32], others: &[u32]) -> bool {
 }
 
 /// Every concept's texts by number, and whose each is.
-fn texts(taxonomy: &Taxonomy) -> (Vec<Texts>, Vec<Vec<u32>>) {
+fn texts(taxonomy: &Taxonomy, stop: &Stop) -> Result<(Vec<Texts>, Vec<Vec<u32>>), Problems> {
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let mut owners: Vec<Vec<u32>> = Vec::new();
     let mut number = |text: &str, concept: usize| {
@@ -151,14 +195,16 @@ fn texts(taxonomy: &Taxonomy) -> (Vec<Texts>, Vec<Vec<u32>>) {
         }
         number
     };
-    let texts = (taxonomy.concepts.iter().enumerate())
-        .map(|(place, concept)| Texts {
+    let mut texts = Vec::with_capacity(taxonomy.concepts.len());
+    for (place, concept) in taxonomy.concepts.iter().enumerate() {
+        stop.check()?;
+        texts.push(Texts {
             label: number(&concept.label, place),
             alternatives: concept.alternatives.iter().map(|text| number(text, place)).collect(),
             description: concept.description.as_ref().map(|text| number(text, place)),
-        })
-        .collect();
-    (texts, owners)
+        });
+    }
+    Ok((texts, owners))
 }
 
 /// Numbers of concepts and groups, and what stands directly above each, in order.
@@ -187,15 +233,16 @@ fn graph(taxonomy: &Taxonomy) -> (HashMap<String, u32>, Vec<Vec<u32>>) {
 }
 
 /// All that stands above, in order; no circles are left when this is asked.
-fn all_above(of: u32, above: &[Vec<u32>]) -> Vec<u32> {
+fn all_above(of: u32, above: &[Vec<u32>], ties: &mut Ties<'_>) -> Result<Vec<u32>, Problems> {
     let mut all: BTreeSet<u32> = BTreeSet::new();
     let mut next: Vec<u32> = above[of as usize].clone();
     while let Some(node) = next.pop() {
         if all.insert(node) {
+            ties.count(1 + above[node as usize].len())?;
             next.extend(&above[node as usize]);
         }
     }
-    all.into_iter().collect()
+    Ok(all.into_iter().collect())
 }
 
 /// The topmost groups, and what stands over all of them: what has something below and nothing above is topmost.
@@ -232,7 +279,7 @@ mod tests {
     use super::*;
 
     fn kin(table: &str, pairs: &[(usize, usize)]) -> Vec<Kin> {
-        let kinship = Kinship::of(&taxonomy(table).unwrap());
+        let kinship = Kinship::of(&taxonomy(table).unwrap(), &Stop::NEVER).unwrap();
         pairs.iter().map(|&(one, other)| kinship.of_concepts(one as u32, other as u32)).collect()
     }
 
@@ -256,6 +303,18 @@ mod tests {
     fn concepts_that_share_a_label_are_the_same() {
         let table = "id,parent,label,alt_labels\na,1120,A,manager|x\nb,5120,B,Manager\n";
         assert_eq!(kin(table, &[(0, 1)]), [Kin::Same]);
+    }
+
+    #[test]
+    fn a_chain_without_end_is_refused_before_it_is_held() {
+        let chain = |length: usize| {
+            let rows = (0..length).map(|place| format!("x{place},x{},job {place}\n", place + 1));
+            taxonomy(&format!("id,parent,label\n{}", rows.collect::<String>())).unwrap()
+        };
+        assert!(Kinship::of(&chain(1_000), &Stop::NEVER).is_ok());
+        let told = Kinship::of(&chain(10_000), &Stop::NEVER).err().unwrap();
+        assert_eq!(told.code, "too_many_concepts");
+        assert!(told.what.contains("too deep"), "{told}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! among each other. The step before a table of pairs: who has a classification has hundreds of concepts, and no
 //! scores.
 
+mod candidates;
 mod gather;
 mod held_out;
 mod kinship;

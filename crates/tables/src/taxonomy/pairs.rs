@@ -4,7 +4,7 @@
 //! alike; labels that share no group are not. How alike each kind is taken to be is a [`Targets`](super::Targets): cosines,
 //! written as angular similarities (`1 - acos(cosine) / pi`), the form of the tutorial's own file.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 
 use rand_chacha::ChaCha8Rng;
@@ -15,10 +15,12 @@ use super::kinship::{Kin, Kinship};
 use super::recipe::{KINDS, Kind, Recipe};
 use super::{Concept, Taxonomy};
 use crate::choices::name_of;
-use crate::draws::{draw, shuffle};
+use crate::draws::shuffle;
 use crate::mining::{Anchor, Mining, hard_negatives};
+use crate::pair::MOST_ROWS;
 use crate::problems::Problems;
 use crate::similarity::Similarity;
+use crate::stop::Stop;
 
 /// Two texts and how alike they are to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,16 +62,26 @@ pub type VectorsOf<'a> = dyn FnMut(&[&str]) -> Result<(Vec<f32>, usize), String>
 /// pairs that it takes for alike although they share no group ([`Kind::HardNegative`]) come on top.
 ///
 /// # Errors
-/// Where no pair can be made, what is held out is not there, or the model fails.
-pub fn make(taxonomy: &Taxonomy, recipe: &Recipe, model: Option<&mut VectorsOf<'_>>) -> Result<Made, Problems> {
-    let kinship = Kinship::of(taxonomy);
+/// Where no pair can be made, or more than a table may have, a number of the recipe is out of bounds, what is held out is
+/// not there, the model fails, or nobody wants the pairs any more.
+pub fn make(
+    taxonomy: &Taxonomy,
+    recipe: &Recipe,
+    model: Option<&mut VectorsOf<'_>>,
+    stop: &Stop,
+) -> Result<Made, Problems> {
+    recipe.check().map_err(|error| {
+        let hint = "Ask for less: each pair more says less that is new.";
+        Problems::table("taxonomy_recipe_unusable", format!("The number {} {error}.", error.bound.name), hint)
+    })?;
+    let kinship = Kinship::of(taxonomy, stop)?;
     let held = held_out(&kinship, &recipe.held_out, &mut draws(recipe.seed, Purpose::HeldOut, 0))?;
-    let sides = Sides { taxonomy, kinship: &kinship, held: &held, recipe };
-    let mut training = sides.make(false);
+    let sides = Sides { taxonomy, kinship: &kinship, held: &held, recipe, stop };
+    let mut training = sides.make(false)?;
     if let Some(model) = model {
         sides.add_hard_negatives(&mut training, model)?;
     }
-    let validation = if held.contains(&true) { sides.make(true) } else { Side::default() };
+    let validation = if held.contains(&true) { sides.make(true)? } else { Side::default() };
     let mut made = Made {
         counts: training.counts(),
         held_out_counts: validation.counts(),
@@ -121,14 +133,14 @@ fn notes(kinship: &Kinship, made: &Made, recipe: &Recipe) -> Vec<String> {
 
 /// What a draw is for: each has a stream of its own.
 #[derive(Clone, Copy)]
-enum Purpose {
+pub(super) enum Purpose {
     HeldOut,
     Order(Kind),
     Candidates(Kind),
     Rows,
 }
 
-fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
+pub(super) fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
     let number = match purpose {
         Purpose::HeldOut => 0,
         Purpose::Rows => 1,
@@ -142,34 +154,56 @@ fn draws(seed: u64, purpose: Purpose, place: u32) -> ChaCha8Rng {
 
 /// One of a concept's texts.
 #[derive(Clone, Copy, PartialEq)]
-enum Part {
+pub(super) enum Part {
     Label,
     Alternative(usize),
     Description,
 }
 
 #[derive(Clone, Copy)]
-struct Text {
-    concept: u32,
-    part: Part,
+pub(super) struct Text {
+    pub(super) concept: u32,
+    pub(super) part: Part,
 }
 
 /// What pairs are made of, on both sides of what is held out.
-struct Sides<'a> {
+pub(super) struct Sides<'a> {
     taxonomy: &'a Taxonomy,
-    kinship: &'a Kinship,
+    pub(super) kinship: &'a Kinship,
     held: &'a [bool],
-    recipe: &'a Recipe,
+    pub(super) recipe: &'a Recipe,
+    stop: &'a Stop,
 }
+
+/// Bytes of texts that the pairs of a side may have: they are held in memory.
+const MOST_TEXT: usize = 256 << 20;
 
 #[derive(Default)]
 struct Side {
     pairs: Vec<MadePair>,
+    /// Of their texts.
+    bytes: usize,
     /// The keys of both texts, the smaller first.
     seen: HashSet<(u32, u32)>,
 }
 
 impl Side {
+    fn push(&mut self, pair: MadePair) -> Result<(), Problems> {
+        self.bytes += pair.left.len() + pair.right.len();
+        if self.pairs.len() == MOST_ROWS || self.bytes > MOST_TEXT {
+            return Err(Problems::table(
+                "too_many_rows",
+                format!(
+                    "More pairs would be made of the taxonomy than {MOST_ROWS}, or pairs with more text than {} MiB.",
+                    MOST_TEXT >> 20
+                ),
+                "Ask for fewer with per_concept or per_kind, or send a part of the taxonomy.",
+            ));
+        }
+        self.pairs.push(pair);
+        Ok(())
+    }
+
     fn counts(&self) -> Counts {
         let mut counts = Counts::new();
         self.pairs.iter().for_each(|pair| *counts.entry(pair.kind).or_default() += 1);
@@ -182,29 +216,8 @@ impl Side {
     }
 }
 
-/// Some of the concepts below some groups, each once. Of small groups all are there.
-fn relatives(groups: &[u32], below: &HashMap<u32, Vec<u32>>, wanted: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
-    let mut found: Vec<u32> = Vec::new();
-    for members in groups.iter().filter_map(|group| below.get(group)) {
-        if members.len() <= 8 * wanted {
-            found.extend(members);
-        } else {
-            found.extend((0..4 * wanted).map(|_| members[draw(members.len(), rng)]));
-        }
-    }
-    found.sort_unstable();
-    found.dedup();
-    shuffle(&mut found, rng);
-    found
-}
-
-/// More candidates are drawn than are wanted, since some are there already or share a label.
-const SPARE: usize = 8;
-/// So often a stranger is drawn for each that is wanted.
-const TRIES: usize = 16;
-
 impl Sides<'_> {
-    fn concept(&self, number: u32) -> &Concept {
+    pub(super) fn concept(&self, number: u32) -> &Concept {
         &self.taxonomy.concepts[number as usize]
     }
 
@@ -236,15 +249,15 @@ impl Sides<'_> {
         (0..self.held.len() as u32).filter(|&concept| self.held[concept as usize] == held).collect()
     }
 
-    fn make(&self, held: bool) -> Side {
+    fn make(&self, held: bool) -> Result<Side, Problems> {
         let concepts = self.of_side(held);
         let mut side = Side::default();
         for kind in KINDS {
             if let Some(target) = self.recipe.targets.of(kind) {
-                self.add(kind, Similarity::Angular.of_cosine(target), &concepts, held, &mut side);
+                self.add(kind, Similarity::Angular.of_cosine(target), &concepts, held, &mut side)?;
             }
         }
-        side
+        Ok(side)
     }
 
     /// Pairs that a kind may have on a side: of what is held out, its part.
@@ -255,25 +268,34 @@ impl Sides<'_> {
         }
     }
 
-    /// One kind of pairs, round by round: what each concept has comes before a second of any.
-    fn add(&self, kind: Kind, score: f64, concepts: &[u32], held: bool, side: &mut Side) {
+    /// One kind of pairs, round by round: what each concept has comes before a second of any. Of what a concept may be
+    /// paired with only the place is kept that comes next: the same seed draws the same candidates again.
+    fn add(&self, kind: Kind, score: f64, concepts: &[u32], held: bool, side: &mut Side) -> Result<(), Problems> {
         let at_most = self.at_most(concepts.len(), held);
         let mut order = concepts.to_vec();
         shuffle(&mut order, &mut draws(self.recipe.seed, Purpose::Order(kind), 0));
-        let mut candidates: Vec<std::vec::IntoIter<(Text, Text)>> =
-            order.iter().map(|&concept| self.candidates(kind, concept, concepts).into_iter()).collect();
+        let mut next: Vec<Option<usize>> = vec![Some(0); order.len()];
         let mut stands_in = vec![0; self.held.len()];
         let mut made = 0;
         for _ in 0..self.recipe.per_concept {
-            for candidates in &mut candidates {
+            for (&concept, next) in order.iter().zip(&mut next) {
                 if made == at_most {
-                    return;
+                    return Ok(());
                 }
-                let pair = candidates.find_map(|texts| self.take(kind, texts, score, held, &mut stands_in, side));
-                made += usize::from(pair.is_some());
-                side.pairs.extend(pair);
+                let Some(from) = *next else { continue };
+                self.stop.check()?;
+                *next = None;
+                for (place, texts) in self.candidates(kind, concept, concepts).enumerate().skip(from) {
+                    if let Some(pair) = self.take(kind, texts, score, held, &mut stands_in, side) {
+                        *next = Some(place + 1);
+                        side.push(pair)?;
+                        made += 1;
+                        break;
+                    }
+                }
             }
         }
+        Ok(())
     }
 
     /// The pair of two texts, if it may be made and neither concept stands in too many already (`stands_in`, by concept).
@@ -311,47 +333,6 @@ impl Sides<'_> {
         (fits && stands.is_none_or(|kin| self.kinship.of_texts(one, other) == kin)).then_some(keys)
     }
 
-    /// What a concept's label may be paired with, in an order that the seed draws; whether it fits is asked later.
-    fn candidates(&self, kind: Kind, concept: u32, side: &[u32]) -> Vec<(Text, Text)> {
-        let left = Text { concept, part: Part::Label };
-        let mut rng = draws(self.recipe.seed, Purpose::Candidates(kind), concept);
-        let wanted = self.recipe.per_concept + SPARE;
-        let labels = |others: Vec<u32>| {
-            others.into_iter().map(|other| (left, Text { concept: other, part: Part::Label })).collect()
-        };
-        match kind {
-            Kind::Description => vec![(left, Text { concept, part: Part::Description })],
-            Kind::Alternative => {
-                let mut places: Vec<usize> = (0..self.concept(concept).alternatives.len()).collect();
-                shuffle(&mut places, &mut rng);
-                places.into_iter().map(|place| (left, Text { concept, part: Part::Alternative(place) })).collect()
-            }
-            Kind::Sibling => {
-                let above = &self.kinship.parents[concept as usize];
-                labels(relatives(above, &self.kinship.children, wanted, &mut rng))
-            }
-            Kind::Cousin => {
-                let above = &self.kinship.grandparents[concept as usize];
-                labels(relatives(above, &self.kinship.grandchildren, wanted, &mut rng))
-            }
-            Kind::Far | Kind::HardNegative => self.strangers(left, side, &mut rng),
-        }
-    }
-
-    /// Concepts drawn from a whole side: their labels, or every other one's description where descriptions are
-    /// asked for, as in the tutorial's file.
-    fn strangers(&self, left: Text, side: &[u32], rng: &mut ChaCha8Rng) -> Vec<(Text, Text)> {
-        let described = self.recipe.targets.description.is_some();
-        let tries = TRIES * (self.recipe.per_concept + 1);
-        let stranger = |_| {
-            let concept = side[draw(side.len(), rng)];
-            let even = draw(2, rng) == 0;
-            let describe = even && described && self.concept(concept).description.is_some();
-            (left, Text { concept, part: if describe { Part::Description } else { Part::Label } })
-        };
-        (0..tries).map(stranger).collect()
-    }
-
     /// Labels that a model takes for alike and that share no group. What is nearer to a label than 95 % of what its
     /// nearest own name is may be another name that the taxonomy does not know, and is left alone.
     fn add_hard_negatives(&self, side: &mut Side, model: &mut VectorsOf<'_>) -> Result<(), Problems> {
@@ -378,22 +359,25 @@ impl Sides<'_> {
         let unusable = |anchor: usize, candidate: usize| {
             self.pair(Kind::HardNegative, text(anchor), text(candidate), false, side).is_none()
         };
-        let mining = Mining { per_text: self.recipe.per_concept, threads: 2, ..Mining::default() };
-        let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining);
+        let stop = self.stop.clone();
+        let mining = Mining { per_text: self.recipe.per_concept, threads: 2, stop, ..Mining::default() };
+        let found = hard_negatives((&values, width), &anchors, &candidates, &unusable, mining)?;
         let at_most = self.at_most(concepts.len(), false);
         let score = Similarity::Angular.of_cosine(target);
         let mut stands_in = vec![0; self.held.len()];
-        let mut made = Vec::new();
+        let (mut made, mut cosines) = (Side::default(), Vec::new());
         for (anchor, negatives) in found.into_iter().enumerate() {
             for negative in negatives.texts {
                 let texts = (text(anchor), text(negative.text));
-                let pair = self.take(Kind::HardNegative, texts, score, false, &mut stands_in, side);
-                made.extend(pair.map(|pair| (negative.cosine, pair)));
+                if let Some(pair) = self.take(Kind::HardNegative, texts, score, false, &mut stands_in, side) {
+                    made.push(pair)?;
+                    cosines.push(negative.cosine);
+                }
             }
         }
         // The hardest first, where not all may stay.
+        let mut made: Vec<(f32, MadePair)> = cosines.into_iter().zip(made.pairs).collect();
         made.sort_by(|one, other| other.0.total_cmp(&one.0));
-        side.pairs.extend(made.into_iter().take(at_most).map(|(_, pair)| pair));
-        Ok(())
+        made.into_iter().take(at_most).try_for_each(|(_, pair)| side.push(pair))
     }
 }

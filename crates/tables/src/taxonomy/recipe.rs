@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{OutOfBounds, PER_CONCEPT, PER_KIND};
+
 /// Why two texts are a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = TaxonomyPairKind))]
@@ -166,6 +168,15 @@ pub struct Recipe {
     pub held_out: HeldOut,
     /// Every draw is a function of it and of the concept's place.
     pub seed: u64,
+}
+
+impl Recipe {
+    /// # Errors
+    /// Where a number is none that may be asked for.
+    pub fn check(&self) -> Result<(), OutOfBounds> {
+        PER_CONCEPT.check(self.per_concept)?;
+        self.per_kind.map_or(Ok(()), |per_kind| PER_KIND.check(per_kind).map(drop))
+    }
 }
 
 impl Default for Recipe {

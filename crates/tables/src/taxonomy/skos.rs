@@ -40,7 +40,7 @@ struct Subject {
 
 pub(super) fn head(input: &Input) -> Result<Vec<u8>, Problems> {
     let mut head = Vec::new();
-    unpacked(input)?.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
+    unpacked(input)?.0.take(HEAD).read_to_end(&mut head).map_err(|error| unreadable(&error))?;
     Ok(head)
 }
 
@@ -64,12 +64,13 @@ struct Subjects {
 }
 
 impl Subjects {
-    fn of(&mut self, id: String) -> Result<&mut Subject, Problems> {
+    fn of(&mut self, id: String, into: &mut Gathering) -> Result<&mut Subject, Problems> {
         let place = match self.places.get(&id) {
             Some(&place) => place,
             // Schemes, collections and labels that are nodes of their own are subjects too.
             None if self.all.len() == 8 * MOST_CONCEPTS => return Err(super::gather::too_many()),
             None => {
+                into.keep(2 * id.len() + size_of::<Subject>())?;
                 self.places.insert(id.clone(), self.all.len());
                 self.all.push((id, Subject::default()));
                 self.all.len() - 1
@@ -79,28 +80,38 @@ impl Subjects {
     }
 
     /// Takes what a statement says, text in the language alone.
-    fn take(&mut self, statement: Statement, language: &str) -> Result<(), Problems> {
+    fn take(&mut self, statement: Statement, language: &str, into: &mut Gathering) -> Result<(), Problems> {
         let Statement { subject, predicate, object } = statement;
         let predicate = predicate.as_str();
+        let bytes = length(&object);
         match (predicate.strip_prefix(SKOS), object) {
             (None, Term::NamedNode(class)) if predicate == rdf::TYPE.as_str() => {
-                let typed = &mut self.of(subject)?.typed;
+                let typed = &mut self.of(subject, into)?.typed;
                 match class.as_str().strip_prefix(SKOS) {
                     Some("Concept") => *typed = Some(true),
                     Some("ConceptScheme" | "Collection" | "OrderedCollection") => *typed = typed.or(Some(false)),
                     _ => {}
                 }
             }
-            (Some("broader"), Term::NamedNode(parent)) => self.of(subject)?.parents.push(parent.into_string()),
-            (Some("narrower"), Term::NamedNode(child)) => self.of(child.into_string())?.parents.push(subject),
+            (Some("broader"), Term::NamedNode(parent)) => {
+                into.keep(bytes)?;
+                self.of(subject, into)?.parents.push(parent.into_string());
+            }
+            (Some("narrower"), Term::NamedNode(child)) => {
+                into.keep(subject.len())?;
+                self.of(child.into_string(), into)?.parents.push(subject);
+            }
             (name, Term::Literal(text)) => {
                 let Some(fit) = fit(text.language(), language) else { return Ok(()) };
+                into.keep(bytes)?;
                 match name {
-                    Some("prefLabel") => self.of(subject)?.labels.push((fit, value(text))),
-                    Some("altLabel" | "hiddenLabel") => self.of(subject)?.alternatives.push(value(text)),
-                    Some("definition") => self.of(subject)?.notes.push((fit, value(text))),
-                    Some("scopeNote") => self.of(subject)?.notes.push((4 + fit, value(text))),
-                    _ if DESCRIPTIONS.contains(&predicate) => self.of(subject)?.notes.push((2 + fit, value(text))),
+                    Some("prefLabel") => self.of(subject, into)?.labels.push((fit, value(text))),
+                    Some("altLabel" | "hiddenLabel") => self.of(subject, into)?.alternatives.push(value(text)),
+                    Some("definition") => self.of(subject, into)?.notes.push((fit, value(text))),
+                    Some("scopeNote") => self.of(subject, into)?.notes.push((4 + fit, value(text))),
+                    _ if DESCRIPTIONS.contains(&predicate) => {
+                        self.of(subject, into)?.notes.push((2 + fit, value(text)))
+                    }
                     _ => {}
                 }
             }
@@ -119,7 +130,7 @@ pub(super) fn read(input: &Input, form: Form, language: Option<&str>, into: &mut
     };
     let mut subjects = Subjects::default();
     for statement in statements(input, form)? {
-        subjects.take(statement?, &language)?;
+        subjects.take(statement?, &language, into)?;
     }
     for (id, subject) in subjects.all {
         // What is not said to be a concept is one where it has a preferred label.
@@ -170,22 +181,44 @@ fn most_frequent_language(input: &Input, form: Form) -> Result<String, Problems>
 }
 
 fn statements(input: &Input, form: Form) -> Result<Box<dyn Iterator<Item = Result<Statement, Problems>>>, Problems> {
-    let reader = BufReader::new(unpacked(input)?);
-    let kept = |subject: NamedOrBlankNode, predicate: NamedNode, object: Term| match subject {
-        NamedOrBlankNode::NamedNode(subject) => Some(Statement { subject: subject.into_string(), predicate, object }),
-        NamedOrBlankNode::BlankNode(_) => None,
+    let (reader, mut tally) = unpacked(input)?;
+    let reader = BufReader::new(reader);
+    // A prefix that is written once may stand before every name.
+    let mut kept = move |subject: NamedOrBlankNode, predicate: NamedNode, object: Term| {
+        let subject_bytes = match &subject {
+            NamedOrBlankNode::NamedNode(name) => name.as_str().len(),
+            NamedOrBlankNode::BlankNode(node) => node.as_str().len(),
+        };
+        let bytes = subject_bytes + predicate.as_str().len() + length(&object);
+        if let Err(problems) = tally.count(bytes as u64) {
+            return Some(Err(problems));
+        }
+        match subject {
+            NamedOrBlankNode::NamedNode(subject) => {
+                Some(Ok(Statement { subject: subject.into_string(), predicate, object }))
+            }
+            NamedOrBlankNode::BlankNode(_) => None,
+        }
     };
     // After the first error nothing that follows can be trusted.
     Ok(match form {
         Form::JsonLd => Box::new(JsonLdParser::new().lenient().for_reader(reader).filter_map(move |quad| match quad {
-            Ok(quad) => kept(quad.subject, quad.predicate, quad.object).map(Ok),
+            Ok(quad) => kept(quad.subject, quad.predicate, quad.object),
             Err(error) => Some(Err(json_error(&error))),
         })),
         _ => Box::new(TurtleParser::new().lenient().for_reader(reader).filter_map(move |triple| match triple {
-            Ok(triple) => kept(triple.subject, triple.predicate, triple.object).map(Ok),
+            Ok(triple) => kept(triple.subject, triple.predicate, triple.object),
             Err(error) => Some(Err(turtle_error(&error))),
         })),
     })
+}
+
+fn length(term: &Term) -> usize {
+    match term {
+        Term::NamedNode(name) => name.as_str().len(),
+        Term::BlankNode(node) => node.as_str().len(),
+        Term::Literal(text) => text.value().len(),
+    }
 }
 
 fn turtle_error(error: &TurtleParseError) -> Problems {
@@ -263,7 +296,7 @@ pub(super) mod tests {
 
     pub(crate) fn taxonomy(text: &str, form: Form, language: Option<&str>) -> Result<Taxonomy, Problems> {
         let mut gathering = Gathering::default();
-        read(&Input::Bytes(text.as_bytes().into()), form, language, &mut gathering)?;
+        read(&Input::bytes(text.as_bytes().into()), form, language, &mut gathering)?;
         gathering.finish()
     }
 

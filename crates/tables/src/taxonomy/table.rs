@@ -87,7 +87,7 @@ fn add(row: &Row, layout: &Layout, into: &mut Gathering) -> Result<(), Problems>
     };
     let parents = layout.parents.iter().filter_map(cell).flat_map(|cell| cell.split(['|', '\n', '\r', ';']));
     let mut parents: Vec<String> = parents.filter_map(filled).map(str::to_owned).collect();
-    parents.extend(levels(layout.levels.iter().filter_map(cell), into));
+    parents.extend(levels(layout.levels.iter().filter_map(cell), into)?);
     if layout.parents.is_empty() && layout.levels.is_empty() {
         parents.extend(code_above(id));
     }
@@ -108,15 +108,15 @@ fn filled(text: &str) -> Option<&str> {
 }
 
 /// The groups of a row from the widest to the narrowest, each under the one before: the narrowest is the parent.
-fn levels<'a>(names: impl Iterator<Item = &'a str>, into: &mut Gathering) -> Option<String> {
+fn levels<'a>(names: impl Iterator<Item = &'a str>, into: &mut Gathering) -> Result<Option<String>, Problems> {
     let mut above: Option<String> = None;
     for name in names {
         // Two groups of one name in different places are two groups.
         let group = above.as_ref().map_or_else(|| name.to_owned(), |above| format!("{above} / {name}"));
-        into.group(&group, above.as_deref());
+        into.group(&group, above.as_deref())?;
         above = Some(group);
     }
-    above
+    Ok(above)
 }
 
 /// Several labels in one cell: by lines (as ESCO has it), by `|`, by semicolons, by Japanese commas; the first of

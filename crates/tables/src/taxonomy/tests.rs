@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::skos::tests as skos;
 use super::table::tests::taxonomy;
 use super::*;
+use crate::Stop;
 use crate::tests::public_data;
 
 fn esco() -> Option<Taxonomy> {
@@ -12,7 +13,7 @@ fn esco() -> Option<Taxonomy> {
 }
 
 fn made(taxonomy: &Taxonomy, recipe: &Recipe) -> Made {
-    make(taxonomy, recipe, None).unwrap()
+    make(taxonomy, recipe, None, &Stop::NEVER).unwrap()
 }
 
 /// Pairs with both texts by key, the smaller first.
@@ -160,14 +161,14 @@ fn without_groups_it_is_said_that_nothing_is_unrelated() {
     let made = made(&taxonomy("label,alt_labels\na,b\nc,d\n").unwrap(), &Recipe::default());
     assert_eq!(made.counts[&Kind::Alternative], 2);
     assert!(made.notes[0].contains("no groups"), "{:?}", made.notes);
-    let error = make(&taxonomy("label\na\nb\n").unwrap(), &Recipe::default(), None).unwrap_err();
+    let error = make(&taxonomy("label\na\nb\n").unwrap(), &Recipe::default(), None, &Stop::NEVER).unwrap_err();
     assert_eq!(error.code, "no_pairs_made");
 }
 
 #[test]
 fn a_group_that_is_not_there_cannot_be_held_out() {
     let taxonomy = invented(2, 1, 1, 3);
-    let of = |held_out| make(&taxonomy, &Recipe { held_out, ..Recipe::default() }, None).unwrap_err();
+    let of = |held_out| make(&taxonomy, &Recipe { held_out, ..Recipe::default() }, None, &Stop::NEVER).unwrap_err();
     assert!(of(HeldOut::Groups(vec!["nowhere".to_owned()])).what.contains("nowhere"));
     assert!(of(HeldOut::Groups(vec!["1".to_owned(), "2".to_owned()])).what.contains("6 of 6"));
 }
@@ -206,7 +207,7 @@ fn hard_negatives_share_no_group_and_look_alike() {
         Ok((vectors.collect(), 2))
     };
     let recipe = Recipe { per_concept: 1, ..Recipe::default() };
-    let made = make(&taxonomy, &recipe, Some(&mut model)).unwrap();
+    let made = make(&taxonomy, &recipe, Some(&mut model), &Stop::NEVER).unwrap();
     let hard: Vec<&MadePair> = made.pairs.iter().filter(|pair| pair.kind == Kind::HardNegative).collect();
     assert!(hard.len() >= 5, "{}", hard.len());
     for pair in hard {
@@ -216,7 +217,7 @@ fn hard_negatives_share_no_group_and_look_alike() {
         }
         assert_eq!(pair.score, 0.5);
     }
-    let error = make(&taxonomy, &recipe, Some(&mut |_: &[&str]| Err("no".to_owned()))).unwrap_err();
+    let error = make(&taxonomy, &recipe, Some(&mut |_: &[&str]| Err("no".to_owned())), &Stop::NEVER).unwrap_err();
     assert_eq!(error.code, "model_failed");
 }
 
@@ -241,11 +242,71 @@ proptest::proptest! {
         let groups: Vec<String> = groups.filter(|group| text.contains(&format!(",{group},")) || group == "1").collect();
         let held_out = if named { HeldOut::Groups(groups) } else { HeldOut::Share(share) };
         let recipe = Recipe { seed, held_out, ..Recipe::default() };
-        if let Ok(made) = make(&taxonomy, &recipe, None) {
+        if let Ok(made) = make(&taxonomy, &recipe, None, &Stop::NEVER) {
             proptest::prop_assert!(texts(&made.pairs).is_disjoint(&texts(&made.held_out)));
             let all = keys(&made.pairs);
             proptest::prop_assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
             proptest::prop_assert!(all.iter().all(|(one, other)| one != other));
         }
     }
+}
+
+#[test]
+fn a_number_out_of_bounds_is_refused_and_one_within_them_takes_no_memory_before_its_pairs() {
+    let taxonomy = invented(3, 2, 2, 6);
+    for per_concept in [0, 101, 100_000_000, usize::MAX] {
+        let told = make(&taxonomy, &Recipe { per_concept, ..Recipe::default() }, None, &Stop::NEVER).unwrap_err();
+        assert_eq!(told.code, "taxonomy_recipe_unusable");
+        assert!(told.what.contains(&format!("per_concept {per_concept} is outside 1 to 100")), "{told}");
+    }
+    let told = make(&taxonomy, &Recipe { per_kind: Some(2_000_001), ..Recipe::default() }, None, &Stop::NEVER);
+    assert!(told.unwrap_err().what.contains("per_kind 2000001 is outside 1 to 2000000"));
+    let most = made(&taxonomy, &Recipe { per_concept: 100, ..Recipe::default() });
+    // 72 concepts; each of the 6 of a group has 5 siblings.
+    assert_eq!(most.counts[&Kind::Sibling], 72 * 5 / 2);
+}
+
+#[test]
+fn pairs_that_nobody_wants_any_more_are_not_made() {
+    let stop = Stop::new();
+    stop.stop();
+    let told = make(&invented(3, 2, 2, 6), &Recipe::default(), None, &stop).unwrap_err();
+    assert_eq!(told.code, "deadline");
+}
+
+#[test]
+fn more_pairs_than_a_table_may_have_are_refused() {
+    // A description of 90,000 bytes, in forty pairs of each of two hundred concepts.
+    let long = "x".repeat(90_000);
+    let mut text = "id,parent,label,description\n".to_owned();
+    for place in 0..200 {
+        text += &format!("{}.{place},{}00,job {place},{long}{place}\n", place % 2 + 1, place % 2 + 1);
+    }
+    let recipe = Recipe { per_concept: 40, ..Recipe::default() };
+    let told = make(&taxonomy(&text).unwrap(), &recipe, None, &Stop::NEVER).unwrap_err();
+    assert_eq!(told.code, "too_many_rows");
+}
+
+#[test]
+fn a_code_of_many_levels_and_a_cell_of_many_parents_are_told_and_left_out() {
+    let deep = "1.".repeat(50_000) + "1";
+    let read = taxonomy(&format!("id,parent,label\na,{deep},A\n{deep},,B\nb,g,C\nc,g,D\n")).unwrap();
+    assert_eq!((read.concepts.len(), read.problems_total), (3, 2));
+    assert_eq!(read.problems[0].code, "text_too_long");
+    let many: Vec<String> = (0..200_000).map(|group| format!("g{group}")).collect();
+    let read = taxonomy(&format!("id,parent,label\na,{},A\n", many.join("|"))).unwrap();
+    assert_eq!((read.concepts[0].parents.len(), read.problems[0].code), (200, "too_many_parents"));
+}
+
+#[test]
+fn a_prefix_that_stands_before_every_name_is_counted_each_time() {
+    let prefix = format!("http://example.org/{}/", "x".repeat(60_000));
+    let mut text = format!("@prefix p: <{prefix}> .\n@prefix skos: <http://www.w3.org/2004/02/skos/core#> .\n");
+    for place in 0..3000 {
+        text += &format!("p:{place} skos:prefLabel \"job {place}\"@en ; skos:broader p:top .\n");
+    }
+    let input = Input::bytes(text.into_bytes().into());
+    let file = File { name: Some("a.ttl".to_owned()), input };
+    let told = Taxonomy::read(&[file], &FileOptions::default(), None).unwrap_err();
+    assert_eq!(told.code, "unpacks_too_large");
 }

@@ -54,7 +54,7 @@ fn a_workbooks_first_sheet_with_something_in_it_is_read() {
 
 #[test]
 fn a_named_sheet_is_read_and_a_missing_one_told() {
-    let input = Input::Bytes(workbook().into());
+    let input = Input::bytes(workbook().into());
     let sheet = |name: &str| FileOptions { sheet: Some(name.to_owned()), ..FileOptions::default() };
     assert_eq!(cells(Source::open(&input, &sheet("other")).unwrap()), [["x"]]);
     let told = Source::open(&input, &sheet("nope")).err().unwrap();
@@ -166,7 +166,7 @@ fn columns_in_binary_are_read_as_rows() {
     assert_eq!(super::rows(&packed), rows);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
-    let input = Input::File(file.path().to_owned());
+    let input = Input::file(file.path().to_owned());
     assert_eq!(
         Source::open(&input, &FileOptions::default()).unwrap().map(|row| row.unwrap()).collect::<Vec<_>>(),
         rows
@@ -194,4 +194,113 @@ fn nested_and_damaged_columns_are_told() {
     }
     let columns: String = (0..1001).map(|column| format!("REQUIRED DOUBLE c{column}; ")).collect();
     assert_eq!(error(&self::columns(&format!("message m {{ {columns} }}"), false)).code, "too_many_columns");
+}
+
+/// One text in many rows of a column, which a dictionary and a run keep as a few bytes.
+fn one_text(bytes: usize, rows: usize) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type("message m { REQUIRED BYTE_ARRAY text (UTF8); }").unwrap());
+    let mut out = Vec::new();
+    let properties = WriterProperties::builder()
+        .set_compression(::parquet::basic::Compression::ZSTD(Default::default()))
+        .set_dictionary_page_size_limit(1 << 20)
+        .build();
+    let mut file = SerializedFileWriter::new(&mut out, schema, Arc::new(properties)).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    write_column::<ByteArrayType>(&mut group, &vec![ByteArray::from("x".repeat(bytes).as_str()); rows], None);
+    group.close().unwrap();
+    file.close().unwrap();
+    out
+}
+
+#[test]
+fn a_text_that_is_stored_once_counts_in_each_row() {
+    let bytes = one_text(90_000, 5_000);
+    assert!(bytes.len() < 20_000, "{}", bytes.len());
+    assert_eq!(error(&bytes).code, "unpacks_too_large");
+    // So do rows without anything in them.
+    let blank = one_text(0, 20_000_000);
+    assert!(blank.len() < 20_000, "{}", blank.len());
+    assert_eq!(error(&blank).code, "unpacks_too_large");
+    // A small table whose rows are alike is none of that.
+    assert_eq!(rows(&one_text(20, 50_000)).len(), 50_000);
+}
+
+#[test]
+fn a_cell_of_a_workbook_that_is_stored_once_counts_wherever_it_stands() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    let text = "x".repeat(30_000);
+    for row in 0..2_000 {
+        sheet.write(row, 0, &text).unwrap();
+    }
+    let bytes = book.save_to_buffer().unwrap();
+    assert!(bytes.len() < 100_000, "{}", bytes.len());
+    assert_eq!(error(&bytes).code, "unpacks_too_large");
+}
+
+#[test]
+fn a_wide_row_among_many_narrow_ones_fills_no_memory() {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 999, "wide").unwrap();
+    for row in 1..100_000 {
+        sheet.write(row, 0, row).unwrap();
+    }
+    let source = open(&book.save_to_buffer().unwrap()).unwrap();
+    // 24 bytes each would be 2.4 GB.
+    assert!(source.take(90_000).all(|row| row.unwrap().cells.len() == 1000));
+}
+
+#[test]
+fn a_page_that_says_more_of_itself_than_it_holds_is_refused_before_room_is_made() {
+    let names: Vec<ByteArray> = (0..100).map(|place| ByteArray::from(format!("n{place}").as_str())).collect();
+    let schema = Arc::new(parse_message_type("message m { REQUIRED BYTE_ARRAY text (UTF8); }").unwrap());
+    let mut bytes = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut bytes, schema, Arc::default()).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    write_column::<ByteArrayType>(&mut group, &names, None);
+    group.close().unwrap();
+    file.close().unwrap();
+    assert_eq!(rows(&bytes).len(), 100);
+    // The dictionary's header: its type (2), 590 bytes, packed as many, then a struct with the number of values, 100.
+    let header = [0x15, 0x04, 0x15, 0x9c, 0x09, 0x15, 0x9c, 0x09, 0x4c, 0x15, 0xc8, 0x01];
+    let place = bytes.windows(header.len()).position(|window| window == header).expect("a dictionary");
+    let mut many = bytes.clone();
+    many[place + 10..place + 12].copy_from_slice(&[0xfe, 0x7f]);
+    assert!(error(&many).what.contains("contradicts itself"), "{:?}", error(&many));
+    let mut large = bytes;
+    large[place + 3..place + 5].copy_from_slice(&[0xfe, 0x7f]);
+    assert_eq!(error(&large).code, "unreadable");
+}
+
+#[test]
+fn texts_that_begin_as_the_one_before_are_counted_whole() {
+    let write = |texts: &[String]| {
+        let schema = Arc::new(parse_message_type("message m { OPTIONAL BYTE_ARRAY text (UTF8); }").unwrap());
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_encoding(::parquet::basic::Encoding::DELTA_BYTE_ARRAY)
+            .set_statistics_enabled(::parquet::file::properties::EnabledStatistics::None)
+            .build();
+        let mut out = Vec::new();
+        let mut file = SerializedFileWriter::new(&mut out, schema, Arc::new(properties)).unwrap();
+        let mut group = file.next_row_group().unwrap();
+        let values: Vec<ByteArray> = texts.iter().map(|text| ByteArray::from(text.as_str())).collect();
+        write_column::<ByteArrayType>(&mut group, &values, Some(&vec![1; texts.len()]));
+        group.close().unwrap();
+        file.close().unwrap();
+        out
+    };
+    let texts: Vec<String> = (0..1000).map(|place| format!("a name {}", place * place % 977)).collect();
+    let read = rows(&write(&texts));
+    assert_eq!(read.iter().map(|row| &row.cells[0]).collect::<Vec<_>>(), texts.iter().collect::<Vec<_>>());
+    let bytes = write(&vec!["x".repeat(90_000); 500]);
+    assert!(bytes.len() < 100_000, "{}", bytes.len());
+    assert_eq!(error(&bytes).code, "unpacks_too_large");
+}
+
+#[test]
+fn a_column_of_lists_is_refused_though_it_has_no_groups() {
+    let lists = columns("message m { REPEATED BYTE_ARRAY texts (UTF8); }", false);
+    assert_eq!(error(&lists).code, "column_nested");
 }

@@ -12,7 +12,7 @@ use super::super::*;
 fn read(bytes: &[u8]) {
     for format in [None, Some(FileFormat::Csv), Some(FileFormat::Json), Some(FileFormat::Jsonl)] {
         let read_as = FileOptions { format, ..FileOptions::default() };
-        if let Ok(source) = Source::open(&Input::Bytes(bytes.into()), &read_as) {
+        if let Ok(source) = Source::open(&Input::bytes(bytes.into()), &read_as) {
             source.take(1_000_000).for_each(drop);
         }
     }
