@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 pub(crate) use draft::{BlockingDraft, Draft, PairsDraft, Received};
 pub(crate) use rows::{RowsFound, RowsWanted, Sort};
-pub use turns::TurnError;
+pub(crate) use turns::TurnError;
 pub(crate) use turns::Turns;
 
 use crate::store::{self, Dataset, Left, Purpose, Store, StoreError};

@@ -5,7 +5,6 @@ use axum::extract::{FromRequest, Multipart, Request};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
-use crate::bounds::Label;
 use crate::datasets::{DatasetError, Upload};
 use crate::http::datasets::json_body;
 use crate::http::datasets::options::{self, DatasetMeta, OptionsBody};

@@ -20,7 +20,7 @@ use super::sentencepiece::SentencePiece;
 use super::tokenizer::{Prompts, Tokenizer};
 use super::transformer::{Description, TransformerEncoder};
 use super::use_multilingual::{UseMultilingual, UseMultilingualConfig};
-use super::weights::{self, Stored};
+use super::weights::{self, Stored, WeightFile};
 use super::{Encoder, Model};
 use crate::ml::files::{complete_or_absent, write_json, write_new};
 use crate::ml::{Error, Result};
