@@ -9,3 +9,4 @@ mod log;
 mod metrics;
 mod openapi;
 mod page;
+mod torture;
