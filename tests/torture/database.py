@@ -1,7 +1,8 @@
 """The database is locked by another process, damaged, lost or replaced, or a row is changed by hand."""
 
-import sqlite3
 import shutil
+import sqlite3
+import threading
 import time
 
 from .bench import CONFIG, EVERY_STEP, ROWS, Bench
@@ -30,15 +31,18 @@ def locked(bench: Bench, number: int, expected: dict, where: str):
     with bench.server(f"locked-{number}").started() as server:
         job = server.post_job(few(ROWS), CONFIG).body["id"]
         server.wait_for(f"/jobs/{job}", lambda body: body.get("status") == "running")
-        other = sqlite3.connect(server.data / "shamisen.db", isolation_level=None, timeout=30)
+        other = sqlite3.connect(server.data / "shamisen.db", isolation_level=None, timeout=30, check_same_thread=False)
         other.execute("begin immediate")
+        # It is let go in time, also while a request waits.
+        letting_go = threading.Timer(seconds, other.rollback)
+        letting_go.start()
         end, statuses = time.monotonic() + seconds, set()
         while time.monotonic() < end:
             statuses.add(server.post_job(few(30), CONFIG, "while-locked").status)
             if server.vector("tiny")[0] != 200:
                 bench.tally.fault("unexpected", f"{where}: /embed failed while the database was locked")
             time.sleep(0.5)
-        other.rollback()
+        letting_go.join()
         other.close()
         if job_is_well(bench.tally, bench, server, job, expected, f"{where} for {seconds} s"):
             bench.tally.recovered += 1

@@ -76,7 +76,7 @@ def flip_once(bench: Bench, data: Path, path: Path, model: str, tuned: str, trut
             if server.vector("other")[0] != 200:
                 bench.tally.fault("unexpected", f"{where}: another model is not served")
             # 500 and 503 may be the name of a fault of files; what is not told is not.
-            server.server_errors = [said for said in server.server_errors if '"internal"' in said]
+            server.server_errors = [said for said in server.server_errors if "'internal'" in said]
             server.no_retry_after.clear()
             bench.tally.replies(server, where)
             return "the same vectors" if status == 200 else f"refused: {body}"

@@ -141,7 +141,7 @@ class Embedding(threading.Thread):
                 status = 0
             if status == 200:
                 self.good += 1
-            elif ready and process is self.server.process and process.poll() is None:
+            elif ready and self.server.ready.is_set() and process is self.server.process:
                 self.bad += 1
 
     def end(self) -> int:

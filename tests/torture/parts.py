@@ -13,7 +13,7 @@ from .load import load
 from .memory import memory
 from .points import points
 from .power.cuts import power
-from .requests import requests
+from .api_requests import requests
 from .slow import slow
 from .stopped import KINDS as STOPPED, stopped
 

@@ -32,7 +32,7 @@ class Client:
     """Asks a server, a connection a request, and keeps what must not be answered."""
 
     def __init__(self, port: int):
-        self.port = port
+        self.port, self.key = port, ""
         # Replies that say that the server does not know what went wrong, or do not say when to come again.
         self.server_errors: list = []
         self.no_retry_after: list = []
@@ -40,7 +40,8 @@ class Client:
     def request(self, method: str, path: str, body: bytes = b"", headers=None, timeout: float = 60) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body or None, headers or {})
+            authorization = {"authorization": f"Bearer {self.key}"} if self.key else {}
+            connection.request(method, path, body or None, {**authorization, **(headers or {})})
             answer = connection.getresponse()
             reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         except http.client.HTTPException as error:
@@ -51,7 +52,8 @@ class Client:
         return reply
 
     def judge(self, method: str, path: str, reply: Reply) -> None:
-        said = f"{method} {path.split('?')[0]}: {reply.status} {reply.raw[:300].decode(errors='replace')}"
+        words = {name: value for name, value in reply.body.items() if name in ("code", "detail", "error")}
+        said = f"{method} {path.split('?')[0]}: {reply.status} {words}"
         if reply.status >= 500 and reply.status not in (503, 507):
             self.server_errors.append(said)
         elif reply.status >= 500 and "retry-after" not in reply.headers:
@@ -170,6 +172,8 @@ class Server(Client):
 
     def kill(self) -> None:
         """Ends it as the kernel would. Its trainers end by themselves."""
+        self.ready.clear()
+        self.listening.clear()
         if self.process is not None:
             if self.alive():
                 with_group(self.process.pid, signal.SIGKILL)
@@ -178,6 +182,7 @@ class Server(Client):
                 end_process(trainer)
 
     def stop(self, seconds: float = 60) -> int:
+        self.ready.clear()
         os.kill(self.pid, signal.SIGTERM)
         try:
             return self.process.wait(seconds)

@@ -37,6 +37,8 @@ def record(bench: Bench) -> Recording:
     recording = Recording(before)
     job_of_a_server(bench, root, recording)
     on_the_command_line(bench, root, recording)
+    if command(bench, root, recording, "import", "model", "import", bench.folder / "published", "--name", "imported", "--data", root / "data"):
+        recording.said.append((time.time(), "whole", "data/models/imported"))
     backup(bench, root, recording)
     recording.final = files(root)
     return recording
