@@ -70,7 +70,6 @@ def io_errors(bench: Bench) -> None:
             how = f"{call} {number} {errno.errorcode[error]} {'once' if times == 1 else 'for a while'}"
             where = f"seed {bench.seed}, {role}, {how}"
             faults.arm(role, call, error, number, times)
-            # The first call of each kind after arming is as good as any other, so half begin with a running job.
             job = post(server, bench)
             if job is None:
                 faults.end()

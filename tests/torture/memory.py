@@ -10,7 +10,7 @@ from .points import SHORT
 from .server import Server, few
 
 # Where the trainer has the room, it says so and works; where not, its job ends with a word that names memory.
-MEBIBYTES = (500, 700, 900, 1100, 1400, 2000, 3000, 6000)
+MEBIBYTES = (500, 700, 400, 460, 540, 600, 800, 1200)
 WRAPPER = """#!/bin/sh
 exec prlimit --as={bytes} '{real}' "$@"
 """

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import subprocess
 from pathlib import Path
 
 from ..bench import EVERY_STEP, Bench, bits
@@ -143,4 +144,20 @@ def by_the_program(bench: Bench, recording: Recording, folder: Path, at: float) 
         if server.server_errors:
             faults.append(f"the program: {server.server_errors[0]}")
         server.stop()
+    if (folder / "backup").is_dir():
+        faults += restored(bench, recording, folder, ("whole", "backup") in said_before(recording, at))
     return faults
+
+
+def restored(bench: Bench, recording: Recording, folder: Path, was_said: bool) -> list:
+    """A backup that was said to be there can be restored; any other is refused, or gives all there was."""
+    done = subprocess.run([bench.binary, "restore", "--from", folder / "backup", "--data", folder / "restored"], capture_output=True, text=True)
+    if done.returncode != 0:
+        return [f"the program: restoring: {done.stderr[-200:]}"] if was_said else []
+    faults: list = []
+    rows = database(folder / "restored/shamisen.db", faults)
+    lost = [what for _, kind, what in recording.said if kind == "job" and rows["jobs"].get(what) != "succeeded"]
+    there = {f"data/{path.relative_to(folder / 'restored')}": path.read_bytes() for path in (folder / "restored/models").rglob("*") if path.is_file()}
+    wrong = [name for name, content in recording.final.items() if name.startswith("data/models/ft_") and "/tensorboard/" not in name
+             and there.get(name) != content]
+    return [*faults, *(f"the program: restored without {what}" for what in [*lost, *wrong])]

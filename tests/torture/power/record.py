@@ -105,12 +105,11 @@ def backup(bench: Bench, root: Path, recording: Recording) -> None:
     if told.returncode != 0:
         recording.skipped.append("backup: this program has no such command")
         return
-    # A folder by name, or after --to; what the program's own help says.
-    to = ["--to", root / "backup"] if "--to" in told.stdout else [root / "backup"]
-    if command(bench, root, recording, "backup", "backup", *to, "--data", root / "data"):
+    if command(bench, root, recording, "backup", "backup", "--to", root / "backup", "--data", root / "data"):
         recording.said.append((time.time(), "whole", "backup"))
 
 
 def files(folder: Path) -> dict:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
-            if path.is_file() and not path.name.startswith("shamisen.db") and path.name != "LOCK"}
+    """Bytes by path, but for the database of the data folder, which goes on changing."""
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.startswith("data/shamisen.db") and name != "data/LOCK"}
