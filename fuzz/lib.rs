@@ -14,6 +14,7 @@ pub use tables::choices::FileFormat;
 #[allow(dead_code)]
 #[path = "../src/ml/encoder/protobuf.rs"]
 mod protobuf;
+#[allow(dead_code)]
 #[path = "../src/ml/encoder/sentencepiece.rs"]
 mod sentencepiece;
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def requests(bench: Bench) -> None:
         # What cases can ask about.
         server.finished(server.post_job(few(20), {"epochs": 1, "early_stopping": None}).body["id"])
         server.key = server.post("/keys", {"name": "torture", "scopes": ["admin"]}).body["key"]
+        # Doors close within a second or two of the first key.
+        time.sleep(3)
         done = subprocess.run([program, RUN, "--url", f"http://127.0.0.1:{server.port}", "--key", server.key, "--seed", str(bench.seed),
                                "--cases", str(bench.count)], capture_output=True, text=True)
         try:
@@ -50,7 +53,7 @@ def requests(bench: Bench) -> None:
         failures = told.get("failures") or {}
         for kind, example in failures.items() if isinstance(failures, dict) else enumerate(failures):
             words = f"seed {bench.seed}: {kind}: {json.dumps(example)[:600]}"
-            bench.tally.fault("server_errors" if "server error" in words.lower() else "unexpected", words)
+            bench.tally.fault("server_errors" if "not_a_server_error" in str(kind) else "unexpected", words)
         bench.tally.check(done.returncode == 0 or bool(failures), "unexpected", f"schemathesis ended with {done.returncode}: {done.stderr[-500:]}")
         # Requests may have moved the alias and removed models; the base cannot be removed.
         bench.tally.check(server.alive() and server.get("/health/live").status == 200, "unexpected", f"the server does not live afterwards: {server.tail()}")

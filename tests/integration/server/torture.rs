@@ -10,12 +10,12 @@ use crate::app::PROGRAM;
 
 /// Parts with their counts. What a part lacks on this machine (strace, a C compiler, root), it says.
 const PARTS: [(&str, &[&str]); 6] = [
-    ("kills-server", &["--count", "4"]),
-    ("kills-trainer", &["--count", "3"]),
-    ("points", &["--count", "8"]),
+    ("kills-server", &["--count", "3"]),
+    ("kills-trainer", &["--count", "2"]),
+    ("points", &["--count", "6"]),
     ("io-errors", &["--count", "6"]),
     ("power", &["--count", "200", "--real", "6"]),
-    ("flips", &["--count", "16"]),
+    ("flips", &["--count", "12"]),
 ];
 
 #[test]
@@ -46,7 +46,7 @@ fn torture((part, arguments): &(&str, &[&str]), results: &Path) {
     for kind in ["lost", "duplicated", "unexpected", "server_errors", "stuck"] {
         assert_eq!(told[kind], 0, "{part}, {kind}: {said}");
     }
-    assert!(told["points"].as_u64().unwrap() >= 3, "{part}: {said}");
+    assert!(told["points"].as_u64().unwrap() >= 2, "{part}: {said}");
     if *part == "power" {
         for mutant in ["without_syncs", "in_place"] {
             let of = |what: &str| told["details"][mutant][what].as_f64().unwrap();
