@@ -76,6 +76,7 @@ FILES = {
     "choices/all.json": ALL_CHOICES.encode(),
     "choices/none.json": b"{}",
     "choices/with-table": b'{"scale": {"lowest": 1, "highest": 5}}\0left;right;score\na;b;1\nc;d;5\n',
+    "sentencepiece/twice.model": sentencepiece([("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("\u2581a", -3.0, 1), ("\u2581a", -4.0, 1)]),
     "sentencepiece/small.model": sentencepiece([("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3),
                                                 ("\u2581", -3.0, 1), ("\u2581nurse", -4.0, 1), ("a", -2.0, 1), ("看", -5.0, 1), ("<mask>", 0.0, 4)]),
 }

@@ -238,7 +238,8 @@ def tables() -> dict:
         "gzip: 20 million rows": ("/datasets/inspect", "text/csv", rows),
         "gzip in gzip, eight times": ("/datasets/inspect", "text/csv", many_times(gzip.compress, packed[:200_000], 8)),
         "workbook: entities": ("/datasets/inspect", "application/octet-stream", workbook({"xl/workbook.xml": entities, "xl/worksheets/sheet1.xml": entities})),
-        "workbook: a sheet of two gibibytes": ("/datasets/inspect", "application/octet-stream", workbook({"xl/workbook.xml": b"<workbook/>", "xl/worksheets/sheet1.xml": bytes(1 << 28)})),
+        "workbook: a sheet of 256 MiB of zeros": ("/datasets/inspect", "application/octet-stream", workbook(
+            {"xl/workbook.xml": b"<workbook/>", "xl/worksheets/sheet1.xml": bytes(1 << 28)})),
         "JSON: depth of a million": ("/datasets/inspect", "application/json", b'{"pairs":' + b"[" * 1_000_000),
         "JSON: 60 MB of pairs": ("/datasets/inspect", "application/json", b'{"pairs":[' + b",".join([b'{"base":"a","ref":"b","score":1}'] * 1_800_000) + b"]}"),
         "JSON: a number without end": ("/datasets/inspect", "application/json", b'{"pairs":[{"base":"a","ref":"b","score":' + b"9" * 1_000_000 + b"}]}"),

@@ -89,7 +89,8 @@ class Connection(threading.Thread):
             try:
                 if connection is None:
                     connection, used = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120), 0
-                connection.request(method, path, body, {"content-type": content, "idempotency-key": uuid.uuid4().hex} if kind in ("job", "upload") else {"content-type": content})
+                once = {"idempotency-key": uuid.uuid4().hex} if kind in ("job", "upload") else {}
+                connection.request(method, path, body, {"content-type": content, **once})
                 reply = connection.getresponse()
                 reply.read()
                 used += 1
@@ -123,5 +124,6 @@ class Connection(threading.Thread):
         if kind == "job":
             rows = few(20).decode().splitlines()
             pairs = [dict(zip(("base", "ref", "score"), (f"{text} {place}", "nurse", place % 2))) for place in range(len(rows))]
-            return "POST", "/jobs", json.dumps({"pairs": pairs, "recipe": "tutorial", "config": {"epochs": 1, "early_stopping": None}}), "application/json"
+            config = {"epochs": 1, "early_stopping": None}
+            return "POST", "/jobs", json.dumps({"pairs": pairs, "recipe": "tutorial", "config": config}), "application/json"
         return self.random.choice([("POST", "/embed", "{", "application/json"), ("GET", "/jobs/job_none", None, "text/plain"), ("POST", "/datasets", "a\nb\n", "text/csv")])

@@ -50,6 +50,16 @@ fn sentencepiece() -> Vec<u8> {
 }
 
 #[test]
+fn a_sentencepiece_model_that_says_a_piece_twice_or_without_text_is_refused() {
+    let piece = |text: &str| Message::default().bytes(1, text).float(2, -1.0).integer(3, 1);
+    for text in ["\u{2581}nurse", ""] {
+        let mut model = sentencepiece();
+        model.extend(Message::default().message(1, &piece(text)).as_bytes());
+        assert!(SentencePiece::parse(&model).is_err(), "{text:?}");
+    }
+}
+
+#[test]
 fn no_damage_to_a_sentencepiece_model_ends_in_a_panic() {
     let whole = sentencepiece();
     assert!(SentencePiece::parse(&whole).is_ok());
