@@ -21,12 +21,12 @@ const PARTS: [(&str, &[&str]); 6] = [
 #[test]
 fn a_little_torture_loses_nothing_and_its_mutants_are_caught() {
     let results = tempfile::TempDir::new().unwrap();
+    let folder = results.path();
+    // Two at a time: they mostly wait for the disk and for each other.
+    let lanes = PARTS.chunks(PARTS.len() / 2);
     thread::scope(|scope| {
-        // Two at a time: they mostly wait for the disk and for each other.
-        let lanes: Vec<_> = PARTS
-            .chunks(PARTS.len() / 2)
-            .map(|lane| scope.spawn(|| lane.iter().for_each(|part| torture(part, results.path()))))
-            .collect();
+        let lanes: Vec<_> =
+            lanes.map(|lane| scope.spawn(move || lane.iter().for_each(|part| torture(part, folder)))).collect();
         lanes.into_iter().for_each(|lane| lane.join().unwrap());
     });
 }
@@ -34,7 +34,7 @@ fn a_little_torture_loses_nothing_and_its_mutants_are_caught() {
 fn torture((part, arguments): &(&str, &[&str]), results: &Path) {
     let json = results.join(format!("{part}.json"));
     let mut python = Command::new("python3");
-    python.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-m", "tests.torture", part]).args(*arguments);
+    python.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-m", "tests.torture"]).arg(part).args(*arguments);
     let output = python.args(["--seed", "1", "--binary", PROGRAM, "--json"]).arg(&json).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
