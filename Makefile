@@ -8,6 +8,9 @@ PREFIX ?= /opt/shamisen
 # Public data sets that this project may not ship: tests that need them say so and pass over them.
 export SHAMISEN_TEST_DATA ?= $(abspath ../shared)
 
+TORTURE_SEED    ?= 1
+TORTURE_RESULTS ?= target/torture
+
 SHAMISEN = target/release/shamisen
 ONNX     = deps/use-multilingual-v3-onnx/model.onnx
 MODEL    = $(DATA)/models/use-multilingual-v3/shamisen.json
@@ -17,7 +20,7 @@ MINILM   = deps/all-MiniLM-L6-v2
 QUICKLY_BUILT = --config profile.release.package.shamisen.opt-level=1 --config profile.release.package.shamisen.debug=0 \
                 --config profile.release.package.shamisen-tables.opt-level=1
 
-.PHONY: help quick serve deps build model install test test-peers check demo docs screenshot deny sbom bench bench-serve clean
+.PHONY: help quick serve deps build model install test test-peers check demo docs screenshot deny sbom bench bench-serve torture clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -82,6 +85,11 @@ bench: model ## Measure, and print ratios taken in one run
 
 bench-serve: model ## Measure serving over loopback (PAIRS=stsb-en-dev.csv; needs wrk)
 	@python3 benches/serving.py --pairs $(PAIRS)
+
+torture: build ## Kill, starve and flip the binary for hours, and write docs/reliability.md (TORTURE_MINUTES=, TORTURE_PARTS=, TORTURE_SEED=)
+	@python3 -m tests.torture.everything --seed $(TORTURE_SEED) $(if $(TORTURE_MINUTES),--minutes $(TORTURE_MINUTES)) \
+	    $(if $(TORTURE_PARTS),--parts $(TORTURE_PARTS)) --out $(TORTURE_RESULTS); faults=$$?; \
+	    python3 -m tests.torture.report $(TORTURE_RESULTS) && exit $$faults
 
 clean: ## Remove what was built and the links to the cache; keep data
 	@rm -rf target deps

@@ -24,3 +24,10 @@ else
         || need "venv (python3 -m venv)" "compare with Python peers in the benchmarks" "on Debian or Ubuntu: apt-get install python3-venv"
 fi
 [ "$missing" -eq 0 ] || { echo "shamisen: install the above and run the same command again; nothing was changed." >&2; exit 1; }
+# Nothing of the program needs it: tests that kill processes at exact system calls and cut the power do, and say where they cannot.
+if ! command -v strace >/dev/null 2>&1; then
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+        { apt-get install -y -qq strace || { apt-get update -qq && apt-get install -y -qq strace; }; } >/dev/null 2>&1 || true
+    fi
+    command -v strace >/dev/null 2>&1 || echo "shamisen: strace is missing; some tests will be skipped. On Debian or Ubuntu: apt-get install strace" >&2
+fi

@@ -4,12 +4,36 @@ the tests' own writers (`source/tests/binary.rs`) and are kept."""
 
 import gzip
 import pathlib
+import struct
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "fuzz" / "corpus"
 
 ENGLISH = 'base,ref,similarity\nnurse,"care, assistant",0.5\n"two\nlines",x,1\n'
 JAPANESE = "職種A,職種B,点数\n看護師,看護助手,○\n教師,講師,４／５\n医師,歌手,4月5日\n"
 LINES = '{"text1": "a", "text2": "\\u770b", "score": 0.5}\n{"text1": "c", "text2": null, "score": 1}\n'
+
+TURTLE = """@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
+<http://x/1> a skos:Concept ; skos:prefLabel "health"@en .
+<http://x/2> a skos:Concept ; skos:prefLabel "nurse"@en , "\u770b\u8b77\u5e2b"@ja ; skos:altLabel "carer"@en ;
+    skos:broader <http://x/1> ; skos:definition "Nurses care."@en .
+"""
+JSON_LD = """{"@context": {"skos": "http://www.w3.org/2004/02/skos/core#"}, "@graph": [
+{"@id": "http://x/1", "@type": "skos:Concept", "skos:prefLabel": {"@value": "nurse", "@language": "en"},
+ "skos:broader": {"@id": "http://x/2"}}, {"@id": "http://x/2", "@type": "skos:Concept", "skos:prefLabel": "health"}]}
+"""
+ALL_CHOICES = """{"read_as": {"format": "csv", "encoding": "utf-8", "delimiter": ",", "header": true, "sheet": null},
+"mapping": {"text_a": "base", "text_b": 1, "negative": null, "score": "similarity"}, "kind": "pair_score",
+"scale": {"lowest": 0, "highest": 1}, "words": {"high": 1}, "lowest_means": "unrelated", "apply": [], "on_bad_row": "skip"}
+"""
+
+
+def sentencepiece(pieces: list) -> bytes:
+    """A SentencePiece model (protobuf) of pieces with their scores and kinds."""
+    varint = lambda number: bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
+    field = lambda number, content: varint(number << 3 | 2) + varint(len(content)) + content
+    piece = lambda text, score, kind: field(1, text.encode()) + bytes([2 << 3 | 5]) + struct.pack("<f", score) + bytes([3 << 3, kind])
+    return b"".join(field(1, piece(*what)) for what in pieces) + field(2, bytes([3 << 3, 1])) + field(3, bytes([3 << 3, 1]))
+
 
 FILES = {
     "delimited/english.csv": ENGLISH.encode(),
@@ -42,6 +66,19 @@ FILES = {
     "any/paper.pdf": b"%PDF-1.7\n",
     "any/lines.jsonl": LINES.encode(),
     "any/cp932.csv": JAPANESE.encode("cp932"),
+    # The first byte says how the file is written: a table, Turtle, JSON-LD.
+    "taxonomy/table": b"\x00id,parent,label,alt_labels,description\n1,,health,,\n11,1,nurse,carer|sister,Nurses care.\n12,1,doctor,,Heals.\n",
+    "taxonomy/circle": b"\x00id,parent,label\n1,2,a\n2,1,b\n3,3,c\n",
+    "taxonomy/turtle": b"\x01" + TURTLE.encode(),
+    "taxonomy/json-ld": b"\x02" + JSON_LD.encode(),
+    "stored/pairs.csv": b"row,line,left,right,negative,score\n1,2,nurse,clerk,,0.5\n2,3,\"a, b\",c,d,1\n",
+    "stored/numbers.csv": b"row,line,left,right,negative,score\n0,18446744073709551615,a,b,,1e-320\n",
+    "choices/all.json": ALL_CHOICES.encode(),
+    "choices/none.json": b"{}",
+    "choices/with-table": b'{"scale": {"lowest": 1, "highest": 5}}\0left;right;score\na;b;1\nc;d;5\n',
+    "sentencepiece/twice.model": sentencepiece([("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("\u2581a", -3.0, 1), ("\u2581a", -4.0, 1)]),
+    "sentencepiece/small.model": sentencepiece([("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3),
+                                                ("\u2581", -3.0, 1), ("\u2581nurse", -4.0, 1), ("a", -2.0, 1), ("看", -5.0, 1), ("<mask>", 0.0, 4)]),
 }
 
 for name, content in FILES.items():

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use crate::ml::encoder::integrity::{self, Adoption};
 use crate::ml::encoder::{self, GoldenVectors, Model, ModelFiles, Place};
 use crate::ml::eval::Calibration;
+use crate::ml::files::put_in_place;
 use crate::ml::{Error, Result};
 use crate::store::{self, Deletion, ModelRow, Store};
 use scan::Scanned;
@@ -134,12 +135,11 @@ impl ModelRegistry {
 
     /// Moves a finished model's folder to its place. What an earlier try left there goes. Its bytes.
     pub async fn publish(&self, finished: PathBuf, model_id: &str) -> std::io::Result<i64> {
-        let (models, folder) = (self.folder.clone(), self.folder(model_id));
+        let folder = self.folder(model_id);
         let publish = move || {
             let bytes = folder_size(&finished)?;
             remove_folder(&folder)?;
-            std::fs::rename(&finished, &folder)?;
-            std::fs::File::open(&models)?.sync_all()?;
+            put_in_place(&finished, &folder)?;
             Ok(bytes)
         };
         tokio::task::spawn_blocking(publish).await.map_err(std::io::Error::other)?

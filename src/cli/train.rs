@@ -17,6 +17,7 @@ use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
 use crate::ml::encoder::is_transformer;
 use crate::ml::eval::TITLES;
+use crate::ml::files::put_in_place;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
 use crate::registry::{self, Named, check_name};
@@ -105,6 +106,10 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(free(&data, name))?;
     let folder = data.join("training").join(name);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    // A checkpoint in it is safe only where the way to it is.
+    for above in folder.ancestors().skip(1).take(2) {
+        std::fs::File::open(above)?.sync_all()?;
+    }
     let mut saved: Vec<Saved> = match std::fs::read(folder.join(CHECKPOINTS)) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
         Err(_) => Vec::new(),
@@ -146,8 +151,7 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::FAILURE);
     }
-    std::fs::rename(RunSpec::finished(&folder), &target)?;
-    std::fs::File::open(&models)?.sync_all()?;
+    put_in_place(&RunSpec::finished(&folder), &target)?;
     std::fs::remove_dir_all(&folder)?;
     println!(
         "{name} is in {}. A server over {} serves it, also one that runs already.",
@@ -159,8 +163,11 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
 
 fn remember(folder: &Path, saved: &[Saved]) -> std::io::Result<()> {
     let draft = folder.join("checkpoints.draft");
-    std::fs::write(&draft, serde_json::to_vec_pretty(saved)?)?;
-    std::fs::rename(draft, folder.join(CHECKPOINTS))
+    let mut file = std::fs::File::create(&draft)?;
+    file.write_all(&serde_json::to_vec_pretty(saved)?)?;
+    file.sync_all()?;
+    std::fs::rename(draft, folder.join(CHECKPOINTS))?;
+    std::fs::File::open(folder)?.sync_all()
 }
 
 /// The pairs of a user's table, in the run's folder.

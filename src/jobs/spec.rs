@@ -71,6 +71,10 @@ impl RunSpec {
     /// Makes a run's folder with the description in it.
     pub(super) async fn make_folder(&self, folder: &Path) -> std::io::Result<()> {
         tokio::fs::create_dir_all(folder).await?;
+        // A checkpoint in it is safe only where the way to it is: its job's folder, and that of all runs.
+        for above in folder.ancestors().skip(1).take(2) {
+            tokio::fs::File::open(above).await?.sync_all().await?;
+        }
         tokio::fs::write(folder.join(SPEC), serde_json::to_vec_pretty(self)?).await
     }
 

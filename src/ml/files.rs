@@ -38,11 +38,7 @@ pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> R
     }
     std::fs::create_dir_all(&draft).map_err(io(&draft))?;
     let made = fill(&draft).and_then(|made| {
-        File::open(&draft).and_then(|folder| folder.sync_all()).map_err(io(&draft))?;
-        std::fs::rename(&draft, target).map_err(io(target))?;
-        if let Some(parent) = target.parent() {
-            File::open(parent).and_then(|folder| folder.sync_all()).map_err(io(parent))?;
-        }
+        put_in_place(&draft, target).map_err(io(target))?;
         Ok(made)
     });
     if made.is_err() {
@@ -50,6 +46,27 @@ pub(crate) fn complete_or_absent<T>(target: &Path, fill: impl FnOnce(&Path) -> R
         let _ = std::fs::remove_dir_all(&draft);
     }
     made
+}
+
+/// Gives a folder its name for good. All of it is on the disk before it has the name, and then the name is: what was
+/// written into it by whomever, and whatever the power does.
+pub(crate) fn put_in_place(draft: &Path, target: &Path) -> std::io::Result<()> {
+    sync_all(draft)?;
+    std::fs::rename(draft, target)?;
+    target.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Sees a folder with all that is in it onto the disk: a file's bytes by the file, its name by the folder.
+fn sync_all(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {

@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::ml::encoder::{self, GoldenVectors, Imported, ModelCard, Origin, PoolingMode, evenly_spaced};
 use crate::ml::eval::retention_pairs;
-use crate::ml::files::PassingFolder;
+use crate::ml::files::{PassingFolder, put_in_place};
 use crate::ml::{Error, Result};
 use crate::store;
 
@@ -121,8 +121,7 @@ pub async fn import(program: &Path, models: &Path, request: ImportRequest) -> an
     std::fs::create_dir(&draft.0).map_err(io(&draft.0))?;
     let target = draft.0.join("model");
     let imported = ask(program, source, Work::Import { target: target.clone(), name, pooling }).await?;
-    std::fs::rename(&target, &place).map_err(io(&place))?;
-    std::fs::File::open(models).and_then(|folder| folder.sync_all()).map_err(io(models))?;
+    put_in_place(&target, &place).map_err(io(&place))?;
     Ok(imported)
 }
 

@@ -53,3 +53,24 @@ impl Serialize for JobConfig {
         if self.unread.is_empty() { self.settings.serialize(serializer) } else { self.read.serialize(serializer) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_damage_to_a_jobs_settings_hides_the_job(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
+            let whole = serde_json::to_vec(&TrainConfig::default()).unwrap();
+            let mut damaged = whole.clone();
+            damaged[place.index(whole.len())] = byte;
+            for bytes in [&damaged[..], &damaged[..cut.index(whole.len())]] {
+                let read = JobConfig::from(String::from_utf8_lossy(bytes).into_owned());
+                // It can be shown, whatever it is.
+                prop_assert!(serde_json::to_value(&read).is_ok());
+            }
+        }
+    }
+}

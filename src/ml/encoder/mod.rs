@@ -2,6 +2,8 @@
 
 mod arrangement;
 mod card;
+#[cfg(test)]
+mod damage;
 mod embedding_table;
 mod encode_all;
 mod fingerprint;

@@ -109,6 +109,13 @@ impl SentencePiece {
             sorted.push((text.as_bytes(), entry));
         }
         sorted.sort_unstable_by_key(|piece| piece.0);
+        // The search below counts on it, as the reference library does, which takes neither.
+        if sorted.first().is_some_and(|piece| piece.0.is_empty()) {
+            return Err("a piece of the model has no text".to_owned());
+        }
+        if sorted.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err("a piece stands in the model twice".to_owned());
+        }
 
         let mut first = vec![(0, 0); 256];
         let (mut bytes, mut ends, mut entries) = (Vec::new(), Vec::new(), Vec::new());

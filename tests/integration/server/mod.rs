@@ -15,3 +15,4 @@ mod page;
 mod slow_bodies;
 mod stop;
 mod texts;
+mod torture;
