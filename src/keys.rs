@@ -472,9 +472,10 @@ mod tests {
 
         keyring.store.alter("delete from api_key").await;
         let emptied = Keyring::new(keyring.store.clone());
-        for told in
-            [emptied.check(None).await.map(|_| ()), emptied.create("b", &[Scope::Admin], None, KeyLimits::default()).await.map(|_| ())]
-        {
+        for told in [
+            emptied.check(None).await.map(|_| ()),
+            emptied.create("b", &[Scope::Admin], None, KeyLimits::default()).await.map(|_| ()),
+        ] {
             assert!(matches!(&told, Err(StoreError::KeysLost(file)) if *file == marker), "{told:?}");
         }
         std::fs::remove_file(&marker).unwrap();

@@ -1,6 +1,5 @@
 //! API keys, for `admin`. The command line does the same where there is no key yet.
 
-
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
