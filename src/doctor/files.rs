@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::{Finding, Remedy};
-use crate::ml::encoder::{CARD, read_card};
+use crate::ml::encoder::{CARD, integrity, read_card};
 use crate::ml::sha256::Sha256Hex;
 use crate::store::Contents;
 
@@ -79,31 +77,17 @@ pub(super) fn models(data: &Path, contents: &Contents, findings: &mut Vec<Findin
             Ok(card) if card.fingerprint != *fingerprint => {
                 findings.push(problem("its folder holds another model than was registered".to_owned()));
             }
-            Ok(_) => findings.extend(damage(&folder).into_iter().map(problem)),
+            Ok(_) => match integrity::check(&folder) {
+                Err(error) => findings.push(problem(error.to_string())),
+                Ok(damages) => {
+                    findings.extend(
+                        damages.into_iter().map(|damage| problem(format!("{}: {}", damage.file, damage.reason))),
+                    );
+                }
+            },
         }
     }
     Ok(())
-}
-
-/// The files that a model's card vouches for and that are not what was written; a card that vouches for none says nothing.
-fn damage(folder: &Path) -> Vec<String> {
-    #[derive(Deserialize)]
-    struct Sum {
-        sha256: String,
-    }
-    #[derive(Deserialize)]
-    struct Card {
-        #[serde(default)]
-        files: BTreeMap<String, Sum>,
-    }
-    let card = std::fs::read(folder.join(CARD)).ok().and_then(|card| serde_json::from_slice::<Card>(&card).ok());
-    let told =
-        card.into_iter().flat_map(|card| card.files).filter_map(|(name, sum)| match sha256_of(&folder.join(&name)) {
-            Ok(found) if found == sum.sha256 => None,
-            Ok(_) => Some(format!("{name} is not what was written")),
-            Err(error) => Some(format!("{name} cannot be read ({error})")),
-        });
-    told.collect()
 }
 
 /// What is on the disk and nothing points at. No server is there that could still be making it.

@@ -137,6 +137,9 @@ async fn a_model_an_alias_or_a_key_that_cannot_be_read_hides_no_other() {
             expires_at: None,
             last_used_at: None,
             revoked_at: None,
+            tokens_per_minute: None,
+            requests_at_once: None,
+            jobs_waiting: None,
         };
         world.insert_api_key(&row).await.unwrap();
     }

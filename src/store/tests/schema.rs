@@ -52,7 +52,7 @@ async fn a_database_of_an_earlier_version_is_brought_up_to_date_and_kept_as_it_w
     let [waits, left, again, tuned] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!((again.status, tuned.status), (Status::Succeeded, Status::Succeeded));
     assert!(jobs.iter().all(|job| job.objection().is_none()));
-    assert_eq!(store.recover_jobs().await.unwrap(), [left.job_id.as_str()]);
+    assert_eq!(store.recover_jobs(None, "the server stopped").await.unwrap(), [left.job_id.as_str()]);
     assert_eq!(store.queued_jobs().await.unwrap(), [left.job_id.as_str(), waits.job_id.as_str()]);
     assert_eq!(store.model("prod").await.unwrap().unwrap().name, "tuned");
     assert!(store.report(&tuned.job_id).await.unwrap().is_some());
