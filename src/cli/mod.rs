@@ -6,6 +6,7 @@ mod export;
 mod import;
 mod key;
 mod log;
+mod model_name;
 mod openapi;
 mod pairs;
 mod progress;

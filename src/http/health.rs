@@ -36,7 +36,8 @@ pub(crate) async fn live() -> axum::Json<Health> {
 /// The database answers, the default model is loaded, and a short text has just gone through the inference
 /// threads. While the server loads and from the moment that it is told to stop, they are not.
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health)))]
+    (status = 200, description = "They are.", body = Health),
+    (status = 503, description = "They are not: why, and whether other models than the default one are served.")))]
 pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
     state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
@@ -48,7 +49,8 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
 ///
 /// The same as `/health/ready`.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health)))]
+    (status = 200, description = "They are.", body = Health),
+    (status = 503, description = "They are not: why, and whether other models than the default one are served.")))]
 pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
     ready(state).await
 }
