@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
@@ -36,8 +36,7 @@ pub(crate) async fn live() -> axum::Json<Health> {
 /// The database answers, the default model is loaded, and a short text has just gone through the inference
 /// threads. While the server loads and from the moment that it is told to stop, they are not.
 #[utoipa::path(get, path = "/health/ready", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health),
-    (status = 503, description = "They are not: why, and whether other models than the default one are served.")))]
+    (status = 200, description = "They are.", body = Health)))]
 pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
     state.lifecycle.welcomes_requests()?;
     state.store.answers().await?;
@@ -49,19 +48,17 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Reply<Health> {
 ///
 /// The same as `/health/ready`.
 #[utoipa::path(get, path = "/health", tag = "Server", responses(
-    (status = 200, description = "They are.", body = Health),
-    (status = 503, description = "They are not: why, and whether other models than the default one are served.")))]
+    (status = 200, description = "They are.", body = Health)))]
 pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
     ready(state).await
 }
 
 /// A short text's way through the engine.
 async fn pass(state: &AppState) -> Result<()> {
-    // Not ready for requests without a model; the reason says of which file.
     let unready = |error| {
-        ApiError::from(error)
-            .retry_after(5)
-            .hint("Requests that name another model are answered; the log and GET /models tell more.")
+        let told = ApiError::from(error);
+        let hint = Code::DefaultNotServed.entry().remedy[0];
+        ApiError::of(Code::DefaultNotServed).detail(told.told().1).retry_after(5).hint(hint)
     };
     let model = state.pool.get(DEFAULT_ALIAS).await.map_err(unready)?;
     let watchdog = Arc::from("watchdog");
