@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use super::model_name;
 use super::train::end_with_the_server;
 use crate::config::{Import, ImportPooling};
 use crate::ml::encoder::PoolingMode;
-use crate::registry::{self, ImportRequest, Named, check_name};
-use crate::store::Store;
+use crate::registry::{self, ImportRequest};
 
 /// What the set-up's ONNX file, which has no telling name, is called.
 const USE_MULTILINGUAL: &str = "use-multilingual-v3";
@@ -24,9 +24,7 @@ pub(super) fn import(config: &Import) -> anyhow::Result<ExitCode> {
     super::folder::private(&config.data);
     let wanted = config.source.as_deref().context("what is to be imported is missing")?;
     let name = config.name.clone().unwrap_or_else(|| name_of(wanted));
-    if let Err(why) = check_name(&name, Named::Folder) {
-        bail!("the name {name:?} cannot be used: {why}; choose another with --name");
-    }
+    model_name::check(&name)?;
     let source = locate(wanted)?;
     let pooling = config.pooling.map(pooling);
     let program = std::env::current_exe()?;
@@ -34,7 +32,7 @@ pub(super) fn import(config: &Import) -> anyhow::Result<ExitCode> {
     let request = ImportRequest { source, name, pooling };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (card, notes) = runtime.block_on(async {
-        free(&config.data, &request.name).await?;
+        model_name::check_free(&config.data, &request.name).await?;
         tokio::select! {
             imported = registry::import(&program, &models, request) => imported,
             _ = tokio::signal::ctrl_c() => bail!("interrupted; nothing was imported"),
@@ -56,26 +54,6 @@ fn pooling(mode: ImportPooling) -> PoolingMode {
         ImportPooling::WeightedMean => PoolingMode::Weightedmean,
         ImportPooling::LastToken => PoolingMode::Lasttoken,
     }
-}
-
-/// Whether no alias and no tuned model of a data folder has a name, nor will have it when a job has succeeded: the
-/// server would not serve a folder of that name.
-pub(super) async fn free(data: &Path, name: &str) -> anyhow::Result<()> {
-    let database = data.join("shamisen.db");
-    if !database.exists() {
-        return Ok(());
-    }
-    let store = Store::open(&database).await.context("the database cannot be opened")?;
-    let alias = store.alias_exists(name).await?;
-    let model = store.model(name).await?.is_some_and(|model| model.model_id != name);
-    store.close().await;
-    if alias {
-        bail!("--name {name:?} is taken: it is an alias; choose another");
-    }
-    if model {
-        bail!("--name {name:?} is taken: a tuned model has it; choose another");
-    }
-    Ok(())
 }
 
 /// A model's id out of its path or name: the last part, in small letters, without an archive's ending.

@@ -10,6 +10,7 @@ mod import;
 mod key;
 mod lock;
 mod log;
+mod model_name;
 mod openapi;
 mod pairs;
 mod patience;

@@ -11,7 +11,7 @@ use rustix::process::{Signal, getpid, kill_process, nice};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::import::free;
+use super::model_name;
 use super::progress::{self, Bar};
 use crate::config::Train;
 use crate::jobs::{self, Message, Plan, RunSpec, Saved, Table};
@@ -20,7 +20,7 @@ use crate::ml::eval::TITLES;
 use crate::ml::files::put_in_place;
 use crate::ml::sha256::Sha256Hex;
 use crate::ml::train::{Recipe, RecipeFacts, TrainConfig};
-use crate::registry::{self, Named, check_name};
+use crate::registry;
 use tables::Scores;
 use tables::choices::{LowestMeans, TableOptions};
 use tables::inspect::{InspectContext, inspect, store};
@@ -88,9 +88,7 @@ pub(super) fn end_with_the_server() {
 #[expect(clippy::print_stdout, reason = "what was made is this command's output")]
 fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
     let name = config.name.as_deref().context("--name is needed")?;
-    if let Err(why) = check_name(name, Named::Folder) {
-        bail!("--name {name:?} cannot be used: {why}");
-    }
+    model_name::check(name)?;
     let data = std::path::absolute(&config.data)?;
     super::folder::private(&data);
     let models = data.join("models");
@@ -103,7 +101,10 @@ fn of_user(config: &Train) -> anyhow::Result<ExitCode> {
     if registry::find_folder(&models, name).is_ok() {
         bail!("--name {name:?} is taken: a model of {} has it; choose another", models.display());
     }
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(free(&data, name))?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(model_name::check_free(&data, name))?;
     let folder = data.join("training").join(name);
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     // A checkpoint in it is safe only where the way to it is.

@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::error::{ApiError, Result};
+use crate::http::error::{ApiError, Code, Result};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::registry::DEFAULT_ALIAS;
@@ -58,11 +58,10 @@ pub(crate) async fn health(state: State<AppState>) -> Reply<Health> {
 
 /// A short text's way through the engine.
 async fn pass(state: &AppState) -> Result<()> {
-    // Not ready for requests without a model; the reason says of which file.
     let unready = |error| {
-        ApiError::from(error)
-            .retry_after(5)
-            .hint("Requests that name another model are answered; the log and GET /models tell more.")
+        let told = ApiError::from(error);
+        let hint = Code::DefaultNotServed.entry().remedy[0];
+        ApiError::of(Code::DefaultNotServed).detail(told.told().1).retry_after(5).hint(hint)
     };
     let model = state.pool.get(DEFAULT_ALIAS).await.map_err(unready)?;
     let watchdog = Arc::from("watchdog");

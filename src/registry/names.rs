@@ -27,7 +27,7 @@ pub enum NameFault {
     Form,
     /// The same of a folder's.
     #[error(
-        "a folder's name is of letters from a to z, digits, \".\", \"_\" and \"-\", and does not begin with \".\", \"-\", \"ft_\", \"job_\" or \"ds_\" nor end with \".draft\""
+        "a folder's name is of letters from a to z, digits, \".\", \"_\" and \"-\", and does not begin with \".\", \"-\", \"ft_\", \"job_\" or \"ds_\""
     )]
     FolderForm,
     /// What requests without a model mean.

@@ -93,7 +93,7 @@ pub(crate) fn check(method: &Method, path: &str, status: u16, media_type: &str, 
 fn of_the_server(body: &[u8]) -> bool {
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = value["code"].as_str().or_else(|| value["error"]["code"].as_str()).unwrap_or_default();
-    ["loading", "stopping", "inference_stuck", "deadline", "too_many_connections"].contains(&code)
+    ["loading", "stopping", "inference_stuck", "default_not_served", "deadline", "too_many_connections"].contains(&code)
 }
 
 /// A schema made ready, once for each place.

@@ -125,9 +125,8 @@ mod tests {
     #[tokio::test]
     async fn a_folder_that_is_slow_to_read_holds_nobody_else() {
         let folder = tempfile::TempDir::new().unwrap();
-        std::fs::write(folder.path().join("modules.json"), "[]").unwrap();
         // Whoever reads this file waits until somebody has written it.
-        let slow = folder.path().join("config.json");
+        let slow = folder.path().join("shamisen.json");
         let pipe = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &slow, pipe, rustix::fs::Mode::RWXU, 0).unwrap();
         let (go_on, others_went_on) = mpsc::channel();

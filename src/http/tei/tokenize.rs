@@ -61,6 +61,7 @@ impl From<TokenSpan> for Token {
         (status = 404, description = "There is no such model."),
         (status = 413, description = "Too many texts, or one that is too long."),
         (status = 422, description = "A field's value cannot be used."),
+        (status = 503, description = "The model's files cannot be read now."),
     ))]
 pub(super) async fn tokenize(
     State(state): State<AppState>,

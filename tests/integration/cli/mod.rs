@@ -38,7 +38,7 @@ async fn a_model_tuned_on_the_command_line_is_served_after_the_next_start() {
     let default =
         shamisen(&["train", "--pairs", pairs.to_str().unwrap(), "--name", "default", "--model", TINY], data.path());
     assert!(!default.status.success());
-    assert!(String::from_utf8_lossy(&default.stderr).contains("is taken"));
+    assert!(String::from_utf8_lossy(&default.stderr).contains("a word of the API"));
     let wrong = shamisen(
         &["train", "--pairs", pairs.to_str().unwrap(), "--name", "x", "--model", TINY, "--set", "epoch=2"],
         data.path(),

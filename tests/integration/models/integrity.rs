@@ -135,7 +135,7 @@ async fn a_server_whose_default_model_is_damaged_starts_says_why_and_serves_all_
     flip(&folder.join("model.safetensors"), 90_000);
     let app = App::over(data, &[]);
     let ready = app.get("/health/ready").await;
-    assert_eq!((ready.status, ready.text("code").as_str()), (503, "model_damaged"), "{}", ready.body);
+    assert_eq!((ready.status, ready.text("code").as_str()), (503, "default_not_served"), "{}", ready.body);
     assert!(ready.text("detail").contains("model.safetensors"), "{}", ready.body);
     assert_eq!(app.get("/health/live").await.status, 200);
     let refused = app.post("/embed", json!({ "texts": ["nurse"] })).await;

@@ -208,6 +208,10 @@ async fn every_documented_status_is_produced_and_no_other() {
     }
     app.send(app.request("POST", "/models/broken/unload")).await;
     std::fs::rename(app.data.path().join("models").join(&broken), app.data.path().join("elsewhere")).unwrap();
+    let lost = app.data.path().join("models/lost");
+    tiny::copy(&app.data.path().join("models").join(tiny::TINY), &lost);
+    assert_eq!(app.get("/models/lost").await.status, 200);
+    std::fs::remove_dir_all(lost).unwrap();
     // Waits long enough to be cancelled, and keeps the queue's one place.
     let long =
         json!({ "dataset_id": table, "recipe": "tutorial", "config": { "epochs": 10_000, "early_stopping": null } });
@@ -280,6 +284,7 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("list_models", 200),
         case("find_model", 200).at("model", &model),
         case("show_card", 200).at("model", &model),
+        case("show_card", 503).at("model", "broken"),
         export("?format=torchscript"),
         case("set_alias", 200).at("name", "live").json(json!({ "model": model })),
         case("set_alias", 404).at("name", "live").json(json!({ "model": "nobody" })),
@@ -313,10 +318,12 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("similarity", 412).json(json!({ "pairs": [["x", "y"]], "expected_fingerprint": "other" })),
         case("answer_root", 200).json(json!({ "inputs": "x" })),
         case("answer_root", 404).json(json!({ "inputs": "x", "model": "nobody" })),
+        case("tokenize", 503).json(json!({ "inputs": "x", "model": "broken" })),
         case("tokenize", 200).json(json!({ "inputs": "x" })),
         case("tokenize", 404).json(json!({ "inputs": "x", "model": "nobody" })),
         case("info", 200),
         case("info", 404).query("?model=nobody"),
+        case("info", 503).query("?model=lost"),
         case("create_embeddings", 200),
         case("create_embeddings", 404).json(json!({ "input": "x", "model": "nobody" })),
         case("list_openai_models", 200),
