@@ -184,7 +184,9 @@ impl<R: Read> Read for Metered<R> {
         match self.allowance.left.get().checked_sub(count as u64) {
             Some(left) => self.allowance.renew(left),
             None => {
-                self.allowance.refused.set(Some(Refused::Field));
+                // The parser reads on to the end of a list that was refused: what was said first counts.
+                let earlier = self.allowance.refused.take();
+                self.allowance.refused.set(Some(earlier.unwrap_or(Refused::Field)));
                 return Err(io::Error::other("a value is too long"));
             }
         }
