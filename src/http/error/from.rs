@@ -60,7 +60,7 @@ impl ApiError {
     /// Of a machine that does not do now what it should. The cause goes to the log alone.
     fn of_machine(code: Code, cause: impl std::fmt::Display) -> Self {
         let mut error = Self::of(code).caused(cause);
-        if code.head().0 == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(code.head().0, StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) {
             // What to do is the code's to say.
             let hint = std::mem::take(&mut error.0.hint);
             error = error.retry_after(AGAIN).hint(hint);

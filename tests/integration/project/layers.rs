@@ -77,8 +77,9 @@ fn what_a_layer_must_not_know_is_not_in_it() {
 #[test]
 fn the_crate_of_tables_knows_no_tensor_no_async_and_no_environment() {
     for (name, code) in tables().code {
+        let a_word = |at: usize| !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
         for word in ["tch::", "async ", "tokio", "sqlx", "println!", "std::env", "unsafe {"] {
-            assert!(!code.contains(word), "{name} contains {word}");
+            assert!(!code.match_indices(word).any(|(at, _)| a_word(at)), "{name} contains {word}");
         }
     }
 }
