@@ -228,7 +228,7 @@ impl DatasetStore {
 
     async fn store_all(&self, read: Vec<Read>) -> Result<Vec<(Dataset, bool)>, DatasetError> {
         let _changing = self.changing.lock().await;
-        let new: Vec<&NewTable> = read.iter().filter_map(Read::new).collect();
+        let new: Vec<&NewTable> = read.iter().filter_map(Read::to_store).collect();
         let mut placed = Vec::new();
         let stored = match self.insert_all(&new, &mut placed).await {
             Ok(stored) => stored,
@@ -376,7 +376,7 @@ enum Read {
 }
 
 impl Read {
-    fn new(&self) -> Option<&NewTable> {
+    fn to_store(&self) -> Option<&NewTable> {
         match self {
             Self::Known(_) => None,
             Self::New(table) => Some(table),

@@ -29,7 +29,7 @@ impl Retention {
         let work = async {
             let mut ticks: u64 = 0;
             loop {
-                if ticks % (INTERVAL.as_secs() / TICK.as_secs()) == 0
+                if ticks.is_multiple_of(INTERVAL.as_secs() / TICK.as_secs())
                     && let Err(error) = self.forget(&queue).await
                 {
                     tracing::warn!(%error, "what is older than is kept cannot be removed now; it is tried again");

@@ -17,7 +17,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// What lists show.
-    pub(crate) fn label(&self, name: Option<Label>) -> String {
-        crate::http::extract::names::label(name.as_deref().or(self.file_name.as_deref()), "pairs")
+    pub(crate) fn label(&self, name: Option<&Label>) -> String {
+        crate::http::extract::names::label(name.map(|name| &**name).or(self.file_name.as_deref()), "pairs")
     }
 }

@@ -116,7 +116,7 @@ pub(super) async fn create_from_taxonomy(
     };
     let part = table.part;
     let making = taxonomy::Making {
-        name: table.label(label.name),
+        name: table.label(label.name.as_ref()),
         table: table.received,
         file_name: table.file_name,
         read_as: wanted.choices().read_as,

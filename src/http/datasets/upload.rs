@@ -262,7 +262,7 @@ pub(crate) async fn upload_of(
     let mut choices = wanted.choices();
     choices.read_as.format = choices.read_as.format.or(table.hint);
     Ok(Upload {
-        name: table.label(label.name),
+        name: table.label(label.name.as_ref()),
         purpose,
         choices,
         context: inspect_context(state, purpose == Purpose::Training).await?,

@@ -4,6 +4,7 @@
 //! read here, and only bytes that were compared are handed out: a bit that a disk, a copy or a person changed makes
 //! the model be refused, and never other answers under the old fingerprint.
 
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -166,15 +167,15 @@ pub fn seal(folder: &Path) -> Result<()> {
 
 fn added(folder: &Path, mut sums: Sums) -> Result<Sums> {
     for name in names(folder, "")? {
-        if !sums.contains_key(&name) {
-            let path = folder.join(&name);
+        if let Entry::Vacant(missing) = sums.entry(name) {
+            let path = folder.join(missing.key());
             let sum = || {
                 let file = File::open(&path)?;
                 let (bytes, mut hash) = (file.metadata()?.len(), Sha256Hex::default());
                 hash.update_from(file)?;
                 Ok(FileSum { bytes, sha256: hash.finish() })
             };
-            sums.insert(name, sum().map_err(|error| Error::file(&path, error))?);
+            missing.insert(sum().map_err(|error| Error::file(&path, error))?);
         }
     }
     Ok(sums)

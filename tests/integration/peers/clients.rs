@@ -132,7 +132,7 @@ fn files(told: &Value) {
     assert_eq!((&files["first_page"], &files["has_more"]), (&json!([spare, told["validation"]]), &json!(true)));
     assert_eq!(files["evals"], json!([spare]));
     let deleted = &files["deleted"];
-    assert_eq!((&deleted["id"], &deleted["object"], &deleted["deleted"]), (*spare, &json!("file"), &json!(true)));
+    assert_eq!((&deleted["id"], &deleted["object"], &deleted["deleted"]), (spare, &json!("file"), &json!(true)));
     // Beside OpenAI's own fields: what still holds a part of it.
     assert_eq!((&deleted["left"]["models"], &deleted["left"]["jobs"]), (&json!([]), &json!([])));
     is_refused(&files["gone"], "NotFoundError", "dataset_not_found", spare.as_str().unwrap());
@@ -164,7 +164,13 @@ fn fine_tuning(told: &Value, base: &Value) {
     );
 
     is_refused(&tuning["base_kept"], "ConflictError", "model_is_base", "base model");
-    assert_eq!(tuning["deleted"], json!({ "id": model, "object": "model", "deleted": true }));
+    let deleted = &tuning["deleted"];
+    assert_eq!(
+        (&deleted["id"], &deleted["object"], &deleted["deleted"]),
+        (&json!(model), &json!("model"), &json!(true))
+    );
+    // Beside OpenAI's own fields: the table that it learnt from, and its job.
+    assert_eq!(deleted["left"]["jobs"].as_array().unwrap().len(), 1);
     is_refused(&tuning["gone"], "NotFoundError", "model_not_found", model);
 
     let events = tuning["events"].as_array().unwrap();

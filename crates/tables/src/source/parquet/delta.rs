@@ -42,7 +42,7 @@ impl<'a> Delta<'a> {
             if self.widths.len() == 0 {
                 self.least = zigzag(take(&mut self.bytes)?);
                 let (widths, rest) = self.bytes.split_at_checked(self.count)?;
-                (self.widths, self.bytes) = (widths.to_vec().into_iter(), rest);
+                (self.widths, self.bytes) = (Vec::from(widths).into_iter(), rest);
             }
             let width = self.widths.next().filter(|width| *width <= 64)?;
             let (packed, rest) = self.bytes.split_at_checked(self.each * usize::from(width) / 8)?;
