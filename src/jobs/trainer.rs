@@ -133,7 +133,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     // 5. Save what training changed.
     sink.phase(Phase::Saving);
     let finished = RunSpec::finished(folder);
-    let root = encoder::load(&spec.root)?;
+    let root = encoder::load_again(&spec.root)?;
     let card = encoder::save_tuned(&finished, &spec.name, &tuned, &root, trained.adapters.as_ref())?;
     if let Err(error) = std::fs::rename(folder.join(CURVES), finished.join(CURVES)) {
         tracing::warn!(%error, "the model goes without its curves");

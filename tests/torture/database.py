@@ -64,7 +64,7 @@ def with_a_job(bench: Bench, name: str) -> tuple:
 
 
 def flipped(bench: Bench, number: int, _expected: dict, where: str):
-    """Bytes of the file are changed: the server says so and does not start, or answers everything without a 500."""
+    """Bytes of the file are changed: the server says so and does not start, or answers all that can be read and tells what cannot."""
     data, job = with_a_job(bench, f"flipped-{number}")
     path = data / "shamisen.db"
     content = bytearray(path.read_bytes())
@@ -83,8 +83,11 @@ def flipped(bench: Bench, number: int, _expected: dict, where: str):
             server.get(path)
         server.vector("tiny")
         bench.tally.check(server.alive(), "unexpected", f"{where}: the server ended: {server.tail()}")
+        # A damage that is told by its own code is what is promised; lists give all that can be read.
+        told = [said for said in server.server_errors if "'row_not_readable'" in said and f"/jobs/{job}" in said or "'database_damaged'" in said]
+        server.server_errors = [said for said in server.server_errors if said not in told]
         bench.tally.replies(server, where)
-        return "served"
+        return "served, damage told" if told else "served"
 
 
 def vanished(bench: Bench, number: int, _expected: dict, where: str):

@@ -183,6 +183,14 @@ pub fn load(folder: &Path) -> Result<Model> {
     ModelFiles::open(folder, Place::File)?.load()
 }
 
+/// Loads a base model anew that this process has loaded before and still maps: its weights as they were before training.
+///
+/// # Errors
+/// As [`load`], but files are compared by their lengths alone.
+pub fn load_again(folder: &Path) -> Result<Model> {
+    ModelFiles::again(folder)?.load()
+}
+
 /// Loads a tuned model over its base, whose tokenizer, table and unchanged weights it shares.
 ///
 /// # Errors

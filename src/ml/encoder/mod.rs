@@ -41,7 +41,7 @@ pub use embedding_table::EmbeddingTable;
 pub(crate) use encode_all::encode_features;
 pub use encode_all::{encode_all, encode_all_raw};
 pub(crate) use folder::numbers_beside_table;
-pub use folder::{load, load_tuned, save_tuned};
+pub use folder::{load, load_again, load_tuned, save_tuned};
 pub use golden::{GOLDEN, GoldenVector, GoldenVectors, LEAST_COSINE, Origin, evenly_spaced};
 pub use import::{Imported, check_transformer, import_transformer, is_transformer, pooling};
 pub use lora::Adapters;

@@ -37,18 +37,25 @@ pub struct ModelFiles {
     /// `None` of a folder that is being made, and of one that was made before cards had sums.
     sums: Option<Sums>,
     place: Place,
+    /// This process has compared the files before, and still maps them: of the same bytes, one hash is enough.
+    compared: bool,
 }
 
 impl ModelFiles {
     /// Reads the folder's card, and holds the card to what it says of itself.
     pub fn open(folder: &Path, place: Place) -> Result<Self> {
         let (card, sums) = read_sealed(folder)?;
-        Ok(Self { folder: folder.to_owned(), card: Some(card), sums, place })
+        Ok(Self { folder: folder.to_owned(), card: Some(card), sums, place, compared: false })
+    }
+
+    /// Opens a folder once more whose model this process has loaded and maps. Lengths are compared, hashes no second time.
+    pub(super) fn again(folder: &Path) -> Result<Self> {
+        Ok(Self { compared: true, ..Self::open(folder, Place::File)? })
     }
 
     /// A folder that has no card yet.
     pub(super) fn draft(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), card: None, sums: None, place: Place::File }
+        Self { folder: folder.to_owned(), card: None, sums: None, place: Place::File, compared: false }
     }
 
     /// What the folder says of itself.
@@ -130,7 +137,7 @@ impl ModelFiles {
     }
 
     fn compare(&self, name: &str, length: u64, hash: impl FnOnce() -> Result<String>) -> Result<()> {
-        let Some(sum) = self.compare_length(name, length)? else { return Ok(()) };
+        let Some(sum) = self.compare_length(name, length)?.filter(|_| !self.compared) else { return Ok(()) };
         let found = hash()?;
         if found == sum.sha256 {
             return Ok(());
