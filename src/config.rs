@@ -1,5 +1,9 @@
 //! The command line and the environment. The only file that reads either.
 
+/// Making and revoking keys.
+pub mod key;
+/// What bounds connections and callers.
+pub mod limits;
 /// Backups, restoring, looking, forgetting.
 pub mod upkeep;
 
@@ -75,7 +79,7 @@ pub enum Command {
     Key {
         /// What to do with keys.
         #[command(subcommand)]
-        command: KeyCommand,
+        command: key::KeyCommand,
     },
 }
 
@@ -154,10 +158,10 @@ pub struct Serve {
     pub retention: upkeep::Retention,
     /// How connections and requests are bounded.
     #[command(flatten)]
-    pub connections: Connections,
+    pub connections: limits::Connections,
     /// What a key may use.
     #[command(flatten)]
-    pub allowance: Allowance,
+    pub allowance: limits::Allowance,
 }
 
 /// How the log is written.
@@ -168,63 +172,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
-}
-
-/// What a key may use that was made without limits of its own; where there are no keys, all callers together.
-#[derive(Clone, Debug, Args)]
-pub struct Allowance {
-    /// Tokens a minute that a key without a limit of its own may have embedded; then 429. Without keys, all callers
-    /// together. 0 sets no limit.
-    #[arg(long, env = "SHAMISEN_TOKENS_PER_MINUTE", default_value_t = 0)]
-    pub tokens_per_minute: u32,
-    /// Requests for vectors, similarities or tokens that such a key may have in flight; then 429. 0 sets no limit.
-    #[arg(long, env = "SHAMISEN_REQUESTS_AT_ONCE", default_value_t = 0)]
-    pub requests_at_once: u32,
-    /// Jobs that such a key may have waiting; then 429. 0 sets no limit.
-    #[arg(long, env = "SHAMISEN_JOBS_WAITING", default_value_t = 0)]
-    pub jobs_waiting: u32,
-}
-
-/// How `shamisen serve` bounds connections and requests.
-#[derive(Clone, Debug, Args)]
-pub struct Connections {
-    /// Pages of other sites that may call, as in `https://app.example,http://localhost:3000`; `*` for all.
-    #[arg(long, env = "SHAMISEN_CORS_ORIGIN", value_delimiter = ',')]
-    pub cors_origin: Vec<String>,
-    /// Open connections; where one is too many, the one whose client the server has waited for longest makes room.
-    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 1024)]
-    pub max_connections: usize,
-    /// Open connections of one address; a proxy is one.
-    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 256)]
-    pub max_connections_of_address: usize,
-    /// Seconds until a request's head has come.
-    #[arg(long, env = "SHAMISEN_HEAD_TIMEOUT", value_parser = seconds(), default_value_t = 10)]
-    pub head_timeout: u64,
-    /// Seconds before a connection without a request, or a client that does not read its answer, is closed.
-    #[arg(long, env = "SHAMISEN_IDLE_TIMEOUT", value_parser = seconds(), default_value_t = 75)]
-    pub idle_timeout: u64,
-    /// Bytes a second that a request's body is sent with at least, once it has made the server wait for longer than
-    /// --body-grace; then 408. The slowest line that anyone sends texts over has several times as much.
-    #[arg(long, env = "SHAMISEN_BODY_RATE", value_parser = RangedU64ValueParser::<u64>::new().range(1..), default_value_t = 1024)]
-    pub body_rate: u64,
-    /// Seconds that a request's body may make the server wait for beside what its bytes pay for: a packet that is lost
-    /// twice comes within them.
-    #[arg(long, env = "SHAMISEN_BODY_GRACE", value_parser = seconds(), default_value_t = 10)]
-    pub body_grace: u64,
-    /// Seconds that a request's body may stand still; then 408.
-    #[arg(long, env = "SHAMISEN_BODY_TIMEOUT", value_parser = seconds(), default_value_t = 20)]
-    pub body_timeout: u64,
-    /// Seconds until a request's answer begins; then 503. Uploads, jobs, changes of models and long questions to them have ten minutes, streams have
-    /// no limit.
-    #[arg(long, env = "SHAMISEN_REQUEST_TIMEOUT", value_parser = seconds(), default_value_t = 30)]
-    pub request_timeout: u64,
-    /// Seconds after SIGTERM before connections are refused: time for a load balancer to see that the server is not
-    /// ready, and for clients with an open connection to read that it will be closed.
-    #[arg(long, env = "SHAMISEN_STOP_WAIT", value_parser = within::<u64>(&bounds::SECONDS_OR_NONE), default_value_t = 1)]
-    pub stop_wait: u64,
-    /// Seconds for requests in flight when the server stops.
-    #[arg(long, env = "SHAMISEN_DRAIN", value_parser = within::<u64>(&bounds::SECONDS_OR_NONE), default_value_t = 20)]
-    pub drain: u64,
 }
 
 /// `shamisen train`
@@ -264,75 +211,6 @@ pub struct Train {
     /// Say what it would take, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// The data folder.
-    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
-    pub data: PathBuf,
-}
-
-/// `shamisen key ..`
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Make a key. From the first one on, every request to the API needs one.
-    Create(KeyCreate),
-    /// List the keys, without their secrets.
-    List(KeyList),
-    /// Revoke a key.
-    Revoke(KeyRevoke),
-}
-
-/// `shamisen key create`
-#[derive(Debug, Args)]
-pub struct KeyCreate {
-    /// Whose it is, or what for.
-    #[arg(long)]
-    pub name: String,
-    /// What it may do: embed, train, metrics, admin (everything).
-    #[arg(long, value_delimiter = ',', required = true, value_enum)]
-    pub scope: Vec<KeyScope>,
-    /// How long it is good for, as in 90d, 12h, 30m [default: for ever].
-    #[arg(long)]
-    pub expires: Option<String>,
-    /// Tokens a minute that it may have embedded [default: what the server's SHAMISEN_TOKENS_PER_MINUTE says].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub tokens_per_minute: Option<u32>,
-    /// Requests for vectors, similarities or tokens that it may have in flight [default: what the server's
-    /// SHAMISEN_REQUESTS_AT_ONCE says].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub requests_at_once: Option<u32>,
-    /// Jobs that it may have waiting [default: what the server's SHAMISEN_JOBS_WAITING says].
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    pub jobs_waiting: Option<u32>,
-    /// The data folder.
-    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
-    pub data: PathBuf,
-}
-
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum KeyScope {
-    /// Embed and compare texts, read models.
-    Embed,
-    /// Datasets and jobs.
-    Train,
-    /// Read /metrics.
-    Metrics,
-    /// Everything.
-    Admin,
-}
-
-/// `shamisen key list`
-#[derive(Debug, Args)]
-pub struct KeyList {
-    /// The data folder.
-    #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
-    pub data: PathBuf,
-}
-
-/// `shamisen key revoke`
-#[derive(Debug, Args)]
-pub struct KeyRevoke {
-    /// The key's id, as `shamisen key list` shows it.
-    pub id: String,
     /// The data folder.
     #[arg(long, env = "SHAMISEN_DATA", default_value = "data")]
     pub data: PathBuf,

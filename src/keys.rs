@@ -1,132 +1,25 @@
 //! API keys: made, looked at, taken back.
-//!
-//! A key reads `sk_<id>_<secret>`. The secret has 256 random bits, so that a plain SHA-256 of it is enough to
-//! keep: there is nothing to guess. It is compared in a time that tells nothing, also where the id is unknown.
 
+mod key;
 mod meter;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
-use crate::bounds::{Lasts, length_outside};
 use crate::ml::sha256::sha256;
 use crate::store::{self, ApiKeyRow, Store, StoreError, now};
+pub(crate) use key::end_of_life;
+pub(crate) use key::{ApiKey, NewKey, Scope};
+use key::{NO_HASH, secret};
 pub(crate) use meter::{Excess, KeyLimits, Left, Meter};
-
-/// What a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// Vectors, similarities, tokens; reading models.
-    Embed,
-    /// Datasets and jobs.
-    Train,
-    /// Reading `/metrics`.
-    Metrics,
-    /// Everything.
-    Admin,
-}
-
-impl Scope {
-    pub const ALL: [Self; 4] = [Self::Embed, Self::Train, Self::Metrics, Self::Admin];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Embed => "embed",
-            Self::Train => "train",
-            Self::Metrics => "metrics",
-            Self::Admin => "admin",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.name() == name)
-    }
-}
-
-/// A key that was made just now. Its text is told once and kept nowhere.
-pub struct NewKey {
-    pub row: ApiKeyRow,
-    /// The whole key.
-    pub text: String,
-}
-
-/// A key as requests are checked against it.
-#[derive(Debug)]
-pub struct ApiKey {
-    /// The part that is no secret.
-    pub id: Arc<str>,
-    /// As the operator calls it.
-    pub name: String,
-    /// Its own limits, and the server's where it has none.
-    pub limits: KeyLimits,
-    /// What it uses, where that has a limit. It outlives this, which is read anew every second.
-    pub meter: Option<Arc<Meter>>,
-    scopes: Vec<Scope>,
-    secret_sha256: String,
-    expires_at: Option<i64>,
-    revoked: bool,
-    last_used_at: AtomicI64,
-}
-
-impl ApiKey {
-    /// `before` is what was known of it until now.
-    fn new(row: ApiKeyRow, server: KeyLimits, before: Option<&Self>) -> Self {
-        let own = KeyLimits {
-            tokens_per_minute: row.tokens_per_minute,
-            requests_at_once: row.requests_at_once,
-            jobs_waiting: row.jobs_waiting,
-        };
-        let limits = own.or(server);
-        let meter = match before.filter(|before| before.limits == limits) {
-            Some(before) => before.meter.clone(),
-            None => Meter::new(limits),
-        };
-        Self {
-            id: row.key_id.into(),
-            name: row.name,
-            limits,
-            meter,
-            // A scope of a newer version is none here.
-            scopes: row.scopes.iter().filter_map(|name| Scope::parse(name)).collect(),
-            secret_sha256: row.secret_sha256,
-            expires_at: row.expires_at,
-            revoked: row.revoked_at.is_some(),
-            last_used_at: AtomicI64::new(row.last_used_at.unwrap_or_default()),
-        }
-    }
-
-    /// One whose row cannot be read. Nothing hashes to it.
-    fn closed(id: &str) -> Self {
-        Self {
-            id: id.into(),
-            name: String::new(),
-            limits: KeyLimits::default(),
-            meter: None,
-            scopes: Vec::new(),
-            secret_sha256: NO_HASH.to_owned(),
-            expires_at: None,
-            revoked: true,
-            last_used_at: AtomicI64::new(0),
-        }
-    }
-
-    /// Whether it may do what one of the scopes allows. `admin` may do everything.
-    pub fn may(&self, one_of: &[Scope]) -> bool {
-        self.scopes.iter().any(|scope| *scope == Scope::Admin || one_of.contains(scope))
-    }
-}
 
 /// What a request's key, or the lack of one, comes to.
 #[derive(Clone, Debug)]
@@ -150,9 +43,6 @@ pub enum Refusal {
 const FRESH: Duration = Duration::from_secs(1);
 /// How often the use of a key is noted, in milliseconds.
 const NOTE_EVERY: i64 = 60_000;
-/// Nothing hashes to it.
-const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
 type Snapshot = Arc<HashMap<Arc<str>, Arc<ApiKey>>>;
 
 /// Stands beside the database from the first key on: a database without keys there was lost, and opens nothing.
@@ -361,143 +251,5 @@ const ABOUT_MARKER: &str = "API keys were made in this folder. While this file i
 database without keys: such a one was lost, and would let everybody in. Remove it to go on without keys.
 ";
 
-/// 256 bits from the system, as 43 characters of base64 that no URL or header changes.
-fn secret() -> std::io::Result<String> {
-    let mut bytes = [0; 32];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// The end of a key's life, in milliseconds, out of how long it lasts: `90d`, `12h`, `30m`.
-pub(crate) fn end_of_life(lasts: &str) -> Option<i64> {
-    let (number, unit) = lasts.split_at_checked(lasts.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let fine = length_outside(lasts, &Lasts::RANGE).is_none() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: i64 = number.parse().ok().filter(|number| fine && *number > 0 && !lasts.starts_with('0'))?;
-    Some(now() + number * seconds * 1000)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn keyring() -> (tempfile::TempDir, Keyring) {
-        let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(&folder.path().join("test.db")).await.unwrap();
-        (folder, Keyring::new(store))
-    }
-
-    async fn refusal(keyring: &Keyring, presented: Option<&str>) -> Option<Refusal> {
-        match keyring.check(presented).await.unwrap() {
-            Entry::Refused(refusal) => Some(refusal),
-            Entry::Open | Entry::Known(_) => None,
-        }
-    }
-
-    #[tokio::test]
-    async fn only_the_whole_key_lets_in() {
-        let (_folder, keyring) = keyring().await;
-        assert!(matches!(keyring.check(Some("anything")).await.unwrap(), Entry::Open));
-        let key = keyring.create("app", &[Scope::Embed], None, KeyLimits::default()).await.unwrap();
-        assert!(
-            matches!(keyring.check(Some(&key.text)).await.unwrap(), Entry::Known(found) if *found.id == *key.row.key_id)
-        );
-        assert_eq!(refusal(&keyring, None).await, Some(Refusal::Missing));
-        let (head, last) = key.text.split_at(key.text.len() - 1);
-        let other = if last == "A" { "B" } else { "A" };
-        let id = key.text.split('_').nth(1).unwrap();
-        for wrong in ["", "sk_", "sk__", head, &format!("{head}{other}"), &format!("sk_{id}_"), &key.text[3..]] {
-            assert_eq!(refusal(&keyring, Some(wrong)).await, Some(Refusal::Unknown), "{wrong:?}");
-        }
-        assert!(!key.row.secret_sha256.contains(key.text.rsplit('_').next().unwrap()));
-    }
-
-    #[tokio::test]
-    async fn a_key_ends_when_its_time_is_over_or_it_is_revoked() {
-        let (_folder, keyring) = keyring().await;
-        let none = KeyLimits::default();
-        let old = keyring.create("old", &[Scope::Embed], Some(now() - 1), none).await.unwrap();
-        let key = keyring.create("app", &[Scope::Train], None, none).await.unwrap();
-        assert_eq!(refusal(&keyring, Some(&old.text)).await, Some(Refusal::Expired));
-        assert_eq!(refusal(&keyring, Some(&key.text)).await, None);
-        assert!(keyring.revoke(&key.row.key_id).await.unwrap());
-        assert!(!keyring.revoke("key_0").await.unwrap());
-        assert_eq!(refusal(&keyring, Some(&key.text)).await, Some(Refusal::Revoked));
-        // Taking keys back opens nothing.
-        keyring.revoke(&old.row.key_id).await.unwrap();
-        assert_eq!(refusal(&keyring, None).await, Some(Refusal::Missing));
-    }
-
-    #[tokio::test]
-    async fn admin_may_everything_and_others_what_they_are_for() {
-        let (_folder, keyring) = keyring().await;
-        let of = async |scopes: &[Scope]| {
-            let key = keyring.create("k", scopes, None, KeyLimits::default()).await.unwrap();
-            let Entry::Known(key) = keyring.check(Some(&key.text)).await.unwrap() else { panic!("a good key") };
-            key
-        };
-        assert!(of(&[Scope::Admin]).await.may(&[Scope::Train]) && of(&[Scope::Admin]).await.may(&[]));
-        assert!(of(&[Scope::Embed]).await.may(&[Scope::Train, Scope::Embed]));
-        assert!(!of(&[Scope::Embed]).await.may(&[Scope::Train]) && !of(&[]).await.may(&[Scope::Embed]));
-    }
-
-    #[tokio::test]
-    async fn what_a_key_has_used_is_remembered_when_the_keys_are_read_again() {
-        let (_folder, keyring) = keyring().await;
-        let limits = KeyLimits { tokens_per_minute: Some(60), ..KeyLimits::default() };
-        let key = keyring.create("k", &[Scope::Embed], None, limits).await.unwrap();
-        let meter = async || match keyring.check(Some(&key.text)).await.unwrap() {
-            Entry::Known(key) => key.meter.clone().unwrap(),
-            other => panic!("{other:?}"),
-        };
-        let now = Instant::now();
-        meter().await.enter(now).unwrap().spend(1000, now);
-        keyring.forget();
-        assert!(meter().await.enter(now).is_err());
-    }
-
-    #[tokio::test]
-    async fn a_database_that_lost_its_keys_opens_no_door() {
-        let (folder, keyring) = keyring().await;
-        keyring.create("app", &[Scope::Embed], None, KeyLimits::default()).await.unwrap();
-        // A folder whose keys are older than the marker gets it, too.
-        let marker = folder.path().join(MARKER);
-        std::fs::remove_file(&marker).unwrap();
-        assert!(Keyring::new(keyring.store.clone()).in_use().await.unwrap() && marker.exists());
-
-        keyring.store.alter("delete from api_key").await;
-        let emptied = Keyring::new(keyring.store.clone());
-        for told in [
-            emptied.check(None).await.map(|_| ()),
-            emptied.create("b", &[Scope::Admin], None, KeyLimits::default()).await.map(|_| ()),
-        ] {
-            assert!(matches!(&told, Err(StoreError::KeysLost(file)) if *file == marker), "{told:?}");
-        }
-        std::fs::remove_file(&marker).unwrap();
-        assert!(matches!(emptied.check(None).await.unwrap(), Entry::Open));
-    }
-
-    #[tokio::test]
-    async fn a_key_that_cannot_be_read_lets_nobody_in_and_keeps_the_doors_shut() {
-        let (_folder, keyring) = keyring().await;
-        let key = keyring.create("app", &[Scope::Embed], None, KeyLimits::default()).await.unwrap();
-        keyring.store.alter("update api_key set scopes = '[\"embed\"'").await;
-        let after = Keyring::new(keyring.store.clone());
-        assert_eq!(refusal(&after, None).await, Some(Refusal::Missing));
-        assert_eq!(refusal(&after, Some(&key.text)).await, Some(Refusal::Unknown));
-    }
-
-    #[test]
-    fn a_life_is_told_in_days_hours_or_minutes() {
-        let lasts = |text| end_of_life(text).map(|end| (end - now() + 500) / 1000);
-        assert_eq!((lasts("90d"), lasts("2h"), lasts("5m")), (Some(90 * 86_400), Some(7200), Some(300)));
-        for wrong in ["", "d", "90", "-1d", "0d", "1y", "1.5h", "+5d", "05d", "100000d", "日"] {
-            assert_eq!(lasts(wrong), None, "{wrong:?}");
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::folder;
 use crate::bounds::{KeyName, length_outside};
-use crate::config::{KeyCommand, KeyCreate, KeyScope};
+use crate::config::key::{KeyCommand, KeyCreate, KeyScope};
 use crate::keys::{KeyLimits, Keyring, Scope, end_of_life};
 use crate::store::{self, Store, now};
 
