@@ -33,7 +33,7 @@ impl Death {
             return Self { how: format!("{how}: {asked}"), of_memory: true };
         }
         if REFUSED_THREAD.iter().any(|words| complaints.contains(words)) {
-            let why = "the system refused it another thread (a limit of threads, processes or address space)";
+            let why = "the system refused it another thread (a limit of threads, of processes or of memory)";
             return Self { how: format!("{how}: {why}"), of_memory: false };
         }
         Self { how, of_memory: false }

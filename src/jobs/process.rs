@@ -29,6 +29,9 @@ pub(super) fn command(program: &Path, folder: &Path) -> Command {
         // ask for it anew, an eighth of a step of MiniLM in batches of 8.
         .env("MALLOC_MMAP_THRESHOLD_", "33554432")
         .env("MALLOC_TRIM_THRESHOLD_", "1073741824")
+        // Where memory runs out, a panic that looks for its backtrace is refused memory while it holds the lock of
+        // all messages, and waits for itself for ever.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

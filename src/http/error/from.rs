@@ -82,10 +82,12 @@ impl ApiError {
 
     /// Of a file of the server's own.
     pub(crate) fn of_file(cause: std::io::Error) -> Self {
-        match full_or_read_only(cause.kind()) {
-            Some(code) => Self::of_machine(code, cause),
-            None => Self::internal(cause),
-        }
+        let code = match cause.kind() {
+            // Somebody took it away, and it does not come back by waiting.
+            ErrorKind::NotFound => return Self::internal(cause),
+            kind => full_or_read_only(kind).unwrap_or(Code::DiskFailed),
+        };
+        Self::of_machine(code, cause)
     }
 
     /// Of something that failed below, whose layers tell what it was.
@@ -317,5 +319,28 @@ impl From<CancelError> for ApiError {
             }
             CancelError::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_no_fault_of_the_program_and_says_when_to_try_again() {
+        let of = |raw: i32| ApiError::of_file(Error::from_raw_os_error(raw)).0;
+        // EIO, EMFILE, EACCES.
+        for raw in [5, 24, 13] {
+            let told = of(raw);
+            assert_eq!(
+                (told.code, told.status.as_u16(), told.retry_after_s),
+                ("disk_failed", 503, Some(AGAIN)),
+                "{raw}"
+            );
+        }
+        let (no_space, read_only, missing) = (of(28), of(30), of(2));
+        assert_eq!([no_space.code, read_only.code, missing.code], ["disk_full", "disk_read_only", "internal"]);
     }
 }

@@ -180,7 +180,7 @@ pub(crate) fn numbers_beside_table(folder: &Path) -> Result<usize> {
 /// # Errors
 /// Where a file is missing, cannot be read, or is not what was written.
 pub fn load(folder: &Path) -> Result<Model> {
-    ModelFiles::open(folder, Place::File)?.load()
+    ModelFiles::read_beside(folder, ModelFiles::load)
 }
 
 /// Loads a base model anew that this process has loaded before and still maps: its weights as they were before training.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::card::{CARD, FileSum, ModelCard, Sums, read_sealed, write_sealed};
+use super::card::{CARD, FileSum, ModelCard, Sums, WEIGHTS, read_sealed, write_sealed};
 use super::weights::WeightFile;
 use crate::ml::files::read;
 use crate::ml::memory;
@@ -37,25 +37,48 @@ pub struct ModelFiles {
     /// `None` of a folder that is being made, and of one that was made before cards had sums.
     sums: Option<Sums>,
     place: Place,
-    /// This process has compared the files before, and still maps them: of the same bytes, one hash is enough.
-    compared: bool,
+    compared: Compared,
+}
+
+/// Where files are compared with the card. Their lengths always are where they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Compared {
+    /// Each where it is read.
+    Here,
+    /// The weights by a thread beside; the others where they are read.
+    Beside,
+    /// This process has compared them before, and still maps them: of the same bytes, one hash is enough.
+    Before,
 }
 
 impl ModelFiles {
     /// Reads the folder's card, and holds the card to what it says of itself.
     pub fn open(folder: &Path, place: Place) -> Result<Self> {
         let (card, sums) = read_sealed(folder)?;
-        Ok(Self { folder: folder.to_owned(), card: Some(card), sums, place, compared: false })
+        Ok(Self { folder: folder.to_owned(), card: Some(card), sums, place, compared: Compared::Here })
     }
 
     /// Opens a folder once more whose model this process has loaded and maps. Lengths are compared, hashes no second time.
     pub(super) fn again(folder: &Path) -> Result<Self> {
-        Ok(Self { compared: true, ..Self::open(folder, Place::File)? })
+        Ok(Self { compared: Compared::Before, ..Self::open(folder, Place::File)? })
+    }
+
+    /// Reads a folder's files while a thread beside compares its weights, which are most of it: what was read is handed
+    /// out when both are done.
+    pub(super) fn read_beside<T>(folder: &Path, read: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let files = Self { compared: Compared::Beside, ..Self::open(folder, Place::File)? };
+        std::thread::scope(|scope| {
+            let compared = scope.spawn(|| if files.has(WEIGHTS) { files.compare_on_disk(WEIGHTS) } else { Ok(()) });
+            let read = read(&files);
+            // First: what was made of damaged weights is no answer, and no reason.
+            compared.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            read
+        })
     }
 
     /// A folder that has no card yet.
     pub(super) fn draft(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), card: None, sums: None, place: Place::File, compared: false }
+        Self { folder: folder.to_owned(), card: None, sums: None, place: Place::File, compared: Compared::Here }
     }
 
     /// What the folder says of itself.
@@ -118,8 +141,10 @@ impl ModelFiles {
             Place::Memory => memory::copy(&mut file, length),
         };
         let bytes = bytes.map_err(io)?;
-        // Of the very bytes that are used from here on.
-        self.compare(name, bytes.len() as u64, || Ok(sha256(&bytes)))?;
+        if !(self.compared == Compared::Beside && name == WEIGHTS) {
+            // Of the very bytes that are used from here on.
+            self.compare(name, bytes.len() as u64, || Ok(sha256(&bytes)))?;
+        }
         WeightFile::of(&path, bytes, self.place == Place::Memory)
     }
 
@@ -137,7 +162,9 @@ impl ModelFiles {
     }
 
     fn compare(&self, name: &str, length: u64, hash: impl FnOnce() -> Result<String>) -> Result<()> {
-        let Some(sum) = self.compare_length(name, length)?.filter(|_| !self.compared) else { return Ok(()) };
+        let Some(sum) = self.compare_length(name, length)?.filter(|_| self.compared != Compared::Before) else {
+            return Ok(());
+        };
         let found = hash()?;
         if found == sum.sha256 {
             return Ok(());
