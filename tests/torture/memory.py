@@ -70,7 +70,7 @@ def limited(bench: Bench, number: int, size: int, expected: dict, where: str) ->
 
 def told_smaller(data: Path, job: str) -> bool:
     with closing(sqlite3.connect(data / "shamisen.db")) as database:
-        told = "select count(*) from event where job_id = ? and data like '%pairs are computed at a time%'"
+        told = "select count(*) from job_event where job_id = ? and data like '%pairs are computed at a time%'"
         return database.execute(told, (job,)).fetchone()[0] > 0
 
 
