@@ -104,3 +104,17 @@ async fn tail(mut stderr: ChildStderr) -> String {
     }
     String::from_utf8_lossy(&tail).trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn a_trainer_out_of_memory_looks_for_no_backtrace() {
+        let trainer = command(Path::new("shamisen"), Path::new("run"));
+        let told = trainer.as_std().get_envs().find(|(name, _)| *name == "RUST_BACKTRACE").and_then(|(_, value)| value);
+        assert_eq!(told, Some(OsStr::new("0")), "whatever the server's own says");
+    }
+}
