@@ -199,6 +199,9 @@ pub struct Train {
     /// A table of graded pairs that is learnt beside, against forgetting.
     #[arg(long)]
     pub replay: Option<PathBuf>,
+    /// A table like --pairs that validates; nothing of --pairs is held out then.
+    #[arg(long)]
+    pub validation: Option<PathBuf>,
     /// The settings to begin with: recommended, tutorial, gentle, thorough.
     #[arg(long)]
     pub recipe: Option<String>,

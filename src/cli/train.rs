@@ -207,9 +207,16 @@ fn spec(config: &Train, name: &str, model: PathBuf, folder: &Path, resume: Vec<S
     let lowest_means = chosen("--lowest-means", config.lowest_means.as_deref())?;
     let pairs = config.pairs.as_ref().context("--pairs is needed")?;
     let dataset = table(pairs, Scores::Unit, lowest_means, folder.join("dataset.pairs"))?;
-    let other = |file: &Option<PathBuf>, scores, name: &str| {
-        file.as_ref().map(|file| table(file, scores, None, folder.join(name))).transpose()
+    let other = |file: &Option<PathBuf>, scores, lowest_means, name: &str| {
+        file.as_ref().map(|file| table(file, scores, lowest_means, folder.join(name))).transpose()
     };
+    let validation = other(&config.validation, Scores::Unit, lowest_means, "validation.pairs")?;
+    if let Some(validation) = &validation
+        && validation.kind != dataset.kind
+        && !(validation.kind.scored() && dataset.kind.scored())
+    {
+        anyhow::bail!("--validation is of another kind than --pairs: both are scored, or neither");
+    }
     let rows = dataset.read()?;
     let recipe: Recipe = chosen("--recipe", config.recipe.as_deref())?.unwrap_or_default();
     let root = registry::root_folder(&model)?;
@@ -217,8 +224,9 @@ fn spec(config: &Train, name: &str, model: PathBuf, folder: &Path, resume: Vec<S
         name: name.to_owned(),
         model,
         dataset,
-        benchmark: other(&config.benchmark, Scores::Any, "benchmark.pairs")?,
-        replay: other(&config.replay, Scores::Unit, "replay.pairs")?,
+        benchmark: other(&config.benchmark, Scores::Any, None, "benchmark.pairs")?,
+        replay: other(&config.replay, Scores::Unit, None, "replay.pairs")?,
+        validation,
         titles: TITLES.map(str::to_owned).to_vec(),
         recipe: tables::choices::name_of(&recipe),
         config: settings(recipe, RecipeFacts::of(&rows, is_transformer(&root)), &config.settings)?,

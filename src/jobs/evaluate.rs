@@ -7,6 +7,7 @@ use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval::{self, Assessment, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::{LossKind, Split, TokenPair};
+use tables::checks::FEWEST_PAIRS;
 use tables::{PairDataset, TableKind};
 
 /// All that a model is asked.
@@ -14,6 +15,8 @@ pub(super) struct EvalSuite {
     /// The validation rows as pairs with scores.
     validation: Vec<TokenPair>,
     benchmark: Option<(String, Vec<TokenPair>)>,
+    /// Rows of the benchmark, and those of them that train.
+    overlap: Option<(usize, usize)>,
     retention: Vec<TokenPair>,
 }
 
@@ -23,8 +26,16 @@ impl EvalSuite {
             Some(table) => Some((table.name.clone(), token_pairs(model, &table.read()?))),
             None => None,
         };
+        let rows = benchmark.as_ref().map(|(_, pairs)| pairs.len());
+        let benchmark = benchmark.map(|(name, pairs)| (name, split.unseen(pairs)));
+        let overlap = rows.zip(benchmark.as_ref()).map(|(rows, (_, left))| (rows, rows - left.len()));
         let validation = eval::scored_pairs(&split.validation, table.kind);
-        Ok(Self { validation, benchmark, retention: token_pairs(model, &eval::retention_pairs()) })
+        Ok(Self {
+            validation,
+            benchmark: benchmark.filter(|(_, left)| left.len() >= FEWEST_PAIRS),
+            overlap: overlap.filter(|(_, seen)| *seen > 0),
+            retention: token_pairs(model, &eval::retention_pairs()),
+        })
     }
 
     /// What general ability is measured with.
@@ -64,7 +75,7 @@ impl EvalSuite {
 }
 
 /// What the user should know about the numbers that follow.
-pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split) -> Vec<Note> {
+pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split, suite: &EvalSuite) -> Vec<Note> {
     let validation = &split.validation;
     let note = |code: &str, message| Note { code: code.to_owned(), message };
     let mut notes = Vec::new();
@@ -73,6 +84,18 @@ pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split) -> Vec<Note>
             "General ability was not measured with a benchmark: none was given. {RETENTION_NAME}, a small built-in set, is the only hint of it."
         );
         notes.push(note("no_benchmark", message));
+    }
+    if let (Some(table), Some((rows, seen))) = (&spec.benchmark, suite.overlap) {
+        let left = rows - seen;
+        let counted = match suite.benchmark {
+            Some(_) => format!("They are not counted: the figures are of the other {left}."),
+            None => format!(
+                "With the other {left} nothing can be measured: {RETENTION_NAME}, a small built-in set, is the only hint of general ability."
+            ),
+        };
+        let message =
+            format!("{seen} of the {rows} rows of the benchmark {:?} are pairs that train. {counted}", table.name);
+        notes.push(note("benchmark_overlaps", message));
     }
     if kind == TableKind::PairPositive {
         let message = "The table has no scores: each validation pair is judged beside a pair of texts from different rows, which counts as 0.".to_owned();

@@ -25,6 +25,11 @@ pub enum QueueError {
     NotForTraining(String),
     #[error("the dataset {0:?} was not uploaded as a benchmark")]
     NotABenchmark(String),
+    /// A table cannot validate what is learnt.
+    #[error("{0}")]
+    ValidationUnusable(&'static str),
+    #[error("the table that validates is the table that is learnt")]
+    ValidationIsTraining,
     #[error("the dataset {0:?}, or the benchmark, is no longer there")]
     DatasetGone(String),
     #[error("the table has {pairs} pairs; at least {FEWEST_PAIRS} are needed")]
@@ -163,13 +168,17 @@ impl JobQueue {
             let reason = "is for training too, and this table was uploaded to measure with; upload it without benchmark=true, its scores from 0 to 1".to_owned();
             return refused("replay", reason);
         }
+        if let Some(validation) = &request.validation {
+            check_validation(validation, &request.dataset)?;
+        }
         let ScoreSummary { lowest, highest, distinct, .. } = request.dataset.scores;
         if let Some(reason) = request.config.loss.objection(request.dataset.kind, lowest, highest, distinct) {
             return refused("loss", reason);
         }
         let pairs = request.dataset.rows as usize;
-        let training = training_rows(pairs, request.config.validation_split);
-        if pairs < FEWEST_PAIRS || training == 0 || training == pairs {
+        let held_out = request.validation.is_none();
+        let training = if held_out { training_rows(pairs, request.config.validation_split) } else { pairs };
+        if pairs < FEWEST_PAIRS || training == 0 || (held_out && training == pairs) {
             return Err(QueueError::TooFewPairs { pairs });
         }
         request.config.check_size(training)?;
@@ -203,6 +212,7 @@ impl JobQueue {
             dataset: table(&request.dataset),
             benchmark: request.benchmark.as_ref().map(table),
             replay: request.replay.as_ref().map(table),
+            validation: request.validation.as_ref().map(table),
             titles: request.titles.clone(),
             recipe: request.recipe.clone(),
             config: request.config.clone(),
@@ -245,4 +255,26 @@ impl JobQueue {
 /// job is run, it makes this one model.
 pub(crate) fn model_id(job_id: &str) -> String {
     job_id.replacen("job_", "ft_", 1)
+}
+
+/// Whether a table's rows can be judged as those that are learnt.
+fn check_validation(validation: &Dataset, training: &Dataset) -> Result<(), QueueError> {
+    if validation.sha256 == training.sha256 {
+        return Err(QueueError::ValidationIsTraining);
+    }
+    let unusable = |why| Err(QueueError::ValidationUnusable(why));
+    if validation.purpose == Purpose::Benchmark {
+        return unusable(
+            "the table that validates was uploaded to measure with, its scores on a scale of their own; upload it without benchmark=true, or name it as benchmark_id",
+        );
+    }
+    if validation.kind != training.kind && !(validation.kind.scored() && training.kind.scored()) {
+        return unusable("the table that validates is of another kind than the one that is learnt");
+    }
+    if validation.lowest_means != training.lowest_means {
+        return unusable(
+            "the lowest score of the table that validates was not said to mean the same as that of the one that is learnt",
+        );
+    }
+    Ok(())
 }

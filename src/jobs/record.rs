@@ -26,6 +26,7 @@ pub(super) struct TrainingRecord<'a> {
     dataset: Learned<'a>,
     benchmark: Option<Learned<'a>>,
     replay: Option<Learned<'a>>,
+    validation: Option<Learned<'a>>,
     /// What the recipe asked of `dataset`.
     table: RecipeFacts,
     recipe: &'a str,
@@ -81,6 +82,7 @@ impl<'a> TrainingRecord<'a> {
             dataset: Learned::new(&spec.dataset),
             benchmark: spec.benchmark.as_ref().map(Learned::new),
             replay: spec.replay.as_ref().map(Learned::new),
+            validation: spec.validation.as_ref().map(Learned::new),
             table,
             recipe: &spec.recipe,
             config: &spec.config,

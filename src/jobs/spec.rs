@@ -27,6 +27,9 @@ pub(crate) struct RunSpec {
     pub dataset: Table,
     pub benchmark: Option<Table>,
     pub replay: Option<Table>,
+    /// What validates, where no rows of `dataset` are held out for it.
+    #[serde(default)]
+    pub validation: Option<Table>,
     pub titles: Vec<String>,
     /// The name of the settings that `config` began with.
     pub recipe: String,

@@ -150,6 +150,7 @@ impl Supervisor {
             dataset: dataset(Some(&job.dataset_id)).await?.context("its dataset is gone")?,
             benchmark: dataset(job.benchmark_id.as_ref()).await?,
             replay: dataset(job.replay_id.as_ref()).await?,
+            validation: dataset(job.validation_id.as_ref()).await?,
             name: Some(job.name.clone()),
             recipe: job.recipe.clone(),
             config: job.config.settings.clone(),

@@ -139,6 +139,7 @@ impl Shop {
             dataset: self.queue.datasets.add(upload).await.unwrap().0,
             benchmark: None,
             replay: None,
+            validation: None,
             name: Some(name.to_owned()),
             recipe: "tutorial".to_owned(),
             config: TrainConfig::default(),

@@ -12,7 +12,7 @@ use super::message::{Heatmaps, Message, Note, Report, Rows};
 use super::outcome::{DISK_FULL, FILE_NOT_READABLE, LESS_MEMORY, OUT_OF_MEMORY, TRAINING_FAILED};
 use super::record::TrainingRecord;
 use super::reporter::{MessageSink, Reporter, Saving, heatmap};
-use super::spec::{RunSpec, Saved};
+use super::spec::{RunSpec, Saved, Table};
 use super::tensorboard::Curves;
 use crate::ml::encoder::{self, GoldenVectors, Model};
 use crate::ml::error::sentence;
@@ -52,6 +52,8 @@ pub(super) struct Loaded {
     pub(super) spec: RunSpec,
     pub(super) model: Model,
     pub(super) table: PairDataset,
+    /// The table that validates, where it is one of its own.
+    validation: Option<PairDataset>,
     pub(super) split: Split,
     pub(super) replay: Vec<TokenPair>,
     pub(super) suite: EvalSuite,
@@ -63,14 +65,24 @@ impl Loaded {
         let spec = RunSpec::read(folder)?;
         let model = registry::load_from(&spec.model, &spec.root)?;
         let table = spec.dataset.read()?;
-        let split = split(token_pairs(&model, &table), &spec.config)?;
+        let pairs = token_pairs(&model, &table);
+        let validation = spec.validation.as_ref().map(Table::read).transpose()?;
+        let split = match &validation {
+            Some(validation) => Split::of(pairs, token_pairs(&model, validation)),
+            None => split(pairs, &spec.config)?,
+        };
         let replay = match &spec.replay {
             Some(table) => token_pairs(&model, &table.read()?),
             None => Vec::new(),
         };
         let suite = EvalSuite::read(&model, &spec, &table, &split)?;
-        let notes = notes(&spec, table.kind, &split);
-        Ok(Self { spec, model, table, split, replay, suite, notes })
+        let notes = notes(&spec, table.kind, &split, &suite);
+        Ok(Self { spec, model, table, validation, split, replay, suite, notes })
+    }
+
+    /// The table whose rows validate.
+    fn validating(&self) -> &PairDataset {
+        self.validation.as_ref().unwrap_or(&self.table)
     }
 
     pub(super) fn data(&self) -> TrainData<'_> {
@@ -125,7 +137,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     // 4. Measure the tuned model.
     sink.phase(Phase::Evaluating);
     let (after, tuned_evidence) = suite.evaluate(&*tuned.encoder, spec, split);
-    let assessment = suite.assess(spec, table, [&evidence, &tuned_evidence]);
+    let assessment = suite.assess(spec, loaded.validating(), [&evidence, &tuned_evidence]);
     sink.send(&Message::Evaluation { when: "after".to_owned(), evaluation: after.clone() });
     let heatmap_after = eval::heatmap(&tuned, &*tuned.encoder, &spec.titles);
     sink.send(&heatmap("after", trained.kept_epoch, &spec.titles, &heatmap_after));

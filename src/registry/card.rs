@@ -65,8 +65,12 @@ fn data(training: &Value) -> String {
         [role.to_owned(), cell(&data["name"]), span(&data["sha256"]), trained, validated, leaking]
     };
     let dataset = &training["dataset"];
-    let mut lines = vec![row("training", dataset, [&rows["training"], &rows["validation"], &rows["leaking"]])];
     let (none, unknown) = (&json!(0), &Value::Null);
+    let judged = [&rows["validation"], &rows["leaking"]];
+    let validation = training.get("validation").filter(|table| table.is_object());
+    let [validated, leaking] = if validation.is_some() { [none, none] } else { judged };
+    let mut lines = vec![row("training", dataset, [&rows["training"], validated, leaking])];
+    lines.extend(validation.map(|table| row("validation", table, [none, judged[0], judged[1]])));
     for (role, rows) in [("replay", [unknown, none, unknown]), ("benchmark", [none, unknown, unknown])] {
         if training[role].is_object() {
             lines.push(row(role, &training[role], rows));
@@ -251,7 +255,9 @@ fn reproduction(training: &Value) -> String {
     let request = request.to_string();
     let request = request.strip_suffix('}').unwrap_or(&request);
     let mut body = shell_word(&format!(r#"{request},"dataset_id":""#)) + r#""$DATASET""#;
-    for (variable, role, query) in [("BENCHMARK", "benchmark", "?benchmark=true"), ("REPLAY", "replay", "")] {
+    let others =
+        [("VALIDATION", "validation", ""), ("BENCHMARK", "benchmark", "?benchmark=true"), ("REPLAY", "replay", "")];
+    for (variable, role, query) in others {
         if training[role].is_object() {
             commands += &upload(variable, role, &training[role], query);
             body += &(shell_word(&format!(r#"","{role}_id":""#)) + &format!(r#""${variable}""#));

@@ -30,7 +30,7 @@ impl Store {
                 .await?;
         let Some((sha256, family)) = found else { return Ok((None, Left::default())) };
         let jobs: Vec<(String, Status)> = sqlx::query_as(
-            "select job_id, status from job where $1 in (dataset_id, benchmark_id, replay_id) order by job_id",
+            "select job_id, status from job where $1 in (dataset_id, benchmark_id, replay_id, validation_id) order by job_id",
         )
         .bind(id)
         .fetch_all(&mut *tx)
@@ -93,8 +93,9 @@ impl Store {
         let datasets = sqlx::query_scalar(
             "select dataset_id from dataset
               where deleted_at is null
-                and dataset_id in (select value from job, json_each(json_array(dataset_id, benchmark_id, replay_id))
-                                    where job_id = $1)
+                and dataset_id in
+                    (select value from job, json_each(json_array(dataset_id, benchmark_id, replay_id, validation_id))
+                      where job_id = $1)
               order by dataset_id",
         );
         let left = Left {
@@ -114,7 +115,8 @@ impl Store {
         sqlx::query(
             "delete from dataset
               where deleted_at is not null
-                and not exists (select 1 from job where dataset.dataset_id in (job.dataset_id, benchmark_id, replay_id))",
+                and not exists (select 1 from job where dataset.dataset_id in
+                                (job.dataset_id, benchmark_id, replay_id, validation_id))",
         )
         .execute(&mut *tx)
         .await?;

@@ -111,6 +111,8 @@ pub struct Job {
     pub benchmark_id: Option<String>,
     /// The table that is learnt beside, against forgetting.
     pub replay_id: Option<String>,
+    /// The table that validates; rows of `dataset_id` do where there is none.
+    pub validation_id: Option<String>,
     /// The name of the settings.
     pub recipe: String,
     /// All settings, resolved.
@@ -186,6 +188,7 @@ pub struct JobRequest {
     pub dataset: Dataset,
     pub benchmark: Option<Dataset>,
     pub replay: Option<Dataset>,
+    pub validation: Option<Dataset>,
     /// The tuned model's name; its id where there is none.
     pub name: Option<String>,
     pub recipe: String,
@@ -225,8 +228,8 @@ macro_rules! job_columns {
     () => {
         "job_id, name, status, phase, base_model, dataset_id,
          (select dataset.name from dataset where dataset.dataset_id = job.dataset_id) as dataset_name,
-         benchmark_id, replay_id, recipe, config, titles, alias, alias_if, alias_result, request_sha256, created_at,
-         started_at, finished_at, cancel_requested_at, lease_token, attempt, crashes, crash_log,
+         benchmark_id, replay_id, validation_id, recipe, config, titles, alias, alias_if, alias_result, request_sha256,
+         created_at, started_at, finished_at, cancel_requested_at, lease_token, attempt, crashes, crash_log,
          wait_reason, next_try_at, waits, micro_batch, progress, error, openai"
     };
 }
@@ -252,9 +255,10 @@ impl Store {
             }
         }
         sqlx::query(
-            "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, recipe, config,
-                              titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai, key_id, turn)
-             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+            "insert into job (job_id, name, status, base_model, dataset_id, benchmark_id, replay_id, validation_id, recipe,
+                              config, titles, alias, alias_if, idempotency_key, request_sha256, created_at, openai, key_id,
+                              turn)
+             values ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
                      (select coalesce(max(turn), 0) + 1 from job))",
         )
         .bind(job_id)
@@ -263,6 +267,7 @@ impl Store {
         .bind(&new.dataset.dataset_id)
         .bind(new.benchmark.as_ref().map(|benchmark| &benchmark.dataset_id))
         .bind(new.replay.as_ref().map(|replay| &replay.dataset_id))
+        .bind(new.validation.as_ref().map(|validation| &validation.dataset_id))
         .bind(&new.recipe)
         .bind(Json(&new.config))
         .bind(Json(&new.titles))
@@ -277,11 +282,12 @@ impl Store {
         .await?;
         // The row of a deleted dataset stays for the jobs that are over.
         let gone: bool = sqlx::query_scalar(
-            "select exists (select 1 from dataset where dataset_id in ($1, $2, $3) and deleted_at is not null)",
+            "select exists (select 1 from dataset where dataset_id in ($1, $2, $3, $4) and deleted_at is not null)",
         )
         .bind(&new.dataset.dataset_id)
         .bind(new.benchmark.as_ref().map(|benchmark| &benchmark.dataset_id))
         .bind(new.replay.as_ref().map(|replay| &replay.dataset_id))
+        .bind(new.validation.as_ref().map(|validation| &validation.dataset_id))
         .fetch_one(&mut *tx)
         .await?;
         if gone {

@@ -52,7 +52,8 @@ def requests(bench: Bench) -> None:
         bench.tally.points += told.get("cases", told.get("requests", 0))
         failures = told.get("failures") or {}
         for kind, example in failures.items() if isinstance(failures, dict) else enumerate(failures):
-            words = f"seed {bench.seed}: {kind}: {json.dumps(example)[:600]}"
+            first = {name: example.pop(name) for name in ("times", "status", "why", "answer") if name in example}
+            words = f"seed {bench.seed}: {kind}: {json.dumps(first | example)[:2500]}"
             bench.tally.fault("server_errors" if "not_a_server_error" in str(kind) else "unexpected", words)
         bench.tally.check(done.returncode == 0 or bool(failures), "unexpected", f"schemathesis ended with {done.returncode}: {done.stderr[-500:]}")
         # Requests may have moved the alias and removed models; the base cannot be removed.

@@ -47,6 +47,15 @@ def code_of(response) -> str:
     return body.get("code", "") if isinstance(body, dict) else ""
 
 
+def whole(value):
+    """The same with whole numbers as programs write them."""
+    if isinstance(value, dict):
+        return {key: whole(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def hooks() -> None:
     """What runs inside schemathesis."""
     import schemathesis
@@ -63,6 +72,9 @@ def hooks() -> None:
         # A header's `*/*` would be answered with a stream that ends with the job.
         if case.operation.path == "/jobs/{id}/events":
             case.headers["Accept"] = "application/json"
+        # To a schema 16.0 is an integer; no program that counts writes it so, and it is refused.
+        if isinstance(case.body, (dict, list)):
+            case.body = whole(case.body)
 
     @schemathesis.check
     def what_fits_is_taken(ctx, response, case):
@@ -134,7 +146,7 @@ def main() -> int:
         command = [
             sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", "--checks", "all",
             "--exclude-checks", "positive_data_acceptance,negative_data_rejection,missing_required_header", "--seed", str(asked.seed),
-            "--max-examples", str(max(1, 2 * asked.cases // (3 * operations))), "--generation-database", "none",
+            "--max-examples", str(max(1, asked.cases // operations)), "--generation-database", "none",
             "--workers", str(asked.workers), "--request-timeout", "90", "--continue-on-failure", "--no-color",
             "--suppress-health-check", "all", "--header", f"Authorization: Bearer {key}",
             "--report", "ndjson", "--report-ndjson-path", str(report),

@@ -48,7 +48,7 @@ pub enum TableKind {
 
 impl TableKind {
     /// Whether the last column is a score.
-    pub(crate) fn scored(self) -> bool {
+    pub fn scored(self) -> bool {
         matches!(self, Self::PairScore | Self::PairClass)
     }
 }

@@ -284,6 +284,10 @@ impl From<QueueError> for ApiError {
             QueueError::Config(other) => other.into(),
             QueueError::NotForTraining(_) => Self::about(Code::DatasetIsBenchmark, "dataset_id", detail),
             QueueError::NotABenchmark(_) => Self::about(Code::DatasetIsNoBenchmark, "benchmark_id", detail),
+            QueueError::ValidationUnusable(_) => Self::about(Code::ValidationNotUsable, "validation_id", detail),
+            QueueError::ValidationIsTraining => {
+                Self::about(Code::ValidationFileIsTrainingFile, "validation_id", detail)
+            }
             QueueError::DatasetGone(_) => {
                 Self::about(Code::DatasetNotFound, "dataset_id", detail).hint("Upload it again.")
             }

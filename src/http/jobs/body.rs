@@ -55,6 +55,11 @@ pub(crate) struct CreateBody {
     #[serde(alias = "replay")]
     #[schema(inline)]
     pub(crate) replay_id: Option<Reference>,
+    /// A dataset that validates: it is judged after each epoch and before and after, and all rows of the table are
+    /// learnt. Without it a part of the table is held out.
+    #[serde(alias = "validation")]
+    #[schema(inline)]
+    pub(crate) validation_id: Option<Reference>,
     /// 2 to 50 texts for the heatmap.
     #[schema(inline)]
     pub(crate) titles: Option<Titles>,
@@ -185,6 +190,8 @@ pub(super) struct JobBody {
     benchmark_id: Option<String>,
     /// The table that is learnt beside, against forgetting.
     replay_id: Option<String>,
+    /// The table that validates, where no rows of `dataset_id` are held out for it.
+    validation_id: Option<String>,
     /// The settings that it began with.
     recipe: String,
     /// All settings, resolved.
@@ -264,6 +271,7 @@ impl JobBody {
             dataset_id: job.dataset_id,
             benchmark_id: job.benchmark_id,
             replay_id: job.replay_id,
+            validation_id: job.validation_id,
             recipe: job.recipe,
             config: job.config,
             alias: job.alias,

@@ -105,6 +105,19 @@ pub(crate) async fn create_job(
     Ok((status, location, axum::Json(JobBody::one(&state, job).await?)).into_response())
 }
 
+/// A setting of what is held out has no effect where a table of its own validates.
+fn holds_nothing_out(config: Option<&Value>) -> Result<()> {
+    match ["validation_split", "split"].into_iter().find(|field| config.is_some_and(|config| config.get(field).is_some())) {
+        None => Ok(()),
+        Some(field) => Err(ApiError::about(
+            Code::ConfigNotUsable,
+            format!("config.{field}"),
+            format!("{field} says what is held out of the table, and validation_id names a table that validates: nothing is held out."),
+        )
+        .hint("Leave one of the two out.")),
+    }
+}
+
 /// Finds what a request names, and stores the table that it brings; for a dry run, its pairs are there for as long as
 /// the draft lives.
 pub(crate) async fn resolve_request(
@@ -129,14 +142,17 @@ pub(crate) async fn resolve_request(
     let titles = titles(body.titles);
     heatmaps(&titles, wanted_settings.epochs)?;
     let model = resolve_or_default(state, body.model.as_deref()).await?;
-    let benchmark = match body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref()) {
-        Some(id) => Some(datasets::find(state, id, "benchmark_id").await?),
-        None => None,
+    let table = async |id: Option<&str>, param| match id {
+        Some(id) => datasets::find(state, id, param).await.map(Some),
+        None => Ok(None),
     };
-    let replay = match body.replay_id.as_deref() {
-        Some(id) => Some(datasets::find(state, id, "replay_id").await?),
-        None => None,
-    };
+    let benchmark = body.benchmark_id.as_deref().or(state.limits.default_benchmark.as_deref());
+    let benchmark = table(benchmark, "benchmark_id").await?;
+    let replay = table(body.replay_id.as_deref(), "replay_id").await?;
+    let validation = table(body.validation_id.as_deref(), "validation_id").await?;
+    if validation.is_some() {
+        holds_nothing_out(body.config.as_ref())?;
+    }
     let wanted = options::read(&body.reading)?;
     let (dataset, draft) = dataset(state, body.dataset_id, body.pairs, file, wanted, dry_run).await?;
     let config = settings(recipe, dataset.facts(state.models.is_transformer(&model)), body.config.as_ref())?;
@@ -145,6 +161,7 @@ pub(crate) async fn resolve_request(
         dataset,
         benchmark,
         replay,
+        validation,
         name: body.name,
         recipe: tables::choices::name_of(&recipe),
         config,

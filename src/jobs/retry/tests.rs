@@ -13,6 +13,7 @@ fn job() -> Job {
         dataset_name: "t".to_owned(),
         benchmark_id: None,
         replay_id: None,
+        validation_id: None,
         recipe: "tutorial".to_owned(),
         config: JobConfig::from(serde_json::to_string(&TrainConfig::default()).unwrap()),
         titles: vec![],

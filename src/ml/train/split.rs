@@ -54,10 +54,34 @@ pub fn split(pairs: Vec<TokenPair>, config: &TrainConfig) -> Result<Split> {
     for (row, pair) in pairs.into_iter().enumerate() {
         if validates.contains(&row) { validation.push(pair) } else { training.push(pair) }
     }
-    let trained: HashSet<&[u32]> = training.iter().flat_map(TokenPair::texts).collect();
-    let leaking = validation.iter().filter(|pair| pair.texts().any(|text| trained.contains(text))).count();
-    drop(trained);
-    Ok(Split { training, validation, leaking, hubs })
+    Ok(Split { hubs, ..Split::of(training, validation) })
+}
+
+impl Split {
+    /// Two tables: one trains, the other validates.
+    pub fn of(training: Vec<TokenPair>, validation: Vec<TokenPair>) -> Self {
+        let trained: HashSet<&[u32]> = training.iter().flat_map(TokenPair::texts).collect();
+        let leaking = validation.iter().filter(|pair| pair.texts().any(|text| trained.contains(text))).count();
+        drop(trained);
+        Self { training, validation, leaking, hubs: 0 }
+    }
+
+    /// Those of other pairs that no training row has, in either order of the two texts, whatever its score: what a
+    /// model says of the others tells what it has seen and not what it knows.
+    pub fn unseen(&self, pairs: Vec<TokenPair>) -> Vec<TokenPair> {
+        fn sorted<'a>(left: &'a [u32], right: &'a [u32]) -> [&'a [u32]; 2] {
+            if left <= right { [left, right] } else { [right, left] }
+        }
+        let seen: HashSet<[&[u32]; 2]> = self
+            .training
+            .iter()
+            .flat_map(|pair| {
+                let others = [Some(&pair.right), pair.negative.as_ref()];
+                others.into_iter().flatten().map(|other| sorted(&pair.left, other))
+            })
+            .collect();
+        pairs.into_iter().filter(|pair| !seen.contains(&sorted(&pair.left, &pair.right))).collect()
+    }
 }
 
 /// Draws about `wanted` rows, whole groups, so that each score has its share.

@@ -73,6 +73,7 @@ impl World {
             dataset: self.table.clone(),
             benchmark: None,
             replay: None,
+            validation: None,
             name: None,
             recipe: "tutorial".to_owned(),
             config: self.config.clone(),
