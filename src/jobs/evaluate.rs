@@ -14,7 +14,7 @@ use tables::{PairDataset, TableKind};
 pub(super) struct EvalSuite {
     /// The validation rows as pairs with scores.
     validation: Vec<TokenPair>,
-    benchmark: Option<(String, Vec<TokenPair>)>,
+    benchmark: Option<Named>,
     /// Rows of the benchmark, and those of them that train.
     overlap: Option<(usize, usize)>,
     retention: Vec<TokenPair>,
@@ -26,16 +26,9 @@ impl EvalSuite {
             Some(table) => Some((table.name.clone(), token_pairs(model, &table.read()?))),
             None => None,
         };
-        let rows = benchmark.as_ref().map(|(_, pairs)| pairs.len());
-        let benchmark = benchmark.map(|(name, pairs)| (name, split.unseen(pairs)));
-        let overlap = rows.zip(benchmark.as_ref()).map(|(rows, (_, left))| (rows, rows - left.len()));
+        let (benchmark, overlap) = unseen(benchmark, split);
         let validation = eval::scored_pairs(&split.validation, table.kind);
-        Ok(Self {
-            validation,
-            benchmark: benchmark.filter(|(_, left)| left.len() >= FEWEST_PAIRS),
-            overlap: overlap.filter(|(_, seen)| *seen > 0),
-            retention: token_pairs(model, &eval::retention_pairs()),
-        })
+        Ok(Self { validation, benchmark, overlap, retention: token_pairs(model, &eval::retention_pairs()) })
     }
 
     /// What general ability is measured with.
@@ -71,6 +64,20 @@ impl EvalSuite {
             seed: spec.config.seed,
         };
         asked.assess(before, after)
+    }
+}
+
+type Named = (String, Vec<TokenPair>);
+
+/// A benchmark without the pairs that train, and how many rows it had and how many of them train. None is left where
+/// too few pairs are.
+fn unseen(benchmark: Option<Named>, split: &Split) -> (Option<Named>, Option<(usize, usize)>) {
+    let Some((name, pairs)) = benchmark else { return (None, None) };
+    let rows = pairs.len();
+    let left = split.unseen(pairs);
+    match rows - left.len() {
+        0 => (Some((name, left)), None),
+        seen => (Some((name, left)).filter(|(_, left)| left.len() >= FEWEST_PAIRS), Some((rows, seen))),
     }
 }
 

@@ -142,3 +142,12 @@ pub(crate) fn few(rows: usize) -> Vec<u8> {
     let text = String::from_utf8(example()).unwrap();
     text.lines().take(rows + 1).flat_map(|line| [line, "\n"]).collect::<String>().into_bytes()
 }
+
+/// Pairs whose texts stand in different rows of the example pairs, for a benchmark that no row of them trains.
+pub(crate) fn strangers(rows: usize) -> Vec<u8> {
+    let text = String::from_utf8(example()).unwrap();
+    let texts: Vec<&str> = text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let pair = |row: usize| format!("{},{},{}\n", texts[row], texts[texts.len() - 1 - row], row % 6);
+    let pairs: String = (0..rows).map(pair).collect();
+    format!("sentence1,sentence2,score\n{pairs}").into_bytes()
+}

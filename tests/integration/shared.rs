@@ -90,7 +90,7 @@ static JOB: LazyLock<Value> = LazyLock::new(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let api = real();
-            let benchmark = api.post_csv("/datasets?benchmark=true&name=general", few(40)).await.text("id");
+            let benchmark = api.post_csv("/datasets?benchmark=true&name=general", strangers(40)).await.text("id");
             let config = r#"{"epochs": 2, "split": "random"}"#;
             let fields = [
                 ("config", config),

@@ -190,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn pairs_that_train_are_seen_in_either_order_and_others_of_their_texts_are_not() {
+        let triplet = TokenPair { negative: Some(vec![9]), ..pair(7, 8, 1.0) };
+        let split = Split::of(vec![pair(1, 2, 0.5), triplet], vec![pair(1, 3, 0.5)]);
+        assert_eq!((split.training.len(), split.validation.len(), split.leaking), (2, 1, 1));
+        let others =
+            vec![pair(1, 2, 0.9), pair(2, 1, 0.0), pair(8, 7, 1.0), pair(7, 9, 1.0), pair(1, 3, 0.5), pair(2, 8, 0.1)];
+        assert_eq!(split.unseen(others), [pair(1, 3, 0.5), pair(2, 8, 0.1)]);
+    }
+
+    #[test]
     fn a_text_that_ties_everything_is_told_as_a_hub() {
         let pairs: Vec<TokenPair> = (0..100).map(|row| pair(7, row + 1000, 0.5)).collect();
         let split = split(pairs, &config(SplitKind::Grouped)).unwrap();

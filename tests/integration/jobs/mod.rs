@@ -5,6 +5,7 @@ mod recovery;
 mod reference;
 mod report;
 mod suggestions;
+mod validation;
 mod waiting;
 
 use serde_json::{Value, json};
