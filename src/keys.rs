@@ -115,14 +115,14 @@ impl Keyring {
         };
         self.store.insert_api_key(&row).await?;
         self.mark();
-        self.forget();
+        self.forget().await;
         Ok(NewKey { row, text })
     }
 
     /// Takes a key back, by its id. `false` where there is none.
     pub async fn revoke(&self, id: &str) -> store::Result<bool> {
         let revoked = self.store.revoke_api_key(id).await?;
-        self.forget();
+        self.forget().await;
         Ok(revoked)
     }
 
@@ -184,18 +184,19 @@ impl Keyring {
         if let Some(keys) = self.seen_since(FRESH) {
             return Ok(keys);
         }
-        let read_at = Instant::now();
-        let keys = match self.read(&known).await {
+        let begun = Instant::now();
+        let (read_at, keys) = match self.read(&known).await {
             Err(error @ StoreError::Unavailable(_)) => {
                 let Some(seen) = self.seen_since(Duration::MAX) else { return Err(error) };
                 if !self.behind.swap(true, Ordering::AcqRel) {
                     tracing::warn!(%error, "the keys cannot be read; those that were seen last count on");
                 }
-                seen
+                // However long that took: those that have waited meanwhile do not try it once more each.
+                (Instant::now(), seen)
             }
             read => {
                 self.behind.store(false, Ordering::Release);
-                read?
+                (begun, read?)
             }
         };
         *known = Arc::clone(&keys);
@@ -242,7 +243,9 @@ impl Keyring {
         seen.as_ref().filter(|(read_at, _)| read_at.elapsed() < since).map(|(_, keys)| Arc::clone(keys))
     }
 
-    fn forget(&self) {
+    /// Lets the next request read the table, and not take what somebody has read of it until now.
+    async fn forget(&self) {
+        let _reading = self.reading.lock().await;
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct Comparison {
     /// The validation pairs in that report that came nearer to their scores, went away, or are farthest from them; `null`
     /// for a key without the scope `train` too.
     movers: Option<Value>,
+    /// What both models have read of the texts.
+    #[serde(skip)]
+    pub(crate) tokens: usize,
 }
 
 /// A pair of texts.
@@ -50,9 +53,9 @@ impl Analysis {
         report: Option<&Value>,
         caller: Option<&Arc<str>>,
     ) -> Result<Comparison> {
-        let both = tokio::try_join!(self.embed(base, &texts, caller), self.embed(tuned, &texts, caller))?;
-        let [before, after] =
-            [both.0, both.1].map(|embedded| each_with_each(&embedded.rows().collect::<Vec<&[f32]>>()));
+        let (before, after) = tokio::try_join!(self.embed(base, &texts, caller), self.embed(tuned, &texts, caller))?;
+        let tokens = before.tokens + after.tokens;
+        let [before, after] = [before, after].map(|embedded| each_with_each(&embedded.rows().collect::<Vec<&[f32]>>()));
         let part = |name: &str| report.and_then(|report| report.get(name)).cloned();
         Ok(Comparison {
             base: base.into(),
@@ -63,6 +66,7 @@ impl Analysis {
             texts,
             before,
             after,
+            tokens,
         })
     }
 }

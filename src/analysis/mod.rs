@@ -113,14 +113,15 @@ impl Analysis {
         caller: Option<&Arc<str>>,
     ) -> Result<Embedded> {
         let dimensions = row.dimensions as usize;
-        let mut vectors = Vec::with_capacity(texts.len() * dimensions);
+        let (mut vectors, mut tokens) = (Vec::with_capacity(texts.len() * dimensions), 0);
         for part in texts.chunks(AT_ONCE) {
             let part = part.iter().map(|text| text.as_ref().to_owned()).collect();
             let options = EmbedOptions::default();
             let part = serving::embed(&self.pool, &self.engine, row, part, &options, caller).await?;
             part.vectors.iter().for_each(|vector| vectors.extend_from_slice(vector));
+            tokens += part.tokens.iter().sum::<usize>();
         }
-        Ok(Embedded { vectors, dimensions })
+        Ok(Embedded { vectors, dimensions, tokens })
     }
 
     /// At most `most` of a table's pairs, drawn by the seed and in the order of the file, and how many it has.

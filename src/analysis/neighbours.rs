@@ -144,7 +144,7 @@ mod tests {
     fn a_text_is_no_neighbour_of_itself_equal_ones_keep_the_tables_order_and_ranks_tell_who_rose() {
         let table = |vectors: [[f32; 2]; 4]| TableVectors {
             texts: ["nurse", "doctor", "chef", "cook"].map(str::to_owned).into(),
-            embedded: Embedded { vectors: vectors.concat(), dimensions: 2 },
+            embedded: Embedded { vectors: vectors.concat(), dimensions: 2, tokens: 0 },
             total: 4,
         };
         let before = table([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6], [0.8, 0.6]]);

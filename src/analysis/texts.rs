@@ -38,6 +38,8 @@ pub(super) fn texts_of(pair: &Pair) -> impl Iterator<Item = &String> {
 pub(super) struct Embedded {
     pub(super) vectors: Vec<f32>,
     pub(super) dimensions: usize,
+    /// What was read of the texts for them.
+    pub(super) tokens: usize,
 }
 
 impl Embedded {

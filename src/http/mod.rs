@@ -61,8 +61,9 @@ pub fn router(state: AppState) -> Router {
         .merge(pages::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(state.clone(), deadline::deadline))
         .layer(from_fn_with_state(state.clone(), auth::authorize))
+        // Around it, since who may call takes time too, and a body that is refused unread is taken from its client.
+        .layer(from_fn_with_state(state.clone(), deadline::deadline))
         .layer(from_fn(embeddings::hold_to_fingerprint))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(error::finish));

@@ -109,7 +109,7 @@ pub const ROUTES: &[Route] = &[
     put("/aliases/{name}"),
     delete("/aliases/{name}", Long),
     post("/aliases/{name}/rollback", ADMIN, Long),
-    get("/compare", EMBED, Usual),
+    Route { metered: true, ..get("/compare", EMBED, Usual) },
     get("/datasets", TRAIN, Usual),
     upload("/datasets"),
     upload("/datasets/from-taxonomy"),

@@ -71,7 +71,7 @@ async fn what_a_key_has_used_is_remembered_when_the_keys_are_read_again() {
     };
     let now = Instant::now();
     meter().await.enter(now).unwrap().spend(1000, now);
-    keyring.forget();
+    keyring.forget().await;
     assert!(meter().await.enter(now).is_err());
 }
 

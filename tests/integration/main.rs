@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod contract;
 mod fixtures;
+mod pipe;
 mod published;
 mod shared;
 mod tiny;

@@ -11,6 +11,12 @@ use axum::response::{IntoResponse, Response};
 use crate::http::error::{ApiError, Code};
 use crate::keys::{Excess, Left, Meter};
 
+/// What is told of the requests at once and of the tokens: how many may be, are left, and when all are there again.
+pub(crate) const HEADERS: [[&str; 3]; 2] = [
+    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+];
+
 /// Answers a request within what its key may use. It takes the tokens that its answer tells of.
 pub(super) async fn answer(meter: &Arc<Meter>, request: Request, next: Next) -> Response {
     let mut response = match meter.enter(Instant::now()) {
@@ -48,11 +54,7 @@ fn refused(excess: Excess) -> ApiError {
 }
 
 fn tell(left: [Option<Left>; 2], headers: &mut HeaderMap) {
-    const NAMES: [[&str; 3]; 2] = [
-        ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-        ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-    ];
-    for (names, left) in NAMES.into_iter().zip(left) {
+    for (names, left) in HEADERS.into_iter().zip(left) {
         let Some(Left { limit, remaining, whole_in }) = left else { continue };
         let reset = HeaderValue::from_str(&duration(whole_in)).expect("a duration is ASCII");
         for (name, value) in names.into_iter().zip([limit.into(), remaining.into(), reset]) {

@@ -1,7 +1,7 @@
 //! Who may call: this machine while there are no keys, whoever has one from then on, and no foreign web page.
 
 mod access;
-mod allowance;
+pub(crate) mod allowance;
 pub(crate) mod caller;
 mod host;
 pub(crate) mod keys;

@@ -24,12 +24,12 @@ pub(crate) struct Activity {
 
 #[derive(Debug)]
 struct State {
-    /// Requests that are answered now; HTTP/2 has several.
-    in_flight: usize,
-    /// Those of them whose bodies the server waits for.
-    owed: Vec<Owed>,
+    /// What is answered now; HTTP/2 has several at a time.
+    requests: Vec<Request>,
     /// Names the next of those.
     next: u64,
+    /// Whether they come in HTTP/2.
+    http_2: bool,
     /// Without a request: whether a head is owed, since some of it has come or since the connection is new.
     head: bool,
     /// Whether anything has come since the last request, or ever.
@@ -40,26 +40,62 @@ struct State {
     stalled: Option<Instant>,
 }
 
+/// Whom a request waits for.
 #[derive(Debug)]
-struct Owed {
+struct Request {
     number: u64,
+    /// The client, for more of its body.
+    body: Option<Owed>,
+    /// The client, to take what is there of its answer.
+    unread: Option<Instant>,
+    /// Something that may happen some time.
+    watches: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owed {
     since: Instant,
     /// The seconds of its grace that the body had used up by then.
     used: f64,
 }
 
-/// How long the server has been waiting for a connection's client.
+/// How long a connection could have been without its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Wait {
     pub(super) seconds: f64,
-    /// Whether there is a request whose body or answer it waits for.
-    pub(super) has_request: bool,
+    pub(super) holds: Holds,
+}
+
+/// What would end with such a connection, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holds {
+    /// No request.
+    Nothing,
+    /// One that waits for something to happen: a stream of events, `?wait=`. Its client comes back and has missed nothing.
+    Watch,
+    /// One whose body does not come, or whose answer is not taken.
+    Request,
 }
 
 impl Default for State {
     fn default() -> Self {
         let since = Instant::now();
-        Self { in_flight: 0, owed: Vec::new(), next: 0, head: true, heard: false, since, stalled: None }
+        Self { requests: Vec::new(), next: 0, http_2: false, head: true, heard: false, since, stalled: None }
+    }
+}
+
+impl Request {
+    /// How long its client has been waited for, or it has watched; `None` where the client waits for the server. Of a
+    /// body that comes as it should, and of an answer that is taken, the seconds are less than none.
+    fn wait(&self, now: Instant) -> Option<Wait> {
+        let since = |then: Instant| now.saturating_duration_since(then).as_secs_f64();
+        let body = self.body.map(|owed| (owed.used + since(owed.since)).max(since(owed.since) - HARDLY));
+        let owes = body.or(self.unread.map(|then| since(then) - HARDLY));
+        match (owes, self.watches) {
+            (Some(seconds), _) => Some(Wait { seconds, holds: Holds::Request }),
+            (None, Some(then)) => Some(Wait { seconds: since(then), holds: Holds::Watch }),
+            (None, None) => None,
+        }
     }
 }
 
@@ -68,29 +104,28 @@ impl Activity {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the server has been waiting for the client; `None` where the client waits for the server. Of a body that
-    /// comes as it should, and of an answer that is read, the seconds are less than none.
+    /// How long the server has been waiting for the client, or the client for something that may not happen; `None` where
+    /// a request is being answered.
     pub(super) fn wait(&self, now: Instant) -> Option<Wait> {
         let state = self.lock();
         let since = |then: Instant| now.saturating_duration_since(then).as_secs_f64();
-        let stalled = state.stalled.map(|then| since(then) - HARDLY);
-        if state.in_flight == 0 && stalled.is_none() {
-            return Some(Wait { seconds: since(state.since), has_request: false });
+        if let Some(then) = state.stalled {
+            return Some(Wait { seconds: since(then) - HARDLY, holds: Holds::Request });
         }
-        let behind = |owed: &Owed| (owed.used + since(owed.since)).max(since(owed.since) - HARDLY);
-        let all_owe = state.in_flight > 0 && state.owed.len() >= state.in_flight;
-        let owed = all_owe.then(|| state.owed.iter().map(behind));
-        let seconds = owed.into_iter().flatten().chain(stalled).max_by(f64::total_cmp)?;
-        Some(Wait { seconds, has_request: true })
+        if state.requests.is_empty() {
+            return Some(Wait { seconds: since(state.since), holds: Holds::Nothing });
+        }
+        let all: Option<Vec<Wait>> = state.requests.iter().map(|request| request.wait(now)).collect();
+        all?.into_iter().max_by(|one, other| one.holds.cmp(&other.holds).then(one.seconds.total_cmp(&other.seconds)))
     }
 
     /// Bytes have come.
     pub(super) fn read(&self) {
         let mut state = self.lock();
-        if state.in_flight == 0 && !state.heard {
+        if state.requests.is_empty() && !state.heard {
             state.heard = true;
-            // A new connection owes its head from its first moment on.
-            if !state.head {
+            // A new connection owes its head from its first moment on. What HTTP/2 sends between requests is rarely one.
+            if !state.head && !state.http_2 {
                 (state.head, state.since) = (true, Instant::now());
             }
         }
@@ -101,29 +136,15 @@ impl Activity {
         let mut state = self.lock();
         if !some {
             state.stalled = state.stalled.or_else(|| Some(Instant::now()));
-        } else if state.stalled.take().is_some() && state.in_flight == 0 {
+        } else if state.stalled.take().is_some() && state.requests.is_empty() {
             // The rest of an answer, which no longer counts as a request.
             state.since = Instant::now();
         }
     }
 
-    /// The server waits for more of a body, which has used up some seconds of its grace before; gives a number to end that
-    /// with.
-    pub(crate) fn wait_for_body(&self, used: f64) -> u64 {
-        let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        state.owed.push(Owed { number, since: Instant::now(), used });
-        number
-    }
-
-    /// Some of the body has come, or nobody wants it any more.
-    pub(crate) fn body_came(&self, number: u64) {
-        self.lock().owed.retain(|owed| owed.number != number);
-    }
-
     /// A request came in HTTP/2.
     pub(super) fn speaks_http_2(&self) {
+        self.lock().http_2 = true;
         self.http_2.notify_one();
     }
 
@@ -138,7 +159,7 @@ impl Activity {
         loop {
             let since = {
                 let state = self.lock();
-                let busy = state.in_flight > 0 || state.heard || state.stalled.is_some();
+                let busy = !state.requests.is_empty() || state.heard || state.stalled.is_some();
                 if busy { Instant::now() } else { state.since }
             };
             if since.elapsed() >= while_ {
@@ -151,7 +172,7 @@ impl Activity {
 
     /// Whether the connection is to end where its client has sent nothing.
     pub(super) fn is_last_call(&self) -> bool {
-        let idle = |state: &State| state.in_flight == 0 && !state.heard;
+        let idle = |state: &State| state.requests.is_empty() && !state.heard;
         self.last_call.load(Ordering::Relaxed) && idle(&self.lock())
     }
 
@@ -159,9 +180,10 @@ impl Activity {
     fn deadline(&self, limits: &ConnectionLimits) -> Option<Instant> {
         let state = self.lock();
         let patience = if state.head { limits.head } else { limits.idle };
-        let waiting = (state.in_flight == 0 && state.stalled.is_none()).then(|| state.since + patience);
-        let stalled = state.stalled.map(|since| since + limits.idle);
-        [waiting, stalled].into_iter().flatten().min()
+        let waiting = (state.requests.is_empty() && state.stalled.is_none()).then(|| state.since + patience);
+        let unread = state.requests.iter().filter_map(|request| request.unread);
+        let untaken = state.stalled.into_iter().chain(unread).map(|since| since + limits.idle);
+        waiting.into_iter().chain(untaken).min()
     }
 
     /// Returns when the client has been too slow. Nobody wakes it: it looks at least once in the time that a
@@ -177,20 +199,66 @@ impl Activity {
     }
 }
 
+/// A request, as whoever answers it tells whom it waits for. It may be told when the request is over; then nothing changes.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl Asked {
+    fn change(&self, change: impl FnOnce(&mut Request)) {
+        let mut state = self.activity.lock();
+        if let Some(request) = state.requests.iter_mut().find(|request| request.number == self.number) {
+            change(request);
+        }
+    }
+
+    /// The server waits for more of its body, which has used up some seconds of its grace before.
+    pub(crate) fn waits_for_body(&self, used: f64) {
+        self.change(|request| request.body = Some(Owed { since: Instant::now(), used }));
+    }
+
+    /// Some of the body has come, or nobody wants it any more.
+    pub(crate) fn body_came(&self) {
+        self.change(|request| request.body = None);
+    }
+
+    /// From now on it waits for something to happen.
+    pub(crate) fn watches(&self) {
+        self.change(|request| request.watches = Some(Instant::now()));
+    }
+
+    /// Some of its answer is there, and goes out as soon as the client takes it; or more of it was asked for.
+    pub(super) fn has_unread(&self, some: bool) {
+        self.change(|request| request.unread = some.then(Instant::now));
+    }
+}
+
 /// A request, from its head to the end of its answer.
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight(Asked);
 
 impl InFlight {
     pub(super) fn begin(activity: Arc<Activity>) -> Self {
-        activity.lock().in_flight += 1;
-        Self(activity)
+        let number = {
+            let mut state = activity.lock();
+            let number = state.next;
+            state.next += 1;
+            state.requests.push(Request { number, body: None, unread: None, watches: None });
+            number
+        };
+        Self(Asked { activity, number })
+    }
+
+    pub(super) fn asked(&self) -> &Asked {
+        &self.0
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.in_flight -= 1;
+        let mut state = self.0.activity.lock();
+        state.requests.retain(|request| request.number != self.0.number);
         (state.head, state.heard, state.since) = (false, false, Instant::now());
     }
 }
@@ -241,27 +309,73 @@ mod tests {
         assert!(cut_off_after(&activity).await.unwrap() >= 140);
     }
 
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_of_its_answer_is_cut_off_and_one_that_waits_for_it_is_not() {
+        let activity = Arc::new(Activity::default());
+        let request = InFlight::begin(Arc::clone(&activity));
+        request.asked().has_unread(true);
+        request.asked().has_unread(false);
+        assert_eq!(cut_off_after(&activity).await, None, "more of it was asked for");
+        request.asked().has_unread(true);
+        assert!(cut_off_after(&activity).await.unwrap() >= 140);
+    }
+
+    #[tokio::test]
+    async fn what_comes_between_two_requests_of_http_2_is_no_head() {
+        let activity = Arc::new(Activity::default());
+        activity.speaks_http_2();
+        drop(InFlight::begin(Arc::clone(&activity)));
+        activity.read();
+        assert!(cut_off_after(&activity).await.unwrap() >= 140);
+    }
+
     #[test]
-    fn a_client_is_waited_for_where_all_its_requests_owe_a_body_or_their_answer_is_not_read() {
+    fn a_client_is_waited_for_where_all_its_requests_owe_a_body_or_their_answer_is_not_taken() {
+        use Holds::{Nothing, Request};
         let activity = Arc::new(Activity::default());
         let in_five_seconds = || Instant::now() + Duration::from_secs(5);
-        let seconds = || activity.wait(in_five_seconds()).map(|wait| (wait.seconds.round(), wait.has_request));
-        assert_eq!(seconds(), Some((5.0, false)), "without a request");
+        let seconds = || activity.wait(in_five_seconds()).map(|wait| (wait.seconds.round(), wait.holds));
+        assert_eq!(seconds(), Some((5.0, Nothing)), "without a request");
         let request = InFlight::begin(Arc::clone(&activity));
+        let asked = request.asked();
         assert_eq!(seconds(), None, "the client waits for the server");
-        let body = activity.wait_for_body(2.0);
-        assert_eq!(seconds(), Some((7.0, true)), "its grace was used before, too");
+        asked.waits_for_body(2.0);
+        assert_eq!(seconds(), Some((7.0, Request)), "its grace was used before, too");
         let another = InFlight::begin(Arc::clone(&activity));
         assert_eq!(seconds(), None, "another of its requests is answered");
+        another.asked().has_unread(true);
+        assert_eq!(seconds(), Some((7.0, Request)), "of the two, the one that was waited for longest");
         drop(another);
-        activity.body_came(body);
+        asked.body_came();
         assert_eq!(seconds(), None);
-        let paid = activity.wait_for_body(-9.0);
-        assert_eq!(seconds(), Some((4.0, true)), "whatever it sent before, it stands still");
-        activity.body_came(paid);
+        asked.waits_for_body(-9.0);
+        assert_eq!(seconds(), Some((4.0, Request)), "whatever it sent before, it stands still");
+        asked.body_came();
+        asked.has_unread(true);
+        assert_eq!(seconds(), Some((4.0, Request)));
+        asked.has_unread(false);
         activity.wrote(false);
-        assert_eq!(seconds(), Some((4.0, true)));
+        assert_eq!(seconds(), Some((4.0, Request)));
         drop(request);
+    }
+
+    #[test]
+    fn a_client_that_watches_could_come_back_unless_another_of_its_requests_is_answered() {
+        let activity = Arc::new(Activity::default());
+        let holds = || activity.wait(Instant::now() + Duration::from_secs(5)).map(|wait| wait.holds);
+        let stream = InFlight::begin(Arc::clone(&activity));
+        stream.asked().watches();
+        assert_eq!(holds(), Some(Holds::Watch));
+        let question = InFlight::begin(Arc::clone(&activity));
+        assert_eq!(holds(), None);
+        question.asked().waits_for_body(0.0);
+        assert_eq!(holds(), Some(Holds::Request));
+        drop(question);
+        assert_eq!(holds(), Some(Holds::Watch));
+        let asked = stream.asked().clone();
+        drop(stream);
+        asked.watches();
+        assert_eq!(holds(), Some(Holds::Nothing), "it is over");
     }
 
     #[tokio::test]

@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::{Activity, Wait};
+use super::activity::{Activity, Holds, Wait};
 use super::limits::ConnectionLimits;
 
-/// A part of the places, one of so many, is for connections whose request has not come yet: those whose requests keep the
-/// server waiting make room for each other before they take it.
+/// A part of the places, one of so many, is for connections whose request has not come yet: those with a request that
+/// could do without its place make room for each other before they take it.
 const RESERVED: usize = 8;
 
 /// The connections that there are. Where one is too many, the one whose client the server has waited for longest makes
-/// room: without a request, with a body that does not come, with an answer that is not read. A crowd that only holds
-/// connections open, however it goes about it, keeps nobody out.
+/// room: without a request, with a body that does not come, with an answer that is not read. Where there is none, one
+/// does that waits for something to happen. A crowd that only holds connections open, however it goes about it, keeps
+/// nobody out.
 pub(super) struct Limiter {
     limits: ConnectionLimits,
     members: Mutex<Members>,
@@ -80,20 +81,22 @@ impl Limiter {
 }
 
 impl Members {
-    /// Sends the one away whose client the server has waited for longest.
+    /// Sends the one away that could have been without its place for longest.
     fn make_room(&mut self, most: usize, among: impl Fn(&Member) -> bool) -> Option<()> {
+        use Holds::{Nothing, Request, Watch};
         let now = Instant::now();
         let members = self.seats.iter().filter(|(_, member)| among(member));
         let waiting: Vec<(Wait, u64)> =
             members.filter_map(|(number, member)| Some((member.activity.wait(now)?, *number))).collect();
-        let longest = |among: &dyn Fn(&Wait) -> bool| {
-            let some = waiting.iter().filter(|(wait, _)| wait.seconds >= 0.0 && among(wait));
+        let longest = |holds: &[Holds]| {
+            let some = waiting.iter().filter(|(wait, _)| wait.seconds >= 0.0 && holds.contains(&wait.holds));
             // Of equally long ones the first that came.
             some.min_by(|(a, first), (b, second)| b.seconds.total_cmp(&a.seconds).then(first.cmp(second)))
         };
-        let with_request = waiting.iter().filter(|(wait, _)| wait.has_request).count();
+        let with_request = waiting.iter().filter(|(wait, _)| wait.holds != Nothing).count();
         let crowded = with_request > most - most / RESERVED;
-        let leaves = crowded.then(|| longest(&|wait| wait.has_request)).flatten().or_else(|| longest(&|_| true))?;
+        let (first, then) = if crowded { ([Request, Watch], Nothing) } else { ([Nothing, Request], Watch) };
+        let leaves = longest(&first).or_else(|| longest(&[then]))?;
         self.seats.remove(&leaves.1)?.wanted.cancel();
         Some(())
     }
@@ -154,19 +157,55 @@ mod tests {
         let seats: Vec<Permit> = (0..16).map(|_| limiter.enter(A).unwrap()).collect();
         // Fifteen owe a body, the fourth most of it; one has not asked yet, and is the oldest.
         let requests: Vec<InFlight> = seats[1..].iter().map(busy).collect();
-        for (number, permit) in seats.iter().enumerate().skip(1) {
-            permit.activity.wait_for_body(if number == 4 { 3.0 } else { 0.0 });
+        for (number, request) in (1..).zip(&requests) {
+            request.asked().waits_for_body(if number == 4 { 3.0 } else { 0.0 });
         }
         let gone = || seats.iter().enumerate().filter(|(_, seat)| seat.wanted.is_cancelled()).map(|(i, _)| i);
         let _new = limiter.enter(A).unwrap();
         assert_eq!(gone().collect::<Vec<_>>(), [4]);
         // Whoever pays for the time that the body takes is not sent away.
         let good = limiter.enter(A).unwrap();
-        let _upload = busy(&good);
-        good.activity.wait_for_body(-100.0);
+        let upload = busy(&good);
+        upload.asked().waits_for_body(-100.0);
         let _others: Vec<Permit> = (0..40).map(|_| limiter.enter(A).unwrap()).collect();
         assert!(!good.wanted.is_cancelled());
         drop(requests);
+    }
+
+    fn watch(permit: &Permit) -> InFlight {
+        let request = busy(permit);
+        request.asked().watches();
+        request
+    }
+
+    #[test]
+    fn who_watches_makes_room_where_all_others_are_answered() {
+        let limiter = limiter(2, 2);
+        let (first, second) = (limiter.enter(A).unwrap(), limiter.enter(A).unwrap());
+        let requests = [watch(&first), busy(&second)];
+        let idle = limiter.enter(A).unwrap();
+        assert!(first.wanted.is_cancelled() && !second.wanted.is_cancelled());
+        let stream = watch(&idle);
+        let third = limiter.enter(A).unwrap();
+        assert!(idle.wanted.is_cancelled() && !second.wanted.is_cancelled());
+        let all = [busy(&third), stream];
+        assert!(limiter.enter(A).is_none());
+        drop((requests, all));
+    }
+
+    #[test]
+    fn many_that_watch_make_room_before_those_that_have_not_asked_yet() {
+        let limiter = limiter(16, 16);
+        let seats: Vec<Permit> = (0..16).map(|_| limiter.enter(A).unwrap()).collect();
+        let streams: Vec<InFlight> = seats[1..].iter().map(watch).collect();
+        let new = limiter.enter(A).unwrap();
+        assert!(seats[1].wanted.is_cancelled() && !seats[0].wanted.is_cancelled());
+        // A few that watch keep their places before whoever asks for nothing.
+        let few: Vec<InFlight> = streams.into_iter().take(5).collect();
+        let newer = limiter.enter(A).unwrap();
+        assert!(seats[0].wanted.is_cancelled() && !new.wanted.is_cancelled() && !newer.wanted.is_cancelled());
+        assert!(!seats[2].wanted.is_cancelled());
+        drop(few);
     }
 
     #[test]

@@ -150,7 +150,7 @@ async fn attend(stream: TcpStream, permit: Permit, server: Server) {
     let io = TokioIo::new(Tracked::new(stream, Arc::clone(activity)));
     let service = service_fn(|mut request: hyper::Request<Incoming>| {
         let in_flight = InFlight::begin(Arc::clone(activity));
-        request.extensions_mut().insert(Arc::clone(activity));
+        request.extensions_mut().insert(in_flight.asked().clone());
         let http_2 = request.version() == Version::HTTP_2;
         if http_2 {
             activity.speaks_http_2();
@@ -161,7 +161,8 @@ async fn attend(stream: TcpStream, permit: Permit, server: Server) {
             if !http_2 && lifecycle.is_stopping() {
                 reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(reply.map(|body| Answer { body, _in_flight: in_flight }))
+            in_flight.asked().has_unread(true);
+            Ok::<_, Infallible>(reply.map(|body| Answer { body, in_flight }))
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -214,10 +215,11 @@ async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// An answer's body; the request is in flight until it has been sent.
+/// An answer's body; the request is in flight until it has been sent. It is asked for more as soon as there is room for
+/// it: in HTTP/2, when the client allows it.
 struct Answer {
     body: Body,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl HttpBody for Answer {
@@ -228,7 +230,12 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        self.in_flight.asked().has_unread(false);
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.in_flight.asked().has_unread(true);
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

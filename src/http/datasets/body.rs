@@ -1,6 +1,6 @@
 //! Bodies of datasets: what a client sends, and what it is told.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tables::inspect::ScoreSummary;
 use utoipa::openapi::RefOr;
@@ -109,14 +109,13 @@ impl From<Dataset> for DatasetBody {
 }
 
 /// Which dataset a table is a new version of.
-#[derive(ToSchema, IntoParams)]
+#[derive(Deserialize, ToSchema, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what requests hold")]
 pub(super) struct VersionWish {
     /// The dataset of which this is a new version.
     #[schema(inline)]
     #[param(inline)]
-    version_of: Option<ReferenceOrNone>,
+    pub(super) version_of: Option<ReferenceOrNone>,
 }
 
 /// A table inside JSON.

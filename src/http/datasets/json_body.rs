@@ -105,7 +105,7 @@ fn parse(body: impl Read, length: u64, datasets: &DatasetStore, stop: &Stop) -> 
         return Err(extract::body_is_list());
     }
     let allowance = Rc::new(Allowance::default());
-    let mut fields = Fields { map: Map::new(), pairs: None, datasets, allowance: &allowance, stop };
+    let mut fields = Fields { map: Map::new(), pairs: None, seen: false, datasets, allowance: &allowance, stop };
     let mut reader = Metered { body, allowance: Rc::clone(&allowance) };
     let mut json = serde_json::Deserializer::from_reader(&mut reader);
     let mut track = serde_path_to_error::Track::new();
@@ -198,6 +198,8 @@ impl<R: Read> Read for Metered<R> {
 struct Fields<'a> {
     map: Map<String, Value>,
     pairs: Option<Written>,
+    /// Whether the field of the pairs was there, were it `null`.
+    seen: bool,
     datasets: &'a DatasetStore,
     allowance: &'a Allowance,
     stop: &'a Stop,
@@ -219,7 +221,7 @@ impl<'de> Visitor<'de> for &mut Fields<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            let known = self.map.contains_key(&name) || (name == "pairs" && self.pairs.is_some());
+            let known = self.map.contains_key(&name) || (name == "pairs" && self.seen);
             if known {
                 return Err(A::Error::custom(format_args!("duplicate field `{}`", shown(&name))));
             }
@@ -229,9 +231,8 @@ impl<'de> Visitor<'de> for &mut Fields<'_> {
             }
             // What the fields may still have is theirs when the pairs are over.
             let left = self.allowance.left.get();
-            let draft = self.datasets.draft().map_err(|error| self.allowance.refuse(error))?;
-            let written = Written { draft, count: 0, lists: false };
-            self.pairs = Some(map.next_value_seed(Pairs { written, allowance: self.allowance, stop: self.stop })?);
+            let pairs = Pairs { datasets: self.datasets, allowance: self.allowance, stop: self.stop };
+            (self.pairs, self.seen) = (map.next_value_seed(pairs)?, true);
             self.allowance.renew(left);
         }
         Ok(())
@@ -262,47 +263,57 @@ impl Written {
     }
 }
 
-/// A list of pairs, refused as soon as it is longer than a table may be.
+/// A list of pairs, refused as soon as it is longer than a table may be; or `null`, which is as if nothing were said.
 struct Pairs<'a> {
-    written: Written,
+    datasets: &'a DatasetStore,
     allowance: &'a Allowance,
     stop: &'a Stop,
 }
 
 impl<'de> DeserializeSeed<'de> for Pairs<'_> {
-    type Value = Written;
+    type Value = Option<Written>;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Written, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<Written>, D::Error> {
         self.allowance.renew(LONGEST_VALUE);
-        json.deserialize_seq(self)
+        json.deserialize_option(self)
     }
 }
 
 impl<'de> Visitor<'de> for Pairs<'_> {
-    type Value = Written;
+    type Value = Option<Written>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a list of pairs")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> std::result::Result<Written, A::Error> {
+    fn visit_none<E: serde::de::Error>(self) -> std::result::Result<Option<Written>, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, json: D) -> std::result::Result<Option<Written>, D::Error> {
+        json.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Option<Written>, A::Error> {
+        let draft = self.datasets.draft().map_err(|error| self.allowance.refuse(error))?;
+        let mut written = Written { draft, count: 0, lists: false };
         loop {
             self.stop.check().map_err(|problems| self.allowance.refuse(problems))?;
             // A pair, and the comma before it.
             self.allowance.renew(LONGEST_VALUE);
             let pair: Value = match list.next_element() {
                 Ok(Some(pair)) => pair,
-                Ok(None) => return Ok(self.written),
+                Ok(None) => return Ok(Some(written)),
                 Err(error) => match self.allowance.refused.take() {
-                    Some(_) => return Err(self.allowance.refuse(pair_too_long(self.written.count + 1))),
+                    Some(_) => return Err(self.allowance.refuse(pair_too_long(written.count + 1))),
                     None => return Err(error),
                 },
             };
-            if self.written.count == MOST_ROWS {
+            if written.count == MOST_ROWS {
                 let told = format!("more than {MOST_ROWS} pairs, the most that a table may have");
                 return Err(A::Error::custom(told));
             }
-            self.written.push(&pair).map_err(|error| self.allowance.refuse(error))?;
+            written.push(&pair).map_err(|error| self.allowance.refuse(error))?;
         }
     }
 }
@@ -339,7 +350,10 @@ mod tests {
         assert_eq!(read.fields.keys().collect::<Vec<_>>(), ["name", "scale"]);
         assert_eq!(read.pairs.unwrap().header, Some(false));
         assert_eq!(read.sha256, crate::http::extract::idempotency::sha256([&body[..]]));
-        assert!(parsed(br#"{"name":"x"}"#).await.unwrap().pairs.is_none());
+        for nothing in [&br#"{"name":"x"}"#[..], br#"{"pairs": null, "name": "x"}"#] {
+            let read = parsed(nothing).await.unwrap();
+            assert!(read.pairs.is_none() && read.fields.len() == 1);
+        }
         let objects = br#"{"pairs":[{"base":"a","ref":"b"},{"base":"c","ref":"d"}]}"#;
         assert_eq!(parsed(objects).await.unwrap().pairs.unwrap().header, None);
     }
@@ -355,8 +369,9 @@ mod tests {
             ("{\n \"pairs\": [1,,2]}", "not_json", "line 2"),
             (r#"{"pairs":[1]} x"#, "not_json", "trailing"),
             (r#"{"pairs":3}"#, "wrong_type", "Pairs: "),
-            (r#"{"pairs":null}"#, "wrong_type", "expected a list of pairs"),
+            (r#"{"pairs":{}}"#, "wrong_type", "expected a list of pairs"),
             (r#"{"pairs":[],"pairs":[]}"#, "wrong_type", "duplicate field"),
+            (r#"{"pairs":null,"pairs":[]}"#, "wrong_type", "duplicate field"),
             (r#"{"model":"a","model":"b"}"#, "wrong_type", "duplicate field"),
             (&long, "line_too_long", "Pair 2 has more than 1048576 bytes"),
             (&name, "body_too_large", "\"name\""),

@@ -96,7 +96,8 @@ async fn create_dataset(
         }
         return Ok(stored(find(&state, &id, "Idempotency-Key").await?, false));
     }
-    let version_of = match sent.others.get("version_of").and_then(Value::as_str).filter(|id| !id.trim().is_empty()) {
+    let VersionWish { version_of } = options::read(&sent.others)?;
+    let version_of = match version_of.as_deref().filter(|id| !id.trim().is_empty()) {
         Some(id) => Some(find(&state, id, "version_of").await?.dataset_id),
         None => None,
     };

@@ -8,7 +8,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::analysis::AnalysisError;
 use crate::analysis::taxonomy::{self, MadeTables};
-use crate::bounds::{PerConcept, PerKind};
 use crate::http::auth::caller::Caller;
 use crate::http::datasets::body::{DatasetBody, TableForm};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
@@ -109,7 +108,7 @@ pub(super) async fn create_from_taxonomy(
     let Sent { table, label, wanted, others, .. } = sent;
     let making: Making = serde_json::from_value(Value::Object(others))
         .map_err(|error| extract::data_error(&error.to_string(), "the request"))?;
-    let (recipe, hard_negatives) = within_bounds(recipe(&making)?)?;
+    let (recipe, hard_negatives) = recipe(&making)?;
     let model = match hard_negatives {
         true => Some(resolve_or_default(&state, making.model.as_deref()).await?),
         false => None,
@@ -190,16 +189,4 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> Result<O
 
 fn not_usable(field: &str, why: &str) -> ApiError {
     ApiError::about(Code::TaxonomyRecipeUnusable, field, format!("The field {field} cannot be used: {why}."))
-}
-
-/// What a recipe makes is what a table may hold.
-fn within_bounds((recipe, hard_negatives): (Recipe, bool)) -> Result<(Recipe, bool)> {
-    let numbers = [
-        ("per_concept", PerConcept::new(recipe.per_concept as u64).is_some()),
-        ("per_kind", recipe.per_kind.is_none_or(|count| PerKind::new(count as u64).is_some())),
-    ];
-    match numbers.into_iter().find(|(_, fits)| !fits) {
-        Some((name, _)) => Err(not_usable(name, "it is more than a table may hold")),
-        None => Ok((recipe, hard_negatives)),
-    }
 }

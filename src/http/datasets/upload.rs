@@ -188,16 +188,18 @@ pub(crate) async fn form(state: &AppState, request: Request) -> Result<(Option<T
             table = Some(Table { received, part: "file", file_name, hint });
             continue;
         }
+        if parts.len() == MOST_PARTS {
+            return Err(ApiError::of(Code::BodyTooLarge)
+                .detail(format!("The form has more than {MOST_PARTS} parts beside its file."))
+                .hint("Send each field once; no route knows so many."));
+        }
         let mut bytes = Vec::new();
         while let Some(some) = field.chunk().await.map_err(|error| extract::form_broken(&error))? {
             bytes.extend_from_slice(&some);
-            if bytes.len() > LONGEST_PART || parts.len() == MOST_PARTS {
+            if bytes.len() > LONGEST_PART {
                 return Err(ApiError::of(Code::BodyTooLarge)
-                    .detail(format!(
-                        "The part {:?} is larger than a form's fields may be, or there are too many.",
-                        shown(&name)
-                    ))
-                    .hint(format!("Send the table as the part \"file\"; other parts may have {LONGEST_PART} bytes.")));
+                    .detail(format!("The part {:?} has more than {LONGEST_PART} bytes.", shown(&name)))
+                    .hint("Send the table as the part \"file\"; what else is said about it is short."));
             }
         }
         parts.push(Part { name, bytes: bytes.into() });

@@ -40,7 +40,7 @@ pub(crate) struct EventsQuery {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "describes a header that is read by hand")]
 struct LastSeen {
-    /// The last `seq` that was seen; goes before `after`.
+    /// The last `seq` that was seen; goes before `after`. An empty one is as if there were none.
     #[param(inline, rename = "Last-Event-ID")]
     id: Option<EventNumber>,
 }

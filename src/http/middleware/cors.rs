@@ -5,10 +5,12 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use crate::http::auth::allowance;
+
 const ANY: &str = "*";
 
-/// The headers of replies that a page may read beside the ordinary ones.
-const EXPOSED: [&str; 16] = [
+/// The headers of replies that a page may read beside the ordinary ones, and beside those of what its key may use.
+const EXPOSED: [&str; 10] = [
     "x-request-id",
     "x-model",
     "x-model-fingerprint",
@@ -19,12 +21,6 @@ const EXPOSED: [&str; 16] = [
     "location",
     "www-authenticate",
     "content-disposition",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-reset-requests",
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-tokens",
 ];
 
 /// Whether a text is an origin as browsers send it, `https://app.example:8443`, or `*`.
@@ -48,12 +44,13 @@ pub(crate) fn layer(origins: &[String]) -> CorsLayer {
     } else {
         AllowOrigin::list(origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()))
     };
+    let exposed = EXPOSED.into_iter().chain(allowance::HEADERS.into_iter().flatten()).map(HeaderName::from_static);
     CorsLayer::new()
         .allow_origin(origin)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         // Clients have headers of their own, and none of them says who they are but those that hold a key.
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(EXPOSED.map(HeaderName::from_static))
+        .expose_headers(exposed.collect::<Vec<_>>())
         .max_age(Duration::from_secs(600))
 }
 

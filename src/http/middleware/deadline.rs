@@ -16,7 +16,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::http::connections::BodyPace;
-use crate::http::connections::activity::Activity;
+use crate::http::connections::activity::Asked;
 use crate::http::error::{ApiError, Code};
 use crate::http::routes::{self, BodyLimit, Deadline, Route};
 use crate::http::state::AppState;
@@ -44,14 +44,17 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     } else {
         Unread::Stops
     };
-    let activity = request.extensions().get().cloned();
+    let asked: Option<Asked> = request.extensions().get().cloned();
+    if let (Some(asked), None) = (&asked, limit) {
+        asked.watches();
+    }
     let request = request.map(|body| {
         if body.is_end_stream() {
             arrival.store(WHOLE, Ordering::Relaxed);
             return body;
         }
         let (pace, left) = (state.limits.body_pace, state.limits.body_pace.begin());
-        Body::new(Arriving { body, pace, left, wait: None, activity, arrival: Arc::clone(&arrival), unread })
+        Body::new(Arriving { body, pace, left, wait: None, asked, arrival: Arc::clone(&arrival), unread })
     });
     let answer = next.run(request);
     let answer = match limit {
@@ -136,8 +139,8 @@ struct Arriving {
     left: f64,
     /// Set while it does.
     wait: Option<Wait>,
-    /// Its connection's, where there is one.
-    activity: Option<Arc<Activity>>,
+    /// Its request on its connection, where there is one.
+    asked: Option<Asked>,
     arrival: Arc<AtomicU8>,
     unread: Unread,
 }
@@ -147,22 +150,22 @@ struct Wait {
     began: Instant,
     /// When the client will have been too slow.
     end: Pin<Box<Sleep>>,
-    /// What its connection's activity calls it.
-    number: Option<u64>,
 }
 
 impl Arriving {
     fn begin_to_wait(&self) -> Wait {
-        let number = self.activity.as_ref().map(|activity| activity.wait_for_body(self.pace.begin() - self.left));
+        if let Some(asked) = &self.asked {
+            asked.waits_for_body(self.pace.begin() - self.left);
+        }
         let end = Box::pin(tokio::time::sleep(Duration::try_from_secs_f64(self.left).unwrap_or_default()));
-        Wait { began: Instant::now(), end, number }
+        Wait { began: Instant::now(), end }
     }
 
     fn end_the_wait(&mut self, bytes: usize) {
         let Some(wait) = self.wait.take() else { return };
         self.left = self.pace.after(self.left, wait.began.elapsed(), bytes);
-        if let Some((activity, number)) = self.activity.as_ref().zip(wait.number) {
-            activity.body_came(number);
+        if let Some(asked) = &self.asked {
+            asked.body_came();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Base against tuned: what the job measured, and the same for texts of one's own.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, Schema};
@@ -13,7 +14,7 @@ use crate::http::embeddings::text_list;
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::Query;
 use crate::http::models::find::{resolve, resolve_id, resolve_or_default};
-use crate::http::reply::{Reply, schema};
+use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::keys::Scope;
 use crate::ml::eval::TITLES;
@@ -66,7 +67,7 @@ pub(super) async fn compare(
     State(state): State<AppState>,
     caller: Caller,
     Query(query): Query<Vec<(String, String)>>,
-) -> Reply<Comparison> {
+) -> Result<Response> {
     let Asked { base, tuned, texts } = asked(query)?;
     let trains = caller.may(Scope::Train);
     let tuned = resolve_or_default(&state, tuned.as_deref()).await?;
@@ -97,7 +98,9 @@ pub(super) async fn compare(
         report.retain(|part, _| part == "verdict");
     }
     let models = [&base, &tuned];
-    Ok(axum::Json(state.analysis.compare(models, texts, report.as_ref(), caller.key.as_ref()).await?))
+    let compared = state.analysis.compare(models, texts, report.as_ref(), caller.key.as_ref()).await?;
+    let took = [("x-compute-tokens", compared.tokens.to_string())];
+    Ok((took, axum::Json(compared)).into_response())
 }
 
 /// A query in which a name may stand several times.

@@ -5,6 +5,7 @@ mod hard_negatives;
 mod inspect;
 mod public_tables;
 mod taxonomy;
+mod turns;
 mod verdict;
 mod versions;
 

@@ -57,6 +57,8 @@ async fn a_key_has_its_tokens_a_minute_embedded_and_is_told_what_is_left() {
         assert!((15..=30).contains(&seconds), "{seconds}: 34 of 69 tokens are owed, and 100 come back in a minute");
         assert_eq!(told(&refused)[3..5], ["100", "0"]);
     }
+    let compared = app.send(app.request("GET", "/compare?text=a&text=b").bearer_auth(&key)).await;
+    assert_eq!((compared.status, compared.text("code").as_str()), (429, "too_many_tokens"));
     // What is no question to a model is answered, and other keys are others: one without limits has the server's.
     assert_eq!(app.send(app.request("GET", "/models").bearer_auth(&key)).await.status, 200);
     let other = with_key(&app, &admin, "/embed", texts).await;

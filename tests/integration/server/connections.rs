@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::app::{App, few};
-use crate::wire::{LIVE, STUCK, connect, connect_from, reply, until_closed};
+use crate::pipe::Pipe;
+use crate::wire::{LIVE, STUCK, connect, connect_from, frame, frames, headers, http_2, reply, until_closed};
 
 /// The head of a request that is in flight until its body has come, which it never does.
 const HANGING: &[u8] = b"POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n";
@@ -93,14 +94,14 @@ async fn a_crowd_of_idle_connections_keeps_nobody_out() {
 #[tokio::test]
 async fn one_connection_too_many_is_told_so_and_other_addresses_are_served() {
     let app = App::with(&["--max-connections-of-address", "2"]);
-    // A stream of events lasts as long as its job.
-    let config = r#"{"epochs": 10000, "early_stopping": null}"#;
-    let job = app.post_job(few(40), &[("config", config)]).await.text("id");
-    let mut busy = [connect_from(&app, "127.0.0.2").await, connect_from(&app, "127.0.0.2").await];
-    for stream in &mut busy {
-        let head = format!("GET /jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    let mut busy = Vec::new();
+    for rows in [20, 30] {
+        let id = app.post_csv("/datasets", few(rows)).await.text("id");
+        let pipe = Pipe::in_place_of_pairs(&app, &id);
+        let mut stream = connect_from(&app, "127.0.0.2").await;
+        let head = format!("GET /datasets/{id}/rows HTTP/1.1\r\nHost: localhost\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        assert!(reply(stream).await.starts_with("HTTP/1.1 200"));
+        busy.push((stream, pipe.is_read().await));
     }
     let mut stream = connect_from(&app, "127.0.0.2").await;
     stream.write_all(LIVE).await.unwrap();
@@ -109,11 +110,55 @@ async fn one_connection_too_many_is_told_so_and_other_addresses_are_served() {
     assert!(refused.contains("too_many_connections") && refused.contains("application/problem+json"), "{refused}");
     assert_eq!(app.get("/health/live").await.status, 200, "another address");
     // A seat is free when a request is over.
-    app.send(app.request("POST", &format!("/jobs/{job}/cancel"))).await;
-    while !reply(&mut busy[0]).await.contains("0\r\n\r\n") {}
+    let (mut first, pipe) = busy.remove(0);
+    drop(pipe);
+    assert!(reply(&mut first).await.contains("stored_table_damaged"));
     let mut stream = connect_from(&app, "127.0.0.2").await;
     stream.write_all(LIVE).await.unwrap();
     assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_crowd_that_follows_a_job_keeps_nobody_out() {
+    let app = App::with(&["--max-connections-of-address", "2"]);
+    // A stream of events lasts as long as its job.
+    let config = r#"{"epochs": 10000, "early_stopping": null}"#;
+    let job = app.post_job(few(40), &[("config", config)]).await.text("id");
+    let mut crowd = [connect_from(&app, "127.0.0.2").await, connect_from(&app, "127.0.0.2").await];
+    for stream in &mut crowd {
+        let head = format!("GET /jobs/{job}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert!(reply(stream).await.starts_with("HTTP/1.1 200"));
+    }
+    // The second who comes takes the place of the first, who has asked for nothing more.
+    for _ in 0..2 {
+        let mut stream = connect_from(&app, "127.0.0.2").await;
+        stream.write_all(LIVE).await.unwrap();
+        assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"));
+    }
+    let (_, took) = until_closed(&mut crowd[0]).await;
+    assert!(took < Duration::from_secs(5), "the one that followed for longest made room: {took:?}");
+    app.send(app.request("POST", &format!("/jobs/{job}/cancel"))).await;
+    loop {
+        let some = reply(&mut crowd[1]).await;
+        assert!(!some.is_empty(), "the other one was sent away, too");
+        if some.contains("0\r\n\r\n") {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_a_client_of_http_2_makes_no_room_for_is_not_waited_for() {
+    let app = App::with(&["--idle-timeout", "1"]);
+    let mut stream = connect(&app).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, 6.5.2): no byte of a body.
+    let no_window = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let request = [http_2(), no_window, headers(1, "/health/live", true)].concat();
+    stream.write_all(&request).await.unwrap();
+    frames(&mut stream, |kind, _| kind == 1).await;
+    let (_, took) = until_closed(&mut stream).await;
+    assert!(took < STUCK / 2, "{took:?}");
 }
 
 #[tokio::test]
@@ -171,6 +216,23 @@ async fn a_body_far_over_the_limit_is_told_so_every_time() {
         // The connection is good for another request.
         stream.write_all(LIVE).await.unwrap();
         assert!(reply(&mut stream).await.starts_with("HTTP/1.1 200"), "round {round}, {route}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_a_large_body_without_a_key_is_told_so_every_time() {
+    let app = App::start();
+    app.post("/keys", json!({ "name": "k", "scopes": ["train"] })).await;
+    let head =
+        "POST /datasets HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 16777216\r\n\r\n";
+    for round in 0..10 {
+        let mut stream = connect(&app).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..16 {
+            stream.write_all(&[b'x'; 1 << 20]).await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        }
+        let answer = reply(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("key_missing"), "round {round}: {answer}");
     }
 }
 

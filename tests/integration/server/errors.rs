@@ -125,6 +125,17 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "part_repeated",
             "file",
         ),
+        (
+            app.send(app.request("POST", "/datasets").multipart(
+                (0..65).fold(Form::new().text("file", "x"), |form, number| form.text(format!("part{number}"), "")),
+            ))
+            .await,
+            413,
+            "body_too_large",
+            "more than 64 parts",
+        ),
+        (app.post("/datasets", json!({ "pairs": graded, "version_of": 5 })).await, 422, "wrong_type", "ersion_of"),
+        (app.post("/jobs", json!({ "pairs": null })).await, 422, "missing_field", "nothing to learn"),
         (app.get("/jobs/job_0").await, 404, "job_not_found", "job_0"),
         (app.get("/jobs/job_0/events").await, 404, "job_not_found", "job_0"),
         (app.get("/jobs?stauts=queued").await, 422, "unknown_field", "\"status\"?"),
