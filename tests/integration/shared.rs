@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::app::{PROGRAM, example, few, serve};
+use crate::app::{PROGRAM, example, serve, strangers};
 use crate::fixtures::{MINILM_FOLDER, real_data};
 
 /// Ends the server and removes its folder when this process has ended, however that came about.
