@@ -35,12 +35,12 @@ impl TableOptions {
     /// The same, words written as cells are compared.
     pub(crate) fn checked(mut self) -> Result<Self, Problems> {
         if let Some(Scale { lowest, highest }) = self.scale
-            && !(lowest.is_finite() && highest.is_finite() && lowest < highest)
+            && !(lowest.is_finite() && highest.is_finite() && lowest != highest)
         {
             return Err(Problems::table(
                 "scale_unclear",
                 format!("A scale from {lowest} to {highest} has no extent."),
-                "Give the lowest score first: \"0-5\", or {\"lowest\": 0, \"highest\": 5}.",
+                "Give the score that means nothing in common first: \"0-5\", \"1-0\" for a distance, or {\"lowest\": 0, \"highest\": 5}.",
             ));
         }
         if let Some((word, value)) = self.words.iter().find(|(_, value)| !(0.0..=1.0).contains(*value)) {
@@ -143,7 +143,7 @@ pub struct Mapping {
     pub score: Option<Column>,
 }
 
-/// The scores between which a table's own scores lie.
+/// The scores between which a table's own scores lie. Where small numbers mean alike, the first is the larger.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Scale {

@@ -173,17 +173,17 @@ impl Knowledge {
 pub const MOST_EXAMPLES: usize = 20;
 
 impl Finding {
-    fn new(code: &'static str, level: Level, count: usize, rows: usize) -> Self {
+    pub(crate) fn new(code: &'static str, level: Level, count: usize, rows: usize) -> Self {
         Self { code, level, count, rows, ..Self::default() }
     }
 
-    fn says(mut self, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn says(mut self, message: impl Into<String>, hint: impl Into<String>) -> Self {
         self.message = message.into();
         self.hint = hint.into();
         self
     }
 
-    fn fact(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub(crate) fn fact(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.facts.insert(name, value.into());
         self
     }

@@ -1,6 +1,7 @@
 //! What would become of a table: how it was read, what its columns and scores are, what is wrong, what is worth
 //! knowing. Nothing is stored.
 
+mod doubts;
 mod report;
 mod store;
 mod survey;
@@ -191,7 +192,7 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
     /// The first fifty rows.
     pub preview: Vec<Preview>,
-    /// Codes of what stands in the way of storing: `columns_unclear`, `rows_have_problems`, `no_rows`.
+    /// Codes of what stands in the way of storing: `columns_unclear`, `scores_unclear`, `rows_have_problems`, `no_rows`.
     pub blocked_by: Vec<&'static str>,
     /// All that was said or found out. Sent again, the table is read in the same way.
     #[cfg_attr(feature = "schema", schema(value_type = Object))]

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::doubts;
 use super::survey::Survey;
-use super::{Histogram, InspectContext, Inspection, Meaning, RowCount, ScaleFacts, ScoreValue, Targets};
+use super::{ColumnFacts, Histogram, InspectContext, Inspection, Meaning, RowCount, ScaleFacts, ScoreValue, Targets};
 use crate::checks::{self, Example, Finding, Knowledge, Plan, RowFacts};
 use crate::choices::{FileOptions, Fix, LowestMeans, OnBadRow, Scale, TableOptions, Why};
 use crate::pair::{Scores, TableKind, check_kind};
@@ -31,6 +32,7 @@ pub(super) fn report(
     check_kind(layout.kind, context.scores)?;
     choices.mapping = layout.mapping();
     let scored = layout.score.is_some();
+    let opposite = doubts::opposite(&layout, &survey, said);
     choices.words = words::values(&survey.words(), &said.words);
     let scale = said.scale.unwrap_or_else(|| survey.numbers.scale());
     let rule = Rule::of(&choices, scale, context.scores);
@@ -44,6 +46,10 @@ pub(super) fn report(
     let knowledge = knowledge(context, &survey, kind, &choices);
     input.stop().check()?;
     let mut findings = checks::run(&survey.facts, &knowledge);
+    findings.extend(doubts::stretched(&survey.numbers, scale, said).filter(|_| scored && opposite.is_none()));
+    let unclear_scores = opposite.is_some();
+    findings.extend(opposite);
+    findings.sort_by_key(|finding| finding.level);
     input.stop().check()?;
     let plan = checks::apply(&survey.facts, &choices.apply, &knowledge);
     let reader = Reader::of(layout, rule, &choices);
@@ -57,6 +63,9 @@ pub(super) fn report(
     }
     let rows = RowCount { read: survey.read, usable: plan.kept(), bad: survey.bad, fixed_out: plan.dropped() };
     let mut blocked_by = Vec::new();
+    if unclear_scores {
+        blocked_by.push(doubts::UNCLEAR);
+    }
     if rows.bad > 0 && choices.on_bad_row == OnBadRow::Fail {
         blocked_by.push("rows_have_problems");
     } else if rows.usable == 0 {
@@ -80,6 +89,7 @@ pub(super) fn report(
 
 /// A table in which the texts were not found: nothing is chosen beforehand.
 fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &InspectContext) -> Inspection {
+    let names: Vec<String> = survey.found.unread.iter().map(|&place| called(&survey.columns[place])).collect();
     Inspection {
         dialect,
         columns: survey.columns,
@@ -90,7 +100,7 @@ fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &In
         histogram: None,
         problems: Vec::new(),
         problems_total: 0,
-        findings: Vec::new(),
+        findings: if names.is_empty() { Vec::new() } else { vec![doubts::unread(&names)] },
         preview: survey.preview,
         blocked_by: vec![if survey.read == 0 { "no_rows" } else { "columns_unclear" }],
         choices,
@@ -98,6 +108,11 @@ fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &In
         plan: Plan::default(),
         scores: context.scores,
     }
+}
+
+/// How a column can be named: by its name, or by its number.
+fn called(column: &ColumnFacts) -> String {
+    column.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| column.number.to_string())
 }
 
 /// A table all of whose scores are 0 or 1 is one of classes, unless somebody said that it is not.
@@ -166,8 +181,7 @@ fn histogram(facts: &[RowFacts], plan: &Plan, scores: Scores, scale: Scale) -> H
     let kept = || (0..facts.len()).filter_map(|place| plan.of(place));
     let (mut lowest, mut highest) = (0.0, 1.0);
     if scores == Scores::Any {
-        (lowest, highest) =
-            kept().fold((scale.lowest, scale.highest), |(low, high), score| (low.min(score), high.max(score)));
+        (lowest, highest) = kept().fold(scale.ends(), |(low, high), score| (low.min(score), high.max(score)));
     }
     let mut counts = vec![0; 10];
     for score in kept() {

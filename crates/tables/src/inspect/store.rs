@@ -68,10 +68,17 @@ pub(crate) fn pairs(
     Ok(())
 }
 
+/// Findings that somebody has to answer.
+const ASKED: [&str; 3] = ["score_not_taken", "distance_or_similarity", "classes_or_scale"];
+
 fn may_be_stored(inspection: &Inspection) -> Result<(), Problems> {
     let rows = inspection.rows;
     if rows.read == 0 {
         return Err(no_rows());
+    }
+    let question = inspection.findings.iter().find(|finding| ASKED.contains(&finding.code));
+    if let (Some(asked), Some(code)) = (question, inspection.blocked_by.first()) {
+        return Err(Problems::table(code, asked.message.clone(), asked.hint.clone()));
     }
     if inspection.kind.is_none() {
         let names: Option<Vec<String>> = inspection.columns.iter().map(|column| column.name.clone()).collect();

@@ -52,6 +52,9 @@ pub(crate) struct Found {
     pub(crate) layout: Option<Layout>,
     /// What each column that is read becomes, and why.
     pub(crate) roles: Vec<(usize, &'static str, Why)>,
+    /// Columns (from 0) that may say how alike two texts are, of which none was taken: then the texts are known, and
+    /// there is no layout before somebody says what these are.
+    pub(crate) unread: Vec<usize>,
 }
 
 /// Finds the columns. `sample` holds the first rows.
@@ -64,7 +67,8 @@ pub(crate) fn find(
     let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
     let normal = header.unwrap_or_default().iter().map(|name| names::normal(name)).collect();
     let seen = (0..width).map(|column| Seen::of(column, sample, choices)).collect();
-    let mut columns = Columns { names: normal, seen, roles: [None; 4], answers: false };
+    let written = header.unwrap_or_default();
+    let mut columns = Columns { names: normal, written, seen, roles: [None; 4], answers: false };
     let Mapping { text_a, text_b, negative, score } = &choices.mapping;
     for (role, said) in [(TEXT_A, text_a), (TEXT_B, text_b), (NEGATIVE, negative), (SCORE, score)] {
         if let Some(said) = said {
@@ -78,16 +82,24 @@ pub(crate) fn find(
     let kind = choices.kind;
     columns.by_name(kind);
     columns.by_content(kind);
-    let layout = columns.layout(kind, scores, header);
+    let mut layout = columns.layout(kind, scores, header);
+    let unread = match &layout {
+        Some(layout) if kind.is_none() && !layout.kind.scored() => columns.may_be_scores(),
+        _ => Vec::new(),
+    };
+    if !unread.is_empty() {
+        layout = None;
+    }
     // Where the columns are not clear, nothing is chosen beforehand but what was said.
     let is_told = |place: usize, why: Why| match &layout {
         Some(layout) => layout.texts.contains(&place) || layout.score == Some(place),
-        None => why == Why::Said,
+        // Where only the score is not clear, the texts are told.
+        None => why == Why::Said || (!unread.is_empty() && Some(place) != columns.roles[SCORE].map(|(score, _)| score)),
     };
     let roles =
         ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
     let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
-    Ok(Found { layout, roles })
+    Ok(Found { layout, roles, unread })
 }
 
 const TEXT_A: usize = 0;
@@ -105,6 +117,8 @@ struct Seen {
     scored: usize,
     /// Characters of all different cells.
     length: usize,
+    /// Different cells.
+    distinct: usize,
     /// Whether it counts: whole numbers that only grow.
     counts: bool,
 }
@@ -130,6 +144,7 @@ impl Seen {
             }
         }
         seen.counts &= seen.filled >= 3;
+        seen.distinct = different.len();
         seen
     }
 
@@ -141,14 +156,23 @@ impl Seen {
         2 * self.filled > self.rows && 5 * self.scored >= 4 * self.filled && !self.counts
     }
 
+    /// Whether it may say of each row how alike its texts are: numbers, or a few short words that come again.
+    fn may_be_score(&self) -> bool {
+        let words = self.distinct <= 10 && 3 * self.distinct <= self.filled && self.length <= 30 * self.distinct;
+        2 * self.filled > self.rows && self.distinct > 1 && !self.counts && (words || self.is_score())
+    }
+
     /// Whether at least half of the cells could be scores.
     fn is_number(&self) -> bool {
         self.scored > 0 && 2 * self.scored >= self.filled
     }
 }
 
-struct Columns {
+struct Columns<'a> {
+    /// As names are compared.
     names: Vec<String>,
+    /// As the header has them.
+    written: &'a [String],
     seen: Vec<Seen>,
     /// By role: the column, and why.
     roles: [Option<(usize, Why)>; 4],
@@ -156,7 +180,7 @@ struct Columns {
     answers: bool,
 }
 
-impl Columns {
+impl Columns<'_> {
     fn is_taken(&self, place: usize) -> bool {
         self.roles.iter().flatten().any(|(taken, _)| *taken == place)
     }
@@ -201,7 +225,7 @@ impl Columns {
             self.roles[NEGATIVE] = negative.map(|place| (place, Why::Name));
         }
         if self.roles[SCORE].is_none() && kind.is_none_or(TableKind::scored) {
-            let score = names::SCORES.split(' ').find_map(|name| self.named(name));
+            let score = names::SCORES.split(' ').find_map(|name| self.named(name)).or_else(|| self.named_in_part());
             self.roles[SCORE] = score.map(|place| (place, Why::Name));
         }
     }
@@ -224,7 +248,9 @@ impl Columns {
         }
         let asked = kind.is_some_and(TableKind::scored) || (kind.is_none() && !self.answers);
         if self.roles[SCORE].is_none() && self.roles[NEGATIVE].is_none() && asked {
-            let mut scores = self.free().filter(|&place| self.seen[place].is_score() && !self.is_counter(place));
+            let mut scores = self
+                .free()
+                .filter(|&place| self.seen[place].is_score() && !self.is_counter(place) && !self.is_distance(place));
             if let (Some(place), None) = (scores.next(), scores.next()) {
                 drop(scores);
                 self.roles[SCORE] = Some((place, Why::Content));
@@ -232,8 +258,24 @@ impl Columns {
         }
     }
 
+    /// The one column of numbers or words for them a part of whose name says that it is a score.
+    fn named_in_part(&self) -> Option<usize> {
+        let is = |place: &usize| self.seen[*place].may_be_score() && names::may_be_score(&self.written[*place]);
+        let mut found = (0..self.written.len()).filter(|place| !self.is_taken(*place)).filter(is);
+        found.next().filter(|_| found.next().is_none())
+    }
+
     fn is_counter(&self, place: usize) -> bool {
-        self.names.get(place).is_some_and(|name| names::COUNTERS.split(' ').any(|counter| counter == name))
+        self.written.get(place).is_some_and(|name| names::is_counter(name))
+    }
+
+    fn is_distance(&self, place: usize) -> bool {
+        self.written.get(place).is_some_and(|name| names::is_distance(name))
+    }
+
+    /// Free columns that may say how alike the texts are.
+    fn may_be_scores(&self) -> Vec<usize> {
+        self.free().filter(|&place| self.seen[place].may_be_score() && !self.is_counter(place)).collect()
     }
 
     /// The columns with the longest different texts, as many as are wanted, in the file's order. `None` where none
@@ -335,6 +377,28 @@ fn taken_twice(said: &Column) -> Problems {
         "column_taken_twice",
         format!("The column {said} is to become two things."),
         "Choose another column for one of them.",
+    )
+}
+
+/// Two texts are known, and whether other columns say how alike they are is not: the names of those.
+pub(crate) fn score_unread(names: &[String]) -> Problems {
+    let (list, first) = (list(names), names.first().map_or("..", String::as_str));
+    let distance = names.iter().find(|name| names::is_distance(name));
+    let falls = distance.map_or_else(String::new, |name| {
+        let name: String = name.chars().take(40).collect();
+        format!(" For \"{name}\", where small numbers mean alike, say the scale from the farthest to the nearest as well: scale=\"1-0\".")
+    });
+    let one = names.len() == 1;
+    Problems::table(
+        "columns_unclear",
+        format!(
+            "The two texts are clear, and whether {} says how alike they are is not: {list}. Without a score every row would count as two texts that belong together.",
+            if one { "another column" } else { "one of the other columns" },
+        ),
+        format!(
+            "Say which is the score: mapping={{\"score\": \"{}\"}}.{falls} Where none of them is one, say kind=pair_positive: then all rows belong together.",
+            first.chars().take(40).collect::<String>()
+        ),
     )
 }
 

@@ -1,7 +1,7 @@
 //! Rows of cells become pairs: which column is what, and what its scores mean.
 
 pub(crate) mod columns;
-mod names;
+pub(crate) mod names;
 pub(crate) mod rows;
 pub(crate) mod scale;
 pub(crate) mod score;

@@ -120,6 +120,10 @@ impl Rule {
     /// What a number on the table's scale becomes; `None` off the scale.
     pub(crate) fn number(&self, number: f64) -> Option<f64> {
         match self.scores {
+            // One that falls is turned over: what measures goes by their order.
+            Scores::Any if self.scale.lowest > self.scale.highest => {
+                Some(self.scale.lowest + self.scale.highest - number)
+            }
             Scores::Any => Some(number),
             Scores::Unit => {
                 self.scale.holds(number).then(|| self.scale.place(number)).filter(|place| self.fits(*place))
@@ -130,7 +134,10 @@ impl Rule {
     /// What a part of the scale becomes; `None` where it is more than the whole.
     pub(crate) fn part(&self, part: f64) -> Option<f64> {
         match self.scores {
-            Scores::Any => Some(self.scale.at(part)),
+            Scores::Any => {
+                let (lowest, highest) = self.scale.ends();
+                Some(Scale { lowest, highest }.at(part))
+            }
             Scores::Unit => Some(part).filter(|part| (0.0..=1.0).contains(part) && self.fits(*part)),
         }
     }
@@ -154,7 +161,7 @@ impl Rule {
     }
 
     fn outside(&self, number: f64) -> Problem {
-        let Scale { lowest, highest } = self.scale;
+        let (lowest, highest) = self.scale.ends();
         let message = if !self.scale.holds(number) {
             let (side, end) = if number > highest { ("above", highest) } else { ("below", lowest) };
             let name = if number > highest { "top" } else { "bottom" };

@@ -20,8 +20,14 @@ const USUAL: [Scale; 5] = [
 impl Scale {
     /// Whether a number lies on it. Rounding of the last digit takes nothing off it.
     pub fn holds(self, number: f64) -> bool {
-        let slack = 1e-9 * (self.highest - self.lowest);
-        number >= self.lowest - slack && number <= self.highest + slack
+        let (least, most) = self.ends();
+        let slack = 1e-9 * (most - least);
+        number >= least - slack && number <= most + slack
+    }
+
+    /// Its smaller and its larger number: a scale falls where small numbers mean alike.
+    pub fn ends(self) -> (f64, f64) {
+        (self.lowest.min(self.highest), self.lowest.max(self.highest))
     }
 
     /// A number's place, 0 to 1.
@@ -100,8 +106,7 @@ impl Numbers {
         self.distinct.iter().map(|(bits, count)| (f64::from_bits(*bits), *count))
     }
 
-    /// The ends of a scale whose steps are all in use: 1 to 5, 1 to 7, 0 to 3. With few rows only 1 to 5 is common
-    /// enough to be taken.
+    /// The ends of a scale whose steps are all in use: 1 to 5, 1 to 7, 0 to 3.
     fn steps(&self, within: Scale) -> Option<Scale> {
         let mut steps: Vec<f64> =
             self.counted().map(|(number, _)| number).filter(|number| within.holds(*number)).collect();
@@ -112,7 +117,33 @@ impl Numbers {
             return Some(Scale { lowest: 1.0, highest: 5.0 });
         }
         let all = whole && first <= 1.0 && steps.len() as f64 == last - first + 1.0 && steps.len() > 1;
-        (all && self.count >= 50).then_some(Scale { lowest: first, highest: last })
+        all.then_some(Scale { lowest: first, highest: last })
+    }
+
+    /// The different numbers, where all are whole and there are at most ten.
+    pub(crate) fn few_whole(&self) -> Option<Vec<f64>> {
+        if self.uncounted || self.distinct.len() > 10 {
+            return None;
+        }
+        let mut numbers: Vec<f64> = self.counted().map(|(number, _)| number).collect();
+        numbers.sort_by(f64::total_cmp);
+        numbers.iter().all(|number| number.fract() == 0.0).then_some(numbers)
+    }
+
+    /// Another scale of whole numbers that these may be a part of, where this one was told by few of them.
+    pub(crate) fn other_scale(&self, taken: Scale) -> Option<Scale> {
+        let numbers = self.few_whole()?;
+        let (first, last) = (*numbers.first()?, *numbers.last()?);
+        if first < 0.0 || last > 5.0 || last <= 1.0 {
+            return None;
+        }
+        // Of 0 to 5 and of 1 to 5 all that matters is in use; of others nobody knows where they end.
+        let other = if first >= 1.0 && taken.highest == 5.0 && taken.lowest == 0.0 {
+            Scale { lowest: 1.0, highest: 5.0 }
+        } else {
+            Scale { lowest: 0.0, highest: 5.0 }
+        };
+        (taken.highest < 5.0 || taken.lowest < first).then_some(other).filter(|other| *other != taken)
     }
 
     /// Whether these are the tutorial's scores: angular similarities, `1 - acos(c) / pi` of cosines with at most two

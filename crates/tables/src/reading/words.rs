@@ -1,4 +1,4 @@
-//! Words and marks that people write instead of numbers, in English and Japanese.
+//! Words and marks that people write instead of numbers, in the languages of the default model.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
@@ -17,26 +17,53 @@ impl Family {
     }
 }
 
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     Family {
         words: &[(0.0, "×"), (0.5, "△"), (1.0, "○"), (2.0, "◎")],
         finer: &[(0.0, 0.0), (0.5, 1.0 / 3.0), (1.0, 2.0 / 3.0), (2.0, 1.0)],
     },
     Family {
         words: &[
-            (-1.0, "very low, とても低い, 非常に低い"),
-            (0.0, "low, 低, 低い, 小, 弱, weak"),
-            (0.5, "medium, mid, middle, moderate, 中, 中程度, 普通, ふつう"),
-            (1.0, "high, 高, 高い, 大, 強, strong"),
-            (2.0, "very high, とても高い, 非常に高い"),
+            (-1.0, "very low, とても低い, 非常に低い, 很低, 非常低, sehr niedrig, très faible, muy bajo, molto basso"),
+            (
+                0.0,
+                "low, 低, 低い, 小, 弱, weak, niedrig, gering, schwach, faible, bajo, baja, basso, bassa, baixo, baixa, \
+                laag, niski, niska, niskie, düşük, низкий, низкая, низкое, низко, 낮음, 하, منخفض, ต่ํา",
+            ),
+            (
+                0.5,
+                "medium, mid, middle, moderate, 中, 中程度, 普通, ふつう, 中等, mittel, moyen, moyenne, medio, media, \
+                médio, média, gemiddeld, middel, średni, średnia, średnie, orta, средний, средняя, среднее, средне, 보통, \
+                중간, 중, متوسط, ปานกลาง, กลาง",
+            ),
+            (
+                1.0,
+                "high, 高, 高い, 大, 強, strong, 强, hoch, stark, élevé, élevée, fort, forte, alto, alta, hoog, wysoki, \
+                wysoka, wysokie, yüksek, высокий, высокая, высокое, высоко, 높음, 상, عالي, مرتفع, สูง",
+            ),
+            (2.0, "very high, とても高い, 非常に高い, 很高, 非常高, sehr hoch, très élevé, muy alto, molto alto"),
         ],
         finer: &[(-1.0, 0.0), (0.0, 0.25), (0.5, 0.5), (1.0, 0.75), (2.0, 1.0)],
     },
     Family {
         words: &[
-            (0.0, "no, n, false, いいえ, 偽, 誤, 無, なし, ng"),
-            (0.5, "maybe, partly, partial, どちらともいえない, どちらとも言えない, 一部, たぶん"),
-            (1.0, "yes, y, true, はい, 真, 正, 有, あり, ok, ✓, ✔, ☑"),
+            (
+                0.0,
+                "no, n, false, incorrect, wrong, いいえ, 偽, 誤, 無, なし, ng, nein, falsch, non, faux, falso, não, nao, nee, \
+                onwaar, nie, fałsz, hayır, yanlış, нет, ложь, неверно, 否, 错, 錯, 不是, 不对, 不對, 아니오, 아니요, 거짓, لا, خطأ, \
+                ไม่, ไม่ใช่, เท็จ",
+            ),
+            (
+                0.5,
+                "maybe, partly, partial, どちらともいえない, どちらとも言えない, 一部, たぶん, teilweise, vielleicht, \
+                peut-être, quizás, forse, talvez, misschien, może, belki, возможно, частично, 可能, 部分, 아마, 부분, ربما",
+            ),
+            (
+                1.0,
+                "yes, y, true, correct, はい, 真, 正, 有, あり, ok, ✓, ✔, ☑, ja, wahr, richtig, oui, vrai, sí, si, verdadero, \
+                sì, vero, sim, verdadeiro, waar, tak, prawda, evet, doğru, да, истина, верно, 是, 对, 對, 正确, 正確, 예, 네, 참, نعم, \
+                صحيح, ใช่, จริง",
+            ),
         ],
         finer: &[],
     },
@@ -45,20 +72,45 @@ const FAMILIES: [Family; 4] = [
         words: &[
             (
                 0.0,
-                "different, unrelated, not related, dissimilar, 不一致, 違う, ちがう, 異なる, 別, 別物, 無関係, \
-                関係ない, 関係なし, 関連なし",
+                "different, unrelated, irrelevant, not relevant, not related, dissimilar, 不一致, 違う, ちがう, 異なる, 別, \
+                別物, 無関係, 関係ない, 関係なし, 関連なし, verschieden, unterschiedlich, unähnlich, différent, \
+                diferente, distinto, diverso, verschillend, różne, inny, farklı, разные, другое, 不同, 不相关, 不相關, 无关, \
+                無關, 다름, 무관, مختلف, ต่างกัน",
             ),
             (
                 1.0,
-                "related, similar, close, 似ている, にている, 類似, 近い, 関連, 関連あり, 関係あり, 部分一致, \
-                一部一致",
+                "related, relevant, similar, close, 似ている, にている, 類似, 近い, 関連, 関連あり, 関係あり, 部分一致, \
+                一部一致, ähnlich, verwandt, similaire, proche, semblable, similares, parecido, simile, semelhante, \
+                vergelijkbaar, podobne, podobny, benzer, похожие, похоже, 相似, 类似, 類似的, 相关, 相關, 유사, 비슷, مشابه, คล้าย",
             ),
             (
                 2.0,
-                "same, identical, equal, duplicate, synonym, match, 同じ, おなじ, 同一, 同義, 同義語, 一致, 完全一致",
+                "same, identical, equal, duplicate, synonym, match, 同じ, おなじ, 同一, 同義, 同義語, 一致, 完全一致, gleich, \
+                identisch, identique, même, igual, idéntico, uguale, identico, idêntico, gelijk, hetzelfde, takie same, \
+                identyczne, aynı, одинаковые, то же, 相同, 同样, 같음, 동일, مطابق, نفسه, เหมือนกัน",
             ),
         ],
         finer: &[(0.0, 0.0), (1.0, 0.5), (2.0, 1.0)],
+    },
+    // What a sentence says of another. The lowest says the opposite.
+    Family {
+        words: &[
+            (
+                0.0,
+                "contradiction, contradictory, contradicts, 矛盾, widerspruch, contradicción, contraddizione, contradição, \
+                tegenspraak, sprzeczność, çelişki, противоречие, 모순, تناقض, ขัดแย้ง",
+            ),
+            (
+                0.5,
+                "neutral, 中立, neutre, neutrale, neutro, neutraal, neutralne, nötr, нейтрально, 중립, محايد, เป็นกลาง",
+            ),
+            (
+                1.0,
+                "entailment, entails, entailed, 含意, 蕴含, 蘊含, folgerung, implication, implicación, implicazione, \
+                implicação, implicatie, wynikanie, gerektirme, следование, 함의, استلزام",
+            ),
+        ],
+        finer: &[],
     },
 ];
 

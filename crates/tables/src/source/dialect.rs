@@ -75,8 +75,14 @@ pub(super) fn line_ending(text: &str) -> Option<String> {
 /// Whether the first of some rows names the columns. Blank rows are not among them.
 pub(super) fn has_header(rows: &[&[String]]) -> bool {
     let Some((first, others)) = rows.split_first() else { return false };
+    let numeric_column = |column: usize| {
+        let cells = others.iter().filter_map(|row| row.get(column)).map(|cell| cell.trim());
+        let cells: Vec<&str> = cells.filter(|cell| !cell.is_empty()).collect();
+        !cells.is_empty() && 10 * cells.iter().filter(|cell| is_number(cell)).count() >= 8 * cells.len()
+    };
     if first.iter().any(|name| is_known(name)) || are_twins(first) {
-        return true;
+        // Whatever words stand beside it: a column of numbers is not called by one.
+        return !first.iter().enumerate().any(|(column, name)| is_number(name.trim()) && numeric_column(column));
     }
     let (mut unlike, mut alike) = (0, 0);
     for (column, name) in first.iter().enumerate() {
