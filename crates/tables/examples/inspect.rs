@@ -26,7 +26,8 @@ fn tell(name: &str, seen: &Inspection) {
     let encoding = dialect.encoding.map(|encoding| tables::choices::name_of(&encoding));
     let read = [Some(tables::choices::name_of(&dialect.format)), encoding, dialect.sheet.clone()];
     let read: Vec<String> = read.into_iter().flatten().collect();
-    let scale = seen.scale.as_ref().map_or_else(String::new, |scale| format!(", {} to {}", scale.lowest, scale.highest));
+    let scale =
+        seen.scale.as_ref().map_or_else(String::new, |scale| format!(", {} to {}", scale.lowest, scale.highest));
     let blocked = if seen.blocked_by.is_empty() { "taken".to_owned() } else { seen.blocked_by.join(" ") };
     println!(
         "{name}: {blocked}; {kind}, {} of {} rows; {}{scale}; {}",

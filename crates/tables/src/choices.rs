@@ -115,6 +115,42 @@ pub enum Encoding {
     /// `windows-31j`: what Japanese spreadsheets call Shift_JIS or "CSV".
     #[serde(rename = "windows-31j")]
     Windows31J,
+    /// `euc-kr`, with the characters that Windows added (949).
+    #[serde(rename = "euc-kr")]
+    EucKr,
+    /// `gb18030`, which holds GBK and GB 2312.
+    #[serde(rename = "gb18030")]
+    Gb18030,
+    /// `big5`, with the characters of Hong Kong.
+    #[serde(rename = "big5")]
+    Big5,
+    /// `windows-1250`: Polish and its neighbours.
+    #[serde(rename = "windows-1250")]
+    Windows1250,
+    /// `windows-1251`: Cyrillic.
+    #[serde(rename = "windows-1251")]
+    Windows1251,
+    /// `windows-1252`: Western Europe; what programs call Latin-1 or ANSI there.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
+    /// `windows-1254`: Turkish.
+    #[serde(rename = "windows-1254")]
+    Windows1254,
+    /// `windows-1256`: Arabic.
+    #[serde(rename = "windows-1256")]
+    Windows1256,
+    /// `windows-874`: Thai.
+    #[serde(rename = "windows-874")]
+    Windows874,
+    /// `iso-8859-2`: Polish and its neighbours.
+    #[serde(rename = "iso-8859-2")]
+    Iso8859Part2,
+    /// `iso-8859-15`: Western Europe.
+    #[serde(rename = "iso-8859-15")]
+    Iso8859Part15,
+    /// `koi8-u`: Cyrillic; holds KOI8-R's letters.
+    #[serde(rename = "koi8-u")]
+    Koi8U,
 }
 
 /// A column, by its name or by its number from 1.

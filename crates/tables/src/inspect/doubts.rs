@@ -1,16 +1,38 @@
 //! Scores that can be read in two ways: what would turn their meaning round is asked, what would only stretch it is
 //! told.
 
+use std::collections::BTreeMap;
+
 use super::survey::Survey;
 use crate::checks::{Finding, Level};
-use crate::choices::{Scale, TableOptions};
+use crate::choices::{self, Encoding, Scale, TableOptions};
 use crate::problems::Problems;
 use crate::reading::columns::{self, Layout};
 use crate::reading::names;
 use crate::reading::scale::Numbers;
+use crate::source::Dialect;
 
 /// What stands in the way of a table whose scores could mean the opposite.
 pub(super) const UNCLEAR: &str = "scores_unclear";
+
+/// What stands in the way of a table whose texts could be others.
+pub(super) const ENCODING: &str = "encoding_unclear";
+
+/// Whether the text reads as well in another encoding, to other words.
+pub(super) fn encoding(dialect: &Dialect) -> Option<Finding> {
+    let readings = &dialect.encoding_unsure;
+    let name = |encoding: &Encoding| choices::name_of(encoding);
+    let told: Vec<String> = readings.iter().map(|(encoding, text)| format!("{}: {text}", name(encoding))).collect();
+    let facts: BTreeMap<String, String> =
+        readings.iter().map(|(encoding, text)| (name(encoding), text.clone())).collect();
+    let finding = Finding::new("encoding_not_sure", Level::Error, readings.len(), 0)
+        .says(
+            format!("The text can be read in {} encodings, to different words. {}.", readings.len(), told.join(" | ")),
+            "Say which of them is right, as in encoding=windows-1252; or save the file as \"CSV UTF-8\" and send that.",
+        )
+        .fact("readings", serde_json::json!(facts));
+    (!readings.is_empty()).then_some(finding)
+}
 
 /// Columns that may be the score, where none was taken.
 pub(super) fn unread(names: &[String]) -> Finding {

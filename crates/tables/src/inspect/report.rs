@@ -47,7 +47,9 @@ pub(super) fn report(
     input.stop().check()?;
     let mut findings = checks::run(&survey.facts, &knowledge);
     findings.extend(doubts::stretched(&survey.numbers, scale, said).filter(|_| scored && opposite.is_none()));
-    let unclear_scores = opposite.is_some();
+    let in_doubt = doubts::encoding(&dialect);
+    let asked = [(in_doubt.is_some(), doubts::ENCODING), (opposite.is_some(), doubts::UNCLEAR)];
+    findings.extend(in_doubt);
     findings.extend(opposite);
     findings.sort_by_key(|finding| finding.level);
     input.stop().check()?;
@@ -62,10 +64,7 @@ pub(super) fn report(
         }
     }
     let rows = RowCount { read: survey.read, usable: plan.kept(), bad: survey.bad, fixed_out: plan.dropped() };
-    let mut blocked_by = Vec::new();
-    if unclear_scores {
-        blocked_by.push(doubts::UNCLEAR);
-    }
+    let mut blocked_by: Vec<_> = asked.into_iter().filter(|(asked, _)| *asked).map(|(_, code)| code).collect();
     if rows.bad > 0 && choices.on_bad_row == OnBadRow::Fail {
         blocked_by.push("rows_have_problems");
     } else if rows.usable == 0 {
@@ -90,6 +89,8 @@ pub(super) fn report(
 /// A table in which the texts were not found: nothing is chosen beforehand.
 fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &InspectContext) -> Inspection {
     let names: Vec<String> = survey.found.unread.iter().map(|&place| called(&survey.columns[place])).collect();
+    let asked =
+        (!names.is_empty()).then(|| doubts::unread(&names)).into_iter().chain(doubts::encoding(&dialect)).collect();
     Inspection {
         dialect,
         columns: survey.columns,
@@ -100,7 +101,7 @@ fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &In
         histogram: None,
         problems: Vec::new(),
         problems_total: 0,
-        findings: if names.is_empty() { Vec::new() } else { vec![doubts::unread(&names)] },
+        findings: asked,
         preview: survey.preview,
         blocked_by: vec![if survey.read == 0 { "no_rows" } else { "columns_unclear" }],
         choices,

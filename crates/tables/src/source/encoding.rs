@@ -2,8 +2,9 @@
 
 use std::io::{self, Read};
 
-use encoding_rs::{Decoder, DecoderResult, EUC_JP, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult};
 
+use super::letters;
 use super::pack::{BUFFER, Stream, head, told};
 use crate::choices::Encoding;
 use crate::problems::Problems;
@@ -11,27 +12,39 @@ use crate::problems::Problems;
 /// Bytes that are looked at to tell encodings apart.
 const HEAD: usize = 1 << 20;
 
+/// Every encoding with its reader and as people call it. Web browsers' Shift_JIS is Windows-31J, their EUC-KR is 949.
+const ALL: [(Encoding, &encoding_rs::Encoding, &str); 17] = [
+    (Encoding::Utf8, &encoding_rs::UTF_8_INIT, "UTF-8"),
+    (Encoding::Utf16Le, &encoding_rs::UTF_16LE_INIT, "UTF-16 (little endian)"),
+    (Encoding::Utf16Be, &encoding_rs::UTF_16BE_INIT, "UTF-16 (big endian)"),
+    (Encoding::EucJp, &encoding_rs::EUC_JP_INIT, "EUC-JP"),
+    (Encoding::Windows31J, &encoding_rs::SHIFT_JIS_INIT, "Shift_JIS (Windows-31J)"),
+    (Encoding::EucKr, &encoding_rs::EUC_KR_INIT, "EUC-KR (Windows-949)"),
+    (Encoding::Gb18030, &encoding_rs::GB18030_INIT, "GB18030 (GBK, GB 2312)"),
+    (Encoding::Big5, &encoding_rs::BIG5_INIT, "Big5"),
+    (Encoding::Windows1250, &encoding_rs::WINDOWS_1250_INIT, "Windows-1250 (Central European)"),
+    (Encoding::Windows1251, &encoding_rs::WINDOWS_1251_INIT, "Windows-1251 (Cyrillic)"),
+    (Encoding::Windows1252, &encoding_rs::WINDOWS_1252_INIT, "Windows-1252 (Western European)"),
+    (Encoding::Windows1254, &encoding_rs::WINDOWS_1254_INIT, "Windows-1254 (Turkish)"),
+    (Encoding::Windows1256, &encoding_rs::WINDOWS_1256_INIT, "Windows-1256 (Arabic)"),
+    (Encoding::Windows874, &encoding_rs::WINDOWS_874_INIT, "Windows-874 (Thai)"),
+    (Encoding::Iso8859Part2, &encoding_rs::ISO_8859_2_INIT, "ISO 8859-2 (Central European)"),
+    (Encoding::Iso8859Part15, &encoding_rs::ISO_8859_15_INIT, "ISO 8859-15 (Western European)"),
+    (Encoding::Koi8U, &encoding_rs::KOI8_U_INIT, "KOI8 (Cyrillic)"),
+];
+
 impl Encoding {
+    fn entry(self) -> &'static (Self, &'static encoding_rs::Encoding, &'static str) {
+        ALL.iter().find(|(encoding, ..)| *encoding == self).unwrap_or(&ALL[0])
+    }
+
     pub(crate) fn reader(self) -> &'static encoding_rs::Encoding {
-        match self {
-            Self::Utf8 => UTF_8,
-            Self::Utf16Le => UTF_16LE,
-            Self::Utf16Be => UTF_16BE,
-            Self::EucJp => EUC_JP,
-            // Web browsers' Shift_JIS is Windows-31J.
-            Self::Windows31J => SHIFT_JIS,
-        }
+        self.entry().1
     }
 
     /// As people call it.
     fn name(self) -> &'static str {
-        match self {
-            Self::Utf8 => "UTF-8",
-            Self::Utf16Le => "UTF-16 (little endian)",
-            Self::Utf16Be => "UTF-16 (big endian)",
-            Self::EucJp => "EUC-JP",
-            Self::Windows31J => "Shift_JIS (Windows-31J)",
-        }
+        self.entry().2
     }
 }
 
@@ -43,37 +56,61 @@ pub(super) struct Found {
     pub(super) candidates: Vec<Encoding>,
     /// Whether a byte order mark stands first.
     pub(super) bom: bool,
+    /// Too little of the text tells the candidates apart: its first lines beyond ASCII, as each of them reads them.
+    pub(super) unsure: Vec<(Encoding, String)>,
 }
 
-/// Finds out a file's encoding: the byte order mark, the zeros of UTF-16, then the first of UTF-8, EUC-JP and
-/// Windows-31J in which the whole file can be read. Text in UTF-8 is read once for that; a file whose first
-/// character beyond ASCII comes late is not guessed from its beginning.
+/// Finds out a file's encoding: the byte order mark, the zeros of UTF-16, UTF-8 where the whole file can be read in it,
+/// then what its letters look like. Text in UTF-8 is read once for that; a file whose first character beyond ASCII comes
+/// late is not guessed from its beginning.
 pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Encoding>) -> Result<Found, Problems> {
     let start = head(&mut *open()?, HEAD)?;
     let mark = mark(&start);
-    let certain = |encoding, bom| Found { encoding, candidates: Vec::new(), bom };
+    let certain = |encoding, bom| Found { encoding, candidates: Vec::new(), bom, unsure: Vec::new() };
     if let Some(encoding) = said.or(mark).or_else(|| zeros(&start)) {
         return Ok(certain(encoding, mark == Some(encoding)));
     }
     let Some(utf8) = breaks(open, Encoding::Utf8)? else { return Ok(certain(Encoding::Utf8, false)) };
-    // All three read ASCII alike, so they are told apart around the place where it ends.
+    // All of them read ASCII alike, so they are told apart around the place where it ends.
     let around = window(&mut *open()?, utf8.offset)?;
     if mostly_utf8(&around) {
         return Err(broken(Encoding::Utf8, &utf8));
     }
-    let Some(euc) = breaks(open, Encoding::EucJp)? else {
-        let also = breaks(open, Encoding::Windows31J)?.is_none();
-        let candidates = also.then_some(Encoding::Windows31J).into_iter().collect();
-        return Ok(Found { encoding: Encoding::EucJp, candidates, bom: false });
-    };
+    let euc = breaks(open, Encoding::EucJp)?;
     let sjis = breaks(open, Encoding::Windows31J)?;
-    if western(&around) {
-        return Err(not_utf8(&utf8, "a letter with an accent as older Western programs write it"));
+    let japanese = match (euc, sjis) {
+        (None, _) => Some(Encoding::EucJp),
+        (_, None) => Some(Encoding::Windows31J),
+        _ => None,
+    };
+    let guessed = letters::guess(&around);
+    let chosen = match (guessed, japanese) {
+        // Whoever writes in Japanese writes kana.
+        (_, Some(japanese)) if letters::has_kana(&around, japanese) => Some(japanese),
+        (Some(Encoding::EucJp | Encoding::Windows31J) | None, _) => japanese,
+        (Some(guessed), _) => breaks(open, guessed)?.is_none().then_some(guessed).or(japanese),
+    };
+    let Some(chosen) = chosen else {
+        let (encoding, place) = match (euc, sjis) {
+            (Some(euc), Some(sjis)) if sjis.offset >= euc.offset => (Encoding::Windows31J, sjis),
+            (Some(euc), _) => (Encoding::EucJp, euc),
+            _ => (Encoding::Utf8, utf8),
+        };
+        return Err(if place.offset > utf8.offset { broken(encoding, &place) } else { broken(Encoding::Utf8, &utf8) });
+    };
+    let mut candidates = Vec::new();
+    for other in letters::others(&around, chosen) {
+        if breaks(open, other)?.is_none() {
+            candidates.push(other);
+        }
     }
-    let Some(sjis) = sjis else { return Ok(certain(Encoding::Windows31J, false)) };
-    let (encoding, place) =
-        if euc.offset > sjis.offset { (Encoding::EucJp, euc) } else { (Encoding::Windows31J, sjis) };
-    Err(if place.offset > utf8.offset { broken(encoding, &place) } else { broken(Encoding::Utf8, &utf8) })
+    let few = letters::beyond_ascii(&around, chosen) < letters::ENOUGH;
+    let unsure = if few && !candidates.is_empty() {
+        [chosen].iter().chain(&candidates).map(|&encoding| (encoding, letters::shown(&around, encoding))).collect()
+    } else {
+        Vec::new()
+    };
+    Ok(Found { encoding: chosen, candidates, bom: false, unsure })
 }
 
 fn mark(start: &[u8]) -> Option<Encoding> {
@@ -125,28 +162,6 @@ fn mostly_utf8(bytes: &[u8]) -> bool {
         bad += usize::from(!chunk.invalid().is_empty());
     }
     good >= 8 && good >= 8 * bad
-}
-
-/// Whether what looks like Japanese is a Western text in Windows-1252: single letters among ASCII letters, all of
-/// them in the bytes of accented letters. Japanese characters seldom stand alone, and marks such as ○ lie elsewhere.
-fn western(bytes: &[u8]) -> bool {
-    let mut seen = 0;
-    let mut last = 0;
-    for (place, &byte) in bytes.iter().enumerate() {
-        if byte.is_ascii() {
-            last = byte;
-            continue;
-        }
-        let next = bytes.get(place + 1).copied().unwrap_or(b' ');
-        let lonely = last.is_ascii() && next.is_ascii();
-        let in_word = last.is_ascii_alphabetic() || next.is_ascii_alphabetic();
-        if byte < 0xc0 || !lonely || !in_word {
-            return false;
-        }
-        seen += 1;
-        last = byte;
-    }
-    seen > 0
 }
 
 /// A place in a file, where it cannot be read on in an encoding.

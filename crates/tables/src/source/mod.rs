@@ -5,6 +5,7 @@ mod delimited;
 mod dialect;
 mod encoding;
 mod json;
+mod letters;
 mod pack;
 mod parquet;
 mod sheet;
@@ -91,6 +92,9 @@ pub struct Dialect {
     pub encoding: Option<Encoding>,
     /// Encodings in which the file can be read as well; more than one asks for a look.
     pub encoding_candidates: Vec<Encoding>,
+    /// The first line beyond ASCII as each of them reads it, where too little tells them apart.
+    #[serde(skip)]
+    pub encoding_unsure: Vec<(Encoding, String)>,
     /// Whether a byte order mark stands first.
     pub bom: bool,
     /// What stands between cells.
@@ -199,6 +203,7 @@ impl Source {
         dialect.format = format;
         dialect.encoding = Some(found.encoding);
         dialect.encoding_candidates = found.candidates;
+        dialect.encoding_unsure = found.unsure;
         dialect.bom = found.bom;
         dialect.line_ending = dialect::line_ending(&start);
         if format != FileFormat::Csv {
