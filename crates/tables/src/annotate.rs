@@ -57,7 +57,7 @@ pub fn annotate(
     notes: &Notes<'_>,
     out: &mut dyn Write,
 ) -> Result<(), AnnotateError> {
-    let mut source = Source::open(input, &choices.read_as)?;
+    let mut source = Source::open_as_written(input, &choices.read_as)?;
     let first = source.next();
     let width = match (&source.header, &first) {
         (Some(header), _) => header.len(),

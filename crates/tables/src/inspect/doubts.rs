@@ -10,7 +10,7 @@ use crate::problems::Problems;
 use crate::reading::columns::{self, Layout};
 use crate::reading::names;
 use crate::reading::scale::Numbers;
-use crate::source::Dialect;
+use crate::source::{Dialect, lists};
 
 /// What stands in the way of a table whose scores could mean the opposite.
 pub(super) const UNCLEAR: &str = "scores_unclear";
@@ -115,4 +115,20 @@ pub(super) fn stretched(numbers: &Numbers, taken: Scale, said: &TableOptions) ->
         .fact("other_lowest", other.lowest)
         .fact("other_highest", other.highest);
     Some(finding)
+}
+
+/// Rows that hold several pairs each.
+pub(super) fn unfolded(survey: &Survey) -> Option<Finding> {
+    let (rows, full) = survey.unfolded;
+    let most = lists::MOST;
+    let cut = if full > 0 { format!(" Of {full} of them the first {most} were taken.") } else { String::new() };
+    let finding = Finding::new("rows_unfolded", Level::Info, rows, rows)
+        .says(
+            format!("{rows} rows hold several texts that belong to one, or do not: each became as many pairs.{cut}"),
+            format!("Nothing needs to be done. {most} pairs are made of one row at most."),
+        )
+        .fact("rows", rows)
+        .fact("most", most)
+        .fact("cut", full);
+    (rows > 0).then_some(finding)
 }

@@ -203,6 +203,9 @@ pub struct Inspection {
     /// What the fixes make of each of them.
     #[serde(skip)]
     pub plan: Plan,
+    /// Whether rows of the file became several.
+    #[serde(skip)]
+    pub unfolded: bool,
     /// Which scores may stand there.
     #[serde(skip)]
     pub scores: Scores,

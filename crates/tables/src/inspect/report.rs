@@ -50,6 +50,7 @@ pub(super) fn report(
     let in_doubt = doubts::encoding(&dialect);
     let asked = [(in_doubt.is_some(), doubts::ENCODING), (opposite.is_some(), doubts::UNCLEAR)];
     findings.extend(in_doubt);
+    findings.extend(doubts::unfolded(&survey));
     findings.extend(opposite);
     findings.sort_by_key(|finding| finding.level);
     input.stop().check()?;
@@ -107,6 +108,7 @@ fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &In
         choices,
         facts: Vec::new(),
         plan: Plan::default(),
+        unfolded: survey.unfolded.0 > 0,
         scores: context.scores,
     }
 }
@@ -222,7 +224,10 @@ fn second_pass(
             }
             Err(Fault::Table(problems)) => return Err(problems),
         };
-        if survey.facts.get(place).is_some_and(|facts| facts.row as usize == row.row) {
+        let is_pair = || matches!(reader.read(&row), Outcome::Pair(..));
+        let expected = survey.facts.get(place).is_some_and(|facts| facts.row as usize == row.row);
+        // Of a row that became several, some may be of no use.
+        if expected && (survey.unfolded.0 == 0 || is_pair()) {
             if wanted.contains(&place) {
                 let pair = reader.pair(&row, 0.0);
                 texts.insert(place, [beginning(&pair.left), beginning(&pair.right)]);

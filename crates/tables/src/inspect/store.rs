@@ -6,8 +6,8 @@ use super::{Inspection, ScoreSummary, Stored};
 use crate::choices::OnBadRow;
 use crate::pair::{POSITIVE_FROM, Pair};
 use crate::problems::Problems;
-use crate::reading::columns;
 use crate::reading::rows::Reader;
+use crate::reading::{Outcome, columns};
 use crate::source::{Fault, Input, Source};
 use crate::stored::Writer;
 
@@ -50,7 +50,8 @@ pub(crate) fn pairs(
             Err(Fault::Table(problems)) => return Err(problems),
         };
         let Some(facts) = inspection.facts.get(place) else { break };
-        if facts.row as usize != row.row {
+        // Of a row that became several, some may be of no use.
+        if facts.row as usize != row.row || (inspection.unfolded && !matches!(reader.read(&row), Outcome::Pair(..))) {
             continue;
         }
         if let Some(score) = inspection.plan.of(place) {

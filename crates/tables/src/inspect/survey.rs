@@ -12,7 +12,7 @@ use crate::reading::columns::{self, Found, Layout};
 use crate::reading::rows::{self, Rule, Shape};
 use crate::reading::scale::Numbers;
 use crate::reading::score::{self, Written};
-use crate::source::{Dialect, Fault, Input, Row, Source, is_blank};
+use crate::source::{Dialect, Fault, Input, Row, Source, is_blank, lists};
 
 /// Rows by whose cells the columns are found.
 const SAMPLE: usize = 1000;
@@ -52,6 +52,9 @@ pub(super) struct Survey {
     /// Score cells and how many there are of each.
     pub(super) values: HashMap<String, usize>,
     pub(super) languages: Languages,
+    /// Rows that became several, and how many of them more than is taken.
+    pub(super) unfolded: (usize, usize),
+    last_row: (usize, usize),
     pub(super) preview: Vec<Preview>,
 }
 
@@ -113,6 +116,9 @@ impl Survey {
         context: &InspectContext,
     ) {
         self.read += 1;
+        self.last_row = if self.last_row.0 == row.row { (row.row, self.last_row.1 + 1) } else { (row.row, 1) };
+        self.unfolded.0 += usize::from(self.last_row.1 == 2);
+        self.unfolded.1 += usize::from(self.last_row.1 == lists::MOST);
         for (column, cell) in self.columns.iter_mut().zip(&row.cells) {
             let cell = cell.trim();
             if cell.is_empty() {
@@ -129,6 +135,15 @@ impl Survey {
         }
         let Some(layout) = layout else { return };
         if !matches!(rows::shape(layout, &row), Shape::Even) {
+            self.bad += 1;
+            return;
+        }
+        let needed = layout.texts.iter().chain(&layout.score);
+        if needed.clone().any(|&place| rows::cell_fault(&row, place).is_some()) {
+            if let Some(place) = layout.score {
+                // It counts among the scores all the same.
+                let _ = self.score(&row.cells[place], false, choices, dates);
+            }
             self.bad += 1;
             return;
         }

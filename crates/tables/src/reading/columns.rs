@@ -117,6 +117,8 @@ struct Seen {
     scored: usize,
     /// Characters of all different cells.
     length: usize,
+    /// Cells that are no text and no number.
+    unreadable: usize,
     /// Different cells.
     distinct: usize,
     /// Whether it counts: whole numbers that only grow.
@@ -133,6 +135,11 @@ impl Seen {
                 continue;
             };
             seen.filled += 1;
+            if row.unreadable.iter().any(|(place, _)| *place == column) {
+                seen.unreadable += 1;
+                seen.counts = false;
+                continue;
+            }
             let written = score::read(cell, row.dates.contains(&column), &|word| choices.words.contains_key(word));
             seen.scored += usize::from(!matches!(written, Written::Other | Written::Empty));
             match written {
@@ -149,7 +156,7 @@ impl Seen {
     }
 
     fn is_text(&self) -> bool {
-        2 * self.filled > self.rows && 2 * self.scored < self.filled
+        2 * self.filled > self.rows && 2 * self.scored < self.filled && 2 * self.unreadable < self.filled
     }
 
     fn is_score(&self) -> bool {

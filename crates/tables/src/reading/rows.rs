@@ -8,7 +8,7 @@ use crate::checks;
 use crate::choices::{Fix, Scale, TableOptions};
 use crate::pair::{LONGEST_TEXT, Pair, Scores, TableKind};
 use crate::problems::{Problem, Problems};
-use crate::source::{Row, is_blank};
+use crate::source::{Row, Unreadable, is_blank};
 
 /// What a row turned out to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,13 +71,17 @@ impl Reader {
         }
         let mut problems = Vec::new();
         for &place in &self.layout.texts {
-            if let Some((code, message)) = text_fault(&row.cells[place]) {
+            if let Some((code, message)) = cell_fault(row, place).or_else(|| text_fault(&row.cells[place])) {
                 problems.push(self.problem(row, place, Problem::new(code, message)));
             }
         }
         let mut score = 1.0;
         if let Some(place) = self.layout.score {
-            match self.rule.read(&row.cells[place], row.dates.contains(&place)) {
+            let read = match cell_fault(row, place) {
+                Some((code, message)) => Err(Problem::new(code, message)),
+                None => self.rule.read(&row.cells[place], row.dates.contains(&place)),
+            };
+            match read {
                 Ok(read) => score = read,
                 Err(wrong) => problems.push(self.problem(row, place, wrong)),
             }
@@ -214,6 +218,20 @@ fn uneven(layout: &Layout, row: &Row) -> Problem {
         format!("The row has {cells}, {first} has {}. A comma inside a text needs quotes: \"a, b\".", layout.width);
     let value = row.cells.join(",").chars().take(80).collect();
     Problem { row: row.row, line: row.line, value, ..Problem::new("uneven_row", message) }
+}
+
+/// Why a cell that is needed is no text and no number.
+pub(crate) fn cell_fault(row: &Row, place: usize) -> Option<(&'static str, String)> {
+    let (_, why) = row.unreadable.iter().find(|(cell, _)| *cell == place)?;
+    let (code, what) = match why {
+        Unreadable::List => ("value_nested", "a list; a text or a number is needed"),
+        Unreadable::Object => ("value_nested", "an object; a text or a number is needed"),
+        Unreadable::Formula => (
+            "formula_not_computed",
+            "a formula whose value was never saved; open the file in a spreadsheet and save it",
+        ),
+    };
+    Some((code, format!("The cell holds {what}.")))
 }
 
 pub(crate) fn text_fault(text: &str) -> Option<(&'static str, String)> {

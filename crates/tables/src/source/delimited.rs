@@ -69,7 +69,7 @@ impl<R: Read> Delimited<R> {
             }
             _ => return Ok(None),
         };
-        Ok(Some(Row { row: place.row, line: place.line, cells, dates: Vec::new() }))
+        Ok(Some(Row { row: place.row, line: place.line, cells, ..Row::default() }))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows as JSON: one list of objects or of lists, or one object or list a line.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 
@@ -7,10 +8,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::delimited::LONGEST_RECORD;
+use super::lists::unfold;
 use super::pack::{BUFFER, told};
-use super::{Fault, Row, next_row};
+use super::{Fault, MOST_COLUMNS, Row, Unreadable, next_row};
 use crate::choices::FileFormat;
 use crate::problems::{Problem, Problems};
+use crate::stop::Stop;
 
 /// How a text of JSON is laid out: a list is one value; anything else is a value a line.
 pub(super) fn is_json(text: &str) -> Option<FileFormat> {
@@ -50,16 +53,41 @@ impl<'de> Deserialize<'de> for Element {
     }
 }
 
-/// What a value is as a cell: a text as it is, a number as it is written, nothing for null; else what it is instead.
-fn cell(value: &RawValue) -> Result<String, String> {
+/// What a value is as a cell: a text as it is, a number as it is written, nothing for null; a list or an object as it is
+/// written, which is no text and no number.
+fn cell(value: &RawValue) -> Result<(String, Option<Unreadable>), String> {
     let written = value.get();
     match written.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(written).map_err(|error| reason(&error)),
-        Some(b'n') => Ok(String::new()),
-        Some(b'{') => Err("an object".to_owned()),
-        Some(b'[') => Err("a list".to_owned()),
-        _ => Ok(written.to_owned()),
+        Some(b'"') => serde_json::from_str(written).map(|text| (text, None)).map_err(|error| reason(&error)),
+        Some(b'n') => Ok((String::new(), None)),
+        Some(b'{') => Ok((written.to_owned(), Some(Unreadable::Object))),
+        Some(b'[') => Ok((written.to_owned(), Some(Unreadable::List))),
+        _ => Ok((written.to_owned(), None)),
     }
+}
+
+/// Values that JSON does not know and that programs write all the same, as nothing.
+fn without_nan(bytes: &[u8]) -> Option<Vec<u8>> {
+    const NOTHING: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
+    let (mut kept, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
+    let (mut quoted, mut escaped, mut found) = (false, false, false);
+    while let Some((&byte, after)) = rest.split_first() {
+        let word = NOTHING.iter().find(|word| !quoted && rest.starts_with(word));
+        if let Some(word) = word {
+            kept.extend(b"null");
+            (rest, found) = (&rest[word.len()..], true);
+            continue;
+        }
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        kept.push(byte);
+        rest = after;
+    }
+    found.then_some(kept)
 }
 
 fn reason(error: &serde_json::Error) -> String {
@@ -70,7 +98,7 @@ fn reason(error: &serde_json::Error) -> String {
 pub(super) struct Json<R> {
     text: BufReader<R>,
     list: bool,
-    /// The keys of the first object; `None` before it, and in a table of lists.
+    /// The keys of the objects; `None` where they are not known yet, and in a table of lists.
     pub(super) keys: Option<Vec<String>>,
     /// A list was seen; objects do not follow.
     listed: bool,
@@ -81,6 +109,8 @@ pub(super) struct Json<R> {
     line: usize,
     after_return: bool,
     bytes: Vec<u8>,
+    /// Rows of the last value that are still to be given.
+    more: VecDeque<Row>,
 }
 
 impl<R: Read> Json<R> {
@@ -96,11 +126,12 @@ impl<R: Read> Json<R> {
             line: 1,
             after_return: false,
             bytes: Vec::new(),
+            more: VecDeque::new(),
         }
     }
 
     /// The next value's bytes are in `self.bytes`; its line.
-    fn take(&mut self) -> Result<Option<usize>, Problems> {
+    fn next_value(&mut self) -> Result<Option<usize>, Problems> {
         self.bytes.clear();
         if self.list { self.take_element() } else { self.take_line() }
     }
@@ -219,7 +250,10 @@ impl<R: Read> Json<R> {
     }
 
     fn read(&mut self) -> Result<Option<Row>, Fault> {
-        let Some(line) = self.take()? else { return Ok(None) };
+        if let Some(row) = self.more.pop_front() {
+            return Ok(Some(row));
+        }
+        let Some(line) = self.next_value()? else { return Ok(None) };
         self.row = if self.list { self.row + 1 } else { line };
         self.row(self.row, line).map(Some)
     }
@@ -228,35 +262,60 @@ impl<R: Read> Json<R> {
     fn row(&mut self, row: usize, line: usize) -> Result<Row, Fault> {
         let at = (row, line);
         let strange = |json: &Self| json.refused(at, "not_a_pair", None, NOT_A_PAIR.to_owned());
-        let cells: Result<_, _> = match self.element(at)? {
+        let mut row = Row { row, line, ..Row::default() };
+        match self.element(at)? {
             Element::List(_) if self.keys.is_some() => return Err(strange(self)),
             Element::List(values) => {
                 self.listed = true;
-                values.iter().map(|value| self.cell(at, None, value)).collect()
+                for value in &values {
+                    self.put(at, None, value, &mut row)?;
+                }
             }
             Element::Object(fields) => {
-                let has = |name: &&str| fields.iter().any(|(field, _)| field == name);
-                if let Some(field) = ["messages", "prompt"].into_iter().find(has) {
+                if let Some(field) = chat_field(&fields) {
                     return Err(chat(field, line).into());
                 }
                 if self.listed {
                     return Err(strange(self));
                 }
-                let keys = self.keys.get_or_insert_with(|| keys(&fields));
-                // Of a key that is there twice the last counts, as everywhere.
-                let values: Vec<_> = keys.iter().map(|key| fields.iter().rfind(|(field, _)| field == key)).collect();
-                if values.iter().all(Option::is_none) {
-                    return Err(strange(self));
+                let unfolded = unfold(fields);
+                if self.keys.is_none() {
+                    self.keys = Some(keys(&unfolded));
                 }
-                let cell = |(name, value): &(String, Box<RawValue>)| self.cell(at, Some(name), value);
-                values.into_iter().map(|value| value.map_or_else(|| Ok(String::new()), cell)).collect()
+                for fields in unfolded {
+                    let one = self.of_object(at, &fields)?;
+                    self.more.push_back(one);
+                }
+                return self.more.pop_front().ok_or_else(|| strange(self));
             }
-        };
-        Ok(Row { row, line, cells: cells?, dates: Vec::new() })
+        }
+        Ok(row)
+    }
+
+    fn of_object(&self, at: (usize, usize), fields: &[(String, Box<RawValue>)]) -> Result<Row, Fault> {
+        let mut row = Row { row: at.0, line: at.1, ..Row::default() };
+        let keys = self.keys.iter().flatten();
+        // Of a key that is there twice the last counts, as everywhere.
+        let values: Vec<_> = keys.map(|key| fields.iter().rfind(|(field, _)| field == key)).collect();
+        if values.iter().all(Option::is_none) {
+            return Err(self.refused(at, "not_a_pair", None, NOT_A_PAIR.to_owned()));
+        }
+        for value in values {
+            match value {
+                None => row.cells.push(String::new()),
+                Some((name, value)) => self.put(at, Some(name), value, &mut row)?,
+            }
+        }
+        Ok(row)
     }
 
     fn element(&mut self, at: (usize, usize)) -> Result<Element, Fault> {
-        let parsed = serde_json::from_slice(&self.bytes);
+        let mut parsed = serde_json::from_slice(&self.bytes);
+        if parsed.as_ref().is_err_and(serde_json::Error::is_syntax)
+            && let Some(bytes) = without_nan(&self.bytes)
+        {
+            parsed = serde_json::from_slice(&bytes);
+        }
         let first = !std::mem::replace(&mut self.begun, true) && !self.list;
         if first && parsed.as_ref().is_err_and(serde_json::Error::is_eof) {
             let next = self.peek()?;
@@ -278,12 +337,15 @@ impl<R: Read> Json<R> {
         })
     }
 
-    fn cell(&self, at: (usize, usize), name: Option<&str>, value: &RawValue) -> Result<String, Fault> {
-        cell(value).map_err(|what| {
+    /// Puts a value at the end of a row.
+    fn put(&self, at: (usize, usize), name: Option<&str>, value: &RawValue, row: &mut Row) -> Result<(), Fault> {
+        let (cell, unreadable) = cell(value).map_err(|what| {
             let place = name.map_or_else(String::new, |name| format!(" of \"{name}\""));
-            let message = format!("The value{place} is {what}; a text or a number is needed.");
-            self.refused(at, "value_nested", name, message)
-        })
+            self.refused(at, "value_nested", name, format!("The value{place} is no text: {what}."))
+        })?;
+        row.unreadable.extend(unreadable.map(|why| (row.cells.len(), why)));
+        row.cells.push(cell);
+        Ok(())
     }
 
     fn refused(&self, at: (usize, usize), code: &'static str, column: Option<&str>, message: String) -> Fault {
@@ -297,14 +359,53 @@ impl<R: Read> Json<R> {
     }
 }
 
-fn keys(fields: &[(String, Box<RawValue>)]) -> Vec<String> {
-    let mut keys: Vec<String> = Vec::with_capacity(fields.len());
+/// The field that shows that an object is for a model that writes texts, where it is no pair as well.
+fn chat_field(fields: &[(String, Box<RawValue>)]) -> Option<&'static str> {
+    let has = |name: &str| fields.iter().any(|(field, _)| field == name);
+    let lone = ["messages", "conversations"].into_iter().find(|name| has(name) && fields.len() <= 3);
+    lone.or_else(|| (has("prompt") && has("completion")).then_some("prompt"))
+}
+
+fn keys(rows: &[Vec<(String, Box<RawValue>)>]) -> Vec<String> {
+    let mut keys = Vec::new();
+    rows.iter().for_each(|fields| add_keys(&mut keys, fields));
+    keys
+}
+
+fn add_keys(keys: &mut Vec<String>, fields: &[(String, Box<RawValue>)]) {
     for (name, _) in fields {
-        if !keys.contains(name) {
+        if keys.len() <= MOST_COLUMNS && !keys.contains(name) {
             keys.push(name.clone());
         }
     }
-    keys
+}
+
+/// Objects that are looked at for keys: the first need not have all of them.
+const MOST_LOOKED_AT: usize = 100_000;
+
+/// The keys of a table of objects, in the order in which they were met.
+pub(super) fn all_keys<R: Read>(mut rows: Json<R>, stop: &Stop) -> Result<Option<Vec<String>>, Problems> {
+    let mut all: Option<Vec<String>> = None;
+    for _ in 0..MOST_LOOKED_AT {
+        stop.check()?;
+        // What cannot be read is told when the rows are.
+        let Ok(Some(line)) = rows.next_value() else { break };
+        if rows.ended && rows.bytes.is_empty() {
+            break;
+        }
+        match rows.element((rows.row, line)) {
+            Ok(Element::Object(fields)) => {
+                let all = all.get_or_insert_default();
+                unfold(fields).iter().for_each(|fields| add_keys(all, fields));
+            }
+            Ok(Element::List(_)) if all.is_none() => return Ok(None),
+            _ => {}
+        }
+        if rows.ended {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 const NOT_A_PAIR: &str = "This is no pair: an object with base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative; the same in each row), or [text, text, score].";
@@ -331,7 +432,7 @@ impl<R: Read> Iterator for Json<R> {
     type Item = Result<Row, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
+        if self.ended && self.more.is_empty() {
             return None;
         }
         let read = self.read();

@@ -6,6 +6,7 @@ mod dialect;
 mod encoding;
 mod json;
 mod letters;
+pub(crate) mod lists;
 mod pack;
 mod parquet;
 mod sheet;
@@ -121,6 +122,19 @@ pub struct Row {
     pub cells: Vec<String>,
     /// Cells (from 0) that the workbook itself says are dates. Empty in other formats.
     pub dates: Vec<usize>,
+    /// Cells (from 0) that hold no text and no number, and why. They do no harm where they are not read.
+    pub unreadable: Vec<(usize, Unreadable)>,
+}
+
+/// Why a cell is no text and no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// A list of values.
+    List,
+    /// Values with names.
+    Object,
+    /// A formula whose value was never computed.
+    Formula,
 }
 
 /// Why there is no next row. It is told once or a few times, and may be large.
@@ -162,7 +176,26 @@ impl Source {
     /// # Errors
     /// Where the file is no table or passes a limit.
     pub fn open(input: &Input, read_as: &FileOptions) -> Result<Self, Problems> {
+        Ok(Self::open_as_written(input, read_as)?.unfolded())
+    }
+
+    /// The same, a row with several negatives as one.
+    pub(crate) fn open_as_written(input: &Input, read_as: &FileOptions) -> Result<Self, Problems> {
         Self::open_from(&Origin::Input(input.clone()), read_as)
+    }
+
+    fn unfolded(mut self) -> Self {
+        let Some(places) = self.header.as_deref().and_then(lists::negatives) else { return self };
+        let header = self.header.iter_mut().flatten();
+        self.header = Some(
+            header
+                .enumerate()
+                .filter(|(place, _)| !places[1..].contains(place))
+                .map(|(_, name)| std::mem::take(name))
+                .collect(),
+        );
+        self.rows = Box::new(self.rows.flat_map(move |row| lists::of_negatives(row, &places)));
+        self
     }
 
     fn open_from(origin: &Origin, read_as: &FileOptions) -> Result<Self, Problems> {
@@ -207,7 +240,9 @@ impl Source {
         dialect.bom = found.bom;
         dialect.line_ending = dialect::line_ending(&start);
         if format != FileFormat::Csv {
-            let mut rows = json::Json::new(text()?, format == FileFormat::Json);
+            let list = format == FileFormat::Json;
+            let mut rows = json::Json::new(text()?, list);
+            rows.keys = json::all_keys(json::Json::new(text()?, list), origin.stop())?;
             let first = first_row(&mut rows)?;
             let names = rows.keys.clone();
             let rows = Watched::new(origin, first.into_iter().chain(rows))?;

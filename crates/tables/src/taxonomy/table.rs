@@ -142,7 +142,7 @@ pub(super) mod tests {
         let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
         let rows = reader.records().enumerate().map(|(at, record)| {
             let cells = record.unwrap().iter().map(str::to_owned).collect();
-            Ok(Row { row: at + 2, line: at + 2, cells, dates: Vec::new() })
+            Ok(Row { row: at + 2, line: at + 2, cells, ..Row::default() })
         });
         let mut gathering = Gathering::default();
         read(Some(&header), rows, &mut gathering)?;
