@@ -158,7 +158,7 @@ fn json_lines_are_the_same_table_as_their_list() {
 
 #[test]
 fn problems_of_json_lines_name_the_line() {
-    let lines = "{\"text1\": \"a\", \"text2\": \"b\", \"score\": 0.5}\n\n{\"text1\": \"a\"\n{\"text1\": \"\", \"text2\": \"b\", \"score\": 1}\n{\"x\": 1}\n";
+    let lines = "{\"text1\": \"a\", \"text2\": \"b\", \"score\": 0.5}\n\n{\"text1\": \"a\"\n{\"text1\": \"\", \"text2\": \"b\", \"score\": 1}\n[1]\n";
     let problems = unit(lines).unwrap_err();
     let told: Vec<_> = problems.shown.iter().map(|problem| (problem.line, problem.code)).collect();
     assert_eq!(told, [(3, "line_not_json"), (4, "text_missing"), (5, "not_a_pair")]);

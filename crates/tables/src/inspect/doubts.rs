@@ -132,3 +132,6 @@ pub(super) fn unfolded(survey: &Survey) -> Option<Finding> {
         .fact("cut", full);
     (rows > 0).then_some(finding)
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,15 @@ mod tests {
     }
 
     #[test]
+    fn names_are_known_in_part_too() {
+        assert!(may_be_score("human_mean") && may_be_score("Gold Score (0-5)") && may_be_score("meanRating"));
+        assert!(!may_be_score("human_std") && !may_be_score("score_count") && !may_be_score("cosine_distance"));
+        assert!(is_distance("Cosine Distance") && is_distance("距離") && !is_distance("similarity"));
+        assert!(is_counter("pair_id") && is_counter("ID") && !is_counter("idea"));
+        assert!(are_inference(&normal("Premise"), &normal("hypothesis")));
+    }
+
+    #[test]
     fn twins_differ_in_their_ends() {
         for (one, other) in
             [("職種a", "職種b"), ("title1", "title2"), ("a", "b"), ("左の文", "右の文"), ("文左", "文右")]

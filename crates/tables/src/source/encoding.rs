@@ -85,8 +85,13 @@ pub(super) fn find(open: &dyn Fn() -> Result<Stream, Problems>, said: Option<Enc
     };
     let guessed = letters::guess(&around);
     let chosen = match (guessed, japanese) {
-        // Whoever writes in Japanese writes kana.
+        // Whoever writes in Japanese writes kana; of a few words without any it is asked.
         (_, Some(japanese)) if letters::has_kana(&around, japanese) => Some(japanese),
+        (Some(Encoding::EucKr | Encoding::Gb18030 | Encoding::Big5), Some(japanese))
+            if letters::beyond_ascii(&around, japanese) < letters::ENOUGH =>
+        {
+            Some(japanese)
+        }
         (Some(Encoding::EucJp | Encoding::Windows31J) | None, _) => japanese,
         (Some(guessed), _) => breaks(open, guessed)?.is_none().then_some(guessed).or(japanese),
     };

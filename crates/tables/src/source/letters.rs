@@ -151,5 +151,5 @@ fn is_possible(text: &str) -> bool {
             None => {}
         }
     }
-    wide * 2 <= full && half <= full
+    wide * 4 <= full && half <= full
 }

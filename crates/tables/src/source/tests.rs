@@ -237,9 +237,9 @@ fn what_is_no_text_is_told_with_line_and_column() {
         let told = error(bytes);
         (told.code, told.what)
     };
-    let (code, what) = place(b"base,ref,similarity\na,b,1\na,\xff,1\n");
-    assert_eq!(code, "not_utf8");
-    assert!(what.contains("line 3, column 3"), "{what}");
+    // One letter of an older encoding may be several.
+    let stray = open(b"base,ref,similarity\na,b,1\na,\xff,1\n").unwrap();
+    assert!(stray.dialect.encoding_unsure.len() > 1, "{:?}", stray.dialect);
     // Damaged UTF-8 is not taken for Shift_JIS, in which nearly anything can be read.
     let mut text = write(JAPANESE, ',', "\n").into_bytes();
     let last = text.iter().rposition(|&byte| byte >= 0x80).unwrap();
@@ -247,10 +247,10 @@ fn what_is_no_text_is_told_with_line_and_column() {
     let (code, what) = place(&text);
     assert_eq!(code, "not_utf8");
     assert!(what.contains("line 4, column 14"), "{what}");
-    // Nor is a Western file.
-    let (code, what) = place(b"base,ref,similarity\nanalyste de donn\xe9es,data analyst,1\ncaf\xe9 owner,x,0\n");
-    assert_eq!(code, "not_utf8");
-    assert!(what.contains("accent") && what.contains("line 2, column 17"), "{what}");
+    // A Western file is read as what it is.
+    let western = open(b"base,ref,similarity\nanalyste de donn\xe9es,data analyst,1\ncaf\xe9 owner,x,0\n").unwrap();
+    assert_eq!(western.dialect.encoding, Some(Encoding::Windows1252));
+    assert_eq!(western.last().unwrap().unwrap().cells, ["café owner", "x", "0"]);
     // Marks among English words are Japanese.
     let source = open(b"base,ref,similarity\nnurse,carer,\x81\x9b\nnurse,pilot,\x81\x7e\n").unwrap();
     assert_eq!(source.dialect.encoding, Some(Encoding::Windows31J));

@@ -16,7 +16,7 @@ fn problems(text: &str) -> Vec<(usize, usize, &'static str)> {
 #[test]
 fn a_list_and_lines_are_the_same_table() {
     let list = r#" [{"text1": "a", "text2": "é \"看\" \n", "score": 0.50}, {"score": 1, "text2": "d", "text1": "c"},
-        {"text1": null, "text2": true, "extra": {"x": []}}]"#;
+        {"text1": null, "text2": true}]"#;
     let lines = "\u{feff}{\"text1\": \"a\", \"text2\": \"é \\\"\\u770b\\\" \\n\", \"score\": 0.50}\r\n\r\n{\"score\": 1, \"text2\": \"d\", \"text1\": \"c\"}\r{\"text1\": null, \"text2\": true}";
     for (text, format) in [(list, FileFormat::Json), (lines, FileFormat::Jsonl)] {
         let source = open(text.as_bytes()).unwrap();
@@ -32,6 +32,41 @@ fn a_list_and_lines_are_the_same_table() {
 }
 
 #[test]
+fn a_key_that_the_first_object_lacks_is_a_column_and_what_nobody_needs_spoils_nothing() {
+    let lines = "{\"text1\": \"a\", \"text2\": \"b\"}\n{\"text1\": \"c\", \"text2\": \"d\", \"score\": 1, \"meta\": {\"x\": [1]}}\n{\"text1\": \"e\", \"text2\": \"NaN, f\", \"score\": NaN}\n";
+    let source = open(lines.as_bytes()).unwrap();
+    assert_eq!(source.header.as_deref().unwrap(), ["text1", "text2", "score", "meta"]);
+    let rows: Vec<_> = source.map(|row| row.unwrap()).collect();
+    assert_eq!(rows[0].cells, ["a", "b", "", ""]);
+    assert_eq!(rows[1].unreadable, [(3, super::super::Unreadable::Object)]);
+    assert_eq!(rows[2].cells, ["e", "NaN, f", "", ""]);
+}
+
+#[test]
+fn lists_of_positives_and_negatives_are_as_many_rows_as_they_stand_for() {
+    let lines = |text: &str| cells(open(text.as_bytes()).unwrap());
+    let flag = "{\"query\": \"q\", \"pos\": [\"p\"], \"neg\": [\"m\", \"n\"], \"id\": 7}\n{\"query\": \"r\", \"pos\": [{\"text\": \"s\"}], \"neg\": [\"t\"]}\n";
+    let expected =
+        [["query", "id", "positive", "negative"], ["q", "7", "p", "m"], ["q", "7", "p", "n"], ["r", "", "s", "t"]];
+    assert_eq!(lines(flag), expected);
+    let sets = flag.lines().map(|line| format!("{{\"set\": {line}}}\n")).collect::<String>();
+    assert_eq!(lines(&sets).len(), 4);
+    let texts = "{\"texts\": [\"a\", \"b\"], \"label\": 0.5}\n{\"texts\": [\"c\", \"d\"], \"label\": 1}\n";
+    assert_eq!(lines(texts), [["text1", "text2", "label"], ["a", "b", "0.5"], ["c", "d", "1"]]);
+    let triplets = "[{\"texts\": [\"a\", \"b\", \"c\"]}]";
+    assert_eq!(lines(triplets), [["anchor", "positive", "negative"], ["a", "b", "c"]]);
+    let negatives = "anchor,positive,negative_1,negative_2\na,b,c,d\ne,f,,g\n";
+    assert_eq!(
+        lines(negatives),
+        [["anchor", "positive", "negative_1"], ["a", "b", "c"], ["a", "b", "d"], ["e", "f", "g"]]
+    );
+    // However long a list is.
+    let long: Vec<String> = (0..100).map(|text| format!("\"n{text}\"")).collect();
+    let long = format!("{{\"query\": \"q\", \"pos\": [\"p\"], \"neg\": [{}]}}\n", long.join(", "));
+    assert_eq!(rows(long.as_bytes()).len(), super::super::lists::MOST);
+}
+
+#[test]
 fn lists_are_rows_too() {
     let expected = vec![vec!["a", "b", "0.5"], vec!["c", "d", "1"]];
     assert_eq!(cells(open(br#"[["a", "b", 0.5], ["c", "d", 1]]"#).unwrap()), expected);
@@ -43,16 +78,9 @@ fn a_bad_row_is_told_and_the_next_is_read() {
     let text = "{\"text1\": \"a\", \"score\": 1}\n\n{\"text1\": \"a\"\n{\"text1\": [\"x\"]}\n{\"x\": 1}\n[1]\n7\n{\"text1\": \"\\ud800\"}\n{\"text1\": \"b\"}\n";
     assert_eq!(
         problems(text),
-        [
-            (3, 3, "line_not_json"),
-            (4, 4, "value_nested"),
-            (5, 5, "not_a_pair"),
-            (6, 6, "not_a_pair"),
-            (7, 7, "not_a_pair"),
-            (8, 8, "value_nested"),
-        ]
+        [(3, 3, "line_not_json"), (6, 6, "not_a_pair"), (7, 7, "not_a_pair"), (8, 8, "value_nested"),]
     );
-    let list = "[{\"a\": \"b\", \"score\": 1},\n {\"a\": \"b\", \"score\": NaN},\n {\"a\": \"b\"}]";
+    let list = "[{\"a\": \"b\", \"score\": 1},\n {\"a\": \"b\", \"score\": nan},\n {\"a\": \"b\"}]";
     assert_eq!(problems(list), [(2, 2, "line_not_json")]);
 }
 
