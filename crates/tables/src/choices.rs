@@ -74,6 +74,9 @@ pub struct FileOptions {
     pub delimiter: Option<char>,
     /// Whether the first row names the columns.
     pub header: Option<bool>,
+    /// The row that names the columns, as a spreadsheet counts it, where others stand above it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header_row: Option<usize>,
     /// Which sheet of a workbook.
     pub sheet: Option<String>,
 }

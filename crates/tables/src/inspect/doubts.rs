@@ -117,6 +117,30 @@ pub(super) fn stretched(numbers: &Numbers, taken: Scale, said: &TableOptions) ->
     Some(finding)
 }
 
+/// Rows above the one that names the columns.
+pub(super) fn above(dialect: &Dialect, choices: &TableOptions) -> Option<Finding> {
+    let row = dialect.header_row.filter(|_| choices.read_as.header_row.is_some())?;
+    let finding = Finding::new("header_below_others", Level::Info, row.saturating_sub(1), 0)
+        .says(
+            format!("The columns are named in row {row}; what stands above it is not read."),
+            "Nothing needs to be done; where another row names them, say which: header_row=3.",
+        )
+        .fact("row", row);
+    Some(finding)
+}
+
+/// Cells that hold the value of a merged one.
+pub(super) fn merged(survey: &Survey) -> Option<Finding> {
+    let rows = survey.merged;
+    let finding = Finding::new("cells_merged", Level::Info, rows, rows)
+        .says(
+            format!("In {rows} rows a cell is merged with the one above it, and has its value."),
+            "Nothing needs to be done where the value is meant for each of the rows.",
+        )
+        .fact("rows", rows);
+    (rows > 0).then_some(finding)
+}
+
 /// Rows that hold several pairs each.
 pub(super) fn unfolded(survey: &Survey) -> Option<Finding> {
     let (rows, full) = survey.unfolded;

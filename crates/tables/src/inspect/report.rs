@@ -26,6 +26,7 @@ pub(super) fn report(
         encoding: dialect.encoding,
         delimiter: dialect.delimiter,
         header: Some(dialect.header),
+        header_row: dialect.header_row,
         sheet: dialect.sheet.clone(),
     };
     let Some(layout) = survey.found.layout.clone() else { return Ok(unclear(survey, dialect, choices, context)) };
@@ -51,6 +52,8 @@ pub(super) fn report(
     let asked = [(in_doubt.is_some(), doubts::ENCODING), (opposite.is_some(), doubts::UNCLEAR)];
     findings.extend(in_doubt);
     findings.extend(doubts::unfolded(&survey));
+    findings.extend(doubts::above(&dialect, &choices));
+    findings.extend(doubts::merged(&survey));
     findings.extend(opposite);
     findings.sort_by_key(|finding| finding.level);
     input.stop().check()?;

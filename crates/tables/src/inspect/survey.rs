@@ -55,6 +55,8 @@ pub(super) struct Survey {
     /// Rows that became several, and how many of them more than is taken.
     pub(super) unfolded: (usize, usize),
     last_row: (usize, usize),
+    /// Rows that have the value of a merged cell.
+    pub(super) merged: usize,
     pub(super) preview: Vec<Preview>,
 }
 
@@ -139,6 +141,7 @@ impl Survey {
             return;
         }
         let needed = layout.texts.iter().chain(&layout.score);
+        self.merged += usize::from(needed.clone().any(|place| row.merged.contains(place)));
         if needed.clone().any(|&place| rows::cell_fault(&row, place).is_some()) {
             if let Some(place) = layout.score {
                 // It counts among the scores all the same.

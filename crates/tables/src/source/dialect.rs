@@ -72,6 +72,44 @@ pub(super) fn line_ending(text: &str) -> Option<String> {
     (most > 0).then(|| ending.to_owned())
 }
 
+/// The place of the row with which the table begins: above it stand titles, which fill one cell where the table's rows
+/// fill more, and comments. `None` is a row that cannot be read.
+pub(super) fn first_row(rows: &[Option<&[String]>]) -> usize {
+    /// Rows that may stand above a table.
+    const MOST_ABOVE: usize = 20;
+    let filled = |row: &[String]| row.iter().filter(|cell| !cell.trim().is_empty()).count();
+    let wide = rows.iter().flatten().filter(|row| filled(row) > 1).count();
+    if 2 * wide <= rows.iter().flatten().filter(|row| filled(row) > 0).count() {
+        return 0;
+    }
+    let is_above = |row: &&Option<&[String]>| match row {
+        None => false,
+        Some(row) => filled(row) < 2 || row.first().is_some_and(|cell| cell.trim_start().starts_with('#')),
+    };
+    let first = rows.iter().take_while(is_above).count();
+    if first == rows.len() {
+        return 0;
+    }
+    // A row that names columns of pairs, below one of two cells or more that does not.
+    let known = |row: &[String]| row.iter().filter(|name| is_known(name)).count();
+    let named = |place: &usize| rows[*place].is_some_and(|row| known(row) > 1);
+    let below = (first..rows.len().min(first + MOST_ABOVE)).find(named);
+    let narrower = |place: usize| {
+        rows[first..place]
+            .iter()
+            .flatten()
+            .all(|row| known(row) == 0 && filled(row) < filled(rows[place].unwrap_or_default()))
+    };
+    below.filter(|&place| narrower(place)).unwrap_or(first)
+}
+
+/// Whether the first rows of a sheet are those of a table of pairs: two columns of them have names that are known.
+pub(super) fn holds_pairs(rows: &[Vec<String>]) -> bool {
+    let rows: Vec<Option<&[String]>> = rows.iter().map(|row| Some(row.as_slice())).collect();
+    let Some(Some(header)) = rows.get(first_row(&rows)) else { return false };
+    rows.len() > 3 && (header.iter().filter(|name| is_known(name)).count() > 1 || are_twins(header))
+}
+
 /// Whether the first of some rows names the columns. Blank rows are not among them.
 pub(super) fn has_header(rows: &[&[String]]) -> bool {
     let Some((first, others)) = rows.split_first() else { return false };

@@ -105,6 +105,8 @@ pub struct Dialect {
     pub line_ending: Option<String>,
     /// Whether the first row names the columns.
     pub header: bool,
+    /// The row that does, as a spreadsheet counts it, where others stand above it or it was said.
+    pub header_row: Option<usize>,
     /// The sheet that is read.
     pub sheet: Option<String>,
     /// All sheets of a workbook.
@@ -124,6 +126,8 @@ pub struct Row {
     pub dates: Vec<usize>,
     /// Cells (from 0) that hold no text and no number, and why. They do no harm where they are not read.
     pub unreadable: Vec<(usize, Unreadable)>,
+    /// Cells (from 0) that hold the value of a merged cell that begins above them.
+    pub merged: Vec<usize>,
 }
 
 /// Why a cell is no text and no number.
@@ -293,21 +297,47 @@ impl Source {
             }
             sample.push_back(row);
         }
+        let above = drop_above(&mut sample, read_as)?;
         let cells: Vec<&[String]> =
             sample.iter().flatten().map(|row| row.cells.as_slice()).filter(|cells| !is_blank(cells)).collect();
         let Some(first) = cells.first() else { return Err(no_good_row(&sample)) };
         if first.len() > MOST_COLUMNS {
             return Err(too_many_columns(first.len()));
         }
-        dialect.header = read_as.header.unwrap_or_else(|| dialect::has_header(&cells));
+        dialect.header = read_as.header_row.is_some() || read_as.header.unwrap_or_else(|| dialect::has_header(&cells));
         let mut header = None;
         if dialect.header {
             let place = sample.iter().position(Result::is_ok).unwrap_or_default();
             let row = sample.remove(place).and_then(Result::ok).unwrap_or_default();
+            dialect.header_row = Some(row.row).filter(|_| above > 0 || read_as.header_row.is_some());
             header = Some(row.cells.iter().map(|name| plain(name)).collect());
         }
         Ok(Self { dialect, header, rows: Box::new(sample.into_iter().chain(rows)) })
     }
+}
+
+/// Takes away what stands above the table: titles, comments, blank rows. How many rows that were.
+fn drop_above(sample: &mut VecDeque<Result<Row, Fault>>, read_as: &FileOptions) -> Result<usize, Problems> {
+    let rows: Vec<Option<&[String]>> = sample.iter().map(|row| row.as_ref().ok().map(|row| &*row.cells)).collect();
+    let first = match read_as.header_row {
+        Some(wanted) => {
+            sample.iter().position(|row| row.as_ref().is_ok_and(|row| row.row >= wanted)).ok_or_else(|| {
+                Problems::table(
+                    "no_rows",
+                    format!(
+                        "There is no row {wanted} among the first {} of the table, where its header could be.",
+                        sample.len()
+                    ),
+                    "Give the number of the row that names the columns, as a spreadsheet counts it.",
+                )
+            })?
+        }
+        None => dialect::first_row(&rows),
+    };
+    let kept = sample.split_off(first);
+    let above = sample.iter().flatten().filter(|row| !is_blank(&row.cells)).count();
+    *sample = kept;
+    Ok(above)
 }
 
 type Rows = Box<dyn Iterator<Item = Result<Row, Fault>> + Send>;

@@ -1,18 +1,20 @@
 //! A workbook's sheet, row by row.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use calamine::{DataRef, Reader, SheetType, SheetVisible, Xlsx};
+use calamine::{DataRef, Dimensions, Reader, SheetType, SheetVisible, Xlsx};
 use zip::ZipArchive;
 
 use super::contents::{other, unsupported};
 use super::delimited::LONGEST_RECORD;
+use super::dialect;
 use super::pack::{Origin, told};
-use super::{Compression, Input, MOST_COLUMNS, Place, Row, Tally};
+use super::{Compression, Input, MOST_COLUMNS, Place, Row, Tally, Unreadable};
 use crate::problems::Problems;
 
 /// Bytes that a workbook's parts may have when they are unpacked: it is held in memory.
@@ -152,14 +154,23 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>, tally: &mut Tally) -> Re
     // A hidden sheet is read only where no other has anything.
     let (shown, hidden): (Vec<_>, Vec<_>) =
         sheets.into_iter().partition(|sheet| sheet.visible == SheetVisible::Visible);
-    for sheet in shown.into_iter().chain(hidden) {
+    let mut first = None;
+    for sheet in shown.into_iter().chain(hidden).take(MOST_SHEETS) {
         let rows = rows(&mut book, &sheet.name, tally)?;
-        if !rows.is_empty() {
+        // A page of explanations often stands before the table.
+        if dialect::holds_pairs(&rows.beginning()) {
             return Ok(Sheet { name: sheet.name, all, rows });
         }
+        if first.is_none() && !rows.is_empty() {
+            first = Some((sheet.name, rows));
+        }
     }
-    Err(super::no_rows())
+    let (name, rows) = first.ok_or_else(super::no_rows)?;
+    Ok(Sheet { name, all, rows })
 }
+
+/// Sheets that are looked at for the one with the pairs.
+const MOST_SHEETS: usize = 20;
 
 /// A sheet's cells as they stand in memory until they become rows, one by one: their texts one after another, and 12
 /// bytes each. Cells that are blank are not there: a sheet with one cell in each of two far corners would else be filled
@@ -172,6 +183,19 @@ pub(super) struct Rows {
     width: usize,
     /// Of the next cell, and where its text begins.
     next: (usize, usize),
+    /// Cells that are merged with those below them, the upper ones first: their value is that of all.
+    merged: VecDeque<Merged>,
+    /// Those of them that the present row is within.
+    open: Vec<Merged>,
+}
+
+/// A value that stands for several rows of its column.
+struct Merged {
+    column: usize,
+    /// From 1.
+    first: u32,
+    last: u32,
+    text: String,
 }
 
 /// A cell of a sheet, which has 1,048,576 rows and here a thousand columns at most.
@@ -181,6 +205,8 @@ struct Cell {
     end: u32,
     column: u16,
     date: bool,
+    /// A formula whose value was never computed.
+    formula: bool,
 }
 
 impl Rows {
@@ -188,7 +214,7 @@ impl Rows {
         self.cells.is_empty()
     }
 
-    fn push(&mut self, row: u32, column: usize, text: &str, date: bool) -> Result<(), Problems> {
+    fn push(&mut self, row: u32, column: usize, text: &str, date: bool, formula: bool) -> Result<(), Problems> {
         if column >= MOST_COLUMNS {
             return Err(super::too_many_columns(column + 1));
         }
@@ -197,12 +223,51 @@ impl Rows {
         }
         self.text.push_str(text);
         let (end, column) = (self.text.len() as u32, column as u16);
-        self.cells.push(Cell { row, end, column, date });
+        self.cells.push(Cell { row, end, column, date, formula });
         if self.text.len() + self.cells.len() * size_of::<Cell>() > MOST_TEXT {
             return Err(too_large("The sheet"));
         }
         self.width = self.width.max(usize::from(column) + 1);
         Ok(())
+    }
+}
+
+impl Rows {
+    /// The first rows' cells, as the header is looked for in them.
+    fn beginning(&self) -> Vec<Vec<String>> {
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        let (mut number, mut begin) = (0, 0);
+        for cell in &self.cells {
+            if cell.row != number {
+                if rows.len() == dialect::SAMPLE {
+                    break;
+                }
+                number = cell.row;
+                rows.push(vec![String::new(); self.width]);
+            }
+            if let Some(row) = rows.last_mut() {
+                self.text[begin..cell.end as usize].clone_into(&mut row[usize::from(cell.column)]);
+            }
+            begin = cell.end as usize;
+        }
+        rows
+    }
+
+    /// Puts the values of merged cells into a row.
+    fn fill(&mut self, number: u32, row: &mut Row) {
+        while self.merged.front().is_some_and(|merged| merged.first <= number) {
+            self.open.extend(self.merged.pop_front());
+        }
+        self.open.retain(|merged| merged.last >= number);
+        for merged in &mut self.open {
+            let Some(cell) = row.cells.get_mut(merged.column) else { continue };
+            if merged.first == number {
+                merged.text.clone_from(cell);
+            } else if cell.is_empty() && !merged.text.is_empty() {
+                cell.clone_from(&merged.text);
+                row.merged.push(merged.column);
+            }
+        }
     }
 }
 
@@ -222,21 +287,28 @@ impl Iterator for Rows {
             if cell.date {
                 row.dates.push(column);
             }
+            if cell.formula {
+                row.unreadable.push((column, Unreadable::Formula));
+            }
             begin = end;
             self.next = (self.next.0 + 1, end);
         }
+        self.fill(number, &mut row);
         Some(row)
     }
 }
 
 fn rows(book: &mut Xlsx<Box<dyn Anywhere>>, name: &str, tally: &mut Tally) -> Result<Rows, Problems> {
+    let merged = book.merge_cells_by_sheet_name(name).map_err(|error| unreadable(&error.to_string()))?;
     let mut cells = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error.to_string()))?;
-    let mut rows = Rows::default();
+    let mut rows = Rows { merged: below(&merged), ..Rows::default() };
     let mut of_row = (0, 0);
-    while let Some(cell) = cells.next_cell().map_err(|error| unreadable(&error.to_string()))? {
-        let ((row, column), value) = (cell.get_position(), cell.get_value());
+    while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(|error| unreadable(&error.to_string()))? {
+        let ((row, column), value) = (cell.pos, &cell.value);
         let row = row.saturating_add(1);
-        let Some((text, date)) = written(value) else {
+        let never_computed = cell.formula.is_some() && matches!(value, DataRef::Empty);
+        let Some((text, date)) = written(value).or_else(|| never_computed.then_some((Cow::Borrowed("="), false)))
+        else {
             tally.count(0)?;
             continue;
         };
@@ -245,10 +317,28 @@ fn rows(book: &mut Xlsx<Box<dyn Anywhere>>, name: &str, tally: &mut Tally) -> Re
             return Err(super::row_too_long(row as usize));
         }
         tally.count(text.len() as u64)?;
-        rows.push(row, column as usize, &text, date)?;
+        rows.push(row, column as usize, &text, date, never_computed)?;
     }
     Ok(rows)
 }
+
+/// Cells that are merged over several rows, by their first one.
+fn below(merged: &[Dimensions]) -> VecDeque<Merged> {
+    let tall = merged.iter().filter(|of| of.end.0 > of.start.0).take(MOST_MERGED);
+    let mut below: Vec<Merged> = tall
+        .map(|of| Merged {
+            column: of.start.1 as usize,
+            first: of.start.0.saturating_add(1),
+            last: of.end.0.saturating_add(1),
+            text: String::new(),
+        })
+        .collect();
+    below.sort_by_key(|merged| merged.first);
+    below.into()
+}
+
+/// Merged cells of a sheet that are looked at.
+const MOST_MERGED: usize = 1 << 17;
 
 /// What stands in a cell, and whether the workbook says it is a date; `None` for nothing, or an error such as
 /// `#N/A`.
