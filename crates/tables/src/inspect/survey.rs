@@ -85,8 +85,10 @@ impl Survey {
                 Some(Err(Fault::Table(problems))) => return Err(problems),
             }
         }
-        let found = columns::find(header.as_deref(), &sample, choices, context.scores)?;
-        let width = header.as_ref().map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), Vec::len);
+        let mut as_read = choices.clone();
+        as_read.read_as.delimiter = dialect.delimiter;
+        let found = columns::find(header.as_deref(), &sample, &as_read, context.scores)?;
+        let width = header.as_ref().map_or_else(|| columns::width(&sample), Vec::len);
         let columns = (0..width).map(|place| column(place, header.as_deref(), &found)).collect();
         let mut survey = Self { columns, found, read: faults, bad: faults, ..Self::default() };
         let layout = survey.found.layout.clone();

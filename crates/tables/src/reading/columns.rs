@@ -20,6 +20,8 @@ pub(crate) struct Layout {
     pub(crate) score: Option<usize>,
     /// Cells of a row.
     pub(crate) width: usize,
+    /// Rows may have more cells and fewer, as long as those that are read are there: between tabs no text is cut in two.
+    pub(crate) ragged: bool,
     pub(crate) names: Option<Vec<String>>,
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn find(
     choices: &TableOptions,
     scores: Scores,
 ) -> Result<Found, Problems> {
-    let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
+    let width = header.map_or_else(|| width(sample), <[String]>::len);
     let normal = header.unwrap_or_default().iter().map(|name| names::normal(name)).collect();
     let seen = (0..width).map(|column| Seen::of(column, sample, choices)).collect();
     let written = header.unwrap_or_default();
@@ -82,7 +84,8 @@ pub(crate) fn find(
     let kind = choices.kind;
     columns.by_name(kind);
     columns.by_content(kind);
-    let mut layout = columns.layout(kind, scores, header);
+    let ragged = choices.read_as.delimiter == Some('\t');
+    let mut layout = columns.layout(kind, scores, header).map(|layout| Layout { ragged, ..layout });
     let unread = match &layout {
         Some(layout) if kind.is_none() && !layout.kind.scored() => columns.may_be_scores(),
         _ => Vec::new(),
@@ -100,6 +103,13 @@ pub(crate) fn find(
         ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
     let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
     Ok(Found { layout, roles, unread })
+}
+
+/// How many cells most rows have; of as many the wider ones.
+pub(crate) fn width(sample: &[Row]) -> usize {
+    let widths: Vec<usize> = sample.iter().map(|row| row.cells.len()).collect();
+    let of = |width: usize| widths.iter().filter(|other| **other == width).count();
+    widths.iter().copied().max_by_key(|&width| (of(width), width)).unwrap_or_default()
 }
 
 const TEXT_A: usize = 0;
@@ -121,8 +131,10 @@ struct Seen {
     unreadable: usize,
     /// Different cells.
     distinct: usize,
-    /// Whether it counts: whole numbers that only grow.
+    /// Whether it counts or names: whole numbers that only grow, or digits with zeros before them.
     counts: bool,
+    /// Cells of digits that begin with a zero, as numbers of things do.
+    padded: usize,
 }
 
 impl Seen {
@@ -142,6 +154,8 @@ impl Seen {
             }
             let written = score::read(cell, row.dates.contains(&column), &|word| choices.words.contains_key(word));
             seen.scored += usize::from(!matches!(written, Written::Other | Written::Empty));
+            seen.padded +=
+                usize::from(cell.len() > 1 && cell.starts_with('0') && cell.bytes().all(|byte| byte.is_ascii_digit()));
             match written {
                 Written::Number(number) if number.fract() == 0.0 && number > last => last = number,
                 _ => seen.counts = false,
@@ -151,6 +165,7 @@ impl Seen {
             }
         }
         seen.counts &= seen.filled >= 3;
+        seen.counts |= 5 * seen.padded > seen.filled;
         seen.distinct = different.len();
         seen
     }
@@ -319,7 +334,14 @@ impl Columns<'_> {
         let texts = [one, other].into_iter().map(|role| role.map(|(place, _)| place)).collect::<Option<Vec<_>>>()?;
         let texts = texts.into_iter().chain(negative.map(|(place, _)| place)).collect();
         let score = score.filter(|_| kind.scored()).map(|(place, _)| place);
-        Some(Layout { kind, texts, score, width: self.seen.len(), names: header.map(<[String]>::to_vec) })
+        Some(Layout {
+            kind,
+            texts,
+            score,
+            width: self.seen.len(),
+            ragged: false,
+            names: header.map(<[String]>::to_vec),
+        })
     }
 }
 

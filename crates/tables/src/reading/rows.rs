@@ -201,8 +201,11 @@ pub(crate) enum Shape {
 /// Blank cells beyond the last column are none: spreadsheets write them.
 pub(crate) fn shape(layout: &Layout, row: &Row) -> Shape {
     let beyond = row.cells.get(layout.width..).unwrap_or_default();
+    let needed = layout.texts.iter().chain(&layout.score).max().map_or(0, |place| place + 1);
     if is_blank(&row.cells) {
         Shape::Blank
+    } else if layout.ragged && row.cells.len() >= needed {
+        Shape::Even
     } else if row.cells.len() < layout.width || !is_blank(beyond) {
         Shape::Uneven
     } else {

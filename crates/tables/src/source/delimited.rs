@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use csv::{ReaderBuilder, StringRecord};
 
+use super::dialect::Quoting;
 use super::pack::{BUFFER, told};
 use super::{Fault, Row, next_row};
 use crate::problems::Problems;
@@ -24,7 +25,7 @@ pub(super) struct Delimited<R> {
 impl<R: Read> Delimited<R> {
     /// Rows of a text whose cells are separated by a character of ASCII. `skip`: the first line is no row of the
     /// table, nor one in a spreadsheet: it names the separator.
-    pub(super) fn new(text: R, delimiter: char, skip: bool) -> Result<Self, Problems> {
+    pub(super) fn new(text: R, delimiter: char, quoting: Quoting, skip: bool) -> Result<Self, Problems> {
         let mut text = BufReader::with_capacity(BUFFER, text);
         if skip {
             skip_line(&mut text).map_err(told)?;
@@ -33,6 +34,7 @@ impl<R: Read> Delimited<R> {
         let records = Records {
             text,
             delimiter,
+            quoting,
             state: State::FieldStart,
             found: VecDeque::new(),
             at: Place { row: 1, line: 1 + usize::from(skip) },
@@ -45,6 +47,9 @@ impl<R: Read> Delimited<R> {
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
+            .quoting(quoting != Quoting::None)
+            .double_quote(quoting == Quoting::Doubled)
+            .escape((quoting == Quoting::Backslash).then_some(b'\\'))
             .buffer_capacity(BUFFER)
             .from_reader(records);
         Ok(Self { reader, record: StringRecord::new(), pending: false, ended: false })
@@ -145,6 +150,8 @@ enum State {
     Quoted,
     /// After a quote in a quoted cell.
     QuoteInQuoted,
+    /// After a backslash there, where it takes a quote's meaning away.
+    Escaped,
 }
 
 /// A text on its way to the parser, which has no bound of its own and does not tell what a spreadsheet's row is:
@@ -152,6 +159,7 @@ enum State {
 struct Records<R> {
     text: BufReader<R>,
     delimiter: u8,
+    quoting: Quoting,
     state: State,
     found: VecDeque<Found>,
     /// Where the next byte stands.
@@ -182,7 +190,8 @@ impl<R> Records<R> {
             if matches!(byte, b'\n' | b'\r') {
                 let second = byte == b'\n' && self.after_return;
                 self.after_return = byte == b'\r';
-                if self.state == State::Quoted {
+                if matches!(self.state, State::Quoted | State::Escaped) {
+                    self.state = State::Quoted;
                     self.length += 1;
                 } else if !second {
                     self.end_record();
@@ -197,13 +206,14 @@ impl<R> Records<R> {
             self.length += 1;
             self.state = match self.state {
                 State::FieldStart | State::Plain | State::QuoteInQuoted if byte == self.delimiter => State::FieldStart,
-                State::FieldStart if byte == b'"' => {
+                State::FieldStart if byte == b'"' && self.quoting != Quoting::None => {
                     self.quote = self.at;
                     State::Quoted
                 }
                 State::Quoted if byte == b'"' => State::QuoteInQuoted,
-                State::QuoteInQuoted if byte == b'"' => State::Quoted,
-                State::Quoted => State::Quoted,
+                State::QuoteInQuoted if byte == b'"' && self.quoting == Quoting::Doubled => State::Quoted,
+                State::Quoted if byte == b'\\' && self.quoting == Quoting::Backslash => State::Escaped,
+                State::Quoted | State::Escaped => State::Quoted,
                 _ => State::Plain,
             };
             if self.length > LONGEST_RECORD {
@@ -228,7 +238,7 @@ impl<R> Records<R> {
 
     fn finish(&mut self) {
         if self.length > 0 {
-            let quoted = self.state == State::Quoted;
+            let quoted = matches!(self.state, State::Quoted | State::Escaped);
             self.found.push_back(if quoted { Found::Unclosed(self.quote) } else { Found::Record(self.begun) });
             self.length = 0;
         }

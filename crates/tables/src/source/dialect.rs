@@ -61,6 +61,67 @@ fn fits(text: &str, whole: bool, delimiter: char) -> f64 {
     share * share * wide + 0.5 * names.min(3) as f64
 }
 
+/// How a cell may hold its own separator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quoting {
+    /// RFC 4180: in quotes, a quote within them written twice.
+    Doubled,
+    /// In quotes, a quote within them behind a backslash, as databases write it.
+    Backslash,
+    /// Not at all: a quote is a character like others.
+    None,
+}
+
+/// How the cells of a table's beginning are quoted. A tab hardly ever stands in a text, so that what programs write
+/// with tabs is quoted only where all of it plainly is.
+pub(super) fn quoting(text: &str, delimiter: char) -> Quoting {
+    if delimiter == '\t' {
+        return if plainly_quoted(text) { Quoting::Doubled } else { Quoting::None };
+    }
+    let ends = |c: Option<char>| c.is_none_or(|c| c == delimiter || matches!(c, '\n' | '\r'));
+    // A quote behind a backslash in the middle of a quoted cell; at a cell's end the backslash may be the text's own.
+    let escaped = text.match_indices("\\\"").filter(|(place, found)| {
+        let mut after = text[place + found.len()..].chars();
+        let next = after.next();
+        !ends(next) && next != Some('"')
+    });
+    let opens =
+        [format!("{delimiter}\""), "\n\"".to_owned()].iter().any(|open| text.contains(open)) || text.starts_with('"');
+    if opens && escaped.count() > 0 && !text.contains("\\\"\"") { Quoting::Backslash } else { Quoting::Doubled }
+}
+
+/// Whether each cell of a text with tabs that begins with a quote ends with one on its line, those within doubled; or
+/// lines break within quotes, and the rows are as wide as others only so.
+fn plainly_quoted(text: &str) -> bool {
+    let cells =
+        || text.split(['\n', '\r']).filter(|line| !line.is_empty()).take(2000).flat_map(|line| line.split('\t'));
+    let is_closed = |cell: &str| {
+        cell.len() > 1 && cell.ends_with('"') && !cell[1..cell.len() - 1].replace("\"\"", "").contains('"')
+    };
+    let (mut closed, mut open) = (0, 0);
+    for cell in cells().filter(|cell| cell.starts_with('"')) {
+        if is_closed(cell) { closed += 1 } else { open += 1 }
+    }
+    if open == 0 {
+        return closed > 0;
+    }
+    let width = |rows: &[usize]| {
+        let most = rows.iter().copied().max_by_key(|width| rows.iter().filter(|other| *other == width).count());
+        let share = rows.iter().filter(|width| Some(**width) == most).count() as f64 / rows.len().max(1) as f64;
+        (most.unwrap_or_default(), share)
+    };
+    let lines: Vec<usize> = text
+        .split(['\n', '\r'])
+        .filter(|line| !line.is_empty())
+        .take(2000)
+        .map(|line| line.split('\t').count())
+        .collect();
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(b'\t').from_reader(text.as_bytes());
+    let records: Vec<usize> = reader.records().map_while(Result::ok).take(2000).map(|record| record.len()).collect();
+    width(&records).1 > width(&lines).1 && width(&records).0 > 1
+}
+
 /// What ends most lines of a text.
 pub(super) fn line_ending(text: &str) -> Option<String> {
     let both = text.matches("\r\n").count();

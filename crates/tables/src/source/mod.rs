@@ -260,7 +260,8 @@ impl Source {
         let rest = &start[named.map_or(0, |(_, length)| length)..];
         let delimiter = delimiter.unwrap_or_else(|| dialect::delimiter(rest, whole));
         dialect.delimiter = Some(delimiter);
-        let rows = delimited::Delimited::new(text()?, delimiter, named.is_some())?;
+        let quoting = dialect::quoting(rest, delimiter);
+        let rows = delimited::Delimited::new(text()?, delimiter, quoting, named.is_some())?;
         Self::of(dialect, Watched::new(origin, rows)?, read_as)
     }
 

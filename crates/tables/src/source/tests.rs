@@ -146,6 +146,7 @@ fn what_is_said_is_not_found_out_anew() {
         header: Some(false),
         format: Some(FileFormat::Csv),
         sheet: None,
+        ..FileOptions::default()
     };
     let source = Source::open(&Input::bytes(bytes.as_slice().into()), &said).unwrap();
     assert_eq!((source.dialect.delimiter, source.dialect.header, &source.header), (Some(','), false, &None));
