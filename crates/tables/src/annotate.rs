@@ -210,10 +210,12 @@ impl<'a> Copy<'a> {
 
     fn row(&mut self, row: &Row, width: usize, told: &Told) -> Result<(), AnnotateError> {
         let added = &told.cells;
-        // A row that has more cells than columns keeps them, before what is added.
-        let width = width.max(row.cells.len());
-        let blank = std::iter::repeat_n("", width - row.cells.len());
-        let cells = row.cells.iter().map(String::as_str).chain(blank);
+        // A row that has more cells than columns keeps them, before what is added; blank ones are none.
+        let filled = row.cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last + 1);
+        let width = width.max(filled);
+        let own = &row.cells[..row.cells.len().min(width)];
+        let blank = std::iter::repeat_n("", width - own.len());
+        let cells = own.iter().map(String::as_str).chain(blank);
         match &mut self.form {
             Form::Delimited { encoding, format } => {
                 let number = |value: &Option<f64>| value.map(|value| format!("{value:.4}")).unwrap_or_default();

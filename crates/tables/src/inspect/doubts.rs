@@ -11,6 +11,7 @@ use crate::reading::columns::{self, Layout};
 use crate::reading::names;
 use crate::reading::scale::Numbers;
 use crate::source::{Dialect, lists};
+use crate::taxonomy;
 
 /// What stands in the way of a table whose scores could mean the opposite.
 pub(super) const UNCLEAR: &str = "scores_unclear";
@@ -32,6 +33,15 @@ pub(super) fn encoding(dialect: &Dialect) -> Option<Finding> {
         )
         .fact("readings", serde_json::json!(facts));
     (!readings.is_empty()).then_some(finding)
+}
+
+/// A table of concepts and not of pairs.
+pub(super) fn taxonomy() -> Finding {
+    let Problems { what, hint, .. } = taxonomy::not_pairs();
+    let hint = format!(
+        "{hint} If it does hold pairs, say which columns: mapping={{\"text_a\": .., \"text_b\": ..}} and kind."
+    );
+    Finding::new("looks_like_taxonomy", Level::Error, 1, 0).says(what, hint)
 }
 
 /// Columns that may be the score, where none was taken.

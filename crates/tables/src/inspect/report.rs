@@ -93,8 +93,14 @@ pub(super) fn report(
 /// A table in which the texts were not found: nothing is chosen beforehand.
 fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &InspectContext) -> Inspection {
     let names: Vec<String> = survey.found.unread.iter().map(|&place| called(&survey.columns[place])).collect();
-    let asked =
-        (!names.is_empty()).then(|| doubts::unread(&names)).into_iter().chain(doubts::encoding(&dialect)).collect();
+    let taxonomy = survey.found.taxonomy;
+    let unread = (!names.is_empty()).then(|| doubts::unread(&names));
+    let asked = taxonomy.then(doubts::taxonomy).into_iter().chain(unread).chain(doubts::encoding(&dialect)).collect();
+    let blocked = match (survey.read, taxonomy) {
+        (0, _) => "no_rows",
+        (_, true) => "is_taxonomy",
+        (_, false) => "columns_unclear",
+    };
     Inspection {
         dialect,
         columns: survey.columns,
@@ -107,7 +113,7 @@ fn unclear(survey: Survey, dialect: Dialect, choices: TableOptions, context: &In
         problems_total: 0,
         findings: asked,
         preview: survey.preview,
-        blocked_by: vec![if survey.read == 0 { "no_rows" } else { "columns_unclear" }],
+        blocked_by: vec![blocked],
         choices,
         facts: Vec::new(),
         plan: Plan::default(),

@@ -70,7 +70,8 @@ pub(crate) fn pairs(
 }
 
 /// Findings that somebody has to answer.
-const ASKED: [&str; 4] = ["encoding_not_sure", "score_not_taken", "distance_or_similarity", "classes_or_scale"];
+const ASKED: [&str; 5] =
+    ["looks_like_taxonomy", "encoding_not_sure", "score_not_taken", "distance_or_similarity", "classes_or_scale"];
 
 fn may_be_stored(inspection: &Inspection) -> Result<(), Problems> {
     let rows = inspection.rows;

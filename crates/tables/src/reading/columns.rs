@@ -8,6 +8,7 @@ use crate::choices::{Column, Mapping, TableOptions, Why};
 use crate::pair::{Scores, TableKind};
 use crate::problems::Problems;
 use crate::source::Row;
+use crate::taxonomy;
 
 /// Where the columns stand that are read.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +58,8 @@ pub(crate) struct Found {
     /// Columns (from 0) that may say how alike two texts are, of which none was taken: then the texts are known, and
     /// there is no layout before somebody says what these are.
     pub(crate) unread: Vec<usize>,
+    /// The columns are those of a taxonomy, and nobody said that they are pairs.
+    pub(crate) taxonomy: bool,
 }
 
 /// Finds the columns. `sample` holds the first rows.
@@ -90,7 +93,9 @@ pub(crate) fn find(
         Some(layout) if kind.is_none() && !layout.kind.scored() => columns.may_be_scores(),
         _ => Vec::new(),
     };
-    if !unread.is_empty() {
+    let by_name = |role: usize| columns.roles[role].is_some_and(|(_, why)| why != Why::Content);
+    let taxonomy = kind.is_none() && !(by_name(TEXT_A) && by_name(TEXT_B)) && taxonomy::has_columns(written);
+    if !unread.is_empty() || taxonomy {
         layout = None;
     }
     // Where the columns are not clear, nothing is chosen beforehand but what was said.
@@ -102,7 +107,7 @@ pub(crate) fn find(
     let roles =
         ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
     let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
-    Ok(Found { layout, roles, unread })
+    Ok(Found { layout, roles, unread: if taxonomy { Vec::new() } else { unread }, taxonomy })
 }
 
 /// How many cells most rows have; of as many the wider ones.

@@ -54,7 +54,10 @@ pub(super) fn of(head: &[u8]) -> Result<Contents, Problems> {
     {
         return Err(other("a web page (HTML), even if its name ends in .xls or .csv", SAVE_AS));
     }
-    if begins.starts_with(b"<?xml") {
+    if begins.starts_with(b"<?xml") || begins.starts_with(b"<rdf:") || begins.starts_with(b"<!doctype rdf:") {
+        if head.windows(7).any(|part| part == b"rdf:RDF") {
+            return Err(crate::taxonomy::not_pairs());
+        }
         return Err(other("XML", SAVE_AS));
     }
     Ok(Contents::Text)

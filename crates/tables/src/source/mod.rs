@@ -232,6 +232,9 @@ impl Source {
         let found = encoding::find(&open, read_as.encoding)?;
         let text = || Ok::<_, Problems>(Text::new(open()?, found.encoding));
         let (start, whole) = beginning(text()?)?;
+        if read_as.format.is_none() && crate::taxonomy::is_rdf(&start) {
+            return Err(crate::taxonomy::not_pairs());
+        }
         let format = match read_as.format {
             Some(FileFormat::Xlsx | FileFormat::Parquet) => return Err(not_binary()),
             Some(format) => format,

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::Repetition;
+use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::record::reader::RowIter;
@@ -17,11 +17,13 @@ use parquet::schema::types::Type;
 use self::pages::{Chunks, Watch};
 use super::delimited::LONGEST_RECORD;
 use super::pack::{self, Origin, told};
-use super::{Compression, Fault, Input, Place, Row, Tally, next_row};
-use crate::problems::{Problem, Problems};
+use super::{Compression, Fault, Input, Place, Row, Tally, Unreadable, next_row};
+use crate::problems::Problems;
 
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
+    /// Of a column whose numbers stand for classes, what these are called.
+    classes: Vec<Option<Vec<String>>>,
     rows: RowIter<'static>,
     watch: Arc<Watch>,
     row: usize,
@@ -53,20 +55,10 @@ pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<
     if fields.len() > super::MOST_COLUMNS {
         return Err(super::too_many_columns(fields.len()));
     }
-    let one = |field: &Type| field.is_primitive() && field.get_basic_info().repetition() != Repetition::REPEATED;
-    if let Some(field) = fields.iter().find(|field| !one(field)) {
-        return Err(Problems::table(
-            "column_nested",
-            format!(
-                "The column \"{}\" holds lists or groups of values; one value in each cell is needed.",
-                field.name()
-            ),
-            "Write the file without that column, or with its values in columns of their own.",
-        ));
-    }
     let names = fields.iter().map(|field| field.name().trim().to_owned()).collect();
+    let classes = classes(metadata.file_metadata().key_value_metadata(), fields);
     let pages = pages::File { file: reader, watch: Arc::clone(&watch) };
-    Ok(Columns { names, rows: RowIter::from_file_into(Box::new(pages)), watch, row: 0, ended: false })
+    Ok(Columns { names, classes, rows: RowIter::from_file_into(Box::new(pages)), watch, row: 0, ended: false })
 }
 
 fn reader(bytes: impl ChunkReader + 'static, watch: &Arc<Watch>) -> Result<Box<dyn FileReader>, Problems> {
@@ -97,36 +89,51 @@ impl Iterator for Columns {
         if self.ended {
             return None;
         }
-        let (rows, number) = (&mut self.rows, self.row + 1);
-        let read = guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number))));
+        let (rows, number, classes) = (&mut self.rows, self.row + 1, &self.classes);
+        let read = guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number, classes))));
         self.row = number;
         let read = read.map_err(|problems| self.watch.refused().unwrap_or(problems));
         next_row(&mut self.ended, read.map_err(Fault::Table).and_then(Option::transpose))
     }
 }
 
-fn row(read: &parquet::record::Row, number: usize) -> Result<Row, Fault> {
+fn row(read: &parquet::record::Row, number: usize, classes: &[Option<Vec<String>>]) -> Result<Row, Fault> {
     let mut row = Row { row: number, line: number, ..Row::default() };
-    for (column, (name, field)) in read.get_column_iter().enumerate() {
-        let Some((text, date)) = cell(field) else {
-            let message = format!("The value of \"{name}\" is no text and no number.");
-            return Err(Fault::Row(Problem {
-                row: number,
-                line: number,
-                column: Some(column + 1),
-                column_name: Some(name.clone()),
-                ..Problem::new("value_nested", message)
-            }));
+    for (column, (_, field)) in read.get_column_iter().enumerate() {
+        let (text, date) = match cell(field) {
+            Ok(cell) => cell,
+            Err(why) => {
+                row.unreadable.push((column, why));
+                // What it is does not matter: it is not read.
+                (field.to_string().chars().take(MOST_SHOWN).collect(), false)
+            }
         };
+        let class = classes.get(column).and_then(Option::as_ref);
+        let class = class.and_then(|names| names.get(text.parse::<usize>().ok()?));
         if date {
             row.dates.push(column);
         }
-        row.cells.push(text);
+        row.cells.push(class.cloned().unwrap_or(text));
     }
     if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
         return Err(super::row_too_long(number).into());
     }
     Ok(row)
+}
+
+/// Characters of a value that is no text.
+const MOST_SHOWN: usize = 80;
+
+/// What numbers of a column stand for, as the library `datasets` writes it beside the table.
+fn classes(written: Option<&Vec<KeyValue>>, fields: &[Arc<Type>]) -> Vec<Option<Vec<String>>> {
+    let told =
+        written.into_iter().flatten().find(|entry| entry.key == "huggingface").and_then(|entry| entry.value.as_ref());
+    let told: Option<serde_json::Value> = told.and_then(|text| serde_json::from_str(text).ok());
+    let of = |name: &str| {
+        let feature = &told.as_ref()?["info"]["features"][name];
+        (feature["_type"] == "ClassLabel").then(|| serde_json::from_value(feature["names"].clone()).ok())?
+    };
+    fields.iter().map(|field| of(field.name())).collect()
 }
 
 /// A day of the proleptic Gregorian calendar, counted from 1970-01-01. The library's own conversion ends in a panic
@@ -144,19 +151,20 @@ pub(super) fn day(since_1970: i64) -> String {
 }
 
 /// A value as a cell, and whether it is a date.
-fn cell(field: &Field) -> Option<(String, bool)> {
+fn cell(field: &Field) -> Result<(String, bool), Unreadable> {
     let text = match field {
         Field::Null => String::new(),
         Field::Str(text) => text.clone(),
-        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).ok()?.to_owned(),
+        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).map_err(|_| Unreadable::Object)?.to_owned(),
         Field::Float(number) => number.to_string(),
         Field::Double(number) => number.to_string(),
         Field::Float16(number) => number.to_f32().to_string(),
-        Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => return None,
-        Field::Date(days) => return Some((day(i64::from(*days)), true)),
-        Field::TimestampMillis(since) => return Some((day(since.div_euclid(86_400_000)), true)),
-        Field::TimestampMicros(since) => return Some((day(since.div_euclid(86_400_000_000)), true)),
+        Field::ListInternal(_) => return Err(Unreadable::List),
+        Field::Group(_) | Field::MapInternal(_) => return Err(Unreadable::Object),
+        Field::Date(days) => return Ok((day(i64::from(*days)), true)),
+        Field::TimestampMillis(since) => return Ok((day(since.div_euclid(86_400_000)), true)),
+        Field::TimestampMicros(since) => return Ok((day(since.div_euclid(86_400_000_000)), true)),
         _ => field.to_string(),
     };
-    Some((text, false))
+    Ok((text, false))
 }

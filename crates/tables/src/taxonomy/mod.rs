@@ -3,6 +3,7 @@
 //! scores.
 
 mod candidates;
+mod entities;
 mod gather;
 mod held_out;
 mod kinship;
@@ -52,6 +53,8 @@ pub(crate) enum Form {
     Turtle,
     /// SKOS in JSON-LD.
     JsonLd,
+    /// SKOS in RDF/XML.
+    RdfXml,
 }
 
 /// Concepts and the groups that they stand in.
@@ -108,14 +111,13 @@ impl Form {
         match ending.as_deref() {
             Some("ttl" | "nt" | "turtle") => return Ok(Self::Turtle),
             Some("jsonld") => return Ok(Self::JsonLd),
-            Some("rdf" | "owl" | "xml" | "skos") if !head.trim_ascii_start().starts_with(b"@") => return Err(xml()),
             Some("csv" | "tsv" | "xlsx" | "parquet" | "jsonl" | "ndjson") => return Ok(Self::Table),
             _ => {}
         }
         let text = String::from_utf8_lossy(head);
         let text = text.trim_start_matches('\u{feff}').trim_start();
-        if text.starts_with("<?xml") || text.starts_with("<rdf:") {
-            return Err(xml());
+        if text.starts_with("<?xml") || text.starts_with("<rdf:") || text.starts_with("<!DOCTYPE rdf:") {
+            return Ok(Self::RdfXml);
         }
         if text.starts_with(['{', '[']) {
             let linked = ["\"@context\"", "\"@id\"", "\"@graph\""].iter().any(|member| text.contains(member));
@@ -131,12 +133,30 @@ impl Form {
     }
 }
 
-fn xml() -> Problems {
+/// Whether a header's columns are those of a taxonomy: a name with other names, or with what stands above it.
+pub(crate) fn has_columns(header: &[String]) -> bool {
+    let roles: Vec<_> = header.iter().filter_map(|name| Some((names::role(name)?.1, names::plain(name)))).collect();
+    let has = |wanted: names::Role| roles.iter().any(|(role, _)| *role == wanted);
+    let above = ["broader", "parent", "親", "上位"];
+    let above = roles
+        .iter()
+        .any(|(role, name)| *role == names::Role::Parent && above.iter().any(|word| name.starts_with(word)));
+    has(names::Role::Label) && (has(names::Role::Alternatives) || (above && has(names::Role::Id)))
+}
+
+/// Whether a text begins as a taxonomy in RDF does.
+pub(crate) fn is_rdf(beginning: &str) -> bool {
+    let form = Form::of(None, beginning.as_bytes());
+    matches!(form, Ok(Form::Turtle | Form::JsonLd))
+        || (matches!(form, Ok(Form::RdfXml)) && beginning.contains("rdf:RDF"))
+}
+
+/// What is no table of pairs and can become one.
+pub(crate) fn not_pairs() -> Problems {
     Problems::table(
-        "taxonomy_form_unknown",
-        "The file is RDF written in XML, which is not read here.",
-        "Export or convert it as Turtle (.ttl) or JSON-LD (.jsonld), then send it again: `rapper -o turtle FILE`, \
-         `riot --output=turtle FILE` and Protégé's \"Save as\" do so.",
+        "is_taxonomy",
+        "The file is a taxonomy: it names concepts, and holds no pairs.",
+        "Have pairs made of it: POST /datasets/from-taxonomy, or `shamisen pairs` on the command line.",
     )
 }
 

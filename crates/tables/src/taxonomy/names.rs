@@ -24,7 +24,7 @@ const NAMES: [(Role, &str); 9] = [
     (
         Role::Parent,
         "broaderuri broader broaderconcepts broaderconcepturi iscogroup parent parents parentid parentcode \
-        parenturi group groupid category 親 親id 親コード 上位 上位語 上位概念 分類 カテゴリ カテゴリー グループ",
+        parenturi group groupid groupcode occupationgroupcode category 親 親id 親コード 上位 上位語 上位概念 分類 カテゴリ カテゴリー グループ",
     ),
     (Role::Level(1), "大分類 level1"),
     (Role::Level(2), "中分類 level2"),

@@ -2,13 +2,15 @@
 //! preferred and other labels in many languages, notes, and what is broader than what.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use oxjsonld::{JsonLdErrorCode, JsonLdParseError, JsonLdParser};
 use oxrdf::vocab::rdf;
 use oxrdf::{Literal, NamedNode, NamedOrBlankNode, Term};
+use oxrdfxml::{RdfXmlParseError, RdfXmlParser};
 use oxttl::{TurtleParseError, TurtleParser};
 
+use super::entities::Entities;
 use super::gather::{Gathering, Piece};
 use super::{Form, MOST_CONCEPTS};
 use crate::problems::{Problem, Problems};
@@ -182,7 +184,11 @@ fn most_frequent_language(input: &Input, form: Form) -> Result<String, Problems>
 
 fn statements(input: &Input, form: Form) -> Result<Box<dyn Iterator<Item = Result<Statement, Problems>>>, Problems> {
     let (reader, mut tally) = unpacked(input)?;
-    let reader = BufReader::new(reader);
+    let mut reader = BufReader::new(reader);
+    let mark: &[u8] = b"\xef\xbb\xbf";
+    if reader.fill_buf().map_err(|error| unreadable(&error))?.starts_with(mark) {
+        reader.consume(mark.len());
+    }
     // A prefix that is written once may stand before every name.
     let mut kept = move |subject: NamedOrBlankNode, predicate: NamedNode, object: Term| {
         let subject_bytes = match &subject {
@@ -206,6 +212,13 @@ fn statements(input: &Input, form: Form) -> Result<Box<dyn Iterator<Item = Resul
             Ok(quad) => kept(quad.subject, quad.predicate, quad.object),
             Err(error) => Some(Err(json_error(&error))),
         })),
+        Form::RdfXml => {
+            let parser = RdfXmlParser::new().lenient().for_reader(Entities::new(reader));
+            Box::new(parser.filter_map(move |triple| match triple {
+                Ok(triple) => kept(triple.subject, triple.predicate, triple.object),
+                Err(error) => Some(Err(xml_error(&error))),
+            }))
+        }
         _ => Box::new(TurtleParser::new().lenient().for_reader(reader).filter_map(move |triple| match triple {
             Ok(triple) => kept(triple.subject, triple.predicate, triple.object),
             Err(error) => Some(Err(turtle_error(&error))),
@@ -226,6 +239,15 @@ fn turtle_error(error: &TurtleParseError) -> Problems {
         TurtleParseError::Io(error) => unreadable(error),
         TurtleParseError::Syntax(error) => {
             malformed("Turtle", Some(error.location().start.line + 1), error.message(), "Correct the line below.")
+        }
+    }
+}
+
+fn xml_error(error: &RdfXmlParseError) -> Problems {
+    match error {
+        RdfXmlParseError::Io(error) => unreadable(error),
+        RdfXmlParseError::Syntax(error) => {
+            malformed("RDF/XML", None, &error.to_string(), "Correct the file, or convert it to Turtle.")
         }
     }
 }
