@@ -22,6 +22,8 @@ pub(crate) type Page = Whole<1, 1000>;
 pub(crate) type OpenAiPage = Whole<1, 100>;
 /// Files in a page: a row of the database each.
 pub(crate) type FilePage = Whole<1, 1000>;
+/// The row that names a table's columns: it is looked for among the first.
+pub(crate) type HeaderRow = Whole<1, 1000>;
 /// Rows that are passed over. A table has at most two million.
 pub(crate) type Offset = Whole<0, { tables::MOST_ROWS as u64 }>;
 /// The number of a job's event, as the database counts them.

@@ -7,6 +7,7 @@ import { meaningCard, scoreCard } from "./desk_scores.js";
 import { readable } from "./file.js";
 import { findingsView, fixName, withFix } from "./findings.js";
 import { t } from "./i18n.js";
+import { questions } from "./desk_questions.js";
 import { asWishes, curl, formOf } from "./wishes.js";
 
 const PAUSE = 250;
@@ -151,7 +152,7 @@ export function deskView({ ontrain }) {
     const blocked = inspection.blocked_by.filter((code) => code !== "rows_have_problems");
     keepFocus(() => body.replaceChildren(...[
       card("read.title", readAs(dialect, wishes, change), h("p", { class: "quiet" }, tx("read.rows", { n: rows.read, columns: inspection.columns.length })),
-        blocked.map((code) => h("p", { class: "problem", role: "alert" }, tx(`blocked.${code}`))), sheet),
+        blocked.map((code) => h("p", { class: "problem", role: "alert" }, tx(`blocked.${code}`))), questions(findings, change), sheet),
       scale && card("score.title", scoreCard(inspection, change, pick)),
       meaning && h("section", { class: "panel" }, meaningCard(inspection, unsure, answer)),
       rows.bad > 0 && badRows(),
@@ -194,7 +195,7 @@ export function deskView({ ontrain }) {
     if (!inspection) return { words: tx("desk.unread"), at: "[data-key=encoding]" };
     const { blocked_by: blocked, lowest_means: meaning, findings } = inspection;
     if (blocked.includes("rows_have_problems")) return { words: tx("open.rows", { n: inspection.rows.bad }), at: "[data-key=skip]" };
-    if (blocked.length) return { words: tx(`blocked.${blocked[0]}`), at: ".roles select" };
+    if (blocked.length) return { words: tx(`blocked.${blocked[0]}`), at: "[data-key^=answer-], .roles select" };
     if (meaning && !meaning.value && !unsure) return { words: tx("open.meaning"), at: "[data-key=means-unrelated]" };
     if (training && findings.some((finding) => finding.level === "error")) return { words: tx("open.error"), at: "[data-key^=fix-]" };
     return null;

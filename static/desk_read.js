@@ -3,7 +3,10 @@
 import { h, tx } from "./dom.js";
 import { t } from "./i18n.js";
 
-const ENCODINGS = ["utf-8", "windows-31j", "euc-jp", "utf-16le", "utf-16be"];
+const ENCODINGS = [
+  "utf-8", "windows-31j", "euc-jp", "euc-kr", "gb18030", "big5", "windows-1252", "iso-8859-15", "windows-1250", "iso-8859-2",
+  "windows-1251", "koi8-u", "windows-1254", "windows-1256", "windows-874", "utf-16le", "utf-16be",
+];
 const DELIMITERS = [[",", "comma"], [";", "semicolon"], ["\t", "tab"], ["|", "pipe"]];
 const ROLES = ["text_a", "text_b", "negative", "score"];
 const SHOWN = 8;

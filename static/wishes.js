@@ -23,9 +23,9 @@ const known = (object) => Object.fromEntries(Object.entries(object ?? {}).filter
 
 /** All that an inspection found out, as wishes: with them the table is read the same way ever after. */
 export function asWishes({ read_as: readAs, mapping, kind, scale, words, lowest_means: lowestMeans, apply, on_bad_row: onBadRow }) {
-  const { format, encoding, delimiter, header, sheet } = readAs ?? {};
+  const { format, encoding, delimiter, header, header_row: headerRow, sheet } = readAs ?? {};
   return known({
-    format, encoding, delimiter: delimiter === "\t" ? "tab" : delimiter, header, sheet,
+    format, encoding, delimiter: delimiter === "\t" ? "tab" : delimiter, header, header_row: headerRow, sheet,
     mapping: known(mapping),
     kind, scale, words, lowest_means: lowestMeans, apply,
     on_bad_row: onBadRow === "skip" ? "skip" : null,

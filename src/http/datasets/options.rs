@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::bounds::{self, Heading, Label, OUT_OF_RANGE, Word};
+use crate::bounds::{self, HeaderRow, Heading, Label, OUT_OF_RANGE, Word};
 use crate::http::datasets::wishes::{
     DelimiterWish, FixesText, FixesWish, LARGEST_SCORE, MappingWish, ScaleWish, WordsWish, Written,
 };
@@ -42,6 +42,11 @@ pub(crate) struct OptionsBody {
     /// Whether the first row names the columns.
     #[serde(deserialize_with = "value")]
     pub(crate) header: Option<bool>,
+    /// The row that names the columns, as a spreadsheet counts it, where others stand above it.
+    #[serde(deserialize_with = "value")]
+    #[schema(inline, value_type = Option<HeaderRow>)]
+    #[param(inline, value_type = Option<HeaderRow>)]
+    pub(crate) header_row: Option<HeaderRow>,
     /// Which sheet of a workbook is read.
     #[serde(deserialize_with = "value")]
     #[schema(inline)]
@@ -56,7 +61,8 @@ pub(crate) struct OptionsBody {
     #[serde(deserialize_with = "value")]
     #[param(inline)]
     pub(crate) kind: Option<TableKind>,
-    /// The scores' own scale: `0-5`, `-1..1`, or JSON.
+    /// The scores' own scale, from what means nothing in common to what means the same: `0-5`, `-1..1`, `1-0` for a
+    /// distance, or JSON.
     #[serde(deserialize_with = "scale")]
     #[schema(inline, value_type = Option<ScaleWish>)]
     #[param(inline, value_type = Option<Written>, example = "0-5")]
@@ -98,12 +104,13 @@ pub(crate) struct DatasetMeta {
 }
 
 /// The names of [`OptionsBody`].
-pub(crate) const READING: [&str; 12] = [
+pub(crate) const READING: [&str; 13] = [
     "mapping",
     "format",
     "encoding",
     "delimiter",
     "header",
+    "header_row",
     "sheet",
     "kind",
     "scale",
@@ -124,6 +131,7 @@ impl OptionsBody {
                 encoding: self.encoding,
                 delimiter: self.delimiter,
                 header: self.header,
+                header_row: self.header_row.map(HeaderRow::size),
                 sheet: self.sheet.map(Heading::into_inner),
             },
             mapping: self.mapping.unwrap_or_default(),

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parquet::basic::Repetition;
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -22,8 +23,7 @@ use crate::problems::Problems;
 
 pub(super) struct Columns {
     pub(super) names: Vec<String>,
-    /// Of a column whose numbers stand for classes, what these are called.
-    classes: Vec<Option<Vec<String>>>,
+    layout: Layout,
     rows: RowIter<'static>,
     watch: Arc<Watch>,
     row: usize,
@@ -55,10 +55,50 @@ pub(super) fn open(origin: &Origin, compression: Option<Compression>) -> Result<
     if fields.len() > super::MOST_COLUMNS {
         return Err(super::too_many_columns(fields.len()));
     }
-    let names = fields.iter().map(|field| field.name().trim().to_owned()).collect();
+    let names: Vec<String> = fields.iter().map(|field| field.name().trim().to_owned()).collect();
     let classes = classes(metadata.file_metadata().key_value_metadata(), fields);
+    // Lists and groups are not even unpacked: a few bytes may stand for any number of values.
+    let one = |field: &Type| field.is_primitive() && field.get_basic_info().repetition() != Repetition::REPEATED;
+    let (plain, nested): (Vec<usize>, Vec<usize>) = (0..fields.len()).partition(|&place| one(&fields[place]));
+    let nested = nested
+        .into_iter()
+        .map(|place| (place, if fields[place].is_group() { Unreadable::Object } else { Unreadable::List }));
+    let schema = metadata.file_metadata().schema_descr().root_schema();
+    let kept = plain.iter().map(|&place| Arc::clone(&fields[place])).collect();
+    let projection = Type::group_type_builder(schema.name()).with_fields(kept).build();
+    let projection = projection.map_err(|error| unreadable(&error.to_string()))?;
+    let nested: Vec<(usize, Unreadable)> = nested.collect();
+    if plain.is_empty() {
+        return Err(Problems::table(
+            "column_nested",
+            format!(
+                "Each column holds lists or groups of values ({}); one value in each cell is needed.",
+                names.join(", ")
+            ),
+            "Write the file with the texts in columns of their own.",
+        ));
+    }
     let pages = pages::File { file: reader, watch: Arc::clone(&watch) };
-    Ok(Columns { names, classes, rows: RowIter::from_file_into(Box::new(pages)), watch, row: 0, ended: false })
+    let rows = guarded(|| RowIter::from_file_into(Box::new(pages)).project(Some(projection)))?;
+    Ok(Columns {
+        layout: Layout { width: names.len(), plain, nested, classes },
+        names,
+        rows,
+        watch,
+        row: 0,
+        ended: false,
+    })
+}
+
+/// Where a row's values stand.
+struct Layout {
+    width: usize,
+    /// Columns of one value in each cell, in their order.
+    plain: Vec<usize>,
+    /// The others.
+    nested: Vec<(usize, Unreadable)>,
+    /// Of a column whose numbers stand for classes, what these are called.
+    classes: Vec<Option<Vec<String>>>,
 }
 
 fn reader(bytes: impl ChunkReader + 'static, watch: &Arc<Watch>) -> Result<Box<dyn FileReader>, Problems> {
@@ -89,40 +129,38 @@ impl Iterator for Columns {
         if self.ended {
             return None;
         }
-        let (rows, number, classes) = (&mut self.rows, self.row + 1, &self.classes);
-        let read = guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number, classes))));
+        let (rows, number, layout) = (&mut self.rows, self.row + 1, &self.layout);
+        let read = guarded(|| Ok(rows.next().transpose()?.map(|read| row(&read, number, layout))));
         self.row = number;
         let read = read.map_err(|problems| self.watch.refused().unwrap_or(problems));
         next_row(&mut self.ended, read.map_err(Fault::Table).and_then(Option::transpose))
     }
 }
 
-fn row(read: &parquet::record::Row, number: usize, classes: &[Option<Vec<String>>]) -> Result<Row, Fault> {
-    let mut row = Row { row: number, line: number, ..Row::default() };
-    for (column, (_, field)) in read.get_column_iter().enumerate() {
-        let (text, date) = match cell(field) {
-            Ok(cell) => cell,
-            Err(why) => {
-                row.unreadable.push((column, why));
-                // What it is does not matter: it is not read.
-                (field.to_string().chars().take(MOST_SHOWN).collect(), false)
-            }
+fn row(read: &parquet::record::Row, number: usize, layout: &Layout) -> Result<Row, Fault> {
+    let mut row = Row { row: number, line: number, unreadable: layout.nested.clone(), ..Row::default() };
+    row.cells.resize(layout.width, String::new());
+    for &(column, why) in &layout.nested {
+        // It is there, and not read.
+        row.cells[column] = if matches!(why, Unreadable::List) { "[..]" } else { "{..}" }.to_owned();
+    }
+    for (&column, (_, field)) in layout.plain.iter().zip(read.get_column_iter()) {
+        let Some((text, date)) = cell(field) else {
+            row.unreadable.push((column, Unreadable::Object));
+            continue;
         };
-        let class = classes.get(column).and_then(Option::as_ref);
+        let class = layout.classes.get(column).and_then(Option::as_ref);
         let class = class.and_then(|names| names.get(text.parse::<usize>().ok()?));
         if date {
             row.dates.push(column);
         }
-        row.cells.push(class.cloned().unwrap_or(text));
+        row.cells[column] = class.cloned().unwrap_or(text);
     }
     if row.cells.iter().map(String::len).sum::<usize>() > LONGEST_RECORD {
         return Err(super::row_too_long(number).into());
     }
     Ok(row)
 }
-
-/// Characters of a value that is no text.
-const MOST_SHOWN: usize = 80;
 
 /// What numbers of a column stand for, as the library `datasets` writes it beside the table.
 fn classes(written: Option<&Vec<KeyValue>>, fields: &[Arc<Type>]) -> Vec<Option<Vec<String>>> {
@@ -151,20 +189,20 @@ pub(super) fn day(since_1970: i64) -> String {
 }
 
 /// A value as a cell, and whether it is a date.
-fn cell(field: &Field) -> Result<(String, bool), Unreadable> {
+fn cell(field: &Field) -> Option<(String, bool)> {
     let text = match field {
         Field::Null => String::new(),
         Field::Str(text) => text.clone(),
-        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).map_err(|_| Unreadable::Object)?.to_owned(),
+        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).ok()?.to_owned(),
         Field::Float(number) => number.to_string(),
         Field::Double(number) => number.to_string(),
         Field::Float16(number) => number.to_f32().to_string(),
-        Field::ListInternal(_) => return Err(Unreadable::List),
-        Field::Group(_) | Field::MapInternal(_) => return Err(Unreadable::Object),
-        Field::Date(days) => return Ok((day(i64::from(*days)), true)),
-        Field::TimestampMillis(since) => return Ok((day(since.div_euclid(86_400_000)), true)),
-        Field::TimestampMicros(since) => return Ok((day(since.div_euclid(86_400_000_000)), true)),
+
+        Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => return None,
+        Field::Date(days) => return Some((day(i64::from(*days)), true)),
+        Field::TimestampMillis(since) => return Some((day(since.div_euclid(86_400_000)), true)),
+        Field::TimestampMicros(since) => return Some((day(since.div_euclid(86_400_000_000)), true)),
         _ => field.to_string(),
     };
-    Ok((text, false))
+    Some((text, false))
 }

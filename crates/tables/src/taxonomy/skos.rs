@@ -372,6 +372,23 @@ pub(super) mod tests {
         assert_eq!(Form::of(None, b"\xef\xbb\xbf{\"@context\": {}}").unwrap(), Form::JsonLd);
         assert_eq!(Form::of(None, b"[{\"label\": \"a\"}]").unwrap(), Form::Table);
         assert_eq!(Form::of(Some("a.csv"), b"id,label").unwrap(), Form::Table);
-        assert_eq!(Form::of(Some("a.rdf"), b"<?xml version").unwrap_err().code, "taxonomy_form_unknown");
+        assert_eq!(Form::of(Some("a.rdf"), b"<?xml version").unwrap(), Form::RdfXml);
+        assert_eq!(Form::of(None, b"\xef\xbb\xbf<rdf:RDF").unwrap(), Form::RdfXml);
+    }
+
+    #[test]
+    fn a_taxonomy_in_xml_and_one_with_a_mark_are_read() {
+        let xml = r#"<?xml version="1.0"?><!DOCTYPE rdf:RDF [<!ENTITY skos "http://www.w3.org/2004/02/skos/core#">]>
+            <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:skos="&skos;">
+            <skos:Concept rdf:about="http://a/ict"><skos:prefLabel xml:lang="en">ICT</skos:prefLabel></skos:Concept>
+            <skos:Concept rdf:about="http://a/dev"><skos:prefLabel xml:lang="en">developer</skos:prefLabel>
+              <skos:altLabel xml:lang="en">coder &amp; tester</skos:altLabel><skos:broader rdf:resource="http://a/ict"/></skos:Concept>
+            </rdf:RDF>"#;
+        let read = taxonomy(xml, Form::RdfXml, None).unwrap();
+        let developer = read.concepts.iter().find(|concept| concept.label == "developer").unwrap();
+        assert_eq!(developer.alternatives, ["coder & tester"]);
+        let told = taxonomy("<rdf:RDF", Form::RdfXml, None).unwrap_err();
+        assert_eq!(told.code, "taxonomy_malformed", "{told:?}");
+        assert_eq!(taxonomy(&format!("\u{feff}{TURTLE}"), Form::Turtle, None), taxonomy(TURTLE, Form::Turtle, None));
     }
 }

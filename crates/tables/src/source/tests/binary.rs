@@ -187,7 +187,7 @@ fn nested_and_damaged_columns_are_told() {
     let nested = columns("message m { OPTIONAL GROUP pair { REQUIRED BYTE_ARRAY left (UTF8); } }", false);
     let told = error(&nested);
     assert_eq!(told.code, "column_nested");
-    assert!(told.what.contains("\"pair\""), "{told:?}");
+    assert!(told.what.contains("(pair)"), "{told:?}");
     let bytes = columns(FLAT, true);
     for length in [4, 8, 100, bytes.len() / 2, bytes.len() - 1] {
         assert_eq!(error(&bytes[..length]).code, "unreadable", "{length}");
@@ -307,7 +307,7 @@ fn texts_that_begin_as_the_one_before_are_counted_whole() {
 }
 
 #[test]
-fn a_column_of_lists_is_refused_though_it_has_no_groups() {
+fn a_table_of_nothing_but_lists_is_refused_though_it_has_no_groups() {
     let lists = columns("message m { REPEATED BYTE_ARRAY texts (UTF8); }", false);
     assert_eq!(error(&lists).code, "column_nested");
 }
