@@ -10,8 +10,7 @@ use crate::problems::Problems;
 use crate::reading::columns::{self, Layout};
 use crate::reading::names;
 use crate::reading::scale::Numbers;
-use crate::source::{Dialect, lists};
-use crate::taxonomy;
+use crate::source::{Dialect, contents, lists};
 
 /// What stands in the way of a table whose scores could mean the opposite.
 pub(super) const UNCLEAR: &str = "scores_unclear";
@@ -37,7 +36,7 @@ pub(super) fn encoding(dialect: &Dialect) -> Option<Finding> {
 
 /// A table of concepts and not of pairs.
 pub(super) fn taxonomy() -> Finding {
-    let Problems { what, hint, .. } = taxonomy::not_pairs();
+    let Problems { what, hint, .. } = contents::taxonomy();
     let hint = format!(
         "{hint} If it does hold pairs, say which columns: mapping={{\"text_a\": .., \"text_b\": ..}} and kind."
     );

@@ -56,7 +56,7 @@ pub(super) fn of(head: &[u8]) -> Result<Contents, Problems> {
     }
     if begins.starts_with(b"<?xml") || begins.starts_with(b"<rdf:") || begins.starts_with(b"<!doctype rdf:") {
         if head.windows(7).any(|part| part == b"rdf:RDF") {
-            return Err(crate::taxonomy::not_pairs());
+            return Err(taxonomy());
         }
         return Err(other("XML", SAVE_AS));
     }
@@ -71,4 +71,37 @@ pub(super) fn unsupported(what: &str) -> Problems {
 /// No table at all.
 pub(super) fn other(what: &str, hint: &str) -> Problems {
     Problems::table("not_a_table", format!("The file is no table: it is {what}."), hint)
+}
+
+/// How RDF is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rdf {
+    Turtle,
+    JsonLd,
+    Xml,
+}
+
+/// Whether a text begins as RDF does, in which taxonomies are published.
+pub(crate) fn rdf(beginning: &str) -> Option<Rdf> {
+    let text = beginning.trim_start_matches('\u{feff}').trim_start();
+    if ["<?xml", "<rdf:", "<!DOCTYPE rdf:"].iter().any(|begins| text.starts_with(begins)) {
+        return Some(Rdf::Xml);
+    }
+    if text.starts_with(['{', '[']) {
+        let linked = ["\"@context\"", "\"@id\"", "\"@graph\""].iter().any(|member| text.contains(member));
+        return linked.then_some(Rdf::JsonLd);
+    }
+    let first = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let line = first.to_lowercase();
+    let directive = ["@prefix", "@base", "prefix ", "base <"].iter().any(|word| line.starts_with(word));
+    (directive || line.starts_with("<http") && line.contains('>')).then_some(Rdf::Turtle)
+}
+
+/// What is no table of pairs and can become one.
+pub(crate) fn taxonomy() -> Problems {
+    Problems::table(
+        "is_taxonomy",
+        "The file is a taxonomy: it names concepts, and holds no pairs.",
+        "Have pairs made of it: POST /datasets/from-taxonomy, or `shamisen pairs` on the command line.",
+    )
 }

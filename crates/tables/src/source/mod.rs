@@ -1,6 +1,6 @@
 //! A file becomes rows of cells, whatever wrote it: a spreadsheet, a database, a notebook.
 
-mod contents;
+pub(crate) mod contents;
 mod delimited;
 mod dialect;
 mod encoding;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use self::contents::Contents;
+use self::contents::{Contents, Rdf};
 use self::delimited::LONGEST_RECORD;
 use self::encoding::Text;
 use self::pack::Origin;
@@ -232,8 +232,9 @@ impl Source {
         let found = encoding::find(&open, read_as.encoding)?;
         let text = || Ok::<_, Problems>(Text::new(open()?, found.encoding));
         let (start, whole) = beginning(text()?)?;
-        if read_as.format.is_none() && crate::taxonomy::is_rdf(&start) {
-            return Err(crate::taxonomy::not_pairs());
+        let published = contents::rdf(&start).is_some_and(|form| form != Rdf::JsonLd || start.contains("skos"));
+        if read_as.format.is_none() && published {
+            return Err(contents::taxonomy());
         }
         let format = match read_as.format {
             Some(FileFormat::Xlsx | FileFormat::Parquet) => return Err(not_binary()),

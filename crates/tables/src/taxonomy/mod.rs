@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::source::contents::{Rdf, rdf};
 use super::source::{Input, Source};
 use crate::choices::FileOptions;
 use crate::problems::{Problem, Problems};
@@ -114,22 +115,12 @@ impl Form {
             Some("csv" | "tsv" | "xlsx" | "parquet" | "jsonl" | "ndjson") => return Ok(Self::Table),
             _ => {}
         }
-        let text = String::from_utf8_lossy(head);
-        let text = text.trim_start_matches('\u{feff}').trim_start();
-        if text.starts_with("<?xml") || text.starts_with("<rdf:") || text.starts_with("<!DOCTYPE rdf:") {
-            return Ok(Self::RdfXml);
-        }
-        if text.starts_with(['{', '[']) {
-            let linked = ["\"@context\"", "\"@id\"", "\"@graph\""].iter().any(|member| text.contains(member));
-            return Ok(if linked { Self::JsonLd } else { Self::Table });
-        }
-        let first = text.lines().map(str::trim_start).find(|line| !line.is_empty() && !line.starts_with('#'));
-        let directive = |line: &str| {
-            let line = line.to_lowercase();
-            ["@prefix", "@base", "prefix ", "base <"].iter().any(|word| line.starts_with(word))
-                || line.starts_with("<http") && line.contains('>')
-        };
-        Ok(if first.is_some_and(directive) { Self::Turtle } else { Self::Table })
+        Ok(match rdf(&String::from_utf8_lossy(head)) {
+            Some(Rdf::Xml) => Self::RdfXml,
+            Some(Rdf::Turtle) => Self::Turtle,
+            Some(Rdf::JsonLd) => Self::JsonLd,
+            None => Self::Table,
+        })
     }
 }
 
@@ -142,22 +133,6 @@ pub(crate) fn has_columns(header: &[String]) -> bool {
         .iter()
         .any(|(role, name)| *role == names::Role::Parent && above.iter().any(|word| name.starts_with(word)));
     has(names::Role::Label) && (has(names::Role::Alternatives) || (above && has(names::Role::Id)))
-}
-
-/// Whether a text begins as a taxonomy in RDF does.
-pub(crate) fn is_rdf(beginning: &str) -> bool {
-    let form = Form::of(None, beginning.as_bytes());
-    matches!(form, Ok(Form::Turtle | Form::JsonLd))
-        || (matches!(form, Ok(Form::RdfXml)) && beginning.contains("rdf:RDF"))
-}
-
-/// What is no table of pairs and can become one.
-pub(crate) fn not_pairs() -> Problems {
-    Problems::table(
-        "is_taxonomy",
-        "The file is a taxonomy: it names concepts, and holds no pairs.",
-        "Have pairs made of it: POST /datasets/from-taxonomy, or `shamisen pairs` on the command line.",
-    )
 }
 
 /// What makes two texts the same one: compatible forms (NFKC), case and runs of blanks do not count.
