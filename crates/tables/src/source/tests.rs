@@ -417,6 +417,7 @@ proptest! {
 
 mod binary;
 mod hostile;
+mod layout;
 mod lines;
 
 #[test]
