@@ -121,7 +121,8 @@ pub(crate) const SECONDS_OR_NONE: RangeInclusive<u64> = 0..=86_400;
 pub(crate) const OUT_OF_RANGE: &str = "out of range: ";
 
 /// A whole number from `LEAST` to `MOST`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub(crate) struct Whole<const LEAST: u64, const MOST: u64>(u64);
 
 impl<const LEAST: u64, const MOST: u64> Whole<LEAST, MOST> {

@@ -170,6 +170,7 @@ fn written_here() -> FileOptions {
         encoding: Some(Encoding::Utf8),
         delimiter: Some(','),
         header: Some(true),
+        header_row: None,
         sheet: None,
     }
 }

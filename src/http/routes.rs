@@ -83,7 +83,8 @@ const fn post(path: &'static str, scope: RequiredScope, deadline: Deadline) -> R
 
 /// Answers with what a model says of the request's texts.
 const fn encode(path: &'static str) -> Route {
-    Route { metered: true, ..post(path, EMBED, Usual) }
+    // As long as it is worked on: what was dropped would be sent again, and take as long again.
+    Route { metered: true, ..post(path, EMBED, Long) }
 }
 
 const fn put(path: &'static str) -> Route {

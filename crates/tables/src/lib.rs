@@ -16,6 +16,7 @@ pub mod similarity;
 pub mod source;
 mod stop;
 pub mod stored;
+pub mod surrogates;
 pub mod taxonomy;
 pub mod ties;
 

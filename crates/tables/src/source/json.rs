@@ -14,6 +14,7 @@ use super::{Fault, MOST_COLUMNS, Row, Unreadable, next_row};
 use crate::choices::FileFormat;
 use crate::problems::{Problem, Problems};
 use crate::stop::Stop;
+use crate::surrogates;
 
 /// How a text of JSON is laid out: a list is one value; anything else is a value a line.
 pub(super) fn is_json(text: &str) -> Option<FileFormat> {
@@ -58,7 +59,13 @@ impl<'de> Deserialize<'de> for Element {
 fn cell(value: &RawValue) -> Result<(String, Option<Unreadable>), String> {
     let written = value.get();
     match written.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(written).map(|text| (text, None)).map_err(|error| reason(&error)),
+        Some(b'"') => {
+            let text = serde_json::from_str(written).or_else(|error| match surrogates::replaced(written.as_bytes()) {
+                Some(whole) => serde_json::from_slice(&whole),
+                None => Err(error),
+            });
+            text.map(|text| (text, None)).map_err(|error| reason(&error))
+        }
         Some(b'n') => Ok((String::new(), None)),
         Some(b'{') => Ok((written.to_owned(), Some(Unreadable::Object))),
         Some(b'[') => Ok((written.to_owned(), Some(Unreadable::List))),
