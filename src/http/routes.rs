@@ -128,6 +128,7 @@ pub const ROUTES: &[Route] = &[
     get("/docs/reference", Nothing, Usual),
     get("/docs/reference/{file}", Nothing, Usual),
     encode("/embed"),
+    encode("/embeddings"),
     get("/health", Nothing, Usual),
     get("/health/live", Nothing, Usual),
     get("/health/ready", Nothing, Usual),
@@ -156,6 +157,7 @@ pub const ROUTES: &[Route] = &[
     post("/models/{model}/unload", ADMIN, Long),
     get("/neighbours", TRAIN, Long),
     get("/openapi.json", Nothing, Usual),
+    encode("/rerank"),
     encode("/similarity"),
     encode("/tokenize"),
     encode("/v1/embeddings"),
@@ -173,6 +175,8 @@ pub const ROUTES: &[Route] = &[
     get("/v1/models", EITHER, Usual),
     get("/v1/models/{model}", EITHER, Usual),
     delete("/v1/models/{model}", Long),
+    encode("/v1/rerank"),
+    encode("/v2/rerank"),
 ];
 
 static BY_NAME: LazyLock<HashMap<(&str, &str), &Route>> =

@@ -1,8 +1,10 @@
-//! `/embed` and `/similarity`.
+//! `/embed`, `/similarity` and `/rerank`.
 
+mod binary;
 pub(crate) mod embed;
 pub(crate) mod fan_out;
 pub(crate) mod fingerprint;
+mod rerank;
 pub(crate) mod scores;
 pub(crate) mod similarity;
 pub(crate) mod text_list;
@@ -11,8 +13,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::state::AppState;
+pub(crate) use binary::Precision;
 pub(crate) use fingerprint::hold_to_fingerprint;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(embed::embed)).routes(routes!(similarity::similarity))
+    OpenApiRouter::new()
+        .routes(routes!(embed::embed))
+        .routes(routes!(similarity::similarity))
+        .routes(routes!(rerank::rerank))
+        .routes(routes!(rerank::rerank_v1))
+        .routes(routes!(rerank::rerank_v2))
 }
