@@ -22,7 +22,7 @@ export const DESK_STRINGS = {
   "open.rows": ["{n|row cannot|rows cannot} be used. Leave them out, or correct them in the file.", "使えない行が {n} 行あります。除外するか、ファイルを修正してください。"],
   "open.meaning": ["One question is open: what does your lowest score mean?", "未回答の質問があります。最も低い点数の意味を選んでください。"],
   "open.error": ["Training cannot begin: see what was found about the pairs. The table can be saved all the same.", "このままでは学習を始められません。「わかったこと」を確認してください。保存はできます。"],
-  "blocked.columns_unclear": ["Which columns hold the two texts is not clear. Choose them above the table.", "どの列が 2 つの文か判断できません。表の上のメニューで選んでください。"],
+  "blocked.columns_unclear": ["It is not clear which columns are the two texts, or a text and its label. Choose them above the table.", "どの列が 2 つの文か、または文とラベルか判断できません。表の上のメニューで選んでください。"],
   "blocked.no_rows": ["No row becomes a pair.", "学習に使える行がありません。"],
 
   "read.title": ["How the table was read", "表の読み取り"],
@@ -61,6 +61,8 @@ export const DESK_STRINGS = {
   "column.text_b": ["Text B", "文 B"],
   "column.negative": ["Text that does not belong", "対応しない文"],
   "column.score": ["Similarity", "似ている度"],
+  "column.text": ["Text with a label", "ラベルの付いた文"],
+  "column.label": ["Label", "ラベル"],
   "column.unused": ["not used", "使わない"],
   "column.text_a.triplet": ["Text", "文"],
   "column.text_b.triplet": ["Text that belongs", "対応する文"],

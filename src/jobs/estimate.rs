@@ -134,6 +134,7 @@ fn epoch_end(loaded: &Loaded) -> f64 {
         &eval::scored_pairs(&split.validation, loaded.table.kind),
         spec.config.loss.measure().into(),
     );
+    eval::label_scores(encoder, &split.validation);
     eval::heatmap(model, encoder, &spec.titles);
     if spec.config.collapse_alarm {
         let texts: Vec<&[u32]> = split.training.iter().flat_map(TokenPair::texts).collect();

@@ -92,7 +92,7 @@ fn judge(difference: &Difference) -> (Verdict, Option<Doubt>) {
     // An error's gain is its fall.
     let (gain, low, high, least, widest) = match difference.metric {
         Metric::Mse => (-delta, -high, -low, LEAST_GAIN_OF_ERROR * before, WIDEST_OF_ERROR * before),
-        Metric::Pearson | Metric::Spearman => (delta, low, high, LEAST_GAIN, WIDEST),
+        _ => (delta, low, high, LEAST_GAIN, WIDEST),
     };
     if high < 0.0 {
         (Verdict::Regression, None)

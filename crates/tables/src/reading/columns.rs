@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::names;
 use super::score::{self, Written};
+use super::{labelled, names};
 use crate::choices::{Column, Mapping, TableOptions, Why};
 use crate::pair::{Scores, TableKind};
 use crate::problems::Problems;
@@ -38,7 +38,10 @@ impl Layout {
     pub(crate) fn mapping(&self) -> Mapping {
         let text = |place: usize| self.texts.get(place).map(|&column| self.column(column));
         let score = self.score.map(|place| self.column(place));
-        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score }
+        if self.kind == TableKind::Labelled {
+            return Mapping { text: text(0), label: text(1), ..Mapping::default() };
+        }
+        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score, ..Mapping::default() }
     }
 
     pub(crate) fn name(&self, place: usize) -> Option<&str> {
@@ -62,10 +65,19 @@ pub(crate) fn find(
     scores: Scores,
 ) -> Result<Found, Problems> {
     let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
+    if labelled::check_said(choices)? {
+        let Mapping { text, label, .. } = &choices.mapping;
+        let at = |said: &Option<Column>| said.as_ref().map(|said| place(said, header, width)).transpose();
+        let places = [at(text)?, at(label)?];
+        return match label {
+            Some(label) if places[0] == places[1] => Err(taken_twice(label)),
+            _ => Ok(labelled::as_said(header, sample, places)),
+        };
+    }
     let normal = header.unwrap_or_default().iter().map(|name| names::normal(name)).collect();
     let seen = (0..width).map(|column| Seen::of(column, sample, choices)).collect();
     let mut columns = Columns { names: normal, seen, roles: [None; 4], answers: false };
-    let Mapping { text_a, text_b, negative, score } = &choices.mapping;
+    let Mapping { text_a, text_b, negative, score, .. } = &choices.mapping;
     for (role, said) in [(TEXT_A, text_a), (TEXT_B, text_b), (NEGATIVE, negative), (SCORE, score)] {
         if let Some(said) = said {
             let place = place(said, header, width)?;
@@ -87,7 +99,7 @@ pub(crate) fn find(
     let roles =
         ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
     let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
-    Ok(Found { layout, roles })
+    Ok(labelled::instead_of(Found { layout, roles }, header, sample, choices))
 }
 
 const TEXT_A: usize = 0;
@@ -339,13 +351,20 @@ fn taken_twice(said: &Column) -> Problems {
 }
 
 pub(crate) fn unclear(header: Option<&[String]>, width: usize) -> Problems {
-    let found = match header {
+    let mut found = match header {
         Some(names) => format!("The file has: {}.", list(names)),
         None => format!("The table has no header and {width} columns."),
     };
+    let label = header.into_iter().flatten().find(|name| labelled::is_label_name(&names::normal(name)));
+    if let Some(label) = label {
+        let label: String = label.chars().take(40).collect();
+        found.push_str(&format!(
+            " \"{label}\" can be read in two ways: as the label of a text in each row, or as a part of pairs."
+        ));
+    }
     Problems::table(
         "columns_unclear",
         format!("I could not tell which columns hold the two texts and the score. {found}"),
-        "Say so: mapping={\"text_a\": .., \"text_b\": .., \"score\": ..} with names or numbers of columns; or name the columns base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative).",
+        "Say so: mapping={\"text_a\": .., \"text_b\": .., \"score\": ..} with names or numbers of columns; or name the columns base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative). Where each row is a text and its label: mapping={\"text\": .., \"label\": ..}.",
     )
 }
