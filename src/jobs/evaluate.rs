@@ -91,6 +91,12 @@ pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split) -> Vec<Note>
         );
         notes.push(note("no_benchmark", message));
     }
+    if spec.benchmark.as_ref().is_some_and(|table| table.kind == TableKind::Labelled) {
+        let message = format!(
+            "The benchmark is one of texts with labels: it tells how well these labels are told apart, and nothing of general ability. {RETENTION_NAME}, a small built-in set, is the only hint of that."
+        );
+        notes.push(note("benchmark_of_labels", message));
+    }
     if kind == TableKind::PairPositive {
         let message = "The table has no scores: each validation pair is judged beside a pair of texts from different rows, which counts as 0.".to_owned();
         notes.push(note("judged_by_strangers", message));

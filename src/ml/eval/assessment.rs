@@ -9,7 +9,7 @@ use super::calibration::{Calibration, Uncalibrated};
 use super::collapse::{Collapse, EmbeddingStats};
 use super::labels::{LabelDifferences, LabelJudgements};
 use super::movers::Movers;
-use super::verdict::{Axis, Verdicts, overall};
+use super::verdict::{Axis, Verdict, Verdicts, overall};
 use crate::ml::pairs::TokenPair;
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::LossKind;
@@ -131,18 +131,20 @@ impl EvalPairs<'_> {
             None => on_validation(self.domain_metric()),
         };
         let domain = Axis::new(self.table.0, domain);
-        let labelled =
-            self.benchmark.zip(labels.benchmark).map(|((name, _), found)| (name, found.mean_average_precision));
-        let (name, general) = labelled
-            .or_else(|| on_benchmark(Metric::Spearman))
-            .unwrap_or_else(|| (self.retention.0, on_retention(Metric::Spearman)));
+        // A benchmark of labelled texts tells of labels; of everything else the general pairs do.
+        let of_labels = self.benchmark.zip(labels.benchmark);
+        let of_labels = of_labels.map(|((name, _), found)| Axis::new(name, found.mean_average_precision));
+        let (name, general) =
+            on_benchmark(Metric::Spearman).unwrap_or_else(|| (self.retention.0, on_retention(Metric::Spearman)));
         let general = Axis::new(name, general);
+        let lost = of_labels.as_ref().is_some_and(|axis| axis.verdict == Verdict::Regression);
         let calibration = Calibration::fit(self.loss.measure(), &after.validation, &scores(self.validation));
         Assessment {
             verdict: Verdicts {
-                overall: overall(domain.verdict, general.verdict, collapsed.is_some()),
+                overall: overall(domain.verdict, general.verdict, lost || collapsed.is_some()),
                 domain,
                 general,
+                labels: of_labels,
             },
             pearson: Differences {
                 validation: on_validation(Metric::Pearson),
@@ -174,7 +176,7 @@ fn scores(pairs: &[TokenPair]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::eval::{Doubt, Verdict};
+    use crate::ml::eval::Doubt;
     use tables::{Pair, TableKind};
 
     const SPREAD: EmbeddingStats =

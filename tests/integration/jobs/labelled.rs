@@ -42,7 +42,12 @@ async fn a_table_of_labels_is_inspected_stored_and_shown_as_one() {
     let app = shared::tiny();
     let look = app.post_csv("/datasets/inspect", requests(0..12)).await;
     assert_eq!((look.status, look.text("kind").as_str()), (200, "labelled"), "{}", look.body);
-    let becomes: Vec<&Value> = look.body["columns"].as_array().unwrap().iter().map(|one| &one["becomes"]).collect();
+    let becomes: Vec<_> = look.body["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["becomes"].as_str().unwrap_or_default())
+        .collect();
     assert_eq!((becomes, &look.body["scale"]), (vec!["text", "label"], &Value::Null));
     let stored = app.post_csv("/datasets?name=wishes", requests(0..12)).await;
     assert_eq!(
@@ -90,6 +95,7 @@ async fn a_job_on_labels_is_judged_on_labels_that_it_has_not_seen() {
     assert_eq!((&report["rows"]["training"], &report["rows"]["validation"]), (&json!(72), &json!(24)));
     let codes: Vec<&Value> = report["notes"].as_array().unwrap().iter().map(|note| &note["code"]).collect();
     assert!(codes.contains(&&json!("judged_by_unseen_labels")), "{codes:?}");
+    assert!(codes.contains(&&json!("benchmark_of_labels")), "{codes:?}");
     for (part, texts, labels) in [("validation", 24, 3), ("benchmark", 40, 5)] {
         for when in ["before", "after"] {
             let told = &report[when][part]["labels"];
@@ -106,7 +112,7 @@ async fn a_job_on_labels_is_judged_on_labels_that_it_has_not_seen() {
     let verdict = &report["verdict"];
     assert_eq!(verdict["domain"]["metric"], "mean_average_precision");
     assert_eq!(
-        (&verdict["general"]["metric"], &verdict["general"]["name"]),
+        (&verdict["labels"]["metric"], &verdict["labels"]["name"]),
         (&json!("mean_average_precision"), &json!("others"))
     );
     let curves = app.get(&format!("/jobs/{}/metrics", job["id"].as_str().unwrap())).await.body;
