@@ -135,7 +135,8 @@ async fn every_recipe_takes_labels_and_few_labels_are_judged_by_texts() {
         if recipe == "gentle" {
             let notes = job["report"]["notes"].to_string();
             assert!(notes.contains("judged_by_unseen_texts"), "{notes}");
-            assert_eq!(job["report"]["before"]["validation"]["labels"]["labels"], 4);
+            let judged = job["report"]["before"]["validation"]["labels"]["labels"].as_u64().unwrap();
+            assert!((2..=4).contains(&judged), "{judged}");
         }
     }
     // Pairs need what a benchmark of labels does not have, and the other way round: each judges by its own measure.

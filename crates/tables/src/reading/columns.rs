@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::labelled::{self, AsPairs, Places, Reading};
+use super::names;
 use super::score::{self, Written};
-use super::{labelled, names};
 use crate::choices::{Column, Mapping, TableOptions, Why};
 use crate::pair::{Scores, TableKind};
 use crate::problems::Problems;
@@ -57,6 +58,26 @@ pub(crate) struct Found {
     pub(crate) roles: Vec<(usize, &'static str, Why)>,
 }
 
+impl Found {
+    fn as_pairs(&self) -> Option<AsPairs> {
+        let Layout { texts, score, .. } = self.layout.as_ref()?;
+        let by_content = |place: &&usize| self.roles.iter().any(|(at, _, why)| at == *place && *why == Why::Content);
+        Some(AsPairs { by_content: texts.iter().filter(by_content).copied().collect(), score: *score })
+    }
+}
+
+fn as_labelled(places: Places, header: Option<&[String]>, width: usize) -> Found {
+    let Places { text, label } = places;
+    let layout = Layout {
+        kind: TableKind::Labelled,
+        texts: vec![text.0, label.0],
+        score: None,
+        width,
+        names: header.map(<[String]>::to_vec),
+    };
+    Found { layout: Some(layout), roles: vec![(text.0, "text", text.1), (label.0, "label", label.1)] }
+}
+
 /// Finds the columns. `sample` holds the first rows.
 pub(crate) fn find(
     header: Option<&[String]>,
@@ -71,7 +92,10 @@ pub(crate) fn find(
         let places = [at(text)?, at(label)?];
         return match label {
             Some(label) if places[0] == places[1] => Err(taken_twice(label)),
-            _ => Ok(labelled::as_said(header, sample, places)),
+            _ => {
+                let places = labelled::as_said(header, width, sample, places);
+                Ok(places.map_or_else(Found::default, |places| as_labelled(places, header, width)))
+            }
         };
     }
     let normal = header.unwrap_or_default().iter().map(|name| names::normal(name)).collect();
@@ -99,7 +123,17 @@ pub(crate) fn find(
     let roles =
         ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
     let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
-    Ok(labelled::instead_of(Found { layout, roles }, header, sample, choices))
+    let found = Found { layout, roles };
+    let nothing_said = choices.kind.is_none() && choices.mapping == Mapping::default() && width > 1;
+    let reading = match nothing_said {
+        true => labelled::reading(header, width, sample, found.as_pairs().as_ref()),
+        false => Reading::Other,
+    };
+    Ok(match reading {
+        Reading::Labelled(places) => as_labelled(places, header, width),
+        Reading::Doubt => Found::default(),
+        Reading::Other => found,
+    })
 }
 
 const TEXT_A: usize = 0;

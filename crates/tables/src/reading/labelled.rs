@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::columns::{Found, Layout};
 use super::names;
 use super::score::{self, Written};
 use crate::choices::{Mapping, TableOptions, Why};
@@ -166,72 +165,81 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Reads a table as labelled texts where it is not one of pairs, and holds a reading back that takes labels for texts.
-pub(super) fn instead_of(found: Found, header: Option<&[String]>, sample: &[Row], choices: &TableOptions) -> Found {
-    let nothing_said = choices.kind.is_none() && choices.mapping == Mapping::default();
-    let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
-    if !nothing_said || width < 2 {
-        return found;
-    }
+/// Where the text and the label stand, and why.
+pub(super) struct Places {
+    pub(super) text: (usize, Why),
+    pub(super) label: (usize, Why),
+}
+
+/// What a table is, beside one of pairs.
+pub(super) enum Reading {
+    Labelled(Places),
+    /// One of pairs or of labelled texts.
+    Doubt,
+    /// Not one of labelled texts.
+    Other,
+}
+
+/// A table as one of pairs, as far as it was found to be one.
+pub(super) struct AsPairs {
+    /// The texts that were found by their cells alone.
+    pub(super) by_content: Vec<usize>,
+    pub(super) score: Option<usize>,
+}
+
+/// Whether a table of which nothing was said is one of labelled texts. What was found to be pairs stays so, unless
+/// labels were taken for texts.
+pub(super) fn reading(header: Option<&[String]>, width: usize, sample: &[Row], pairs: Option<&AsPairs>) -> Reading {
     let table = Table::of(header, width, sample);
-    if let Some(layout) = &found.layout {
-        // By their cells alone two columns were taken for the texts of pairs, and one is named as labels are.
-        let by_content = |place: usize| found.roles.iter().any(|(at, _, why)| *at == place && *why == Why::Content);
+    if let Some(pairs) = pairs {
+        // One of the columns that were taken for texts is named as labels are.
         let labels = table.named(LABELS, Cells::are_labels);
-        let mut doubtful = layout.texts.iter().filter(|&&place| by_content(place) && labels.contains(&place));
+        let mut doubtful = pairs.by_content.iter().filter(|place| labels.contains(place));
         // But for a number beside each label's name, which was taken for a score.
-        let numbered = |place| layout.score.is_some_and(|score| table.same_parts(score, place));
+        let numbered =
+            |place| pairs.score.is_some_and(|score| labels.contains(&score) && table.same_parts(score, place));
         match doubtful.next() {
-            None => return found,
-            Some(&place) if labels.contains(&layout.score.unwrap_or(place)) && numbered(place) => {}
-            Some(_) => return Found::default(),
+            None => return Reading::Other,
+            Some(&place) if numbered(place) => {}
+            Some(_) => return Reading::Doubt,
         }
     }
-    let Some((label, named)) = table.label() else { return found };
-    let Some((text, why)) = table.text(label) else { return found };
+    let Some(label) = table.label() else { return Reading::Other };
+    let Some(text) = table.text(label.0) else { return Reading::Other };
     // A label is shorter than what it stands for. Where no name says which it is, columns of like length are texts.
-    if named == Why::Content && 2.0 * table.seen[label].length > table.seen[text].length {
-        return found;
+    if label.1 == Why::Content && 2.0 * table.seen[label.0].length > table.seen[text.0].length {
+        return Reading::Other;
     }
-    as_labelled(header, width, (text, why), (label, named))
+    Reading::Labelled(Places { text, label })
 }
 
 /// Reads a table as labelled texts, as somebody said. `text` and `label` stand where they were said to.
-pub(super) fn as_said(header: Option<&[String]>, sample: &[Row], [text, label]: [Option<usize>; 2]) -> Found {
-    let width = header.map_or_else(|| sample.first().map_or(0, |row| row.cells.len()), <[String]>::len);
+pub(super) fn as_said(
+    header: Option<&[String]>,
+    width: usize,
+    sample: &[Row],
+    [text, label]: [Option<usize>; 2],
+) -> Option<Places> {
     let table = Table::of(header, width, sample);
     let free = |place: &usize| Some(*place) != text && Some(*place) != label && !table.is_counter(*place);
     let filled = |cells: &Cells| cells.filled > 0;
+    let said = |place: usize| (place, Why::Said);
+    let named = |names: &str, taken: Option<usize>| {
+        let found = table.named(names, filled).into_iter().find(|place| free(place) && Some(*place) != taken);
+        found.map(|place| (place, Why::Name))
+    };
     let fewest = || {
         let labels = (0..width).filter(free).filter(|&place| table.seen[place].are_labels());
         labels.min_by_key(|&place| table.seen[place].distinct).map(|place| (place, Why::Content))
     };
-    let named = |names: &str| table.named(names, filled).into_iter().find(|place| free(place));
-    let said = |place: usize| (place, Why::Said);
-    let label = label.map(said).or_else(|| named(LABELS).map(|place| (place, Why::Name))).or_else(fewest);
-    let Some(label) = label else { return Found::default() };
-    let others = |place: &usize| free(place) && *place != label.0;
+    let label = label.map(said).or_else(|| named(LABELS, None)).or_else(fewest)?;
     let longest = || {
-        let texts = (0..width).filter(others).filter(|&place| table.seen[place].filled > 0);
+        let texts = (0..width).filter(free).filter(|&place| place != label.0 && filled(&table.seen[place]));
         let longest = texts.max_by(|&one, &other| table.seen[one].length.total_cmp(&table.seen[other].length));
         longest.map(|place| (place, Why::Content))
     };
-    let named = || table.named(TEXTS, filled).into_iter().find(|place| others(place)).map(|place| (place, Why::Name));
-    match text.map(said).or_else(named).or_else(longest) {
-        Some(text) => as_labelled(header, width, text, label),
-        None => Found::default(),
-    }
-}
-
-fn as_labelled(header: Option<&[String]>, width: usize, text: (usize, Why), label: (usize, Why)) -> Found {
-    let layout = Layout {
-        kind: TableKind::Labelled,
-        texts: vec![text.0, label.0],
-        score: None,
-        width,
-        names: header.map(<[String]>::to_vec),
-    };
-    Found { layout: Some(layout), roles: vec![(text.0, "text", text.1), (label.0, "label", label.1)] }
+    let text = text.map(said).or_else(|| named(TEXTS, Some(label.0))).or_else(longest)?;
+    Some(Places { text, label })
 }
 
 /// Whether a label looks like several in one cell: `refund; card`.
