@@ -184,7 +184,7 @@ pub struct Train {
     #[arg(long, hide = true, requires = "run")]
     pub plan: bool,
     /// The table to learn: CSV, TSV, JSON, JSON Lines, XLSX or Parquet with two texts and a score, two texts that
-    /// belong together, or three texts.
+    /// belong together, three texts, or a text and its label.
     #[arg(long, required_unless_present = "run")]
     pub pairs: Option<PathBuf>,
     /// What the table's lowest score says: unrelated, opposite or angular (0.5 is unrelated, 0 opposite).
@@ -193,7 +193,8 @@ pub struct Train {
     /// The tuned model's id in the data folder, where a server finds it.
     #[arg(long, required_unless_present = "run")]
     pub name: Option<String>,
-    /// A table of graded sentence pairs (CSV) that measures general ability before and after.
+    /// A table of graded sentence pairs (CSV) that measures general ability before and after; or of texts with labels
+    /// that the model does not learn.
     #[arg(long)]
     pub benchmark: Option<PathBuf>,
     /// A table of graded pairs that is learnt beside, against forgetting.
@@ -349,7 +350,8 @@ pub struct Pairs {
 /// `shamisen eval`
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// Graded pairs: a CSV with a header, or three columns text, text, number. Correlation of the cosine.
+    /// Graded pairs: a CSV with a header, or three columns text, text, number. Correlation of the cosine. Or texts with
+    /// labels: how well they find their like.
     #[arg(long, required_unless_present = "retrieval")]
     pub benchmark: Option<PathBuf>,
     /// Pairs that belong together: a CSV with the columns query and positive (or target, answer). How

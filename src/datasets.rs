@@ -422,7 +422,7 @@ fn write_pairs(path: PathBuf, input: &Input, inspection: &Inspection) -> Result<
 /// The names of the columns that are read, in the order of their meaning.
 fn columns(inspection: &Inspection) -> Option<Vec<String>> {
     let named = |role: &str| inspection.columns.iter().find(|column| column.becomes == Some(role));
-    let columns = ["text_a", "text_b", "negative", "score"].into_iter().filter_map(named);
+    let columns = ["text_a", "text_b", "negative", "score", "text", "label"].into_iter().filter_map(named);
     columns.map(|column| column.name.clone()).collect()
 }
 

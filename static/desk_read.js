@@ -8,7 +8,8 @@ const ENCODINGS = [
   "windows-1251", "koi8-u", "windows-1254", "windows-1256", "windows-874", "utf-16le", "utf-16be",
 ];
 const DELIMITERS = [[",", "comma"], [";", "semicolon"], ["\t", "tab"], ["|", "pipe"]];
-const ROLES = ["text_a", "text_b", "negative", "score"];
+const ROLES = ["text_a", "text_b", "negative", "score", "text", "label"];
+const OF_LABELLED = ["text", "label"];
 const SHOWN = 8;
 
 /** A menu. `options` are `[value, text]`; a change is told with the value. */
@@ -44,13 +45,16 @@ export function readAs(dialect, wishes, change) {
     first.length > 1 && !wishes.encoding && h("p", { class: "note" }, h("span", null, tx("read.candidates"))));
 }
 
-/** The columns' wishes after column `number` has become `role` (or nothing): no role goes to two columns. */
+/** The columns' wishes after column `number` has become `role` (or nothing): no role goes to two columns, and a table
+ * of labelled texts has none of those of pairs. */
 export function remap(columns, number, role) {
   const mapping = {};
   for (const column of columns) {
-    const becomes = column.number === number ? role : column.becomes === role ? null : column.becomes;
+    const other = role && OF_LABELLED.includes(role) !== OF_LABELLED.includes(column.becomes);
+    const becomes = column.number === number ? role : other || column.becomes === role ? null : column.becomes;
     if (becomes) mapping[becomes] = column.number;
   }
+  if (mapping.text || mapping.label) return { mapping, kind: "labelled", scale: null, words: null };
   const kind = mapping.negative ? "triplet" : !mapping.score && mapping.text_a && mapping.text_b ? "pair_positive" : null;
   return { mapping, kind, scale: null, words: null };
 }

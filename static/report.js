@@ -30,8 +30,9 @@ export function summary(before, after, report) {
     error("sum.mae", tx("sum.mae.about"), "mae"),
     correlation("validation", "sum.pearson", tx("sum.pearson.about"), "sum.null"),
   ];
+  for (const part of ["validation", "benchmark"]) labels(part);
   for (const part of ["benchmark", "retention"]) {
-    if (!before[part]) continue;
+    if (!before[part] || before[part].labels) continue;
     const { name, pairs } = before[part];
     rows.push(correlation(part, `sum.${part}`, tx(`sum.${part}.about`, { name, n: pairs }), "sum.missing"));
   }
@@ -45,6 +46,18 @@ export function summary(before, after, report) {
     const { before: from, after: to, collapsed } = report.spread;
     const words = () => t(collapsed ? "sum.spread.collapsed" : "sum.spread.fine");
     rows.push(row("sum.spread", tx("sum.spread.about", { n: from.texts }), from.cosine_mean, to.cosine_mean, 3, words, "sum.missing"));
+  }
+
+  /** Labelled texts: three measures, each with its interval once the report is there. */
+  function labels(part) {
+    const from = before[part]?.labels;
+    if (!from) return;
+    const name = part === "validation" ? tx("sum.labels.validation") : () => before[part].name;
+    for (const measure of ["nearest_neighbour", "nearest_centre", "mean_average_precision"]) {
+      const about = () => t("sum.labels.about", { name: name(), n: from.texts, labels: from.labels });
+      const words = () => correlationWords(report?.labels?.[part]?.[measure]);
+      rows.push(row(`sum.${measure}`, about, from[measure], after[part]?.labels?.[measure], 3, words, "sum.missing"));
+    }
   }
 
   function error(key, about, name) {

@@ -21,7 +21,7 @@ function axisWords({ metric, doubt, n, before, after, ...difference }) {
 
 /** The verdict of a finished job's report, with what it rests on. */
 export function verdictView({ verdict, spread, rows }) {
-  const { overall, domain, general } = verdict;
+  const { overall, domain, general, labels } = verdict;
   const builtIn = general.name === "shamisen-retention";
   const axis = (answer, about) => h("li", null,
     h("div", { class: "line" }, h("strong", null, about), badge(answer.verdict)),
@@ -34,6 +34,7 @@ export function verdictView({ verdict, spread, rows }) {
       wide: fixed(spread.before.effective_rank, 0), narrow: fixed(spread.after.effective_rank, 0) })),
     h("ul", { class: "axes" },
       axis(domain, tx("verdict.domain", { name: domain.name })),
+      labels && axis(labels, tx("verdict.labels", { name: labels.name })),
       axis(general, builtIn ? tx("verdict.general.retention") : tx("verdict.general", { name: general.name }))),
     rows.leaking > 0 && h("p", { class: "quiet" }, tx("verdict.leaks", { leaking: rows.leaking, n: rows.validation })),
     h("details", null, h("summary", null, tx("verdict.rule")), h("p", { class: "quiet" }, tx("verdict.rule.text"))));

@@ -38,6 +38,7 @@ export const DATA_STRINGS = {
   "kind.pair_class": ["pairs, same or different", "同じ・違うの組"],
   "kind.pair_positive": ["pairs that belong together", "対応する文の組"],
   "kind.triplet": ["triplets", "3 つ組"],
+  "kind.labelled": ["texts with labels", "ラベル付きの文"],
 
   "need.title": ["Do you need to train?", "学習は必要か"],
   "need.asking": ["Asking the model about these pairs …", "モデルでこの組を調べています…"],

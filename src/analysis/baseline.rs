@@ -64,7 +64,7 @@ impl Analysis {
 /// for what does not.
 pub(super) fn meaning(dataset: &Dataset) -> Option<LowestMeans> {
     match dataset.kind {
-        TableKind::PairPositive | TableKind::Triplet => Some(LowestMeans::Unrelated),
+        TableKind::PairPositive | TableKind::Triplet | TableKind::Labelled => Some(LowestMeans::Unrelated),
         TableKind::PairScore | TableKind::PairClass => dataset.lowest_means,
     }
 }

@@ -155,7 +155,7 @@ fn as_triplets() -> TableOptions {
         text_a: Some(Column::Number(1)),
         text_b: Some(Column::Number(2)),
         negative: Some(Column::Number(3)),
-        score: None,
+        ..Mapping::default()
     };
     TableOptions { read_as: written_here(), mapping, kind: Some(TableKind::Triplet), ..TableOptions::default() }
 }

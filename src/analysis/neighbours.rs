@@ -100,11 +100,12 @@ impl Analysis {
 
     /// A table's first different texts, in its order, and how many there are in all.
     async fn first_texts(&self, dataset: &Dataset) -> Result<(Vec<String>, usize)> {
-        self.over_pairs(dataset, |pairs| {
+        let kind = dataset.kind;
+        self.over_pairs(dataset, move |pairs| {
             // Of a large table, eight bytes a text are kept.
             let (state, mut seen, mut texts) = (RandomState::new(), HashSet::new(), Vec::new());
             for pair in pairs {
-                for text in texts_of(&pair?.pair) {
+                for text in texts_of(&pair?.pair, kind) {
                     if seen.insert(state.hash_one(text)) && texts.len() < MOST_TEXTS {
                         texts.push(text.clone());
                     }

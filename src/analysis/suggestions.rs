@@ -124,7 +124,7 @@ impl Analysis {
         let (rows, total) = self.drawn(dataset, MOST_ROWS, seed).await?;
         let mut sampled = total > rows.len();
         let mut all = Texts::default();
-        rows.iter().flat_map(|row| texts_of(&row.pair)).for_each(|text| {
+        rows.iter().flat_map(|row| texts_of(&row.pair, dataset.kind)).for_each(|text| {
             all.add(text);
         });
         if all.texts.len() > MOST_TEXTS {
@@ -139,12 +139,13 @@ impl Analysis {
 
     /// The pairs of texts that a table has already.
     async fn labelled(&self, dataset: &Dataset, texts: Texts) -> Result<(Texts, BTreeSet<(usize, usize)>)> {
+        let kind = dataset.kind;
         self.over_pairs(dataset, move |pairs| {
             let mut labelled = BTreeSet::new();
             for row in pairs {
                 let pair = row?.pair;
                 let Some(left) = texts.place(&pair.left) else { continue };
-                for right in texts_of(&pair).skip(1).filter_map(|right| texts.place(right)) {
+                for right in texts_of(&pair, kind).skip(1).filter_map(|right| texts.place(right)) {
                     labelled.insert((left.min(right), left.max(right)));
                 }
             }

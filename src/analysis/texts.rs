@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tables::Pair;
+use tables::{Pair, TableKind};
 
 use super::answers::Answer;
 
@@ -29,9 +29,10 @@ impl Texts {
     }
 }
 
-/// A pair's texts: two, a triplet's three.
-pub(super) fn texts_of(pair: &Pair) -> impl Iterator<Item = &String> {
-    [Some(&pair.left), Some(&pair.right), pair.negative.as_ref()].into_iter().flatten()
+/// A pair's texts: two, a triplet's three; of a labelled text itself.
+pub(super) fn texts_of(pair: &Pair, kind: TableKind) -> impl Iterator<Item = &String> {
+    let right = (kind != TableKind::Labelled).then_some(&pair.right);
+    [Some(&pair.left), right, pair.negative.as_ref()].into_iter().flatten()
 }
 
 /// One model's vectors `(N, D)` of texts, of length 1, row after row.

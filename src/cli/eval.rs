@@ -34,6 +34,20 @@ fn read(file: &Path, scores: Scores) -> anyhow::Result<PairDataset> {
 #[expect(clippy::print_stdout, reason = "the figures are this command's output")]
 fn benchmark(model: &Model, file: &Path) -> anyhow::Result<()> {
     let table = read(file, Scores::Any)?;
+    if table.kind == TableKind::Labelled {
+        let found = eval::label_scores(&*model.encoder, &token_pairs(model, &table));
+        let found = found.with_context(|| format!("{}: no two texts have the same label", file.display()))?;
+        println!(
+            "{}: {} texts of {} labels, nearest neighbour {:.4}, nearest class centre {:.4}, mean average precision {:.4}",
+            file.display(),
+            found.texts,
+            found.labels,
+            found.nearest_neighbour,
+            found.nearest_centre,
+            found.mean_average_precision
+        );
+        return Ok(());
+    }
     let result = eval::benchmark(&*model.encoder, &file.display().to_string(), &token_pairs(model, &table));
     let told = |value: Option<f64>| value.map_or("cannot be measured".to_owned(), |value| format!("{value:.4}"));
     println!(

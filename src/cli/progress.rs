@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::jobs::{Estimate, Evaluation, Message};
-use crate::ml::eval::Benchmark;
+use crate::ml::eval::{Benchmark, LabelScores};
 
 /// Shows a run's messages. Where there is no terminal, the figures alone are written, line by line.
 pub(super) struct Bar(ProgressBar);
@@ -46,8 +46,11 @@ impl Bar {
                 figures(evaluation).iter().for_each(|figures| self.line(&format!("{when:>11} {figures}")));
             }
             Message::Epoch { record, .. } => {
-                let measured =
-                    [("rank correlation (Spearman)", record.val_spearman), (RECIPROCAL_RANK, record.val_mrr)];
+                let measured = [
+                    ("rank correlation (Spearman)", record.val_spearman),
+                    (RECIPROCAL_RANK, record.val_mrr),
+                    (PRECISION, record.val_map),
+                ];
                 let measured = measured.into_iter().filter_map(|(name, value)| Some(format!(", {name} {:.4}", value?)));
                 self.line(&format!(
                     "   epoch {:>2} loss {:.5}; on the validation pairs: loss {:.5}{}; {:.1} s",
@@ -68,6 +71,7 @@ impl Bar {
 }
 
 const RECIPROCAL_RANK: &str = "mean reciprocal rank (MRR)";
+const PRECISION: &str = "mean average precision (MAP)";
 
 /// A model's figures, a line for each table.
 fn figures(evaluation: &Evaluation) -> Vec<String> {
@@ -80,7 +84,17 @@ fn figures(evaluation: &Evaluation) -> Vec<String> {
         told(validation.spearman),
         retrieval.unwrap_or_default()
     )];
+    let of_labels = |what: &str, labels: LabelScores| {
+        let LabelScores { texts, labels, nearest_neighbour, nearest_centre, mean_average_precision } = labels;
+        format!(
+            "{what}, {texts} texts of {labels} labels: nearest text has the label {nearest_neighbour:.4}, nearest label centre {nearest_centre:.4}, {PRECISION} {mean_average_precision:.4}"
+        )
+    };
+    lines.extend(validation.labels.map(|labels| of_labels("held out of the table", labels)));
     let general = |what: &str, benchmark: &Benchmark| {
+        if let Some(labels) = benchmark.labels {
+            return of_labels(&format!("{what} {}", benchmark.name), labels);
+        }
         let Benchmark { name, pairs, pearson, .. } = benchmark;
         format!("{what} {name}, {pairs} pairs: linear correlation (Pearson) {}", told(*pearson))
     };

@@ -20,6 +20,7 @@ use crate::ml::train::{
 };
 use crate::ml::{Error, Result};
 use crate::store::{self, JobError, JobRequest};
+use tables::TableKind;
 
 /// A plan loads the model, measures the base and does some steps; more is a sign of trouble.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -92,7 +93,11 @@ fn estimate(folder: &Path) -> Result<Estimate> {
 
     // Real steps on a part of the real rows, whose end is not reached.
     let wanted = (TIMED_STEPS + 1) * config.batch_size * config.accumulation;
-    let some = &split.training[..split.training.len().min(wanted)];
+    // The first labelled texts may have one label, of which no pairs are drawn.
+    let some = match loaded.table.kind {
+        TableKind::Labelled => &split.training[..],
+        _ => &split.training[..split.training.len().min(wanted)],
+    };
     let mut stopwatch = Stopwatch { started: None, steps: 0, seconds: 0.0 };
     let mut encoder = model.encoder.shallow_clone();
     let timed = TrainConfig {
@@ -134,6 +139,7 @@ fn epoch_end(loaded: &Loaded) -> f64 {
         &eval::scored_pairs(&split.validation, loaded.table.kind),
         spec.config.loss.measure().into(),
     );
+    eval::label_scores(encoder, &split.validation);
     eval::heatmap(model, encoder, &spec.titles);
     if spec.config.collapse_alarm {
         let texts: Vec<&[u32]> = split.training.iter().flat_map(TokenPair::texts).collect();

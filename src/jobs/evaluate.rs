@@ -1,10 +1,12 @@
 //! The tables that measure a model before and after, and what the user should know about the figures.
 
+use std::collections::BTreeSet;
+
 use super::message::{Evaluation, Note};
 use super::spec::RunSpec;
 use crate::ml::Result;
 use crate::ml::encoder::{Encoder, Model};
-use crate::ml::eval::{self, Assessment, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
+use crate::ml::eval::{self, Assessment, Benchmark, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::{LossKind, Split, TokenPair};
 use tables::checks::FEWEST_PAIRS;
@@ -33,14 +35,28 @@ impl EvalSuite {
 
     /// What general ability is measured with.
     pub(super) fn general(&self) -> &[TokenPair] {
-        self.benchmark.as_ref().map_or(&self.retention, |(_, pairs)| pairs)
+        // A benchmark of labelled texts has no correlation.
+        let scored = self.benchmark.as_ref().filter(|(_, pairs)| pairs.iter().all(|pair| pair.labels.is_none()));
+        scored.map_or(&self.retention, |(_, pairs)| pairs)
     }
 
     pub(super) fn evaluate(&self, encoder: &dyn Encoder, spec: &RunSpec, split: &Split) -> (Evaluation, Predictions) {
         let target = ScoreTarget { measure: spec.config.loss.measure(), lowest_means: spec.dataset.lowest_means };
-        let (validation, on_validation) = eval::validate_each(encoder, &self.validation, target);
-        let benchmark = self.benchmark.as_ref().map(|(name, pairs)| eval::benchmark_each(encoder, name, pairs));
-        let (benchmark, on_benchmark) = benchmark.unzip();
+        let (mut validation, on_validation) = eval::validate_each(encoder, &self.validation, target);
+        let labels = eval::label_scores_each(encoder, &split.validation);
+        let (scores, of_validation) = labels.map_or((None, None), |(scores, each)| (scores, Some(each)));
+        validation.labels = scores;
+        let (mut benchmark, mut on_benchmark, mut of_benchmark) = (None, None, None);
+        if let Some((name, pairs)) = &self.benchmark {
+            if let Some((labels, each)) = eval::label_scores_each(encoder, pairs) {
+                let (name, pairs) = (name.clone(), pairs.len());
+                benchmark = Some(Benchmark { name, pairs, pearson: None, spearman: None, labels });
+                of_benchmark = Some(each);
+            } else {
+                let (told, cosines) = eval::benchmark_each(encoder, name, pairs);
+                (benchmark, on_benchmark) = (Some(told), Some(cosines));
+            }
+        }
         let (retention, on_retention) = eval::benchmark_each(encoder, RETENTION_NAME, &self.retention);
         let texts: Vec<&[u32]> = split.training.iter().chain(&split.validation).flat_map(TokenPair::texts).collect();
         let predictions = Predictions {
@@ -48,6 +64,7 @@ impl EvalSuite {
             benchmark: on_benchmark,
             retention: on_retention,
             spread: eval::embedding_stats(encoder, &texts, spec.config.seed),
+            labels: [of_validation, of_benchmark],
         };
         (Evaluation { validation, benchmark, retention }, predictions)
     }
@@ -104,9 +121,18 @@ pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split, suite: &Eval
             format!("{seen} of the {rows} rows of the benchmark {:?} are pairs that train. {counted}", table.name);
         notes.push(note("benchmark_overlaps", message));
     }
+    if spec.benchmark.as_ref().is_some_and(|table| table.kind == TableKind::Labelled) {
+        let message = format!(
+            "The benchmark is one of texts with labels: it tells how well these labels are told apart, and nothing of general ability. {RETENTION_NAME}, a small built-in set, is the only hint of that."
+        );
+        notes.push(note("benchmark_of_labels", message));
+    }
     if kind == TableKind::PairPositive {
         let message = "The table has no scores: each validation pair is judged beside a pair of texts from different rows, which counts as 0.".to_owned();
         notes.push(note("judged_by_strangers", message));
+    }
+    if kind == TableKind::Labelled {
+        notes.push(how_labels_are_judged(split));
     }
     let scored = matches!(kind, TableKind::PairScore | TableKind::PairClass);
     let unsaid = scored && spec.dataset.lowest_means.is_none();
@@ -143,4 +169,27 @@ pub(super) fn notes(spec: &RunSpec, kind: TableKind, split: &Split, suite: &Eval
         notes.push(note("validation_leaks", message));
     }
     notes
+}
+
+/// Which texts of a table of labelled texts validate.
+fn how_labels_are_judged(split: &Split) -> Note {
+    let labels = |rows: &[TokenPair]| -> BTreeSet<u32> {
+        rows.iter().filter_map(|row| Some(row.labels.as_ref()?.own)).collect()
+    };
+    let (trained, held_out) = (labels(&split.training), labels(&split.validation));
+    let (code, message) = if trained.is_disjoint(&held_out) {
+        let message = format!(
+            "The model is judged on {} labels that it has not learnt, and learns {} others. Set \"split\" to \"random\" to learn all labels and judge by texts.",
+            held_out.len(),
+            trained.len()
+        );
+        ("judged_by_unseen_labels", message)
+    } else {
+        let message = format!(
+            "The model is judged on texts that it has not learnt, of {} labels that it has learnt from other texts: how it does on new labels is not known.",
+            held_out.intersection(&trained).count()
+        );
+        ("judged_by_unseen_texts", message)
+    };
+    Note { code: code.to_owned(), message }
 }

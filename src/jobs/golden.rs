@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ml::encoder::{Origin, evenly_spaced};
 use crate::ml::eval::retention_pairs;
-use tables::PairDataset;
+use tables::{Pair, PairDataset, TableKind};
 
 /// Of the table, which reach the rows that training changed.
 const OF_TABLE: usize = 12;
@@ -14,9 +14,10 @@ const OF_TITLES: usize = 8;
 const GENERAL: usize = 12;
 
 /// About 32 texts, no two the same.
-pub(super) fn golden_texts(table: &PairDataset, titles: &[String]) -> Vec<(Origin, String)> {
-    let of_table: Vec<&str> =
-        table.pairs.iter().flat_map(|pair| [&pair.left, &pair.right]).map(String::as_str).collect();
+pub(super) fn golden_texts<'a>(table: &'a PairDataset, titles: &[String]) -> Vec<(Origin, String)> {
+    let labelled = table.kind == TableKind::Labelled;
+    let texts = |pair: &'a Pair| [Some(&pair.left), (!labelled).then_some(&pair.right)].into_iter().flatten();
+    let of_table: Vec<&str> = table.pairs.iter().flat_map(texts).map(String::as_str).collect();
     let general = retention_pairs();
     let general: Vec<&str> = general.pairs.iter().map(|pair| pair.left.as_str()).collect();
     let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
@@ -36,7 +37,6 @@ pub(super) fn golden_texts(table: &PairDataset, titles: &[String]) -> Vec<(Origi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tables::{Pair, TableKind};
 
     #[test]
     fn golden_texts_are_of_the_table_the_titles_and_both_languages_and_no_two_are_the_same() {

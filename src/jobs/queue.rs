@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tables::TableKind;
 use tables::checks::FEWEST_PAIRS;
 use tables::inspect::ScoreSummary;
 use tokio::sync::{Mutex, watch};
@@ -170,6 +171,10 @@ impl JobQueue {
         }
         if let Some(validation) = &request.validation {
             check_validation(validation, &request.dataset)?;
+        }
+        if request.replay.as_ref().is_some_and(|table| table.kind == TableKind::Labelled) {
+            let reason = "learns the order of scores, and a table of labelled texts has none; replay pairs";
+            return refused("replay", reason.to_owned());
         }
         let ScoreSummary { lowest, highest, distinct, .. } = request.dataset.scores;
         if let Some(reason) = request.config.loss.objection(request.dataset.kind, lowest, highest, distinct) {

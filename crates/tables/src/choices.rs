@@ -180,6 +180,12 @@ pub struct Mapping {
     pub negative: Option<Column>,
     /// How alike they are.
     pub score: Option<Column>,
+    /// The text of a table of labelled texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Column>,
+    /// Its label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Column>,
 }
 
 /// The scores between which a table's own scores lie. Where small numbers mean alike, the first is the larger.

@@ -1,15 +1,15 @@
-//! What a table is made of: pairs of one kind.
+//! What a table is made of: pairs of one kind, or texts with a label each.
 
 use serde::{Deserialize, Serialize};
 
 use crate::problems::Problems;
 
-/// Two texts and how alike they are.
+/// Two texts and how alike they are; or a text and its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
-    /// The left text (`base`, `sentence1`).
+    /// The left text (`base`, `sentence1`); the text that has a label.
     pub left: String,
-    /// The right text (`ref`, `sentence2`).
+    /// The right text (`ref`, `sentence2`); the label of a labelled text.
     pub right: String,
     /// A text that does not belong to the left one; triplets alone have it.
     pub negative: Option<String>,
@@ -44,6 +44,8 @@ pub enum TableKind {
     PairPositive,
     /// A text, one that belongs to it, and one that does not.
     Triplet,
+    /// A text and its label: pairs of the same label and of others are drawn while training.
+    Labelled,
 }
 
 impl TableKind {
@@ -82,12 +84,12 @@ pub(crate) fn too_many_rows() -> Problems {
 
 /// Refuses a table without scores where scores are needed.
 pub(crate) fn check_kind(kind: TableKind, scores: Scores) -> Result<(), Problems> {
-    if kind.scored() || scores == Scores::Unit {
+    if kind.scored() || kind == TableKind::Labelled || scores == Scores::Unit {
         return Ok(());
     }
     Err(Problems::table(
         "no_scores",
         "This table has no scores; a benchmark is read by them.",
-        "Send two texts and a score in each row, or use the table for training.",
+        "Send two texts and a score in each row, or a text and its label; or use the table for training.",
     ))
 }

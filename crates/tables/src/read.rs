@@ -32,6 +32,6 @@ pub fn read_with(input: &Input, choices: &TableOptions, scores: Scores) -> Resul
         let column = inspection.columns.iter().find(|column| column.becomes == Some(role));
         column.map(|column| column.name.clone())
     };
-    let columns = ["text_a", "text_b", "negative", "score"].into_iter().filter_map(names).collect();
+    let columns = ["text_a", "text_b", "negative", "score", "text", "label"].into_iter().filter_map(names).collect();
     Ok(PairDataset { columns, kind: inspection.kind.unwrap_or_default(), pairs })
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use tables::TableKind;
 use tables::choices::{FileFormat, name_of};
 use utoipa::{IntoParams, ToSchema};
 
@@ -95,6 +96,8 @@ async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, qu
         [("base_similarity", "元のモデルの類似度", &query.base), ("tuned_similarity", "学習後の類似度", &query.tuned)];
     let asked: Vec<_> = models
         .iter()
+        // A text and its label have no similarity.
+        .filter(|_| dataset.kind != TableKind::Labelled)
         .filter_map(|(en, ja, model)| {
             let model = model.as_deref().filter(|model| !model.trim().is_empty())?;
             Some((if query.language == Language::Ja { *ja } else { *en }, model))

@@ -192,7 +192,8 @@ fn value<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> std
 /// Columns by numbers that a table may have, or by names.
 fn mapping<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Mapping>, D::Error> {
     let mapping: Option<Mapping> = value(deserializer)?;
-    let columns = mapping.iter().flat_map(|m| [&m.text_a, &m.text_b, &m.negative, &m.score]).flatten();
+    let columns =
+        mapping.iter().flat_map(|m| [&m.text_a, &m.text_b, &m.negative, &m.score, &m.text, &m.label]).flatten();
     for column in columns {
         let what = match column {
             Column::Number(1..=1000) => None,

@@ -15,6 +15,7 @@ use crate::http::extract::{Path, Query};
 use crate::http::models::find::resolve;
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
+use tables::TableKind;
 use tables::stored::StoredPair;
 
 #[derive(Deserialize, IntoParams)]
@@ -65,7 +66,9 @@ pub(crate) struct RowBody {
     row: usize,
     /// As a text editor counts it, from 1.
     line: usize,
+    /// The left text; a labelled text.
     left: String,
+    /// The right text; its label.
     right: String,
     /// The text of a triplet that does not belong to the left one.
     negative: Option<String>,
@@ -128,7 +131,9 @@ pub(crate) async fn list_rows(
         },
     };
     let found = state.datasets.rows(&dataset, wanted).await?;
-    let base = match query.base.as_deref().filter(|model| !model.trim().is_empty()) {
+    // A text and its label have no similarity.
+    let asked = query.base.as_deref().filter(|_| dataset.kind != TableKind::Labelled);
+    let base = match asked.filter(|model| !model.trim().is_empty()) {
         Some(model) => similarities(&state, &caller, model, &found.rows).await?.into_iter().map(Some).collect(),
         None => vec![None; found.rows.len()],
     };

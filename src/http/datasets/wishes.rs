@@ -78,7 +78,7 @@ impl PartialSchema for MappingWish {
         let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(1000));
         let null = ObjectBuilder::new().schema_type(Type::Null);
         let column = OneOfBuilder::new().item(number).item(Heading::schema()).item(null).build();
-        let mapping = ["text_a", "text_b", "negative", "score"]
+        let mapping = ["text_a", "text_b", "negative", "score", "text", "label"]
             .into_iter()
             .fold(ObjectBuilder::new(), |mapping, name| mapping.property(name, Schema::OneOf(column.clone())));
         mapping.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false))).build().into()

@@ -17,7 +17,7 @@ use crate::ml::train::EpochRecord;
 type Curve = (&'static str, fn(&EpochRecord) -> Option<f64>);
 
 /// What could not be measured is no point.
-const OF_EPOCHS: [Curve; 11] = [
+const OF_EPOCHS: [Curve; 13] = [
     ("loss", |epoch| Some(epoch.loss)),
     ("val_loss", |epoch| Some(epoch.val_loss)),
     ("val_mae", |epoch| Some(epoch.val_mae)),
@@ -25,6 +25,8 @@ const OF_EPOCHS: [Curve; 11] = [
     ("val_pearson", |epoch| epoch.val_pearson),
     ("val_spearman", |epoch| epoch.val_spearman),
     ("val_mrr", |epoch| epoch.val_mrr),
+    ("val_nearest_neighbour", |epoch| epoch.val_nearest_neighbour),
+    ("val_map", |epoch| epoch.val_map),
     ("general", |epoch| epoch.general),
     ("learning_rate", |epoch| Some(epoch.learning_rate)),
     ("random_cosine", |epoch| Some(epoch.spread?.cosine_mean)),

@@ -21,7 +21,7 @@ use crate::store::{Dataset, Purpose};
 /// What a file is for, in OpenAI's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 enum FilePurpose {
-    /// To train on: pairs with scores from 0 to 1, pairs that belong together, or triplets.
+    /// To train on: pairs with scores from 0 to 1, pairs that belong together, triplets, or texts with labels.
     #[serde(rename = "fine-tune")]
     FineTune,
     /// The same.

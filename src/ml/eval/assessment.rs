@@ -7,8 +7,9 @@ use tables::choices::LowestMeans;
 use super::bootstrap::{Difference, Metric, difference};
 use super::calibration::{Calibration, Uncalibrated};
 use super::collapse::{Collapse, EmbeddingStats};
+use super::labels::{LabelDifferences, LabelJudgements};
 use super::movers::Movers;
-use super::verdict::{Axis, Verdicts, overall};
+use super::verdict::{Axis, Verdict, Verdicts, overall};
 use crate::ml::pairs::TokenPair;
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::LossKind;
@@ -41,6 +42,8 @@ pub struct Predictions {
     pub benchmark: Option<Vec<f64>>,
     /// The general pairs' cosines.
     pub retention: Vec<f64>,
+    /// What labelled texts come to, of the validation rows and of the benchmark.
+    pub labels: [Option<LabelJudgements>; 2],
     /// How the vectors of the table's texts lie.
     pub spread: EmbeddingStats,
 }
@@ -60,6 +63,25 @@ pub struct Assessment {
     pub uncalibrated: Option<Uncalibrated>,
     /// How the vectors lie.
     pub spread: EmbeddingStatsChange,
+    /// How well labelled texts find their like, before and after; reports on other tables lack it.
+    #[serde(default, skip_serializing_if = "LabelChanges::is_empty")]
+    #[schema(required = false)]
+    pub labels: LabelChanges,
+}
+
+/// How well labelled texts find their like, before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LabelChanges {
+    /// Of the validation rows, where the job's table is one of labelled texts.
+    pub validation: Option<LabelDifferences>,
+    /// Of the user's benchmark, where it is.
+    pub benchmark: Option<LabelDifferences>,
+}
+
+impl LabelChanges {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One metric on each table.
@@ -98,18 +120,31 @@ impl EvalPairs<'_> {
             let (name, pairs) = self.benchmark?;
             Some((name, on(metric, before.benchmark.as_ref()?, after.benchmark.as_ref()?, pairs)))
         };
+        let on_labels =
+            |part: usize| Some(before.labels[part].as_ref()?.against(after.labels[part].as_ref()?, self.seed));
+        let labels = LabelChanges { validation: on_labels(0), benchmark: on_labels(1) };
         let on_retention = |metric| on(metric, &before.retention, &after.retention, self.retention.1);
 
-        let domain = Axis::new(self.table.0, on_validation(self.domain_metric()));
+        // Of labelled texts the order of all others tells most: accuracies are as good as they can be long before.
+        let domain = match labels.validation {
+            Some(found) => found.mean_average_precision,
+            None => on_validation(self.domain_metric()),
+        };
+        let domain = Axis::new(self.table.0, domain);
+        // A benchmark of labelled texts tells of labels; of everything else the general pairs do.
+        let of_labels = self.benchmark.zip(labels.benchmark);
+        let of_labels = of_labels.map(|((name, _), found)| Axis::new(name, found.mean_average_precision));
         let (name, general) =
             on_benchmark(Metric::Spearman).unwrap_or_else(|| (self.retention.0, on_retention(Metric::Spearman)));
         let general = Axis::new(name, general);
+        let lost = of_labels.as_ref().is_some_and(|axis| axis.verdict == Verdict::Regression);
         let calibration = Calibration::fit(self.loss.measure(), &after.validation, &scores(self.validation));
         Assessment {
             verdict: Verdicts {
-                overall: overall(domain.verdict, general.verdict, collapsed.is_some()),
+                overall: overall(domain.verdict, general.verdict, lost || collapsed.is_some()),
                 domain,
                 general,
+                labels: of_labels,
             },
             pearson: Differences {
                 validation: on_validation(Metric::Pearson),
@@ -120,6 +155,7 @@ impl EvalPairs<'_> {
             uncalibrated: calibration.as_ref().err().copied(),
             calibration: calibration.ok(),
             spread: EmbeddingStatsChange { before: before.spread, after: after.spread, collapsed },
+            labels,
         }
     }
 
@@ -140,7 +176,7 @@ fn scores(pairs: &[TokenPair]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ml::eval::{Doubt, Verdict};
+    use crate::ml::eval::Doubt;
     use tables::{Pair, TableKind};
 
     const SPREAD: EmbeddingStats =
@@ -150,7 +186,8 @@ mod tests {
     fn assessed(score: impl Fn(usize) -> f64, loss: LossKind, collapsed: bool) -> Assessment {
         let text = |row| Pair { left: "a".to_owned(), right: "b".to_owned(), negative: None, score: score(row), row };
         let table = PairDataset { columns: None, kind: TableKind::PairScore, pairs: (2..42).map(text).collect() };
-        let tokens = |row| TokenPair { left: vec![1], right: vec![2], negative: None, score: score(row), row };
+        let tokens =
+            |row| TokenPair { left: vec![1], right: vec![2], negative: None, score: score(row), row, labels: None };
         let validation: Vec<TokenPair> = (2..42).map(tokens).collect();
         let asked = EvalPairs {
             table: ("mine", &table),
@@ -165,9 +202,15 @@ mod tests {
         let jitter = |row: usize| (row * 7 % 11) as f64 / 1000.0;
         let base: Vec<f64> = (2..42).map(|row| 1.0 - score(row) + jitter(row)).collect();
         let tuned: Vec<f64> = (2..42).map(|row| score(row) + jitter(row)).collect();
-        let before = Predictions { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD };
+        let labels = [None, None];
+        let before =
+            Predictions { validation: base, benchmark: None, retention: tuned.clone(), spread: SPREAD, labels };
         let spread = EmbeddingStats { effective_rank: if collapsed { 2.0 } else { 39.0 }, ..SPREAD };
-        asked.assess(&before, &Predictions { validation: tuned.clone(), benchmark: None, retention: tuned, spread })
+        let labels = [None, None];
+        asked.assess(
+            &before,
+            &Predictions { validation: tuned.clone(), benchmark: None, retention: tuned, spread, labels },
+        )
     }
 
     #[test]

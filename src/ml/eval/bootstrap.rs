@@ -29,6 +29,12 @@ pub enum Metric {
     Spearman,
     /// Mean squared error of the similarities; lower is better.
     Mse,
+    /// The part of labelled texts whose nearest other text has their label.
+    NearestNeighbour,
+    /// The part of labelled texts that are nearest to their own label's mean.
+    NearestCentre,
+    /// Mean average precision of labelled texts.
+    MeanAveragePrecision,
 }
 
 /// A metric of two models on the same pairs.
@@ -36,7 +42,7 @@ pub enum Metric {
 pub struct Difference {
     /// Which.
     pub metric: Metric,
-    /// How many pairs.
+    /// How many pairs; of labelled texts, how many texts.
     pub n: usize,
     /// The base's. `null` where all scores are the same and a correlation does not exist.
     pub before: Option<f64>,
@@ -50,7 +56,8 @@ pub struct Difference {
     pub high: Option<f64>,
 }
 
-/// Compares the similarities of two models `(N,)`, `(N,)` with the scores `(N,)` of the same pairs.
+/// Compares the similarities of two models `(N,)`, `(N,)` with the scores `(N,)` of the same pairs. Metrics of labelled
+/// texts are means of what each text comes to, and read no scores.
 ///
 /// Similarities that are all equal follow no score: their correlation counts as 0, so that a model that
 /// no longer tells texts apart has lost and is not merely unmeasured. Resamples in which all scores are
@@ -151,6 +158,9 @@ impl Metric {
     fn of(self, similarities: &Column, scores: &Column, counts: &[u32]) -> Option<f64> {
         match self {
             Self::Mse => Some(mean(counts, |row| (similarities.values[row] - scores.values[row]).powi(2))),
+            Self::NearestNeighbour | Self::NearestCentre | Self::MeanAveragePrecision => {
+                (!counts.is_empty()).then(|| mean(counts, |row| similarities.values[row]))
+            }
             _ if !scores.varies(counts) => None,
             _ if !similarities.varies(counts) => Some(0.0),
             Self::Pearson => Some(correlation(counts, |row| similarities.values[row], |row| scores.values[row])),

@@ -7,6 +7,7 @@ mod bootstrap;
 mod calibration;
 mod collapse;
 mod correlation;
+mod labels;
 mod movers;
 mod retrieval;
 pub mod suggest;
@@ -22,6 +23,7 @@ pub use bootstrap::{Difference, Metric, RESAMPLES, difference};
 pub use calibration::{Calibration, PRECISE, ScoreThresholds, Threshold, Uncalibrated};
 pub use collapse::{ALIKE, Collapse, EmbeddingStats, LEAST_RANK, embedding_stats};
 pub use correlation::{pearson, spearman};
+pub use labels::{LabelDifferences, LabelJudgements, LabelScores, label_scores, label_scores_each};
 pub use movers::{MOST_MOVERS, Mover, Movers};
 pub use retrieval::{Retrieval, retrieval};
 pub use verdict::{
@@ -29,7 +31,7 @@ pub use verdict::{
 };
 
 use crate::ml::encoder::{Encoder, Model, encode_all};
-use crate::ml::pairs::TokenPair;
+use crate::ml::pairs::{self, Labels, TokenPair, share_label};
 use crate::ml::pulse;
 use crate::ml::target::ScoreTarget;
 use crate::ml::vectors::{angular_similarity, cosine, numbers};
@@ -69,8 +71,12 @@ pub struct Validation {
     pub pearson: Option<f64>,
     /// Spearman's correlation; `null` likewise.
     pub spearman: Option<f64>,
-    /// How well the pairs' texts find each other; `null` where fewer than two belong together.
+    /// How well the pairs' texts find each other; `null` where fewer than two belong together, and for labelled texts.
     pub retrieval: Option<Retrieval>,
+    /// How well labelled texts find their like; other tables lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = LabelScores, required = false)]
+    pub labels: Option<LabelScores>,
 }
 
 /// Correlation of the cosine with graded similarity, in the manner of the STS benchmark.
@@ -84,27 +90,35 @@ pub struct Benchmark {
     pub pearson: Option<f64>,
     /// Spearman's correlation.
     pub spearman: Option<f64>,
+    /// How well labelled texts find their like, where the benchmark is a table of such: it has no correlations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = LabelScores, required = false)]
+    pub labels: Option<LabelScores>,
 }
 
 /// A table's rows as token ids, cut to what the model reads.
 pub fn token_pairs(model: &Model, table: &PairDataset) -> Vec<TokenPair> {
-    let ids = |text: &str| model.tokenize(text).ids;
-    let row = |pair: &tables::Pair| {
+    let ids = |text: &str| {
         pulse::beat();
-        TokenPair {
-            left: ids(&pair.left),
-            right: ids(&pair.right),
-            negative: pair.negative.as_deref().map(ids),
-            score: pair.score,
-            row: pair.row,
-        }
+        model.tokenize(text).ids
+    };
+    if table.kind == TableKind::Labelled {
+        return pairs::labelled(table, ids);
+    }
+    let row = |pair: &tables::Pair| TokenPair {
+        left: ids(&pair.left),
+        right: ids(&pair.right),
+        negative: pair.negative.as_deref().map(ids),
+        score: pair.score,
+        row: pair.row,
+        labels: None,
     };
     table.pairs.iter().map(row).collect()
 }
 
 /// Rows as pairs with a score, so that every kind of table can be judged: a triplet is a pair of score 1
 /// and one of score 0; pairs that belong together are joined by as many that do not, each left text with
-/// the right text of a row further on.
+/// the right text of a row further on; a labelled text is joined by another of its label and by one of another label.
 pub fn scored_pairs(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
     let pair = |row: &TokenPair, right: &[u32], score| TokenPair {
         left: row.left.clone(),
@@ -112,6 +126,7 @@ pub fn scored_pairs(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
         negative: None,
         score,
         row: row.row,
+        labels: None,
     };
     let apart: Vec<TokenPair> = match kind {
         TableKind::PairScore | TableKind::PairClass => Vec::new(),
@@ -120,8 +135,27 @@ pub fn scored_pairs(rows: &[TokenPair], kind: TableKind) -> Vec<TokenPair> {
             let strange = strangers(rows, |row| (&row.left, &row.right));
             strange.map(|(row, other)| pair(row, &other.right, 0.0)).collect()
         }
+        TableKind::Labelled => return partnered(rows),
     };
     rows.iter().map(|row| pair(row, &row.right, row.score)).chain(apart).collect()
+}
+
+/// Labelled texts, each with another of its label (1) and with one that shares none (0), as far as there are such.
+fn partnered(rows: &[TokenPair]) -> Vec<TokenPair> {
+    let labels: Vec<Labels> = rows.iter().map(|row| row.labels.clone().unwrap_or_default()).collect();
+    let own: Vec<u32> = labels.iter().map(|labels| labels.own).collect();
+    let same_text = |one: usize, other: usize| rows[one].left == rows[other].left;
+    let shared = |one: usize, other: usize| share_label(&labels[one].left, &labels[other].left);
+    let partners = pairs::partners(&own, same_text, shared);
+    let pair = |row: usize, right: usize, score: f64| TokenPair {
+        right: rows[right].left.clone(),
+        score,
+        labels: Some(Labels { right: labels[right].left.clone(), right_row: rows[right].row, ..labels[row].clone() }),
+        ..rows[row].clone()
+    };
+    let together = partners.iter().enumerate().filter_map(|(row, [same, _])| Some(pair(row, (*same)?, 1.0)));
+    let apart = partners.iter().enumerate().filter_map(|(row, [_, apart])| Some(pair(row, (*apart)?, 0.0)));
+    together.chain(apart).collect()
 }
 
 /// Each row with another further on, where the left text of the one and the right text of the other are strangers.
@@ -171,7 +205,13 @@ pub fn validate_each(encoder: &dyn Encoder, pairs: &[TokenPair], target: ScoreTa
         mape: mean(&|similarity, score| 100.0 * (similarity - score).abs() / score.abs().max(1e-7)),
         pearson,
         spearman,
-        retrieval: retrieval::of_pairs(pairs, &left, &right),
+        // Of labelled texts more belong together than those that are pairs here.
+        retrieval: if pairs.iter().any(|pair| pair.labels.is_some()) {
+            None
+        } else {
+            retrieval::of_pairs(pairs, &left, &right)
+        },
+        labels: None,
     };
     (validation, similarities)
 }
@@ -186,7 +226,7 @@ pub fn benchmark_each(encoder: &dyn Encoder, name: &str, pairs: &[TokenPair]) ->
     let (left, right) = vectors(encoder, pairs);
     let cosines: Vec<f64> = numbers(&(left * right).sum_dim_intlist([1].as_slice(), false, tch::Kind::Double));
     let (pearson, spearman) = correlations(&cosines, pairs);
-    (Benchmark { name: name.to_owned(), pairs: pairs.len(), pearson, spearman }, cosines)
+    (Benchmark { name: name.to_owned(), pairs: pairs.len(), pearson, spearman, labels: None }, cosines)
 }
 
 /// Pearson's and Spearman's correlation of similarities with scores; `None` where one does not vary.

@@ -57,6 +57,11 @@ impl Movers {
             // Of a table without scores, the pairs of score 0 are triplets' negatives, or strangers that
             // no row of the file holds.
             let right = match table.kind {
+                TableKind::Labelled => {
+                    let row = pair.labels.as_ref()?.right_row;
+                    let place = table.pairs.binary_search_by_key(&row, |known| known.row).ok()?;
+                    &table.pairs[place].left
+                }
                 TableKind::Triplet if pair.score == 0.0 => known.negative.as_ref()?,
                 TableKind::PairPositive if pair.score == 0.0 => return None,
                 _ => &known.right,

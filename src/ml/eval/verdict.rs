@@ -68,8 +68,12 @@ pub struct Verdicts {
     pub overall: Verdict,
     /// On the job's own validation pairs.
     pub domain: Axis,
-    /// On the user's benchmark, or on Shamisen's own general pairs.
+    /// On the user's benchmark of pairs, or on Shamisen's own general pairs.
     pub general: Axis,
+    /// On the user's benchmark of labelled texts; a loss on it is a regression, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Axis, required = false)]
+    pub labels: Option<Axis>,
 }
 
 impl Axis {
@@ -92,7 +96,7 @@ fn judge(difference: &Difference) -> (Verdict, Option<Doubt>) {
     // An error's gain is its fall.
     let (gain, low, high, least, widest) = match difference.metric {
         Metric::Mse => (-delta, -high, -low, LEAST_GAIN_OF_ERROR * before, WIDEST_OF_ERROR * before),
-        Metric::Pearson | Metric::Spearman => (delta, low, high, LEAST_GAIN, WIDEST),
+        _ => (delta, low, high, LEAST_GAIN, WIDEST),
     };
     if high < 0.0 {
         (Verdict::Regression, None)
@@ -106,11 +110,11 @@ fn judge(difference: &Difference) -> (Verdict, Option<Doubt>) {
 }
 
 /// What both answers come to. The domain's holds, since that is what was tuned for, but: a loss on either
-/// side is a regression, and a win needs a general side that could be told. A model that no longer tells
-/// texts apart has regressed, whatever its pairs say.
-pub fn overall(domain: Verdict, general: Verdict, collapsed: bool) -> Verdict {
+/// side is a regression, and a win needs a general side that could be told. `lost`: a model that no longer tells
+/// texts apart, or that does worse on a benchmark of labels, has regressed whatever its pairs say.
+pub fn overall(domain: Verdict, general: Verdict, lost: bool) -> Verdict {
     match (domain, general) {
-        _ if collapsed => Verdict::Regression,
+        _ if lost => Verdict::Regression,
         (_, Verdict::Regression) => Verdict::Regression,
         (Verdict::Win, Verdict::TooFew) => Verdict::TooFew,
         (domain, _) => domain,

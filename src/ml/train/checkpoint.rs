@@ -85,6 +85,7 @@ impl Conditions {
             rows.update(&(part.len() as u64).to_le_bytes());
             for pair in part {
                 rows.update(&pair.score.to_le_bytes());
+                pair.labels.iter().for_each(|labels| rows.update(&labels.own.to_le_bytes()));
                 for text in pair.texts() {
                     rows.update(&(text.len() as u64).to_le_bytes());
                     text.iter().for_each(|id| rows.update(&id.to_le_bytes()));

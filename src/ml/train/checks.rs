@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use super::config::TrainConfig;
 use super::data::TrainData;
+use super::labelled;
 use super::loss::LossKind;
 use super::options::{OptimizerKind, SamplerKind};
 use super::ranges::{LISTS, MOST_STEPS, NAME, Range};
+use tables::TableKind;
+
 use crate::ml::encoder::Encoder;
 use crate::ml::{Error, Result};
 
@@ -44,11 +47,17 @@ impl TrainConfig {
         if let Some(reason) = self.loss.objection(data.kind, lowest, highest, distinct.len()) {
             return Err(Error::config("loss", reason));
         }
+        let labels = if data.kind == TableKind::Labelled { labelled::objection(data.training) } else { None };
+        if let Some(reason) = labels {
+            return Err(Error::config("kind", reason));
+        }
         let positives = scores().filter(|&score| score >= self.positive_from).count();
         let reason = format!("{positives} training rows have at least this score; in-batch contrast needs two");
         check(!self.contrasts() || positives >= 2, "positive_from", &reason)?;
         let replays = self.replay.is_none() || !data.replay.is_empty();
-        check(replays, "replay", "has no meaning without a table to replay; name one, or leave it out")
+        check(replays, "replay", "has no meaning without a table to replay; name one, or leave it out")?;
+        let ordered = data.replay.iter().all(|pair| pair.labels.is_none());
+        check(ordered, "replay", "learns the order of scores, and a table of labelled texts has none; replay pairs")
     }
 
     /// Refuses a number that is outside its range, and a list that is too long.

@@ -42,6 +42,7 @@ impl EarlyStopping {
             Monitor::ValPearson => record.val_pearson.map(|pearson| -pearson),
             Monitor::ValSpearman => record.val_spearman.map(|spearman| -spearman),
             Monitor::ValMrr => record.val_mrr.map(|mrr| -mrr),
+            Monitor::ValMap => record.val_map.map(|precision| -precision),
         };
         let metric = metric.ok_or_else(|| {
             let reason = "this cannot be measured on these validation rows: a correlation needs scores that differ, val_mrr two pairs that belong together; watch val_loss, or choose another split";

@@ -7,6 +7,7 @@ mod data;
 mod early_stopping;
 mod forgetting;
 mod graph;
+mod labelled;
 mod layers;
 mod loss;
 mod objective;
@@ -97,19 +98,25 @@ pub fn train(
         at = counters;
     }
     optimizer.merge(encoder);
-    let scored = eval::scored_pairs(data.validation, data.kind);
+    let pairs_of = |rows, epoch| labelled::paired(rows, data.kind, config.loss, config.seed, epoch);
+    let validation = Validation {
+        rows: data.validation,
+        pairs: &pairs_of(data.validation, labelled::VALIDATION),
+        scored: &eval::scored_pairs(data.validation, data.kind),
+    };
     let mut stopped = Stopped::MaxEpochs;
 
     while at.epoch <= config.epochs {
         let started = Instant::now();
         let seconds_before = at.seconds_of_epoch;
-        let rows_of_batches = batches(training, config, at.epoch);
+        let pairs = pairs_of(training, at.epoch);
+        let rows_of_batches = batches(&pairs, config, at.epoch);
         for rows_of_step in rows_of_batches.chunks(config.accumulation).skip(at.steps_of_epoch) {
             // Forward and backward: the same encoder for all columns, in one ragged batch; several
             // batches' gradients add up.
             let micro_batches: Vec<Batch<'_>> = (0..)
                 .zip(rows_of_step)
-                .map(|(part, rows)| batch(data, rows, (config, dropout), at.step, part))
+                .map(|(part, rows)| batch(data, &pairs, rows, (config, dropout), at.step, part))
                 .collect();
             let ids = micro_batches.iter().flat_map(Batch::texts).flatten().map(|&id| i64::from(id));
             let gathered = optimizer.gather(ids.collect());
@@ -144,7 +151,7 @@ pub fn train(
         }
 
         encoder.set_word_embeddings(optimizer.word_embeddings());
-        let mut record = judge(encoder, data.validation, &scored, &objective, &at);
+        let mut record = judge(encoder, &validation, &objective, &at);
         finite(record.val_loss, &at, config)?;
         record.learning_rate = learning_rate.at(at.step as i32);
         let over = monitor.judge(encoder, &mut record)?;
@@ -177,7 +184,7 @@ pub fn train(
         Snapshot::of(encoder, at.epochs.len(), optimizer.adapters()?)
     };
     let (sweep, alpha) = monitor.interpolate(encoder, [&base, &tuned], &|encoder| {
-        let record = judge(encoder, data.validation, &scored, &objective, &Counters::default());
+        let record = judge(encoder, &validation, &objective, &Counters::default());
         (record.val_spearman, record.val_loss)
     })?;
     let adapters = tuned.adapters.map(|adapters| alpha.map_or(adapters.clone(), |part| adapters.scaled(part)));
@@ -187,12 +194,13 @@ pub fn train(
 /// The rows of a batch, and those that are replayed beside them. `step` counts those that are done.
 fn batch<'a>(
     data: &TrainData<'a>,
+    pairs: &'a [TokenPair],
     rows: &[usize],
     (config, drops): (&TrainConfig, bool),
     step: usize,
     part: usize,
 ) -> Batch<'a> {
-    let pairs = rows.iter().map(|&row| &data.training[row]).collect();
+    let pairs = rows.iter().map(|&row| &pairs[row]).collect();
     let count = match data.replay.len() {
         0 => 0,
         _ => (rows.len() as f64 * config.replay.unwrap_or(REPLAY)).ceil() as usize,
@@ -207,16 +215,18 @@ fn batch<'a>(
 /// Rows that are replayed for each training row, where the settings do not say.
 const REPLAY: f64 = 0.25;
 
-/// What the validation rows say of an epoch, the loss by the rows themselves, the rest by them as pairs.
-fn judge(
-    encoder: &dyn Encoder,
-    validation: &[TokenPair],
-    scored: &[TokenPair],
-    objective: &Objective<'_>,
-    at: &Counters,
-) -> EpochRecord {
-    let validated = eval::validate(encoder, scored, objective.target);
-    let val_loss = objective.validation(encoder, validation).unwrap_or(validated.mse);
+/// The validation rows: as they are, as the loss reads them, and as pairs with scores.
+struct Validation<'a> {
+    rows: &'a [TokenPair],
+    pairs: &'a [TokenPair],
+    scored: &'a [TokenPair],
+}
+
+/// What the validation rows say of an epoch.
+fn judge(encoder: &dyn Encoder, rows: &Validation<'_>, objective: &Objective<'_>, at: &Counters) -> EpochRecord {
+    let validated = eval::validate(encoder, rows.scored, objective.target);
+    let val_loss = objective.validation(encoder, rows.pairs).unwrap_or(validated.mse);
+    let labels = eval::label_scores(encoder, rows.rows);
     EpochRecord {
         epoch: at.epoch,
         loss: at.loss_of_rows / at.rows_of_epoch.max(1) as f64,
@@ -226,6 +236,8 @@ fn judge(
         val_pearson: validated.pearson,
         val_spearman: validated.spearman,
         val_mrr: validated.retrieval.map(|retrieval| retrieval.mrr),
+        val_nearest_neighbour: labels.map(|labels| labels.nearest_neighbour),
+        val_map: labels.map(|labels| labels.mean_average_precision),
         ..EpochRecord::default()
     }
 }

@@ -54,7 +54,7 @@ pub enum ClipKind {
 
 /// The metric of an epoch that early stopping watches: the training loss (`loss`), or of the validation rows
 /// the loss (`val_loss`), mean absolute error (`val_mae`), correlations (`val_pearson`, `val_spearman`) or how
-/// well their texts find each other (`val_mrr`).
+/// well their texts find each other (`val_mrr`), or labelled texts their like (`val_map`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Monitor {
@@ -70,6 +70,8 @@ pub enum Monitor {
     ValSpearman,
     /// How well the validation rows' texts find each other; higher is better.
     ValMrr,
+    /// Mean average precision of labelled texts; higher is better.
+    ValMap,
 }
 
 /// What counts as a variable of the vocabulary's table when gradients are clipped: each of the checkpoint's

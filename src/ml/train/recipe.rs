@@ -109,7 +109,8 @@ fn recommended(RecipeFacts { kind, rows, positives, transformer }: RecipeFacts) 
     let (loss, contrast) = match kind {
         TableKind::PairScore => (LossKind::AngularMse, contrast(0.1)),
         TableKind::PairClass => (LossKind::CosineMse, contrast(1.0)),
-        TableKind::PairPositive | TableKind::Triplet => (LossKind::Mnrl, None),
+        // A text finds another of its label among those of other labels.
+        TableKind::PairPositive | TableKind::Triplet | TableKind::Labelled => (LossKind::Mnrl, None),
     };
     let usual = TrainConfig {
         loss,
@@ -155,7 +156,14 @@ mod tests {
     #[test]
     fn every_recipe_suits_every_kind_and_size_of_table() {
         for recipe in [Recipe::Recommended, Recipe::Gentle, Recipe::Thorough] {
-            for kind in [TableKind::PairScore, TableKind::PairClass, TableKind::PairPositive, TableKind::Triplet] {
+            let kinds = [
+                TableKind::PairScore,
+                TableKind::PairClass,
+                TableKind::PairPositive,
+                TableKind::Triplet,
+                TableKind::Labelled,
+            ];
+            for kind in kinds {
                 for rows in [10, 98, 500, 10_000, 200_000] {
                     for (positives, transformer) in [(0, false), (rows, false), (0, true), (rows, true)] {
                         let config = recipe.config(RecipeFacts { kind, rows, positives, transformer });
@@ -165,6 +173,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_tutorials_recipe_learns_from_labels_as_from_pairs_that_are_the_same_or_unrelated() {
+        let config = Recipe::Tutorial.config(RecipeFacts { kind: TableKind::Labelled, ..RecipeFacts::default() });
+        assert_eq!(config.loss.objection(TableKind::Labelled, 1.0, 1.0, 1), None);
     }
 
     #[test]

@@ -59,6 +59,14 @@ pub struct EpochRecord {
     /// belong together.
     #[serde(default)]
     pub val_mrr: Option<f64>,
+    /// Of labelled texts: the part of the validation rows' texts whose nearest other text has their label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false)]
+    pub val_nearest_neighbour: Option<f64>,
+    /// Of labelled texts: the validation rows' mean average precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = f64, required = false)]
+    pub val_map: Option<f64>,
     /// General ability, where there is a budget of it.
     #[serde(default)]
     pub general: Option<f64>,

@@ -22,7 +22,8 @@ pub(super) fn batches(pairs: &[TokenPair], config: &TrainConfig, epoch: usize) -
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     rng.set_stream(epoch as u64);
     let mut order: Vec<usize> = (0..pairs.len()).collect();
-    if config.shuffle {
+    // Labelled texts were drawn in such an order that the labels of a batch differ.
+    if config.shuffle && pairs.first().is_none_or(|pair| pair.labels.is_none()) {
         shuffle(&mut order, &mut rng);
     }
     let size = config.batch_size;

@@ -41,9 +41,11 @@ pub fn training_rows(rows: usize, validation_split: f64) -> usize {
 pub fn split(pairs: Vec<TokenPair>, config: &TrainConfig) -> Result<Split> {
     let rows = pairs.len();
     let wanted = rows - training_rows(rows, config.validation_split);
+    let labelled = pairs.first().is_some_and(|pair| pair.labels.is_some());
     let (validates, hubs) = match config.split {
         SplitKind::Tail => ((rows - wanted..rows).collect(), 0),
         SplitKind::Random => (draw(&pairs, (0..rows).map(|row| vec![row]).collect(), wanted, config.seed), 0),
+        SplitKind::Grouped if labelled => (of_labels(&pairs, wanted, config.seed), 0),
         SplitKind::Grouped => grouped(&pairs, wanted, config.seed),
     };
     if validates.is_empty() || validates.len() == rows {
@@ -113,8 +115,47 @@ fn draw(pairs: &[TokenPair], mut groups: Vec<Vec<usize>>, wanted: usize, seed: u
     drawn
 }
 
-/// Rows with like scores: each score by itself where there are few, tenths of the range where many.
+/// From so many labels on whole labels validate: what was learnt has to hold for labels that nobody has seen.
+const ENOUGH_LABELS: usize = 10;
+/// Fewer labels that validate are told apart too easily.
+const FEWEST_HELD_OUT: usize = 3;
+
+/// Draws about `wanted` rows of labelled texts: whole labels where there are enough, else texts, of each label its share.
+fn of_labels(pairs: &[TokenPair], wanted: usize, seed: u64) -> HashSet<usize> {
+    let (mut of_label, mut of_text) = (BTreeMap::<u32, Vec<usize>>::new(), HashMap::<&[u32], Vec<usize>>::new());
+    for (row, pair) in pairs.iter().enumerate() {
+        of_text.entry(&pair.left).or_default().push(row);
+        pair.labels.iter().for_each(|labels| of_label.entry(labels.own).or_default().push(row));
+    }
+    let labels = of_label.len();
+    // Labels that share a text stay together.
+    let tied = tie(pairs.len(), of_label.values().chain(of_text.values()).map(Vec::as_slice));
+    let label_of = |row: &usize| pairs[*row].labels.as_ref().map(|labels| labels.own);
+    let labels_of = |rows: &[usize]| rows.iter().map(label_of).collect::<HashSet<_>>().len();
+    let differ = |rows: &&Vec<usize>| rows.iter().any(|&row| pairs[row].left != pairs[rows[0]].left);
+    let mut groups: Vec<&Vec<usize>> = tied.iter().filter(differ).collect();
+    shuffle(&mut groups, &mut ChaCha8Rng::seed_from_u64(seed));
+    let (mut drawn, mut held_out) = (HashSet::new(), 0);
+    for group in groups.into_iter().filter(|_| labels >= ENOUGH_LABELS) {
+        let enough = drawn.len() >= wanted && held_out >= FEWEST_HELD_OUT;
+        if !enough && (drawn.len() + group.len()) * 2 <= pairs.len() {
+            held_out += labels_of(group);
+            drawn.extend(group.iter().copied());
+        }
+    }
+    if held_out >= FEWEST_HELD_OUT && labels - held_out >= 2 {
+        return drawn;
+    }
+    let mut texts: Vec<Vec<usize>> = of_text.into_values().collect();
+    texts.sort_unstable();
+    draw(pairs, texts, wanted, seed)
+}
+
+/// Rows of one label; rows with like scores: each score by itself where there are few, tenths of the range where many.
 pub(super) fn strata(pairs: &[TokenPair]) -> Vec<usize> {
+    if let Some(labels) = pairs.iter().map(|pair| Some(pair.labels.as_ref()?.own as usize)).collect() {
+        return labels;
+    }
     let scores: Vec<u64> = pairs.iter().map(|pair| pair.score.to_bits()).collect();
     let mut distinct: Vec<u64> = scores.iter().copied().collect::<HashSet<_>>().into_iter().collect();
     distinct.sort_unstable();
@@ -157,6 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ml::pairs::Labels;
 
     fn pair(left: u32, right: u32, score: f64) -> TokenPair {
         TokenPair { left: vec![left], right: vec![right], score, ..TokenPair::default() }
@@ -204,6 +246,45 @@ mod tests {
         let pairs: Vec<TokenPair> = (0..100).map(|row| pair(7, row + 1000, 0.5)).collect();
         let split = split(pairs, &config(SplitKind::Grouped)).unwrap();
         assert_eq!((split.hubs, split.validation.len(), split.leaking), (1, 20, 20));
+    }
+
+    /// Rows of labels `0..labels`, `texts` each, one label after another.
+    fn labelled(labels: u32, texts: u32) -> Vec<TokenPair> {
+        let row = |(own, text): (u32, u32)| {
+            let labels = Labels { own, left: [own].into(), right: [own].into(), ..Labels::default() };
+            TokenPair { labels: Some(labels), ..pair(1000 * own + text, 1000 * own + text, 1.0) }
+        };
+        (0..labels).flat_map(|own| (0..texts).map(move |text| (own, text))).map(row).collect()
+    }
+
+    fn labels_of(rows: &[TokenPair]) -> HashSet<u32> {
+        rows.iter().map(|row| row.labels.as_ref().unwrap().own).collect()
+    }
+
+    #[test]
+    fn whole_labels_validate_where_there_are_enough_else_texts_of_each() {
+        let of_many = split(labelled(20, 10), &config(SplitKind::Grouped)).unwrap();
+        let (trained, held_out) = (labels_of(&of_many.training), labels_of(&of_many.validation));
+        assert!(trained.is_disjoint(&held_out));
+        assert_eq!((held_out.len(), of_many.validation.len(), of_many.leaking), (4, 40, 0));
+        let of_few = split(labelled(4, 10), &config(SplitKind::Grouped)).unwrap();
+        assert_eq!((labels_of(&of_few.validation).len(), of_few.validation.len(), of_few.leaking), (4, 8, 0));
+        // Who wants every label to be learnt says so.
+        let random = split(labelled(20, 10), &config(SplitKind::Random)).unwrap();
+        assert_eq!((labels_of(&random.training).len(), labels_of(&random.validation).len()), (20, 20));
+    }
+
+    #[test]
+    fn labels_that_share_a_text_are_held_out_together() {
+        let mut rows = labelled(20, 5);
+        // The first texts of labels 0 and 1 are the same.
+        rows[5].left = rows[0].left.clone();
+        rows[5].right = rows[0].left.clone();
+        for seed in 0..20 {
+            let parts = split(rows.clone(), &TrainConfig { seed, ..config(SplitKind::Grouped) }).unwrap();
+            let held_out = labels_of(&parts.validation);
+            assert_eq!((parts.leaking, held_out.contains(&0)), (0, held_out.contains(&1)));
+        }
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! `/jobs`: a table becomes a model.
 
+mod labelled;
 mod plan;
 mod recovery;
 mod reference;

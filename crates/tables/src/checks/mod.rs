@@ -2,6 +2,7 @@
 //! a fix where there is one.
 
 mod damage;
+mod labels;
 mod languages;
 mod pairs;
 mod plan;
@@ -204,6 +205,7 @@ impl Finding {
 pub fn run(rows: &[RowFacts], knowledge: &Knowledge) -> Vec<Finding> {
     let mut findings = scores::findings(rows, knowledge);
     findings.extend(pairs::findings(rows, knowledge).into_iter().flatten());
+    findings.extend(labels::findings(rows, knowledge));
     findings.extend(texts::findings(rows, knowledge).into_iter().flatten());
     findings.extend(knowledge.languages.as_ref().and_then(LanguagesFound::finding));
     findings.sort_by_key(|finding| finding.level);

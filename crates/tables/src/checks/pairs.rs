@@ -2,6 +2,7 @@
 
 use super::{Finding, Knowledge, Level, MOST_EXAMPLES, RowFacts, counted, grouped, written};
 use crate::choices::Fix;
+use crate::pair::TableKind;
 
 /// The places of all rows, rows of one pair together, each pair's in the order of the file.
 pub(super) struct Groups {
@@ -119,8 +120,11 @@ fn repeated_pairs(rows: &[RowFacts], knowledge: &Knowledge, groups: &Groups) -> 
     let split = some.iter().filter(|group| knowledge.kind.scored() && contradicting(group)).count();
     some.sort_by_key(Group::first);
     some.truncate(MOST_EXAMPLES / 2);
-    let triplets = knowledge.kind == super::TableKind::Triplet;
-    let [one, many] = if triplets { ["triplet stands", "triplets stand"] } else { ["pair stands", "pairs stand"] };
+    let [one, many] = match knowledge.kind {
+        TableKind::Triplet => ["triplet stands", "triplets stand"],
+        TableKind::Labelled => ["text stands with the same label", "texts stand with the same label"],
+        _ => ["pair stands", "pairs stand"],
+    };
     let mut message =
         format!("{} in more than one row, {} in all", counted(count, one, many), counted(in_rows, "row", "rows"));
     if turned > 0 {
@@ -147,6 +151,9 @@ fn repeated_pairs(rows: &[RowFacts], knowledge: &Knowledge, groups: &Groups) -> 
 
 /// Counts rows whose two texts are the same.
 fn identical_texts(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> {
+    if knowledge.kind == TableKind::Labelled {
+        return None;
+    }
     let top = knowledge.top(rows);
     let low = |row: &RowFacts| knowledge.kind.scored() && row.score < top - SAME;
     let all: Vec<usize> = (0..rows.len()).filter(|place| rows[*place].identical()).collect();

@@ -8,6 +8,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 use super::damage::damaged;
 use super::{Finding, Knowledge, Level, RowFacts, counted, grouped};
 use crate::choices::Fix;
+use crate::pair::TableKind;
 
 /// Signs of one row's texts, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ impl Signs {
     pub const DAMAGED: Self = Self(2);
     /// The model reads only a part of a text.
     pub const TRUNCATED: Self = Self(4);
+    /// A label that looks like several.
+    pub const LISTED: Self = Self(8);
 
     /// Whether a sign is among them.
     pub fn has(self, sign: Self) -> bool {
@@ -141,7 +144,7 @@ pub fn pair_key(left: u64, right: u64) -> u64 {
 pub(super) const HUB: &str = "hub_text";
 
 pub(super) fn findings(rows: &[RowFacts], knowledge: &Knowledge) -> [Option<Finding>; 4] {
-    [damaged_text(rows), hub_text(rows), texts_too_long(rows, knowledge), stray_characters(rows)]
+    [damaged_text(rows), hub_text(rows, knowledge), texts_too_long(rows, knowledge), stray_characters(rows)]
 }
 
 /// A finding about the rows that show a sign, still without words.
@@ -179,21 +182,23 @@ fn texts_too_long(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> {
     Some(finding.says(message, hint).fact("tokens", knowledge.most_tokens))
 }
 
-/// Texts that stand in more than a fifth of the rows, on either side. In a row of two identical texts one counts.
-fn hub_text(rows: &[RowFacts]) -> Option<Finding> {
+/// Texts that stand in more than a fifth of the rows, on either side. In a row of two identical texts one counts, and
+/// a label is no text.
+fn hub_text(rows: &[RowFacts], knowledge: &Knowledge) -> Option<Finding> {
     /// In fewer rows a share says little.
     const LEAST_ROWS: usize = 20;
     if rows.len() < LEAST_ROWS {
         return None;
     }
-    let sides = |row: &RowFacts| [Some(row.left), (!row.identical()).then_some(row.right)];
+    let labelled = knowledge.kind == TableKind::Labelled;
+    let sides = |row: &RowFacts| [Some(row.left), (!labelled && !row.identical()).then_some(row.right)];
     let mut keys: Vec<u64> = rows.iter().flat_map(sides).flatten().collect();
     keys.sort_unstable();
     let runs = keys.chunk_by(|one, next| one == next).map(|run| (run.len(), run[0]));
     let mut hubs: Vec<(usize, u64)> = runs.filter(|(count, _)| count * 5 > rows.len()).collect();
     hubs.sort_unstable_by(|one, other| other.cmp(one));
     let &(count, key) = hubs.first()?;
-    let holds = |row: &RowFacts| row.left == key || row.right == key;
+    let holds = |row: &RowFacts| row.left == key || (!labelled && row.right == key);
     let first = rows.iter().find(|row| holds(row))?;
     let side = if first.left == key { "left" } else { "right" };
     let percent = (count * 100 + rows.len() / 2) / rows.len();

@@ -42,7 +42,7 @@ pub struct ColumnFacts {
     pub number: usize,
     /// As the header has it.
     pub name: Option<String>,
-    /// `text_a`, `text_b`, `negative`, `score`; `None`: kept, not used.
+    /// `text_a`, `text_b`, `negative`, `score`, or `text`, `label`; `None`: kept, not used.
     pub becomes: Option<&'static str>,
     /// Why.
     pub why: Option<Why>,

@@ -43,6 +43,10 @@ pub(super) fn report(
     choices.scale = scored.then_some(scale);
     let meaning = (scored && context.scores == Scores::Unit).then(|| meaning(said, &survey, scale));
     choices.lowest_means = meaning.as_ref().and_then(|meaning| meaning.value);
+    if kind == TableKind::Labelled {
+        // Texts of different labels have nothing in common, as far as the table says.
+        choices.lowest_means = Some(LowestMeans::Unrelated);
+    }
 
     let knowledge = knowledge(context, &survey, kind, &choices);
     input.stop().check()?;

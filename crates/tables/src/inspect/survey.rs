@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use super::{ColumnFacts, InspectContext, Preview, ScoreKinds};
-use crate::checks::{Languages, RowFacts};
+use crate::checks::{Languages, RowFacts, Signs};
 use crate::choices::{Fix, TableOptions};
-use crate::pair::{MOST_ROWS, Pair, too_many_rows};
+use crate::pair::{MOST_ROWS, Pair, TableKind, too_many_rows};
 use crate::problems::Problems;
 use crate::reading::columns::{self, Found, Layout};
+use crate::reading::labelled;
 use crate::reading::rows::{self, Rule, Shape};
 use crate::reading::scale::Numbers;
 use crate::reading::score::{self, Written};
@@ -166,8 +167,16 @@ impl Survey {
         let negative = (layout.texts.len() == 3).then(|| text(2));
         let pair = Pair { left, right, negative, score, row: row.row };
         let is_truncated = context.is_truncated.as_deref().map(|asked| asked as &dyn Fn(&str) -> bool);
-        self.languages.add(&pair.left, &pair.right);
-        self.facts.push(RowFacts::of(&pair, row.line, is_truncated));
+        let mut facts = RowFacts::of(&pair, row.line, is_truncated);
+        if layout.kind == TableKind::Labelled {
+            // A label is a name, in whatever language.
+            self.languages.add(&pair.left, &pair.left);
+            let several = labelled::looks_like_several(&pair.right);
+            facts.signs = if several { facts.signs.and(Signs::LISTED) } else { facts.signs };
+        } else {
+            self.languages.add(&pair.left, &pair.right);
+        }
+        self.facts.push(facts);
         self.pending.push(pending);
     }
 

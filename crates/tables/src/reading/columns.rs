@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::labelled::{self, AsPairs, Places, Reading};
 use super::names;
 use super::score::{self, Written};
 use crate::choices::{Column, Mapping, TableOptions, Why};
@@ -41,7 +42,10 @@ impl Layout {
     pub(crate) fn mapping(&self) -> Mapping {
         let text = |place: usize| self.texts.get(place).map(|&column| self.column(column));
         let score = self.score.map(|place| self.column(place));
-        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score }
+        if self.kind == TableKind::Labelled {
+            return Mapping { text: text(0), label: text(1), ..Mapping::default() };
+        }
+        Mapping { text_a: text(0), text_b: text(1), negative: text(2), score, ..Mapping::default() }
     }
 
     pub(crate) fn name(&self, place: usize) -> Option<&str> {
@@ -62,6 +66,28 @@ pub(crate) struct Found {
     pub(crate) taxonomy: bool,
 }
 
+impl Found {
+    fn as_pairs(&self) -> Option<AsPairs> {
+        let Layout { texts, score, .. } = self.layout.as_ref()?;
+        let by_content = |place: &&usize| self.roles.iter().any(|(at, _, why)| at == *place && *why == Why::Content);
+        Some(AsPairs { by_content: texts.iter().filter(by_content).copied().collect(), score: *score })
+    }
+}
+
+fn as_labelled(places: Places, header: Option<&[String]>, width: usize, ragged: bool) -> Found {
+    let Places { text, label } = places;
+    let layout = Layout {
+        kind: TableKind::Labelled,
+        texts: vec![text.0, label.0],
+        score: None,
+        width,
+        ragged,
+        names: header.map(<[String]>::to_vec),
+    };
+    let roles = vec![(text.0, "text", text.1), (label.0, "label", label.1)];
+    Found { layout: Some(layout), roles, ..Found::default() }
+}
+
 /// Finds the columns. `sample` holds the first rows.
 pub(crate) fn find(
     header: Option<&[String]>,
@@ -70,11 +96,24 @@ pub(crate) fn find(
     scores: Scores,
 ) -> Result<Found, Problems> {
     let width = header.map_or_else(|| width(sample), <[String]>::len);
+    let ragged = choices.read_as.delimiter == Some('\t');
+    if labelled::check_said(choices)? {
+        let Mapping { text, label, .. } = &choices.mapping;
+        let at = |said: &Option<Column>| said.as_ref().map(|said| place(said, header, width)).transpose();
+        let places = [at(text)?, at(label)?];
+        return match label {
+            Some(label) if places[0] == places[1] => Err(taken_twice(label)),
+            _ => {
+                let places = labelled::as_said(header, width, sample, places);
+                Ok(places.map_or_else(Found::default, |places| as_labelled(places, header, width, ragged)))
+            }
+        };
+    }
     let normal = header.unwrap_or_default().iter().map(|name| names::normal(name)).collect();
     let seen = (0..width).map(|column| Seen::of(column, sample, choices)).collect();
     let written = header.unwrap_or_default();
     let mut columns = Columns { names: normal, written, seen, roles: [None; 4], answers: false };
-    let Mapping { text_a, text_b, negative, score } = &choices.mapping;
+    let Mapping { text_a, text_b, negative, score, .. } = &choices.mapping;
     for (role, said) in [(TEXT_A, text_a), (TEXT_B, text_b), (NEGATIVE, negative), (SCORE, score)] {
         if let Some(said) = said {
             let place = place(said, header, width)?;
@@ -87,7 +126,6 @@ pub(crate) fn find(
     let kind = choices.kind;
     columns.by_name(kind);
     columns.by_content(kind);
-    let ragged = choices.read_as.delimiter == Some('\t');
     let mut layout = columns.layout(kind, scores, header).map(|layout| Layout { ragged, ..layout });
     let unread = match &layout {
         Some(layout) if kind.is_none() && !layout.kind.scored() => columns.may_be_scores(),
@@ -107,7 +145,17 @@ pub(crate) fn find(
     let roles =
         ROLES.into_iter().zip(columns.roles).filter_map(|(name, role)| role.map(|(place, why)| (place, name, why)));
     let roles = roles.filter(|(place, _, why)| is_told(*place, *why)).collect();
-    Ok(Found { layout, roles, unread: if taxonomy { Vec::new() } else { unread }, taxonomy })
+    let asked = taxonomy || !unread.is_empty();
+    let found = Found { layout, roles, unread: if taxonomy { Vec::new() } else { unread }, taxonomy };
+    let nothing_said = choices.kind.is_none() && choices.mapping == Mapping::default() && width > 1;
+    if asked || !nothing_said {
+        return Ok(found);
+    }
+    Ok(match labelled::reading(header, width, sample, found.as_pairs().as_ref()) {
+        Reading::Labelled(places) => as_labelled(places, header, width, ragged),
+        Reading::Doubt => Found::default(),
+        Reading::Other => found,
+    })
 }
 
 /// How many cells most rows have; of as many the wider ones.
@@ -437,13 +485,20 @@ pub(crate) fn score_unread(names: &[String]) -> Problems {
 }
 
 pub(crate) fn unclear(header: Option<&[String]>, width: usize) -> Problems {
-    let found = match header {
+    let mut found = match header {
         Some(names) => format!("The file has: {}.", list(names)),
         None => format!("The table has no header and {width} columns."),
     };
+    let label = header.into_iter().flatten().find(|name| labelled::is_label_name(&names::normal(name)));
+    if let Some(label) = label {
+        let label: String = label.chars().take(40).collect();
+        found.push_str(&format!(
+            " \"{label}\" can be read in two ways: as the label of a text in each row, or as a part of pairs."
+        ));
+    }
     Problems::table(
         "columns_unclear",
         format!("I could not tell which columns hold the two texts and the score. {found}"),
-        "Say so: mapping={\"text_a\": .., \"text_b\": .., \"score\": ..} with names or numbers of columns; or name the columns base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative).",
+        "Say so: mapping={\"text_a\": .., \"text_b\": .., \"score\": ..} with names or numbers of columns; or name the columns base, ref, similarity (or sentence1, sentence2, score; anchor, positive; anchor, positive, negative). Where each row is a text and its label: mapping={\"text\": .., \"label\": ..}.",
     )
 }

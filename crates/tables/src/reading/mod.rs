@@ -1,6 +1,7 @@
 //! Rows of cells become pairs: which column is what, and what its scores mean.
 
 pub(crate) mod columns;
+pub(crate) mod labelled;
 pub(crate) mod names;
 pub(crate) mod rows;
 pub(crate) mod scale;

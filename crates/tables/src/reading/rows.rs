@@ -72,6 +72,10 @@ impl Reader {
         let mut problems = Vec::new();
         for &place in &self.layout.texts {
             if let Some((code, message)) = cell_fault(row, place).or_else(|| text_fault(&row.cells[place])) {
+                let label = self.layout.kind == TableKind::Labelled && self.layout.texts[1] == place;
+                let missing = label && code == "text_missing";
+                let (code, message) =
+                    if missing { ("label_missing", "The label is empty.".to_owned()) } else { (code, message) };
                 problems.push(self.problem(row, place, Problem::new(code, message)));
             }
         }

@@ -9,7 +9,10 @@ mod report;
 mod tests;
 mod words;
 
+use std::collections::{HashMap, HashSet};
+
 use tables::TableKind;
+use tables::checks::text_key;
 use tables::choices::LowestMeans;
 use tables::similarity::Similarity;
 use tables::stored::StoredPair;
@@ -18,6 +21,7 @@ pub use report::{Agreement, Baseline, BaselineReason, BaselineVerdict, Gap, Meas
 
 use super::correlation::{line, pearson, spearman};
 use super::strangers;
+use crate::ml::pairs::partners;
 use crate::ml::target::ScoreTarget;
 use words::{facts, hint, message};
 
@@ -50,7 +54,8 @@ pub struct ScoredPair {
 }
 
 /// Pairs as questions to a model: a triplet asks two. Pairs that belong together are joined by as many
-/// strangers, each left text with the right text of a row further on.
+/// strangers, each left text with the right text of a row further on; a labelled text asks for one of its label and
+/// for one of another.
 pub fn scored_pairs(pairs: &[StoredPair], kind: TableKind) -> Vec<ScoredPair> {
     let question = |row: &StoredPair, right: &str, score, told: bool| ScoredPair {
         place: told.then_some((row.pair.row, row.line)),
@@ -68,8 +73,32 @@ pub fn scored_pairs(pairs: &[StoredPair], kind: TableKind) -> Vec<ScoredPair> {
             let strange = strangers(pairs, |row| (&row.pair.left, &row.pair.right));
             strange.map(|(row, other)| question(row, &other.pair.right, 0.0, false)).collect()
         }
+        TableKind::Labelled => return of_labels(pairs),
     };
     together.chain(apart).collect()
+}
+
+/// Labelled texts, each with another of its label and with one of another label.
+fn of_labels(rows: &[StoredPair]) -> Vec<ScoredPair> {
+    let own: Vec<u64> = rows.iter().map(|row| text_key(&row.pair.right)).collect();
+    let texts: Vec<u64> = rows.iter().map(|row| text_key(&row.pair.left)).collect();
+    let mut of_text: HashMap<u64, HashSet<u64>> = HashMap::new();
+    for (text, label) in texts.iter().zip(&own) {
+        of_text.entry(*text).or_default().insert(*label);
+    }
+    let labels = |row: usize| &of_text[&texts[row]];
+    let shared = |one: usize, other: usize| !labels(one).is_disjoint(labels(other));
+    let found = partners(&own, |one, other| texts[one] == texts[other], shared);
+    let pair = |row: usize, right: usize, score| ScoredPair {
+        place: Some((rows[row].pair.row, rows[row].line)),
+        left: rows[row].pair.left.clone(),
+        right: rows[right].pair.left.clone(),
+        score,
+    };
+    let all = |place: usize, score: f64| {
+        found.iter().enumerate().filter_map(move |(row, partners)| Some((row, partners[place]?, score)))
+    };
+    all(0, 1.0).chain(all(1, 0.0)).map(|(row, right, score)| pair(row, right, score)).collect()
 }
 
 /// The cosine that a score from 0 to 1 asks for.

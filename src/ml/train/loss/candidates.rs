@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::ml::pairs::TokenPair;
+use crate::ml::pairs::{TokenPair, share_label};
 
 /// Which rows are positive, and which texts are their negatives.
 ///
 /// A text that equals the positive, or that another row of the batch pairs with the same text as
-/// positive, is no negative.
+/// positive, is no negative; nor is a text that shares a label with the positive's.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Candidates {
     /// The positive rows, `(P,)`.
@@ -55,6 +55,7 @@ impl Candidates {
                 text == pair.left.as_slice()
                     || text == pair.right.as_slice()
                     || same.contains(text)
+                    || shares_label(pair, pairs, &rival)
                     || too_near(row, rival)
             };
             let right = pairs.iter().enumerate().map(|(at, other)| out(&other.right, rights, Rival::Right(at)));
@@ -69,5 +70,16 @@ impl Candidates {
             found.left_out.extend(left);
         }
         found
+    }
+}
+
+/// Whether a rival has a label of one of a row's texts.
+fn shares_label(pair: &TokenPair, pairs: &[&TokenPair], rival: &Rival) -> bool {
+    let Some(own) = &pair.labels else { return false };
+    let shared = |labels: &[u32]| share_label(&own.left, labels) || share_label(&own.right, labels);
+    match *rival {
+        Rival::Right(at) => pairs[at].labels.as_ref().is_some_and(|other| shared(&other.right)),
+        Rival::Negative(at) => pairs[at].labels.as_ref().is_some_and(|other| shared(&other.negative)),
+        Rival::Left(at) => pairs[at].labels.as_ref().is_some_and(|other| shared(&other.left)),
     }
 }

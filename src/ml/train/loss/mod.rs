@@ -113,7 +113,7 @@ pub const LOSSES: [LossInfo; 8] = [
     LossInfo {
         name: LossKind::Contrastive,
         formula: "mean 1/2 (y d^2 + (1 - y) max(0, margin - d)^2), d = 1 - s",
-        tables: &[TableKind::PairClass],
+        tables: &CLASSES,
         scores: "0 (different) or 1 (the same)",
         use_when: "pairs are labelled yes or no",
         source: "Hadsell et al. 2006, Dimensionality Reduction by Learning an Invariant Mapping",
@@ -123,7 +123,7 @@ pub const LOSSES: [LossInfo; 8] = [
     LossInfo {
         name: LossKind::OnlineContrastive,
         formula: "sum d^2 over positives farther than the nearest negative + sum max(0, margin - d)^2 over negatives nearer than the farthest positive",
-        tables: &[TableKind::PairClass],
+        tables: &CLASSES,
         scores: "0 (different) or 1 (the same)",
         use_when: "pairs are labelled yes or no and most are easy",
         source: "the sentence-transformers library",
@@ -133,7 +133,13 @@ pub const LOSSES: [LossInfo; 8] = [
     LossInfo {
         name: LossKind::Mnrl,
         formula: "mean over positives i of log(1 + sum over candidates j of exp(scale (s_ij - s_ii))), with symmetric the mean of both directions",
-        tables: &[TableKind::PairPositive, TableKind::Triplet, TableKind::PairScore, TableKind::PairClass],
+        tables: &[
+            TableKind::PairPositive,
+            TableKind::Triplet,
+            TableKind::PairScore,
+            TableKind::PairClass,
+            TableKind::Labelled,
+        ],
         scores: "none; of scored pairs, those from positive_from on are the positives",
         use_when: "pairs belong together and a search should find one by the other; large batches help",
         source: "Henderson et al. 2017, Efficient Natural Language Response Suggestion; van den Oord et al. 2018, InfoNCE",
@@ -143,7 +149,7 @@ pub const LOSSES: [LossInfo; 8] = [
     LossInfo {
         name: LossKind::Triplet,
         formula: "mean max(0, |u - p| - |u - n| + margin)",
-        tables: &[TableKind::Triplet],
+        tables: &[TableKind::Triplet, TableKind::Labelled],
         scores: "none",
         use_when: "each row names a text that does not belong",
         source: "Schroff et al. 2015, FaceNet; Reimers and Gurevych 2019, Sentence-BERT (whose margin of 5 no vectors of length 1 reach)",
@@ -152,7 +158,9 @@ pub const LOSSES: [LossInfo; 8] = [
     },
 ];
 
-const SCORED: [TableKind; 2] = [TableKind::PairScore, TableKind::PairClass];
+/// Pairs of labelled texts are drawn with the scores 0 and 1.
+const SCORED: [TableKind; 3] = [TableKind::PairScore, TableKind::PairClass, TableKind::Labelled];
+const CLASSES: [TableKind; 2] = [TableKind::PairClass, TableKind::Labelled];
 
 impl LossKind {
     /// What the loss is and needs.
@@ -181,7 +189,8 @@ impl LossKind {
                 }
             });
         }
-        if matches!(self, Self::Cosent | Self::Angle) && distinct < 2 {
+        let ordered = matches!(self, Self::Cosent | Self::Angle) && table != TableKind::Labelled;
+        if ordered && distinct < 2 {
             let reason = "this loss learns from the order of the scores, and all training scores are the same";
             return Some(reason.to_owned());
         }

@@ -19,6 +19,7 @@ fn rows(scores: &[f64], triplets: bool) -> Vec<TokenPair> {
         negative: triplets.then(|| text(row, 3)),
         score,
         row,
+        labels: None,
     };
     scores.iter().enumerate().map(row).collect()
 }
@@ -110,7 +111,7 @@ fn every_loss_has_the_slope_of_its_finite_differences() {
     for info in &LOSSES {
         // With a margin that every row is within.
         let loss = Loss::new(info.name, None, (info.name == LossKind::Triplet).then_some(2.0));
-        let binary = info.tables == [TableKind::PairClass];
+        let binary = !info.tables.contains(&TableKind::PairScore) && info.tables.contains(&TableKind::PairClass);
         let scores: &[f64] = if binary { &[1.0, 0.0, 1.0, 0.0, 0.0] } else { &[0.9, 0.1, 0.8, 0.75, 0.2] };
         let triplets = info.tables.contains(&TableKind::Triplet);
         // In four dimensions no pair of these is on the wrong side of another.

@@ -2,12 +2,14 @@
 
 pub(crate) mod checkpoint;
 mod guard;
+mod labelled;
 mod reference;
 mod settings;
 
 use shamisen::ml::Result;
 use shamisen::ml::encoder::{Encoder, Model, RaggedBatch, encode};
 use shamisen::ml::eval::{self, token_pairs};
+use shamisen::ml::pairs::Labels;
 use shamisen::ml::train::{
     Checkpoint, EpochRecord, Observer, Step, TokenPair, TrainConfig, TrainData, TrainReport, split, train,
 };
@@ -48,12 +50,18 @@ pub(crate) fn example_rows(model: &Model, kind: TableKind) -> Vec<TokenPair> {
     let mut rows = token_pairs(model, &table);
     rows.truncate(40);
     let others: Vec<Vec<u32>> = rows.iter().cycle().skip(7).take(40).map(|row| row.right.clone()).collect();
-    for (row, other) in rows.iter_mut().zip(others) {
+    for (place, (row, other)) in rows.iter_mut().zip(others).enumerate() {
         match kind {
             TableKind::PairScore => {}
             TableKind::PairClass => row.score = f64::from(u8::from(row.score > 0.7)),
             TableKind::PairPositive => row.score = 1.0,
             TableKind::Triplet => (row.score, row.negative) = (1.0, Some(other)),
+            // Four labels, ten rows each.
+            TableKind::Labelled => {
+                let own = place as u32 % 4;
+                let labels = Labels { own, left: [own].into(), right: [own].into(), ..Labels::default() };
+                (row.score, row.right, row.labels) = (1.0, row.left.clone(), Some(labels));
+            }
         }
     }
     rows
