@@ -313,7 +313,10 @@ mod tests {
     fn pairs_stay_pairs_and_what_can_be_read_in_two_ways_is_asked() {
         let kind = |header: &str, row: &dyn Fn(usize, &str) -> String| seen(&rows(header, row)).kind;
         let pair = |number: usize, label: &str| format!("a nurse {number},a doctor {number},{label}");
-        assert_eq!(kind("query,answer,category", &pair), Some(TableKind::PairPositive));
+        // A column of few values beside two texts may say whether they belong together.
+        assert_eq!(kind("query,answer,category", &pair), None);
+        let numbered = |number: usize, _: &str| format!("a nurse {number},a doctor {number},{number}");
+        assert_eq!(kind("query,answer,id", &numbered), Some(TableKind::PairPositive));
         let scored = |number: usize, _: &str| format!("a nurse {number},a doctor,{}", number % 2);
         assert_eq!(kind("sentence1,sentence2,label", &scored), Some(TableKind::PairClass));
         // Two texts whose names say nothing, and a label beside them.

@@ -76,10 +76,7 @@ fn lists_are_rows_too() {
 #[test]
 fn a_bad_row_is_told_and_the_next_is_read() {
     let text = "{\"text1\": \"a\", \"score\": 1}\n\n{\"text1\": \"a\"\n{\"text1\": [\"x\"]}\n{\"x\": 1}\n[1]\n7\n{\"text1\": \"\\ud800\"}\n{\"text1\": \"b\"}\n";
-    assert_eq!(
-        problems(text),
-        [(3, 3, "line_not_json"), (6, 6, "not_a_pair"), (7, 7, "not_a_pair"), (8, 8, "value_nested"),]
-    );
+    assert_eq!(problems(text), [(3, 3, "line_not_json"), (6, 6, "not_a_pair"), (7, 7, "not_a_pair")]);
     let list = "[{\"a\": \"b\", \"score\": 1},\n {\"a\": \"b\", \"score\": nan},\n {\"a\": \"b\"}]";
     assert_eq!(problems(list), [(2, 2, "line_not_json")]);
 }
