@@ -128,7 +128,6 @@ pub const ROUTES: &[Route] = &[
     get("/docs/reference", Nothing, Usual),
     get("/docs/reference/{file}", Nothing, Usual),
     encode("/embed"),
-    encode("/embeddings"),
     get("/health", Nothing, Usual),
     get("/health/live", Nothing, Usual),
     get("/health/ready", Nothing, Usual),
@@ -157,7 +156,6 @@ pub const ROUTES: &[Route] = &[
     post("/models/{model}/unload", ADMIN, Long),
     get("/neighbours", TRAIN, Long),
     get("/openapi.json", Nothing, Usual),
-    encode("/rerank"),
     encode("/similarity"),
     encode("/tokenize"),
     encode("/v1/embeddings"),
@@ -175,8 +173,6 @@ pub const ROUTES: &[Route] = &[
     get("/v1/models", EITHER, Usual),
     get("/v1/models/{model}", EITHER, Usual),
     delete("/v1/models/{model}", Long),
-    encode("/v1/rerank"),
-    encode("/v2/rerank"),
 ];
 
 static BY_NAME: LazyLock<HashMap<(&str, &str), &Route>> =

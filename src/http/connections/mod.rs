@@ -37,7 +37,7 @@ pub use limits::{BodyPace, ConnectionLimits};
 use tracked::Tracked;
 
 /// Those that are told that there are too many connections; more are closed without a word.
-const REFUSED_AT_ONCE: usize = 1024;
+const REFUSED_AT_ONCE: usize = 64;
 
 /// Bytes of a request's head, in HTTP/1 and in HTTP/2. Keys, traces and cookies of others come to some thousand.
 const LONGEST_HEAD: usize = 64 << 10;

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 
 use crate::bounds::{Dimensions, Models, PromptName, Reference, Word};
 use crate::http::auth::caller::Caller;
-use crate::http::embeddings::binary::{Form, Precision};
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
@@ -42,8 +41,6 @@ pub(crate) struct EmbedRequest {
     dimensions: Option<Dimensions>,
     #[schema(inline)]
     prompt_name: Option<PromptName>,
-    /// What the numbers are written as where `Accept` asks for bytes (`application/octet-stream`, `application/x-npy`).
-    precision: Option<Precision>,
     /// What happens where a text cannot be used.
     on_error: Option<OnError>,
     /// Answers 412 where the model has another fingerprint.
@@ -86,7 +83,7 @@ enum EmbedReply {
 /// The vectors of texts.
 #[utoipa::path(post, path = "/embed", tag = "Embeddings", params(("model" = Option<String>, Query, description = "Its id, name or alias, for clients that can name it nowhere else; as the field `model`.")),
     request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
-    responses((status = 200, description = "The texts' vectors: JSON, or with `Accept: application/octet-stream` or `application/x-npy` their numbers as bytes.", body = EmbedReply),
+    responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),
         (status = 413, description = "Too many texts."),
@@ -100,8 +97,6 @@ pub(crate) async fn embed(
     JsonOfModel(request): JsonOfModel<EmbedRequest>,
 ) -> Result<Response> {
     let lenient = request.on_error == Some(OnError::Null);
-    let form = Form::asked(&headers);
-    in_bytes(&request, form)?;
     let (value, param) = given(&request)?;
     let ours = param == "texts";
     let list = TextList::read(value, param, lenient)?;
@@ -124,12 +119,8 @@ pub(crate) async fn embed(
         models: request.models.as_ref(),
         bare_unless: (!ours).then_some("texts"),
     };
-    let answers =
-        fan_out::embed(&state, &caller, selection, list, options).await.map_err(|error| error.in_list(param))?;
+    let answers = fan_out::embed(&state, &caller, selection, list, options).await?;
     let headers = answers.headers();
-    if let (Embeddings::One((answer, _)), Some(form)) = (&answers, form) {
-        return Ok((headers, form.reply(&answer.vectors, request.precision.unwrap_or_default())).into_response());
-    }
     let reply = match answers {
         Embeddings::Several(answers) => {
             EmbedReply::Several { models: answers.into_iter().map(EmbedBody::from).collect() }
@@ -138,33 +129,6 @@ pub(crate) async fn embed(
         Embeddings::One(answer) => EmbedReply::Bare(EmbedBody::from(answer).embeddings),
     };
     Ok((headers, axum::Json(reply)).into_response())
-}
-
-/// Whether a request fits the form of its reply: bytes have room for one model's vectors, and for nothing in a vector's
-/// place.
-fn in_bytes(request: &EmbedRequest, form: Option<Form>) -> Result<()> {
-    let unclear =
-        |param: &str, detail: &str, hint: &str| Err(ApiError::about(Code::FormUnclear, param, detail).hint(hint));
-    let json = "Ask for JSON, or leave it out.";
-    match form {
-        None if request.precision.is_some() => unclear(
-            "precision",
-            "A precision is for vectors as bytes, and JSON was asked for.",
-            "Send Accept: application/octet-stream or application/x-npy, or leave it out.",
-        ),
-        Some(_) if request.models.is_some() => {
-            unclear("models", "Several models were asked for vectors as bytes.", json)
-        }
-        Some(_) if request.on_error == Some(OnError::Null) => {
-            unclear("on_error", "Among bytes there is no place for a text without a vector.", json)
-        }
-        Some(_) if request.precision == Some(Precision::Int8) && request.normalize == Some(false) => unclear(
-            "precision",
-            "int8 is for vectors of length 1, and others were asked for.",
-            "Leave out \"normalize\": false, or take float16.",
-        ),
-        _ => Ok(()),
-    }
 }
 
 /// The field that has the texts, and its name.

@@ -1,10 +1,8 @@
-//! `/embed`, `/similarity` and `/rerank`.
+//! `/embed` and `/similarity`.
 
-mod binary;
 pub(crate) mod embed;
 pub(crate) mod fan_out;
 pub(crate) mod fingerprint;
-mod rerank;
 pub(crate) mod scores;
 pub(crate) mod similarity;
 pub(crate) mod text_list;
@@ -13,14 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::state::AppState;
-pub(crate) use binary::Precision;
 pub(crate) use fingerprint::hold_to_fingerprint;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(embed::embed))
-        .routes(routes!(similarity::similarity))
-        .routes(routes!(rerank::rerank))
-        .routes(routes!(rerank::rerank_v1))
-        .routes(routes!(rerank::rerank_v2))
+    OpenApiRouter::new().routes(routes!(embed::embed)).routes(routes!(similarity::similarity))
 }

@@ -6,23 +6,7 @@ use utoipa::ToSchema;
 
 /// Whether a path is of this API: its errors have OpenAI's form, whoever makes them.
 pub(crate) fn is_openai(path: &str) -> bool {
-    path == "/v1" || path.starts_with("/v1/") || path == "/embeddings"
-}
-
-/// Whether a path is one of text-embeddings-inference's.
-pub(crate) fn is_tei(path: &str) -> bool {
-    matches!(path, "/" | "/embed" | "/similarity" | "/rerank" | "/tokenize" | "/info")
-}
-
-/// The kind of an error, as text-embeddings-inference names it.
-pub(crate) fn tei_kind(status: axum::http::StatusCode, code: &str) -> &'static str {
-    match (status.as_u16(), code) {
-        (_, "empty_text" | "no_inputs") => "Empty",
-        (429, _) | (503, "overloaded" | "too_many_connections" | "busy") => "Overloaded",
-        (503, _) => "Unhealthy",
-        (500.., _) => "Backend",
-        _ => "Validation",
-    }
+    path == "/v1" || path.starts_with("/v1/")
 }
 
 /// An error as OpenAI's clients read it.

@@ -234,9 +234,7 @@ impl From<EmbedError> for ApiError {
                     [] => "It has none: leave prompt_name out.".to_owned(),
                     known => format!("Its prompts are {}.", known.join(", ")),
                 }),
-            EmbedError::Text { index, fault } => {
-                Self::of_text(&format!("Text {index} (counted from 0)"), fault).param(format!("/{index}"))
-            }
+            EmbedError::Text { index, fault } => Self::of_text(&format!("Text {index} (counted from 0)"), fault),
             EmbedError::Pool(error) => error.into(),
             EmbedError::Engine(error) => error.into(),
         }

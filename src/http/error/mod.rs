@@ -134,17 +134,6 @@ impl ApiError {
         self
     }
 
-    /// The same about an entry of a list, whose name whoever refused it did not know.
-    pub(crate) fn in_list(mut self, list: &str) -> Self {
-        if let Some(param) = &mut self.0.param
-            && param.strip_prefix('/').is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            param.insert_str(0, list);
-            param.insert(0, '/');
-        }
-        self
-    }
-
     /// 503: not now, but perhaps in some seconds, whatever the code says otherwise.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         (self.0.status, self.0.title) = Code::Overloaded.head();
@@ -244,22 +233,6 @@ impl ApiError {
     }
 }
 
-/// A problem document with what text-embeddings-inference's clients show of an error.
-#[derive(Serialize)]
-struct TeiProblem {
-    #[serde(flatten)]
-    problem: Details,
-    error: String,
-    error_type: &'static str,
-}
-
-impl TeiProblem {
-    fn of(problem: Details) -> Self {
-        let kind = envelope::tei_kind(problem.status, problem.code);
-        Self { error: format!("{} {}", problem.detail, problem.hint), error_type: kind, problem }
-    }
-}
-
 impl IntoResponse for ApiError {
     /// The body is written by [`finish`], which knows the request's id.
     fn into_response(self) -> Response {
@@ -273,7 +246,6 @@ impl IntoResponse for ApiError {
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let of_openai = envelope::is_openai(request.uri().path());
-    let of_tei = envelope::is_tei(request.uri().path());
     let response = next.run(request).await;
     let (parts, body) = response.into_parts();
     let Some(error) = parts.extensions.get::<ApiError>().cloned() else {
@@ -289,8 +261,6 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let (mut response, kind) = if of_openai {
         let problem = serde_json::to_value(&error.0).expect("problems are plain structs");
         ((parts.status, Json(ErrorEnvelope::of(parts.status, problem))).into_response(), "application/json")
-    } else if of_tei {
-        ((parts.status, Json(TeiProblem::of(*error.0))).into_response(), "application/problem+json")
     } else {
         ((parts.status, Json(error.0)).into_response(), "application/problem+json")
     };
