@@ -35,7 +35,7 @@ use error::{ApiError, Code};
 pub use middleware::cors::is_origin;
 pub use middleware::lifecycle::Lifecycle;
 pub use middleware::recorder::Recorder;
-use middleware::{cors, deadline, metrics, query, trace};
+use middleware::{cors, deadline, metrics, trace};
 pub use state::{App, AppState, Limits};
 
 /// The API's description (OpenAPI 3.1), as `GET /openapi.json` answers it.
@@ -61,7 +61,6 @@ pub fn router(state: AppState) -> Router {
         .merge(pages::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn(query::known_fields))
         .layer(from_fn_with_state(state.clone(), auth::authorize))
         // Around it, since who may call takes time too, and a body that is refused unread is taken from its client.
         .layer(from_fn_with_state(state.clone(), deadline::deadline))

@@ -83,8 +83,7 @@ const fn post(path: &'static str, scope: RequiredScope, deadline: Deadline) -> R
 
 /// Answers with what a model says of the request's texts.
 const fn encode(path: &'static str) -> Route {
-    // As long as it is worked on: what was dropped would be sent again, and take as long again.
-    Route { metered: true, ..post(path, EMBED, Long) }
+    Route { metered: true, ..post(path, EMBED, Usual) }
 }
 
 const fn put(path: &'static str) -> Route {

@@ -13,7 +13,7 @@ use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection}
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::JsonOfModel;
+use crate::http::extract::Json;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
 
@@ -46,10 +46,6 @@ pub(crate) struct EmbedRequest {
     /// Answers 412 where the model has another fingerprint.
     #[schema(inline)]
     expected_fingerprint: Option<Word>,
-    /// Accepted and passed over, as text-embeddings-inference does.
-    #[expect(dead_code, reason = "clients send it to every server")]
-    #[schema(value_type = Option<Object>)]
-    options: Option<serde::de::IgnoredAny>,
 }
 
 /// One model's vectors.
@@ -81,8 +77,7 @@ enum EmbedReply {
 }
 
 /// The vectors of texts.
-#[utoipa::path(post, path = "/embed", tag = "Embeddings", params(("model" = Option<String>, Query, description = "Its id, name or alias, for clients that can name it nowhere else; as the field `model`.")),
-    request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
+#[utoipa::path(post, path = "/embed", tag = "Embeddings", request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
     responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),
@@ -94,7 +89,7 @@ pub(crate) async fn embed(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
-    JsonOfModel(request): JsonOfModel<EmbedRequest>,
+    Json(request): Json<EmbedRequest>,
 ) -> Result<Response> {
     let lenient = request.on_error == Some(OnError::Null);
     let (value, param) = given(&request)?;

@@ -33,39 +33,14 @@ pub(crate) async fn hold_to_fingerprint(request: Request, next: Next) -> Respons
 
 /// Which model answered, which texts were cut, and what it took.
 pub(crate) fn headers(answer: &Vectors) -> HeaderMap {
+    let cut: Vec<String> = answer.truncated.iter().map(|text| text.index.to_string()).collect();
     told([
         ("x-model", answer.model.id().to_owned()),
         ("x-model-fingerprint", answer.model.fingerprint().to_string()),
-        ("x-truncated-inputs", ranges(answer.truncated.iter().map(|text| text.index))),
+        ("x-truncated-inputs", cut.join(",")),
         ("x-compute-tokens", answer.tokens.iter().sum::<usize>().to_string()),
         ("server-timing", server_timing(&answer.stages)),
     ])
-}
-
-/// Bytes of a list of texts: proxies and clients refuse heads of some kilobytes.
-const LONGEST_LIST: usize = 400;
-
-/// Ascending numbers as ranges, `0-3,7`; of many the first ranges, and how many numbers there are behind them: `,+120`.
-fn ranges(numbers: impl Iterator<Item = usize>) -> String {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for number in numbers {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == number => *last = number,
-            _ => runs.push((number, number)),
-        }
-    }
-    let mut told = String::new();
-    for (place, (first, last)) in runs.iter().enumerate() {
-        let run = if first == last { first.to_string() } else { format!("{first}-{last}") };
-        if told.len() + run.len() > LONGEST_LIST {
-            let left: usize = runs[place..].iter().map(|(first, last)| last - first + 1).sum();
-            told.push_str(&format!(",+{left}"));
-            break;
-        }
-        told.push_str(if told.is_empty() { "" } else { "," });
-        told.push_str(&run);
-    }
-    told
 }
 
 /// Of a request that several models answered: the body names them.
@@ -90,20 +65,4 @@ fn server_timing(stages: &Stages) -> String {
     ];
     let part = |(name, took): (&str, Duration)| format!("{name};dur={:.2}", took.as_secs_f64() * 1000.0);
     parts.map(part).join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_of_cut_texts_is_short_however_many_they_are() {
-        assert_eq!(ranges([0, 1, 2, 5, 7, 8].into_iter()), "0-2,5,7-8");
-        assert_eq!(ranges(0..8192), "0-8191");
-        assert_eq!(ranges(std::iter::empty()), "");
-        let many = ranges((0..8192).step_by(2));
-        let (listed, left) = many.rsplit_once(",+").unwrap();
-        assert!(many.len() < 500, "{many}");
-        assert_eq!(listed.split(',').count() + left.parse::<usize>().unwrap(), 4096);
-    }
 }

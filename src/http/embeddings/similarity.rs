@@ -14,7 +14,7 @@ use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Pairing, Scores, ScoresShape, Threshold};
 use crate::http::embeddings::text_list::{Direction, OnError, OneText, TextError, TextList, TextOrTexts, TextPairs};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::JsonOfModel;
+use crate::http::extract::Json;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
 use tables::similarity::Similarity;
@@ -57,10 +57,6 @@ pub(crate) struct SimilarityRequest {
     /// Answers 412 where the model has another fingerprint.
     #[schema(inline)]
     expected_fingerprint: Option<Word>,
-    /// Accepted and passed over, as text-embeddings-inference does.
-    #[expect(dead_code, reason = "clients send it to every server")]
-    #[schema(value_type = Option<Object>)]
-    options: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -132,8 +128,7 @@ enum SimilarityReply {
 }
 
 /// How alike texts are.
-#[utoipa::path(post, path = "/similarity", tag = "Embeddings", params(("model" = Option<String>, Query, description = "Its id, name or alias, for clients that can name it nowhere else; as the field `model`.")),
-    request_body(content = SimilarityRequest, example = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] })),
+#[utoipa::path(post, path = "/similarity", tag = "Embeddings", request_body(content = SimilarityRequest, example = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] })),
     responses((status = 200, description = "The texts' similarities.", body = SimilarityReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),
@@ -145,7 +140,7 @@ pub(crate) async fn similarity(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
-    JsonOfModel(request): JsonOfModel<SimilarityRequest>,
+    Json(request): Json<SimilarityRequest>,
 ) -> Result<Response> {
     let (pairing, list) = pairing(&request)?;
     let options = options(&request, pairing, &list, &headers)?;

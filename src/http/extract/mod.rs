@@ -3,18 +3,13 @@
 pub(crate) mod idempotency;
 pub(crate) mod names;
 
-use std::marker::PhantomData;
-
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
-use serde_json::{Map, Value};
-use tables::surrogates;
 
 use crate::bounds::OUT_OF_RANGE;
 use crate::http::error::words::shown;
@@ -33,66 +28,6 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             return Err(ApiError::media_type(&kind, "application/json"));
         }
         Ok(Self(object(&body(request, state).await?)?))
-    }
-}
-
-/// The same of a route that asks a model, which may be named in the query: some clients have no more than a URL to name
-/// it in.
-pub(crate) struct JsonOfModel<T>(pub(crate) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonOfModel<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let model = model_of_query(request.uri())?;
-        let Json(body): Json<Body<T>> = match model {
-            None => return Json::from_request(request, state).await.map(|Json(body)| Self(body)),
-            Some(_) => Json::from_request(request, state).await?,
-        };
-        body.with(model.unwrap_or_default()).map(Self)
-    }
-}
-
-/// A body whose model is said elsewhere.
-struct Body<T>(Map<String, Value>, PhantomData<T>);
-
-impl<'de, T> Deserialize<'de> for Body<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        Map::deserialize(deserializer).map(|fields| Self(fields, PhantomData))
-    }
-}
-
-impl<T: DeserializeOwned> Body<T> {
-    fn with(mut self, model: String) -> Result<T> {
-        for field in ["model", "models"] {
-            if self.0.get(field).is_some_and(|said| !said.is_null() && said != &Value::from(model.as_str())) {
-                return Err(ApiError::about(
-                    Code::FormUnclear,
-                    "model",
-                    format!("The query names the model {:?}, and the body another.", shown(&model)),
-                )
-                .hint("Name it in one of the two."));
-            }
-        }
-        self.0.insert("model".to_owned(), model.into());
-        serde_path_to_error::deserialize(Value::Object(self.0)).map_err(|error| {
-            let place = error.path().to_string();
-            data_error(&error.into_inner().to_string(), if place == "." { "the body" } else { &place })
-        })
-    }
-}
-
-/// `?model=`: the only field of the queries of routes that ask a model.
-fn model_of_query(uri: &axum::http::Uri) -> Result<Option<String>> {
-    if uri.query().is_none_or(str::is_empty) {
-        return Ok(None);
-    }
-    let fields = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
-    let fields = fields.map_err(|error| data_error(&error.body_text(), "the query"))?.0;
-    let mut models = fields.into_iter().filter(|(name, _)| name == "model").map(|(_, model)| model);
-    match (models.next(), models.next()) {
-        (model, None) => Ok(model.filter(|model| !model.is_empty())),
-        _ => Err(ApiError::about(Code::FormUnclear, "model", "The query names several models.").hint("Name one.")),
     }
 }
 
@@ -134,34 +69,9 @@ pub(crate) fn content_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_lowercase()
 }
 
-/// The largest body that a request's route takes, and what sets it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MostBody {
-    pub(crate) bytes: usize,
-    pub(crate) setting: &'static str,
-}
-
-/// The whole body, within the route's limit, without a byte order mark.
+/// The whole body, within the route's limit.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    let most = request.extensions().get::<MostBody>().copied();
-    let size = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let bytes = Bytes::from_request(request, state).await.map_err(|error| match (error.status(), most) {
-        (StatusCode::PAYLOAD_TOO_LARGE, Some(most)) => body_too_large(size, most),
-        (status, _) => body_refused(status, &error.body_text()),
-    })?;
-    Ok(if bytes.starts_with(MARK) { bytes.slice(MARK.len()..) } else { bytes })
-}
-
-/// As editors of one system write it before a text.
-const MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// What was too large, by how much, and how little would fit.
-fn body_too_large(size: Option<u64>, MostBody { bytes, setting }: MostBody) -> ApiError {
-    let has = size.map_or_else(|| "more".to_owned(), |size| format!("{size} bytes"));
-    let parts = size.map_or(2, |size| size.div_ceil(bytes.max(1) as u64).max(2));
-    ApiError::of(Code::BodyTooLarge)
-        .detail(format!("The body has {has}; this route reads {bytes}."))
-        .hint(format!("Send the texts in {parts} requests or more, each with its share of them; or raise {setting}."))
+    Bytes::from_request(request, state).await.map_err(|error| body_refused(error.status(), &error.body_text()))
 }
 
 fn body_refused(status: StatusCode, reason: &str) -> ApiError {
@@ -196,24 +106,8 @@ pub(crate) fn form_broken(error: &MultipartError) -> ApiError {
     body_refused(error.status(), &error.body_text())
 }
 
-/// Reads JSON, or says where it is none and which field is not as it should be. Half a character is read as browsers
-/// write it.
+/// Reads JSON, or says where it is none and which field is not as it should be.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    parse_whole(bytes).or_else(|error| match surrogates::replaced(bytes) {
-        Some(whole) => parse_whole(&whole),
-        None if std::str::from_utf8(bytes).is_err() => Err(not_utf8()),
-        None => Err(error),
-    })
-}
-
-/// 415: text in another encoding.
-fn not_utf8() -> ApiError {
-    ApiError::of(Code::UnsupportedMediaType)
-        .detail("The body is not UTF-8 text.")
-        .hint("Send JSON as UTF-8, as RFC 8259 asks for.")
-}
-
-fn parse_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer);
     let value = value.map_err(|error| {

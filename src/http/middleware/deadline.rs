@@ -18,7 +18,6 @@ use tokio::time::Sleep;
 use crate::http::connections::BodyPace;
 use crate::http::connections::activity::Asked;
 use crate::http::error::{ApiError, Code};
-use crate::http::extract::MostBody;
 use crate::http::routes::{self, BodyLimit, Deadline, Route};
 use crate::http::state::AppState;
 
@@ -31,11 +30,10 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     let route = routes::find(request.method(), template);
     let limit = limit(route, request.uri(), state.limits.request_deadline);
     let most = match route.map(|route| route.body) {
-        Some(BodyLimit::Upload) => MostBody { bytes: state.limits.max_upload, setting: "SHAMISEN_MAX_UPLOAD" },
-        _ => MostBody { bytes: state.limits.max_body, setting: "SHAMISEN_MAX_BODY" },
+        Some(BodyLimit::Upload) => state.limits.max_upload,
+        _ => state.limits.max_body,
     };
-    DefaultBodyLimit::max(most.bytes).apply(&mut request);
-    request.extensions_mut().insert(most);
+    DefaultBodyLimit::max(most).apply(&mut request);
     let version = request.version();
     let arrival = Arc::new(AtomicU8::new(ARRIVING));
     // HTTP/2 tells a client to stop; one that waits for 100 Continue has not begun.

@@ -4,6 +4,5 @@ pub(crate) mod cors;
 pub(crate) mod deadline;
 pub(crate) mod lifecycle;
 pub(crate) mod metrics;
-pub(crate) mod query;
 pub(crate) mod recorder;
 pub(crate) mod trace;

@@ -15,11 +15,7 @@ pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> 
     let models = state.store.models().await?;
     let aliases = state.store.aliases().await?;
     let known = models.iter().flat_map(|row| [row.model_id.as_str(), row.name.as_str()]);
-    let known: Vec<&str> = known.chain(aliases.iter().map(|(alias, _)| alias.as_str())).collect();
-    // Whose model it is stands before its name elsewhere: sentence-transformers/all-MiniLM-L6-v2.
-    let name = wanted.rsplit('/').next().unwrap_or(wanted).to_lowercase();
-    let near = nearest(wanted, known.iter().copied()).or_else(|| nearest(&name, known.iter().copied()));
-    Err(model_not_found(wanted, near))
+    Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
 }
 
 /// The model of an id that was told by a row.

@@ -12,7 +12,7 @@ use crate::bounds::{Dimensions, Reference, User};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::{fan_out, fingerprint, text_list};
 use crate::http::error::Result;
-use crate::http::extract::JsonOfModel;
+use crate::http::extract::Json;
 use crate::http::models::find::resolve_or_default;
 use crate::http::reply::schema;
 use crate::http::state::AppState;
@@ -89,7 +89,6 @@ struct Usage {
     post,
     path = "/v1/embeddings",
     tag = "OpenAI",
-    params(("model" = Option<String>, Query, description = "Its id, name or alias, for clients that can name it nowhere else; as the field `model`.")),
     request_body(content = EmbeddingsRequest, example = json!({ "model": "default", "input": ["Data Scientist", "看護師"] })),
     responses(
         (status = 200, description = "The vectors, in the order of the texts. The headers `x-model`, `x-model-fingerprint` and `x-truncated-inputs` tell the model, and which texts were cut.", body = EmbeddingsBody),
@@ -101,7 +100,7 @@ struct Usage {
 pub(super) async fn create_embeddings(
     State(state): State<AppState>,
     caller: Caller,
-    JsonOfModel(request): JsonOfModel<EmbeddingsRequest>,
+    Json(request): Json<EmbeddingsRequest>,
 ) -> Result<Response> {
     let texts = text_list::texts(&request.input, "input")?;
     text_list::few_enough(&state, texts.len())?;

@@ -65,15 +65,7 @@ pub(super) async fn list_openai_models(State(state): State<AppState>) -> Reply<O
     state.models.rescan().await?;
     let models = state.store.models().await?;
     let unreadable = models.unreadable.clone();
-    let aliases = state.store.aliases().await?;
-    let models: Vec<_> = models.into_iter().collect();
-    // An alias can be asked as well, so clients that choose from this list have it.
-    let of_alias = |alias: String, id: &String| {
-        let row = models.iter().find(|row| row.model_id == *id)?.clone();
-        Some(OpenAiModel { id: alias, ..row.into() })
-    };
-    let aliases: Vec<OpenAiModel> = aliases.into_iter().filter_map(|(alias, id)| of_alias(alias, &id)).collect();
-    let data = models.iter().cloned().map(OpenAiModel::from).chain(aliases).collect();
+    let data = models.into_iter().map(OpenAiModel::from).collect();
     Ok(axum::Json(OpenAiModels { object: "list", data, unreadable }))
 }
 

@@ -59,7 +59,6 @@ enum RootReply {
 
 /// Do what `/embed` or `/similarity` would, by the form of `inputs`.
 #[utoipa::path(post, path = "/", tag = "text-embeddings-inference",
-    params(("model" = Option<String>, Query, description = "Its id, name or alias, for clients that can name it nowhere else; as the field `model`.")),
     request_body(content = RootRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
         (status = 200, description = "A bare list: vectors, or the similarity of each sentence.", body = RootReply),

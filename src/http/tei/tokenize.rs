@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::bounds::{PromptName, Reference};
 use crate::http::embeddings::text_list;
 use crate::http::error::ApiError;
-use crate::http::extract::JsonOfModel;
+use crate::http::extract::Json;
 use crate::http::models::find::resolve_or_default;
 use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
@@ -31,10 +31,6 @@ pub(super) struct TokenizeRequest {
     /// A model's id, name or alias; left out, the alias `default`.
     #[schema(inline)]
     model: Option<Reference>,
-    /// Accepted and passed over, as text-embeddings-inference does.
-    #[expect(dead_code, reason = "clients send it to every server")]
-    #[schema(value_type = Option<Object>)]
-    options: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -59,7 +55,6 @@ impl From<TokenSpan> for Token {
 
 /// Cut texts into tokens. All of them are told, also those beyond what the model reads.
 #[utoipa::path(post, path = "/tokenize", tag = "text-embeddings-inference",
-    params(("model" = Option<String>, Query, description = "Its id, name or alias, for clients that can name it nowhere else; as the field `model`.")),
     request_body(content = TokenizeRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
         (status = 200, description = "The tokens of each text.", body = Vec<Vec<Token>>),
@@ -70,7 +65,7 @@ impl From<TokenSpan> for Token {
     ))]
 pub(super) async fn tokenize(
     State(state): State<AppState>,
-    JsonOfModel(request): JsonOfModel<TokenizeRequest>,
+    Json(request): Json<TokenizeRequest>,
 ) -> Reply<Vec<Vec<Token>>> {
     let texts = text_list::texts(&request.inputs, "inputs")?;
     text_list::few_enough(&state, texts.len())?;
