@@ -65,7 +65,7 @@ async fn texts_are_told_as_the_model_reads_them() {
     assert_eq!(long.body[0].as_array().unwrap().len(), 602);
     for (wrong, status, code) in [
         (json!({ "inputs": [[1, 2]] }), 422, "token_ids_not_supported"),
-        (json!({ "inputs": vec!["x"; 1025] }), 413, "too_many_inputs"),
+        (json!({ "inputs": vec!["x"; 2049] }), 413, "too_many_inputs"),
         (json!({ "inputs": "x", "prompt_name": "query" }), 422, "prompt_not_found"),
         (json!({ "inputs": "x", "model": "none" }), 404, "model_not_found"),
     ] {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does with a running server what apps do, each with the client that they have, and prints as JSON what came back.
 
-    $(python3 scripts/reference_env.py clients) scripts/try_clients.py http://127.0.0.1:8080 examples/occupations.csv
+    $(python3 scripts/reference_env.py clients) scripts/client_replies.py http://127.0.0.1:8080 examples/occupations.csv
 
 The clients: openai (sync and async), langchain-openai, huggingface_hub's InferenceClient (sync and async) and
 langchain-huggingface. It uploads the pairs, tunes the server's default model on some of them and asks the tuned one.
