@@ -150,7 +150,8 @@ async fn vectors_are_bytes_where_they_are_asked_for_and_the_same_numbers() {
     };
     let reply = ask("application/octet-stream", "float32").await;
     let shape = format!("2,{}", numbers[0].len());
-    assert_eq!((&reply.headers()["x-vectors-shape"], &reply.headers()["x-vectors-dtype"]), (&*shape, "float32"));
+    assert_eq!(reply.headers()["x-vectors-shape"], *shape);
+    assert_eq!(reply.headers()["x-vectors-dtype"], "float32");
     assert!(reply.headers().contains_key("x-model-fingerprint"));
     let bytes: Vec<u8> = flat.iter().flat_map(|number| number.to_le_bytes()).collect();
     assert_eq!(reply.bytes().await.unwrap(), bytes);
