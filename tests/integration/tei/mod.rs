@@ -101,7 +101,7 @@ async fn the_models_facts_and_the_servers_limits_are_told() {
     let told = app.get("/info").await.body;
     assert_eq!(told["model_id"], "use-multilingual-v3");
     assert_eq!(told["model_sha"], app.get("/models/default").await.body["fingerprint"]);
-    assert_eq!((&told["max_client_batch_size"], &told["max_input_length"]), (&json!(1024), &json!(512)));
+    assert_eq!((&told["max_client_batch_size"], &told["max_input_length"]), (&json!(2048), &json!(512)));
     assert_eq!(told["model_type"], json!({ "embedding": { "pooling": "mean_sqrt_len_tokens" } }));
     let told = app.get("/info?model=all-minilm-l6-v2").await.body;
     assert_eq!(told["model_type"], json!({ "embedding": { "pooling": "mean" } }));
