@@ -20,6 +20,7 @@ use crate::http::embeddings::text_list::{Direction, OneText, TextList, TextOrTex
 use crate::http::error::{ApiError, Code, Result};
 use crate::http::extract::{Json, Query};
 use crate::http::models::find::ModelQuery;
+use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Vectors};
 use tables::similarity::Similarity;
@@ -37,7 +38,7 @@ struct RerankRequest {
     #[schema(value_type = Option<TextOrTexts>)]
     texts: Option<Value>,
     /// Texts, or objects with a `text`.
-    #[schema(value_type = Option<Vec<Value>>)]
+    #[schema(schema_with = schema::documents)]
     documents: Option<Vec<Value>>,
     /// A model's id, name or alias; without one, the alias `default`.
     #[schema(inline)]
