@@ -115,7 +115,7 @@ pub struct Serve {
     #[arg(long, env = "SHAMISEN_THREADS", value_parser = within::<usize>(&bounds::THREADS))]
     pub threads: Option<usize>,
     /// Texts in one request.
-    #[arg(long, env = "SHAMISEN_MAX_TEXTS", value_parser = texts(), default_value_t = 1024)]
+    #[arg(long, env = "SHAMISEN_MAX_TEXTS", value_parser = texts(), default_value_t = 2048)]
     pub max_texts: usize,
     /// Texts that may wait for the inference threads; more are answered 503.
     #[arg(long, env = "SHAMISEN_MAX_WAITING", value_parser = within::<usize>(&bounds::WAITING), default_value_t = 8192)]
@@ -133,8 +133,9 @@ pub struct Serve {
     /// Bytes of an uploaded table, which goes to the disk as it comes.
     #[arg(long, env = "SHAMISEN_MAX_UPLOAD", value_parser = within::<usize>(&bounds::UPLOAD), default_value_t = 512 << 20)]
     pub max_upload: usize,
-    /// Bytes of any other request body.
-    #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = within::<usize>(&bounds::BODY), default_value_t = 2 << 20)]
+    /// Bytes of any other request body, unpacked. As many texts as one request may have fit in it, when each fills the
+    /// window of a model that reads 512 tokens, also where a client writes its characters as \uXXXX.
+    #[arg(long, env = "SHAMISEN_MAX_BODY", value_parser = within::<usize>(&bounds::BODY), default_value_t = 32 << 20)]
     pub max_body: usize,
     /// Seconds between two checkpoints of a job; a stopped server's job goes on from the last one.
     #[arg(long, env = "SHAMISEN_CHECKPOINT_SECONDS", value_parser = within::<u64>(&bounds::SECONDS_OR_NONE), default_value_t = 30)]

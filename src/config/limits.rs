@@ -30,7 +30,7 @@ pub struct Connections {
     #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 1024)]
     pub max_connections: usize,
     /// Open connections of one address; a proxy is one.
-    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 256)]
+    #[arg(long, env = "SHAMISEN_MAX_CONNECTIONS_OF_ADDRESS", value_parser = within::<usize>(&bounds::CONNECTIONS), default_value_t = 768)]
     pub max_connections_of_address: usize,
     /// Seconds until a request's head has come.
     #[arg(long, env = "SHAMISEN_HEAD_TIMEOUT", value_parser = seconds(), default_value_t = 10)]
@@ -49,7 +49,8 @@ pub struct Connections {
     /// Seconds that a request's body may stand still; then 408.
     #[arg(long, env = "SHAMISEN_BODY_TIMEOUT", value_parser = seconds(), default_value_t = 20)]
     pub body_timeout: u64,
-    /// Seconds until a request's answer begins; then 503. Uploads, jobs, changes of models and long questions to them have ten minutes, streams have
+    /// Seconds until a request's answer begins; then 503. Vectors and similarities have as long as their model computes, and
+    /// are given up when nothing was computed for so long. Uploads, jobs, changes of models and long questions to them have ten minutes, streams have
     /// no limit.
     #[arg(long, env = "SHAMISEN_REQUEST_TIMEOUT", value_parser = seconds(), default_value_t = 30)]
     pub request_timeout: u64,

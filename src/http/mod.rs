@@ -13,6 +13,7 @@ mod models;
 mod openai;
 mod pages;
 mod reply;
+mod rerank;
 pub mod routes;
 mod state;
 mod tei;
@@ -24,7 +25,11 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate, SizeAbove};
+use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,8 +39,9 @@ use error::words::{nearest, shown};
 use error::{ApiError, Code};
 pub use middleware::cors::is_origin;
 pub use middleware::lifecycle::Lifecycle;
+use middleware::query::{self, KnownFields};
 pub use middleware::recorder::Recorder;
-use middleware::{cors, deadline, metrics, trace};
+use middleware::{cors, deadline, json_text, metrics, trace};
 pub use state::{App, AppState, Limits};
 
 /// The API's description (OpenAPI 3.1), as `GET /openapi.json` answers it.
@@ -61,6 +67,10 @@ pub fn router(state: AppState) -> Router {
         .merge(pages::router())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn(json_text::mend_bodies))
+        // Within the limit of bodies, which counts what comes out.
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(from_fn_with_state(KnownFields::of(document()), query::check))
         .layer(from_fn_with_state(state.clone(), auth::authorize))
         // Around it, since who may call takes time too, and a body that is refused unread is taken from its client.
         .layer(from_fn_with_state(state.clone(), deadline::deadline))
@@ -69,12 +79,24 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn(error::finish));
     let router = if cors_origins.is_empty() { router } else { router.layer(cors::layer(&cors_origins)) };
     router
+        .layer(compression())
         .layer(header(CONTENT_SECURITY_POLICY, CONTENT_POLICY))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "no-referrer"))
         .layer(from_fn(metrics::observe))
         .layer(from_fn(trace::trace))
         .with_state(state)
+}
+
+/// Packs replies for clients that ask for it. Streams of events, and what is packed already, go as they are.
+fn compression() -> CompressionLayer<impl Predicate> {
+    // Less fits in a packet or two anyway.
+    let worth_it = DefaultPredicate::new()
+        .and(SizeAbove::new(1024))
+        .and(NotForContentType::const_new("application/zip"))
+        .and(NotForContentType::const_new("application/gzip"))
+        .and(NotForContentType::const_new("application/x-tar"));
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(worth_it)
 }
 
 /// The routes of the API with their descriptions.
@@ -85,6 +107,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(jobs::router())
         .merge(openai::router())
         .merge(tei::router())
+        .merge(rerank::router())
         .routes(routes!(auth::keys::list_keys, auth::keys::create_key))
         .routes(routes!(auth::keys::revoke_key))
         .routes(routes!(health::health))

@@ -45,6 +45,8 @@ pub enum Deadline {
     Long,
     /// As `Usual`; none where the client asks to wait (`?wait=`).
     Waits,
+    /// As `Usual` for as long as nothing is computed: what is being worked on is not cut off.
+    Works,
     /// None: a stream.
     Never,
 }
@@ -58,7 +60,7 @@ pub enum BodyLimit {
     Upload,
 }
 
-use Deadline::{Long, Never, Usual, Waits};
+use Deadline::{Long, Never, Usual, Waits, Works};
 use RequiredScope::{Nothing, OneOf};
 
 pub(crate) const ANY: RequiredScope = OneOf(&Scope::ALL);
@@ -83,7 +85,7 @@ const fn post(path: &'static str, scope: RequiredScope, deadline: Deadline) -> R
 
 /// Answers with what a model says of the request's texts.
 const fn encode(path: &'static str) -> Route {
-    Route { metered: true, ..post(path, EMBED, Usual) }
+    Route { metered: true, ..post(path, EMBED, Works) }
 }
 
 const fn put(path: &'static str) -> Route {
@@ -127,6 +129,7 @@ pub const ROUTES: &[Route] = &[
     get("/docs/reference", Nothing, Usual),
     get("/docs/reference/{file}", Nothing, Usual),
     encode("/embed"),
+    encode("/embeddings"),
     get("/health", Nothing, Usual),
     get("/health/live", Nothing, Usual),
     get("/health/ready", Nothing, Usual),
@@ -155,6 +158,7 @@ pub const ROUTES: &[Route] = &[
     post("/models/{model}/unload", ADMIN, Long),
     get("/neighbours", TRAIN, Long),
     get("/openapi.json", Nothing, Usual),
+    encode("/rerank"),
     encode("/similarity"),
     encode("/tokenize"),
     encode("/v1/embeddings"),
@@ -172,6 +176,8 @@ pub const ROUTES: &[Route] = &[
     get("/v1/models", EITHER, Usual),
     get("/v1/models/{model}", EITHER, Usual),
     delete("/v1/models/{model}", Long),
+    encode("/v1/rerank"),
+    encode("/v2/rerank"),
 ];
 
 static BY_NAME: LazyLock<HashMap<(&str, &str), &Route>> =

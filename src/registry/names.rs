@@ -22,7 +22,7 @@ pub enum Named {
 pub enum NameFault {
     /// Its characters, its length, or its beginning.
     #[error(
-        "it must be of letters, digits, \".\", \"_\" and \"-\", 64 characters at most, and not begin with \".\", \"ft_\", \"job_\" or \"ds_\""
+        "it must be of letters, digits, \".\", \"_\" and \"-\" (an alias also of \"/\" and \":\"), 64 characters at most, and not begin with \".\", \"ft_\", \"job_\" or \"ds_\""
     )]
     Form,
     /// The same of a folder's.
@@ -38,16 +38,21 @@ pub enum NameFault {
     Base,
 }
 
-/// Whether a name may be given: letters and digits of any script, `.`, `_` and `-`, not a dot first, at most 64
+/// Whether a name may be given: letters and digits of any script, `.`, `_` and `-`, in an alias `/` and `:` too, not a dot first, at most 64
 /// characters, not the form of an id, and no word that requests give a meaning of its own.
 pub fn check(name: &str, of: Named) -> Result<(), NameFault> {
     let folder = of == Named::Folder;
     let letter = |character: char| if folder { character.is_ascii_alphanumeric() } else { character.is_alphanumeric() };
-    let fine = |character: char| letter(character) || matches!(character, '.' | '_' | '-');
+    // A client that insists on another server's name for its model is given an alias of it: BAAI/bge-m3, llama:latest.
+    let alias = of == Named::Alias;
+    let fine = |character: char| {
+        letter(character) || matches!(character, '.' | '_' | '-') || (alias && matches!(character, '/' | ':'))
+    };
+    let is_path = name.split('/').any(|part| part.is_empty() || part.starts_with('.'));
     let like_id = ["ft_", "job_", "ds_"].iter().any(|prefix| name.starts_with(prefix));
     let like_option = folder && (name.starts_with('-') || name.ends_with(".draft"));
     let length_fits = !name.is_empty() && name.chars().count() <= LONGEST;
-    if !length_fits || !name.chars().all(fine) || name.starts_with('.') || like_id || like_option {
+    if !length_fits || !name.chars().all(fine) || is_path || like_id || like_option {
         return Err(if folder { NameFault::FolderForm } else { NameFault::Form });
     }
     meaning(name, of)
@@ -70,6 +75,16 @@ mod tests {
     fn names_are_of_any_script_and_never_a_path() {
         for name in ["prod", "職種-v2", "a.b_c-1"] {
             assert_eq!((check(name, Named::Model), check(name, Named::Alias)), (Ok(()), Ok(())), "{name}");
+        }
+        for name in ["BAAI/bge-m3", "nomic-embed-text:latest"] {
+            assert_eq!(
+                (check(name, Named::Alias), check(name, Named::Model)),
+                (Ok(()), Err(NameFault::Form)),
+                "{name}"
+            );
+        }
+        for name in ["/x", "x/", "a//b", "a/../b", "a/.b"] {
+            assert_eq!(check(name, Named::Alias), Err(NameFault::Form), "{name}");
         }
         for name in ["", ".hidden", "../x", "a/b", "a b", "ft_1", &"x".repeat(65)] {
             assert_eq!(check(name, Named::Model), Err(NameFault::Form), "{name}");

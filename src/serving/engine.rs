@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -26,6 +27,7 @@ const PART_TOKENS: usize = 512;
 pub struct Engine {
     batcher: Arc<Batcher>,
     cache: Option<VectorCache>,
+    passes: Arc<AtomicU64>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -36,23 +38,30 @@ impl Engine {
     pub fn start(threads: usize, max_waiting_texts: usize, cache_bytes: u64) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let batcher = Arc::new(Batcher::new(max_waiting_texts, threads));
+        let passes = Arc::new(AtomicU64::new(0));
         let start = |index| {
-            let batcher = Arc::clone(&batcher);
+            let (batcher, passes) = (Arc::clone(&batcher), Arc::clone(&passes));
             std::thread::Builder::new().name(format!("inference-{index}")).spawn(move || {
                 // OpenMP keeps this number for each thread that calls it.
                 tch::set_num_threads(1);
                 while let Some(batch) = batcher.take(BATCH_TOKENS) {
                     run(batch, &batcher);
+                    passes.fetch_add(1, Ordering::Relaxed);
                 }
             })
         };
         let threads = (0..threads).map(start).collect::<std::io::Result<_>>()?;
         let cache = (cache_bytes > 0).then(|| VectorCache::new(cache_bytes));
-        Ok(Self { batcher, cache, threads })
+        Ok(Self { batcher, cache, passes, threads })
     }
 
     pub fn waiting(&self) -> Waiting {
         self.batcher.waiting()
+    }
+
+    /// How many batches were computed: while it grows, the threads work.
+    pub(crate) fn passes(&self) -> u64 {
+        self.passes.load(Ordering::Relaxed)
     }
 
     /// Forgets the vectors that are kept, and with them their texts.

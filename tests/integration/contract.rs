@@ -67,7 +67,7 @@ pub(crate) fn check(method: &Method, path: &str, status: u16, media_type: &str, 
     };
     let responses = &operation.is["responses"];
     let response = match &responses[status.to_string()] {
-        Value::Null if [408, 429].contains(&status) || status >= 500 && (status != 503 || of_the_server(body)) => {
+        Value::Null if [408, 422, 429].contains(&status) || status >= 500 && (status != 503 || of_the_server(body)) => {
             &responses["default"]
         }
         response => response,

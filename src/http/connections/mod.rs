@@ -37,7 +37,7 @@ pub use limits::{BodyPace, ConnectionLimits};
 use tracked::Tracked;
 
 /// Those that are told that there are too many connections; more are closed without a word.
-const REFUSED_AT_ONCE: usize = 64;
+const REFUSED_AT_ONCE: usize = 512;
 
 /// Bytes of a request's head, in HTTP/1 and in HTTP/2. Keys, traces and cookies of others come to some thousand.
 const LONGEST_HEAD: usize = 64 << 10;
@@ -191,7 +191,10 @@ async fn attend(stream: TcpStream, permit: Permit, server: Server) {
                 return;
             }
             () = overdue.as_mut() => return tracing::debug!("a connection was too slow"),
-            () = wanted.as_mut() => return tracing::debug!("a connection that was waited for made room for another"),
+            () = wanted.as_mut() => {
+                refusal::count(Code::TooManyConnections);
+                return tracing::debug!("a connection that was waited for made room for another");
+            }
             () = goes_away.as_mut(), if !told => {
                 told = true;
                 connection.as_mut().graceful_shutdown();

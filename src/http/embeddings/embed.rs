@@ -12,8 +12,10 @@ use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::text_list::{Direction, OnError, TextError, TextList, TextOrTexts};
+use crate::http::embeddings::vector::{Dtype, EncodingFormat, Matrix, Vector};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::Json;
+use crate::http::extract::{Json, Query};
+use crate::http::models::find::ModelQuery;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
 
@@ -43,9 +45,18 @@ pub(crate) struct EmbedRequest {
     prompt_name: Option<PromptName>,
     /// What happens where a text cannot be used.
     on_error: Option<OnError>,
+    /// How vectors stand in JSON.
+    encoding_format: Option<EncodingFormat>,
+    /// What their numbers are.
+    output_dtype: Option<Dtype>,
     /// Answers 412 where the model has another fingerprint.
     #[schema(inline)]
     expected_fingerprint: Option<Word>,
+    /// What Hugging Face's clients send beside `inputs`, as `{"wait_for_model": true}`: passed over.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "there is nothing to wait for")]
+    options: Option<serde_json::Map<String, Value>>,
 }
 
 /// One model's vectors.
@@ -57,7 +68,7 @@ struct EmbedBody {
     fingerprint: String,
     dimensions: usize,
     /// One for each text, in their order; `null` for those in `errors`.
-    embeddings: Vec<Option<Vec<f32>>>,
+    embeddings: Vec<Option<Vector>>,
     /// Of each text the tokens that were read.
     tokens: Vec<usize>,
     /// The texts that were longer than the model reads.
@@ -73,12 +84,12 @@ struct EmbedBody {
 enum EmbedReply {
     One(EmbedBody),
     Several { models: Vec<EmbedBody> },
-    Bare(Vec<Option<Vec<f32>>>),
+    Bare(Vec<Option<Vector>>),
 }
 
 /// The vectors of texts.
-#[utoipa::path(post, path = "/embed", tag = "Embeddings", request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
-    responses((status = 200, description = "The texts' vectors.", body = EmbedReply),
+#[utoipa::path(post, path = "/embed", params(ModelQuery), tag = "Embeddings", request_body(content = EmbedRequest, example = json!({ "texts": ["Data Scientist", "看護師"] })),
+    responses((status = 200, description = "The texts' vectors. With `Accept: application/octet-stream` or `application/x-npy` they are bytes, row after row; `x-vectors-shape` and `x-vectors-dtype` tell how to read them.", body = EmbedReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),
         (status = 413, description = "Too many texts."),
@@ -89,12 +100,23 @@ pub(crate) async fn embed(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    Query(query): Query<ModelQuery>,
     Json(request): Json<EmbedRequest>,
 ) -> Result<Response> {
     let lenient = request.on_error == Some(OnError::Null);
     let (value, param) = given(&request)?;
     let ours = param == "texts";
     let list = TextList::read(value, param, lenient)?;
+    let matrix = Matrix::accepted(&headers);
+    if matrix.is_some() && (lenient || request.models.is_some()) {
+        return Err(ApiError::about(
+            Code::FormUnclear,
+            "Accept",
+            "Bytes have no place for null or for several models.",
+        )
+        .hint("Accept application/json, or leave on_error and models out."));
+    }
+    request.output_dtype.unwrap_or_default().check(request.normalize == Some(false))?;
     let options = EmbedOptions {
         refuse_long: request.truncate == Some(false),
         truncation: request.truncation_direction.unwrap_or_default().into(),
@@ -110,18 +132,22 @@ pub(crate) async fn embed(
         ..EmbedOptions::default()
     };
     let selection = ModelSelection {
-        model: request.model.as_deref(),
+        model: query.or(request.model.as_ref())?,
         models: request.models.as_ref(),
         bare_unless: (!ours).then_some("texts"),
     };
     let answers = fan_out::embed(&state, &caller, selection, list, options).await?;
+    let (format, dtype) = (request.encoding_format.unwrap_or_default(), request.output_dtype.unwrap_or_default());
     let headers = answers.headers();
+    if let (Some(matrix), Embeddings::One((answer, _))) = (matrix, &answers) {
+        return Ok((headers, matrix.reply(&answer.vectors, dtype)).into_response());
+    }
     let reply = match answers {
-        Embeddings::Several(answers) => {
-            EmbedReply::Several { models: answers.into_iter().map(EmbedBody::from).collect() }
-        }
-        Embeddings::One(answer) if ours => EmbedReply::One(answer.into()),
-        Embeddings::One(answer) => EmbedReply::Bare(EmbedBody::from(answer).embeddings),
+        Embeddings::Several(answers) => EmbedReply::Several {
+            models: answers.into_iter().map(|answer| EmbedBody::of(answer, format, dtype)).collect(),
+        },
+        Embeddings::One(answer) if ours => EmbedReply::One(EmbedBody::of(answer, format, dtype)),
+        Embeddings::One(answer) => EmbedReply::Bare(EmbedBody::of(answer, format, dtype).embeddings),
     };
     Ok((headers, axum::Json(reply)).into_response())
 }
@@ -139,11 +165,12 @@ fn given(request: &EmbedRequest) -> Result<(&Value, &'static str)> {
     }
 }
 
-impl From<Answer> for EmbedBody {
-    fn from((answer, errors): Answer) -> Self {
+impl EmbedBody {
+    fn of((answer, errors): Answer, format: EncodingFormat, dtype: Dtype) -> Self {
         let Vectors { model, vectors, tokens, truncated, .. } = answer;
         let dimensions = vectors.iter().find(|vector| !vector.is_empty()).map_or(0, Vec::len);
-        let embeddings = vectors.into_iter().map(|vector| Some(vector).filter(|vector| !vector.is_empty())).collect();
+        let written = |vector: Vec<f32>| (!vector.is_empty()).then(|| Vector::of(vector, format, dtype));
+        let embeddings = vectors.into_iter().map(written).collect();
         Self {
             model: model.id().to_owned(),
             fingerprint: model.fingerprint().to_string(),

@@ -11,7 +11,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::models::find::{resolve, resolve_id, resolve_or_default};
 use crate::http::state::AppState;
 use crate::registry::{BASE, DEFAULT_ALIAS, ModelRegistry};
-use crate::serving::{self, EmbedOptions, Vectors};
+use crate::serving::{self, EmbedError, EmbedOptions, Vectors};
 use crate::store::ModelRow;
 
 /// Who is to answer a request about texts.
@@ -56,7 +56,8 @@ pub(crate) async fn embed(
     text_list::few_enough(state, list.count())?;
     let Some(wanted) = selection.models else {
         let row = resolve_or_default(state, selection.model).await?;
-        let answer = embed_with(state, caller, &row, std::mem::take(&mut list.usable), &options).await?;
+        let texts = std::mem::take(&mut list.usable);
+        let answer = embed_with(state, caller, &row, texts, &options).await.map_err(|error| list.of_text(error))?;
         return Ok(Embeddings::One(list.spread(answer)));
     };
     if let Some(field) = selection.bare_unless {
@@ -76,7 +77,7 @@ pub(crate) async fn embed(
     }
     let models = find(state, wanted).await?;
     let answers = models.iter().map(|row| embed_with(state, caller, row, list.usable.clone(), &options));
-    let answers = try_join_all(answers).await?;
+    let answers = try_join_all(answers).await.map_err(|error| list.of_text(error))?;
     Ok(Embeddings::Several(answers.into_iter().map(|answer| list.spread(answer)).collect()))
 }
 
@@ -103,14 +104,14 @@ pub(crate) async fn find(state: &AppState, wanted: &Models) -> Result<Vec<ModelR
     Ok(found.into_iter().map(|row| row.unwrap_or_else(|| base.clone())).collect())
 }
 
-pub(crate) async fn embed_with(
+async fn embed_with(
     state: &AppState,
     caller: &Caller,
     row: &ModelRow,
     texts: Vec<String>,
     options: &EmbedOptions,
-) -> Result<Vectors> {
-    Ok(serving::embed(&state.pool, &state.engine, row, texts, options, caller.key.as_ref()).await?)
+) -> Result<Vectors, EmbedError> {
+    serving::embed(&state.pool, &state.engine, row, texts, options, caller.key.as_ref()).await
 }
 
 pub(crate) fn unclear(detail: &str, hint: &str) -> ApiError {

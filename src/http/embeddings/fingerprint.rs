@@ -33,11 +33,13 @@ pub(crate) async fn hold_to_fingerprint(request: Request, next: Next) -> Respons
 
 /// Which model answered, which texts were cut, and what it took.
 pub(crate) fn headers(answer: &Vectors) -> HeaderMap {
-    let cut: Vec<String> = answer.truncated.iter().map(|text| text.index.to_string()).collect();
+    let cut: Vec<usize> = answer.truncated.iter().map(|text| text.index).collect();
+    let count = if cut.is_empty() { String::new() } else { cut.len().to_string() };
     told([
         ("x-model", answer.model.id().to_owned()),
         ("x-model-fingerprint", answer.model.fingerprint().to_string()),
-        ("x-truncated-inputs", cut.join(",")),
+        ("x-truncated-inputs", places(&cut)),
+        ("x-truncated-count", count),
         ("x-compute-tokens", answer.tokens.iter().sum::<usize>().to_string()),
         ("server-timing", server_timing(&answer.stages)),
     ])
@@ -55,6 +57,28 @@ fn told<const N: usize>(values: [(&'static str, String); N]) -> HeaderMap {
     values.into_iter().filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?))).collect()
 }
 
+/// Bytes of the longest list of places: proxies and clients hold all headers together to some thousand.
+const LONGEST_PLACES: usize = 256;
+
+/// Places in ascending order, as in `0,2,5-17`; `...` stands for what a header has no room for.
+fn places(all: &[usize]) -> String {
+    let mut told = String::new();
+    for run in all.chunk_by(|before, next| before + 1 == *next) {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+        let range = match run.len() {
+            1 => first.to_string(),
+            2 => format!("{first},{last}"),
+            _ => format!("{first}-{last}"),
+        };
+        let comma = if told.is_empty() { "" } else { "," };
+        if told.len() + comma.len() + range.len() + ",...".len() > LONGEST_PLACES {
+            return told + ",...";
+        }
+        told = told + comma + &range;
+    }
+    told
+}
+
 /// The value of the header `Server-Timing`, in milliseconds. `total` is up to now.
 fn server_timing(stages: &Stages) -> String {
     let parts = [
@@ -65,4 +89,19 @@ fn server_timing(stages: &Stages) -> String {
     ];
     let part = |(name, took): (&str, Duration)| format!("{name};dur={:.2}", took.as_secs_f64() * 1000.0);
     parts.map(part).join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_tells_ranges_and_does_not_grow_with_the_request() {
+        assert_eq!(places(&[]), "");
+        assert_eq!(places(&[1]), "1");
+        assert_eq!(places(&[0, 2, 3, 5, 6, 7]), "0,2,3,5-7");
+        assert_eq!(places(&(0..2048).collect::<Vec<_>>()), "0-2047");
+        let every_other = places(&(0..8192).step_by(2).collect::<Vec<_>>());
+        assert!(every_other.len() <= LONGEST_PLACES && every_other.ends_with(",..."), "{every_other}");
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod scores;
 pub(crate) mod similarity;
 pub(crate) mod text_list;
+pub(crate) mod vector;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -14,7 +14,8 @@ use crate::http::embeddings::fingerprint;
 use crate::http::embeddings::scores::{self, Compared, DecisionsShape, Pairing, Scores, ScoresShape, Threshold};
 use crate::http::embeddings::text_list::{Direction, OnError, OneText, TextError, TextList, TextOrTexts, TextPairs};
 use crate::http::error::{ApiError, Code, Result};
-use crate::http::extract::Json;
+use crate::http::extract::{Json, Query};
+use crate::http::models::find::ModelQuery;
 use crate::http::state::AppState;
 use crate::serving::{EmbedOptions, Truncated, Vectors};
 use tables::similarity::Similarity;
@@ -57,6 +58,11 @@ pub(crate) struct SimilarityRequest {
     /// Answers 412 where the model has another fingerprint.
     #[schema(inline)]
     expected_fingerprint: Option<Word>,
+    /// What Hugging Face's clients send beside `inputs`, as `{"wait_for_model": true}`: passed over.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "there is nothing to wait for")]
+    options: Option<serde_json::Map<String, Value>>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -128,7 +134,7 @@ enum SimilarityReply {
 }
 
 /// How alike texts are.
-#[utoipa::path(post, path = "/similarity", tag = "Embeddings", request_body(content = SimilarityRequest, example = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] })),
+#[utoipa::path(post, path = "/similarity", params(ModelQuery), tag = "Embeddings", request_body(content = SimilarityRequest, example = json!({ "source_sentence": "Data Scientist", "sentences": ["Data Analyst", "看護師"] })),
     responses((status = 200, description = "The texts' similarities.", body = SimilarityReply),
         (status = 404, description = "There is no such model."),
         (status = 412, description = "The model has another fingerprint than expected."),
@@ -140,6 +146,7 @@ pub(crate) async fn similarity(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
+    Query(query): Query<ModelQuery>,
     Json(request): Json<SimilarityRequest>,
 ) -> Result<Response> {
     let (pairing, list) = pairing(&request)?;
@@ -147,7 +154,7 @@ pub(crate) async fn similarity(
     let measure = request.measure.unwrap_or_default();
     let ours = request.inputs.is_none();
     let selection = ModelSelection {
-        model: request.model.as_deref(),
+        model: query.or(request.model.as_ref())?,
         models: request.models.as_ref(),
         bare_unless: (!ours).then_some("source_sentence"),
     };

@@ -13,7 +13,7 @@ use crate::http::error::{ApiError, Code, Result};
 use crate::http::reply::schema;
 use crate::http::state::AppState;
 use crate::ml::encoder::TruncationDirection;
-use crate::serving::{Truncated, Vectors};
+use crate::serving::{EmbedError, Truncated, Vectors};
 
 /// TEI's `truncation_direction`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
@@ -100,13 +100,15 @@ pub(crate) struct TextList {
     /// Of each usable text, its place in the request, counted over all of its texts.
     places: Vec<usize>,
     errors: Vec<TextError>,
+    /// The fields that they came in, each with the place of its first text.
+    fields: Vec<(usize, String)>,
 }
 
 impl TextList {
     /// A text or a list of texts, each with something in it. `param` is the field's name. Where they are read
     /// leniently, a text that cannot be used fails alone.
     pub(crate) fn read(value: &Value, param: &str, lenient: bool) -> Result<Self> {
-        let mut list = Self::default();
+        let mut list = Self { fields: vec![(0, param.to_owned())], ..Self::default() };
         for (index, value) in listed(value, param)?.iter().enumerate() {
             match text(index, value, param) {
                 Ok(text) => {
@@ -125,6 +127,24 @@ impl TextList {
         self.places.len() + self.errors.len()
     }
 
+    /// An error with the place of the text that it is about.
+    pub(super) fn of_text(&self, error: EmbedError) -> ApiError {
+        let EmbedError::Text { index, fault } = error else { return error.into() };
+        let place = self.places.get(index).copied().unwrap_or(index);
+        let error = ApiError::from(EmbedError::Text { index: place, fault });
+        match self.pointer(index) {
+            Some(pointer) => error.param(pointer),
+            None => error,
+        }
+    }
+
+    /// Where in the body the text is that is the `index`-th of the usable ones, as a JSON pointer.
+    pub(crate) fn pointer(&self, index: usize) -> Option<String> {
+        let place = *self.places.get(index)?;
+        let (first, field) = self.fields.iter().rfind(|(first, _)| *first <= place)?;
+        Some(format!("/{field}/{}", place - first))
+    }
+
     /// How many of the first `count` texts can be used.
     pub(crate) fn usable_among(&self, count: usize) -> usize {
         self.places.partition_point(|&place| place < count)
@@ -133,6 +153,7 @@ impl TextList {
     pub(crate) fn append(&mut self, others: Self) {
         let before = self.count();
         self.usable.extend(others.usable);
+        self.fields.extend(others.fields.into_iter().map(|(first, field)| (first + before, field)));
         self.places.extend(others.places.into_iter().map(|place| place + before));
         let behind = |error: TextError| TextError { index: error.index + before, ..error };
         self.errors.extend(others.errors.into_iter().map(behind));
@@ -224,6 +245,7 @@ mod tests {
         list.append(TextList::read(&json!(["welder", 7, "cook"]), "documents", true).unwrap());
         assert_eq!(list.usable, ["nurse", "welder", "cook"]);
         assert_eq!((list.places.as_slice(), list.count(), list.usable_among(2)), (&[1, 2, 4][..], 5, 1));
+        assert_eq!((list.pointer(0).unwrap(), list.pointer(2).unwrap()), ("/queries/1".into(), "/documents/2".into()));
         let told: Vec<(usize, &str)> = list.errors.iter().map(|error| (error.index, error.code)).collect();
         assert_eq!(told, [(0, "empty_text"), (3, "token_ids_not_supported")]);
         assert!(list.errors[1].detail.contains("text, it got numbers"), "{:?}", list.errors[1]);

@@ -1,12 +1,28 @@
 //! Errors in OpenAI's form.
 
+use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 /// Whether a path is of this API: its errors have OpenAI's form, whoever makes them.
 pub(crate) fn is_openai(path: &str) -> bool {
-    path == "/v1" || path.starts_with("/v1/")
+    path == "/v1" || path.starts_with("/v1/") || path == "/embeddings"
+}
+
+/// Whether a path is one of text-embeddings-inference's or Cohere's, whose clients show an error's `error` alone.
+pub(crate) fn is_tei(path: &str) -> bool {
+    matches!(path, "/" | "/embed" | "/similarity" | "/tokenize" | "/info" | "/rerank" | "/v2/rerank")
+}
+
+/// The kind of an error, as text-embeddings-inference names it.
+pub(crate) fn error_type(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        429 => "Overloaded",
+        503 => "Unhealthy",
+        500.. => "Backend",
+        _ => "Validation",
+    }
 }
 
 /// An error as OpenAI's clients read it.
@@ -36,7 +52,7 @@ struct ErrorBody {
 
 impl ErrorEnvelope {
     /// Of a problem document.
-    pub(crate) fn of(status: axum::http::StatusCode, problem: Value) -> Self {
+    pub(crate) fn of(status: StatusCode, problem: Value) -> Self {
         let Value::Object(mut more) = problem else { unreachable!("a problem document is an object") };
         let mut take = |name: &str| match more.remove(name) {
             Some(Value::String(text)) => Some(text),

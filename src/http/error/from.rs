@@ -245,9 +245,9 @@ impl ApiError {
     /// Why a text has no vector. `text` is what it is called.
     pub(crate) fn of_text(text: &str, fault: TextFault) -> Self {
         match fault {
-            TextFault::TooLong { tokens, max_tokens } => Self::of(Code::TextTooLong)
-                .param(text)
-                .detail(format!("{text} has {tokens} tokens; the model reads {max_tokens}.")),
+            TextFault::TooLong { tokens, max_tokens } => {
+                Self::of(Code::TextTooLong).detail(format!("{text} has {tokens} tokens; the model reads {max_tokens}."))
+            }
             TextFault::NotFinite => {
                 Self::of(Code::NotFinite).detail(format!("{text} has a vector with numbers that are not finite."))
             }

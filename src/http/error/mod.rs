@@ -74,6 +74,13 @@ pub(crate) struct Details {
     /// Seconds to wait, as in the header Retry-After.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
+    /// On text-embeddings-inference's routes: what happened and what to do, for its clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Likewise: `Validation`, `Overloaded`, `Unhealthy` or `Backend`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    error_type: Option<&'static str>,
     /// As in the header x-request-id and in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -102,6 +109,8 @@ impl ApiError {
             errors_total: None,
             errors_shown: None,
             retry_after_s: None,
+            error: None,
+            error_type: None,
             request_id: None,
             cause: None,
         }))
@@ -246,6 +255,7 @@ impl IntoResponse for ApiError {
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let of_openai = envelope::is_openai(request.uri().path());
+    let of_tei = envelope::is_tei(request.uri().path());
     let response = next.run(request).await;
     let (parts, body) = response.into_parts();
     let Some(error) = parts.extensions.get::<ApiError>().cloned() else {
@@ -257,6 +267,10 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     }
     metrics::counter!("shamisen_errors_total", "code" => error.0.code).increment(1);
     error.0.request_id = id;
+    if of_tei {
+        error.0.error = Some(format!("{} {}", error.0.detail, error.0.hint));
+        error.0.error_type = Some(envelope::error_type(parts.status));
+    }
     let retry_after = error.0.retry_after_s;
     let (mut response, kind) = if of_openai {
         let problem = serde_json::to_value(&error.0).expect("problems are plain structs");

@@ -14,6 +14,8 @@ use serde_json::error::Category;
 use crate::bounds::OUT_OF_RANGE;
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code, Result};
+use crate::http::middleware::deadline::MostBytes;
+use crate::http::middleware::json_text::mended_bytes;
 use crate::ml::error::sentence;
 
 /// A JSON body. Unknown fields are told with the nearest known one.
@@ -71,7 +73,32 @@ pub(crate) fn content_type(headers: &HeaderMap) -> String {
 
 /// The whole body, within the route's limit.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|error| body_refused(error.status(), &error.body_text()))
+    let most = request.extensions().get().map(|MostBytes(most)| *most);
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    Bytes::from_request(request, state).await.map_err(|error| match most {
+        Some(most) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(announced, most),
+        _ => body_refused(error.status(), &error.body_text()),
+    })
+}
+
+/// How large a body may be, and into how many it is to be split. `announced` is its length, where it told one.
+fn too_large(announced: Option<usize>, most: usize) -> ApiError {
+    let limit = "the setting SHAMISEN_MAX_BODY";
+    match announced.filter(|length| *length > most) {
+        Some(length) => {
+            // Requests that are just full would be too large with the next long text.
+            let share = (most as f64 / length as f64 * 900.0).floor().max(1.0);
+            let requests = (1000.0 / share).ceil();
+            ApiError::of(Code::BodyTooLarge)
+                .detail(format!("The body has {length} bytes; {most} are read at once ({limit})."))
+                .hint(format!(
+                    "Split the texts into {requests} requests: of every 1,000 of them, send {share} at a time."
+                ))
+        }
+        None => ApiError::of(Code::BodyTooLarge)
+            .detail(format!("The body has more than {most} bytes, unpacked, which are the most here ({limit})."))
+            .hint("Send half as many texts at a time, and half of those again where they are too many still."),
+    }
 }
 
 fn body_refused(status: StatusCode, reason: &str) -> ApiError {
@@ -97,7 +124,7 @@ impl Part {
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        parse(&self.bytes).map_err(|error| error.param(&self.name))
+        parse(&mended_bytes(&self.bytes)).map_err(|error| error.param(&self.name))
     }
 }
 
@@ -111,11 +138,24 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer);
     let value = value.map_err(|error| {
+        if let Some(encoding) = other_encoding(bytes) {
+            return ApiError::of(Code::UnsupportedMediaType)
+                .detail(format!("The body is no UTF-8 text{encoding}."))
+                .hint("Send the JSON as UTF-8.");
+        }
         let path = error.path().to_string();
         json_error(error.inner(), &path)
     })?;
     deserializer.end().map_err(|error| json_error(&error, "."))?;
     Ok(value)
+}
+
+/// What bytes that are no JSON may be instead, where they are text in another encoding than UTF-8.
+fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => Some(": it looks like UTF-16"),
+        _ => std::str::from_utf8(bytes).is_err().then_some(""),
+    }
 }
 
 /// Reads a JSON object. Structs would be read from arrays too; a body is none.

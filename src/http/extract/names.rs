@@ -20,6 +20,18 @@ impl PartialSchema for UserName {
 
 impl ToSchema for UserName {}
 
+/// An alias as the API's description tells it.
+pub(crate) struct AliasName;
+
+impl PartialSchema for AliasName {
+    fn schema() -> RefOr<Schema> {
+        let pattern = r"^(?!ft_|job_|ds_)[\p{Alphabetic}\p{N}_:-][\p{Alphabetic}\p{N}._:-]*(/[\p{Alphabetic}\p{N}_:-][\p{Alphabetic}\p{N}._:-]*)*$";
+        bounds::text_schema(&bounds::NAME, false).pattern(Some(pattern)).build().into()
+    }
+}
+
+impl ToSchema for AliasName {}
+
 /// A name that a model or an alias is to have.
 pub(crate) fn check(name: &str, param: &str, of: Named) -> Result<()> {
     check_name(name, of).map_err(|fault| {

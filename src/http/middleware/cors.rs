@@ -10,11 +10,16 @@ use crate::http::auth::allowance;
 const ANY: &str = "*";
 
 /// The headers of replies that a page may read beside the ordinary ones, and beside those of what its key may use.
-const EXPOSED: [&str; 10] = [
+const EXPOSED: [&str; 15] = [
     "x-request-id",
     "x-model",
     "x-model-fingerprint",
     "x-truncated-inputs",
+    "x-truncated-count",
+    "x-vectors-shape",
+    "x-vectors-dtype",
+    "x-vectors-scale",
+    "content-encoding",
     "x-compute-tokens",
     "server-timing",
     "retry-after",
@@ -23,11 +28,16 @@ const EXPOSED: [&str; 10] = [
     "content-disposition",
 ];
 
-/// Whether a text is an origin as browsers send it, `https://app.example:8443`, or `*`.
+/// Whether a text is an origin as browsers send it, or `*`: `https://app.example:8443`, and of apps and extensions
+/// `tauri://localhost` or `chrome-extension://abcdefghijklmnop`.
 pub fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
-    text == ANY || host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain))
+    let is_scheme = |scheme: &str| {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+        scheme.starts_with(|first: char| first.is_ascii_lowercase()) && scheme.bytes().all(plain)
+    };
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_:[]".contains(&byte);
+    let is_host = |host: &str| !host.is_empty() && host.bytes().all(plain);
+    text == ANY || text.split_once("://").is_some_and(|(scheme, host)| is_scheme(scheme) && is_host(host))
 }
 
 /// Whether the page that makes a request is one of those.
@@ -60,11 +70,26 @@ mod tests {
 
     #[test]
     fn an_origin_has_a_scheme_and_a_host_and_nothing_behind() {
-        for origin in ["*", "http://localhost:3000", "https://app.example", "http://[::1]:8080"] {
+        for origin in ["*", "http://localhost:3000", "https://app.example", "http://[::1]:8080"].into_iter().chain([
+            "app://obsidian.md",
+            "chrome-extension://abcdefgh",
+            "tauri://localhost",
+            "vscode-webview://1a2b",
+        ]) {
             assert!(is_origin(origin), "{origin}");
         }
-        for other in ["", "app.example", "https://", "https://app.example/", "https://App.example", "https://*.example"]
-        {
+        for other in [
+            "",
+            "://host",
+            "9p://host",
+            "file://",
+            "App://host",
+            "app.example",
+            "https://",
+            "https://app.example/",
+            "https://App.example",
+            "https://*.example",
+        ] {
             assert!(!is_origin(other), "{other}");
         }
     }

@@ -34,6 +34,7 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
         _ => state.limits.max_body,
     };
     DefaultBodyLimit::max(most).apply(&mut request);
+    request.extensions_mut().insert(MostBytes(most));
     let version = request.version();
     let arrival = Arc::new(AtomicU8::new(ARRIVING));
     // HTTP/2 tells a client to stop; one that waits for 100 Continue has not begun.
@@ -58,7 +59,11 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     });
     let answer = next.run(request);
     let answer = match limit {
-        Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
+        Some(limit) => {
+            let works = route.is_some_and(|route| route.deadline == Deadline::Works);
+            let passes = || (works && arrival.load(Ordering::Relaxed) == WHOLE).then(|| state.engine.passes());
+            while_working(limit, answer, passes).await
+        }
         None => Some(answer.await),
     };
     match (answer, arrival.load(Ordering::Relaxed)) {
@@ -68,13 +73,38 @@ pub(crate) async fn deadline(State(state): State<AppState>, mut request: Request
     }
 }
 
+/// How many bytes a request's body may have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MostBytes(pub(crate) usize);
+
+/// Waits for an answer while batches are computed: `passes` counts them, where they count at all. Texts that wait are
+/// taken in turn, so that whoever waits while others are served is served, too.
+async fn while_working<T>(
+    limit: Duration,
+    answer: impl Future<Output = T>,
+    passes: impl Fn() -> Option<u64>,
+) -> Option<T> {
+    let mut answer = std::pin::pin!(answer);
+    let mut before = Some(0);
+    loop {
+        if let Ok(answer) = tokio::time::timeout(limit, answer.as_mut()).await {
+            return Some(answer);
+        }
+        let now = passes();
+        if now.is_none() || now == before {
+            return None;
+        }
+        before = now;
+    }
+}
+
 /// The time to the answer's head; `None` for streams and for those who ask to wait.
 fn limit(route: Option<&Route>, uri: &Uri, usual: Duration) -> Option<Duration> {
     let waits = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("wait=")));
     match route.map_or(Deadline::Usual, |route| route.deadline) {
         Deadline::Never => None,
         Deadline::Waits if waits() => None,
-        Deadline::Waits | Deadline::Usual => Some(usual),
+        Deadline::Waits | Deadline::Works | Deadline::Usual => Some(usual),
         Deadline::Long => Some(LONG),
     }
 }
@@ -222,9 +252,25 @@ impl HttpBody for Arriving {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use axum::http::Method;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_worked_on_is_not_cut_off_and_what_stands_still_is() {
+        let blink = Duration::from_millis(20);
+        let answer = || tokio::time::sleep(10 * blink);
+        let count = Cell::new(0);
+        let goes_on = || {
+            count.set(count.get() + 1);
+            Some(count.get())
+        };
+        assert!(while_working(blink, answer(), goes_on).await.is_some());
+        assert!(while_working(blink, answer(), || Some(7)).await.is_none());
+        assert!(while_working(blink, answer(), || None).await.is_none());
+    }
 
     #[test]
     fn streams_and_waits_have_no_limit_uploads_a_long_one_and_the_rest_the_usual() {

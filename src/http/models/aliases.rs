@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::bounds::Reference;
 use crate::http::error::words::nearest;
 use crate::http::error::{ApiError, Code, Result, model_not_found};
-use crate::http::extract::names::UserName;
+use crate::http::extract::names::AliasName;
 use crate::http::extract::{Json, Path, names};
 use crate::http::models::find::{resolve, resolve_id};
 use crate::http::reply::{Reply, rfc3339};
@@ -99,7 +99,7 @@ pub(super) async fn find_alias(State(state): State<AppState>, Path(name): Path<S
 ///
 /// From now on, requests for the alias are answered by this model. It is loaded and checked first, so that no
 /// request waits for it or fails.
-#[utoipa::path(put, path = "/aliases/{name}", tag = "Models", params(("name" = inline(UserName), Path, description = "The alias, new or not.")),
+#[utoipa::path(put, path = "/aliases/{name}", tag = "Models", params(("name" = inline(AliasName), Path, description = "The alias, new or not.")),
     request_body(content = AliasRequest, example = json!({ "model": "use-multilingual-v3" })),
     responses((status = 200, description = "The alias means the model.", body = AliasBody), (status = 404, description = "There is no such model."),
         (status = 409, description = "A model has this name."), (status = 422, description = "The name cannot be used."),

@@ -1,6 +1,10 @@
 //! A model by its id, alias or name.
 
-use crate::http::error::words::nearest;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::bounds::Reference;
+use crate::http::error::words::{nearest, shown};
 use crate::http::error::{ApiError, Code, Result, model_not_found};
 use crate::http::reply::deleted::LeftBody;
 use crate::http::state::AppState;
@@ -15,7 +19,34 @@ pub(crate) async fn resolve(state: &AppState, wanted: &str) -> Result<ModelRow> 
     let models = state.store.models().await?;
     let aliases = state.store.aliases().await?;
     let known = models.iter().flat_map(|row| [row.model_id.as_str(), row.name.as_str()]);
-    Err(model_not_found(wanted, nearest(wanted, known.chain(aliases.iter().map(|(alias, _)| alias.as_str())))))
+    let known: Vec<&str> = known.chain(aliases.iter().map(|(alias, _)| alias.as_str())).collect();
+    let near = |wanted: &str| nearest(wanted, known.iter().copied());
+    // Elsewhere a model is named with its owner, as in sentence-transformers/all-MiniLM-L6-v2.
+    let without_owner = || near(wanted.rsplit_once('/')?.1);
+    Err(model_not_found(wanted, near(wanted).or_else(without_owner)))
+}
+
+/// The model that a client names in the URL, where it has no other place for it.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ModelQuery {
+    /// A model's id, name or alias; left out, the body's, or the alias `default`.
+    #[param(inline)]
+    model: Option<Reference>,
+}
+
+impl ModelQuery {
+    /// The model that the URL or the body names; both may, if they name the same.
+    pub(crate) fn or<'a>(&'a self, of_body: Option<&'a Reference>) -> Result<Option<&'a str>> {
+        match (self.model.as_deref(), of_body.map(|name| &**name)) {
+            (Some(here), Some(there)) if here != there => {
+                let detail = format!("The URL names the model {:?}, and the body {:?}.", shown(here), shown(there));
+                Err(ApiError::about(Code::FormUnclear, "model", detail).hint("Name one of them."))
+            }
+            (here, there) => Ok(here.or(there)),
+        }
+    }
 }
 
 /// The model of an id that was told by a row.

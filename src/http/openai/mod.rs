@@ -21,6 +21,7 @@ use crate::http::state::AppState;
 pub(crate) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(embeddings::create_embeddings))
+        .routes(routes!(embeddings::create_embeddings_at_root))
         .routes(routes!(models::list_openai_models))
         .routes(routes!(models::find_openai_model, models::delete_openai_model))
         .routes(routes!(files::create_file, files::list_files))

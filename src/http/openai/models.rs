@@ -31,6 +31,9 @@ pub(super) struct OpenAiModel {
     max_model_len: i64,
     /// Equal fingerprints give equal vectors.
     fingerprint: String,
+    /// Of an alias: the id of the model that it means now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_of: Option<String>,
 }
 
 impl From<ModelRow> for OpenAiModel {
@@ -44,6 +47,7 @@ impl From<ModelRow> for OpenAiModel {
             dimensions: row.dimensions,
             max_model_len: row.max_tokens,
             fingerprint: row.fingerprint,
+            alias_of: None,
         }
     }
 }
@@ -58,14 +62,20 @@ pub(super) struct OpenAiModels {
     unreadable: Vec<UnreadableRow>,
 }
 
-/// List the models, bases and tuned ones, the newest first.
+/// List the models, bases and tuned ones, the newest first, and behind them the aliases.
 #[utoipa::path(get, path = "/v1/models", tag = "OpenAI",
     responses((status = 200, description = "All models.", body = OpenAiModels)))]
 pub(super) async fn list_openai_models(State(state): State<AppState>) -> Reply<OpenAiModels> {
     state.models.rescan().await?;
     let models = state.store.models().await?;
     let unreadable = models.unreadable.clone();
-    let data = models.into_iter().map(OpenAiModel::from).collect();
+    let aliases = state.store.aliases().await?;
+    let of_alias = |(alias, model): &(String, String)| {
+        let row = models.iter().find(|row| row.model_id == *model)?.clone();
+        Some(OpenAiModel { id: alias.clone(), alias_of: Some(row.model_id.clone()), ..row.into() })
+    };
+    let aliases: Vec<OpenAiModel> = aliases.iter().filter_map(of_alias).collect();
+    let data = models.into_iter().map(OpenAiModel::from).chain(aliases).collect();
     Ok(axum::Json(OpenAiModels { object: "list", data, unreadable }))
 }
 

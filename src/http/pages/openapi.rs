@@ -152,7 +152,7 @@ fn share(operation: &mut Value, openai: bool, open: bool) {
     for status in ["500", "507"] {
         responses.remove(status);
     }
-    let failure = "The key has used what it may (429), or something failed in the server, its machine or a model's files (500, 507).";
+    let failure = "The query has a field that the route does not know (422), the key has used what it may (429), or something failed in the server, its machine or a model's files (500, 507).";
     responses.entry("default").or_insert(json!({ "description": failure }));
     let (kind, schema) = if openai {
         ("application/json", "#/components/schemas/ErrorEnvelope")

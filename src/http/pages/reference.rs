@@ -137,6 +137,7 @@ fn limits(route: &Route) -> String {
         Deadline::Usual => None,
         Deadline::Long => Some("ten minutes"),
         Deadline::Waits => Some("as long as `wait` says"),
+        Deadline::Works => Some("as long as its model computes"),
         Deadline::Never => Some("a stream, without an end"),
     };
     let body = (route.body == BodyLimit::Upload).then_some("bodies as large as tables");

@@ -24,6 +24,13 @@ pub(crate) fn text_or_texts() -> RefOr<Schema> {
     Schema::OneOf(OneOfBuilder::new().item(text()).item(texts()).build()).into()
 }
 
+/// Texts, or objects with one.
+pub(crate) fn documents() -> RefOr<Schema> {
+    let with_text = ObjectBuilder::new().schema_type(Type::Object).property("text", text()).required("text");
+    let document = OneOfBuilder::new().item(text()).item(with_text);
+    ArrayBuilder::new().items(document).min_items(Some(*TEXTS.start())).max_items(Some(*TEXTS.end())).build().into()
+}
+
 pub(crate) fn pairs_of_texts() -> RefOr<Schema> {
     let pair = ArrayBuilder::new().items(text()).min_items(Some(2)).max_items(Some(2));
     ArrayBuilder::new().items(pair).min_items(Some(1)).max_items(Some(TEXTS.end() / 2)).build().into()

@@ -3,27 +3,17 @@
 use std::path::PathBuf;
 
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::bounds::Reference;
 use crate::http::error::{ApiError, Result};
 use crate::http::extract::Query;
-use crate::http::models::find::resolve_or_default;
+use crate::http::models::find::{ModelQuery, resolve_or_default};
 use crate::http::reply::Reply;
 use crate::http::state::AppState;
 use crate::ml::encoder::{self, PoolingMode};
 use crate::registry::ModelRegistry;
 use crate::serving::BATCH_TOKENS;
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct InfoQuery {
-    /// A model's id, name or alias; left out, the alias `default`.
-    #[param(inline)]
-    model: Option<Reference>,
-}
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Info {
@@ -70,7 +60,7 @@ struct EmbeddingModel {
 }
 
 /// Tell of a model, and of the server's limits.
-#[utoipa::path(get, path = "/info", tag = "text-embeddings-inference", params(InfoQuery),
+#[utoipa::path(get, path = "/info", tag = "text-embeddings-inference", params(ModelQuery),
     responses(
         (status = 200, description = "The model and the limits.", body = Info),
         (status = 404, description = "There is no such model."),
@@ -78,8 +68,8 @@ struct EmbeddingModel {
         (status = 422, description = "A parameter is unknown."),
         (status = 503, description = "Its files cannot be read now."),
     ))]
-pub(super) async fn info(State(state): State<AppState>, Query(query): Query<InfoQuery>) -> Reply<Info> {
-    let row = resolve_or_default(&state, query.model.as_deref()).await?;
+pub(super) async fn info(State(state): State<AppState>, Query(query): Query<ModelQuery>) -> Reply<Info> {
+    let row = resolve_or_default(&state, query.or(None)?).await?;
     let pooling = pooling(state.models.folder(ModelRegistry::root(&row))).await?;
     let limits = &state.limits;
     Ok(axum::Json(Info {

@@ -15,9 +15,11 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::http::embeddings::vector::Vector;
 use crate::http::embeddings::{embed, similarity};
 use crate::http::error::Result;
 use crate::http::extract;
+use crate::http::models::find::ModelQuery;
 use crate::http::state::AppState;
 
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -52,13 +54,13 @@ impl ToSchema for RootRequest {}
 #[expect(dead_code, reason = "for the description alone")]
 enum RootReply {
     /// A vector for each text; `null` where `"on_error": "null"` passed it over.
-    Vectors(Vec<Option<Vec<f32>>>),
+    Vectors(Vec<Option<Vector>>),
     /// The similarity of each sentence; `null` likewise.
     Scores(Vec<Option<f64>>),
 }
 
 /// Do what `/embed` or `/similarity` would, by the form of `inputs`.
-#[utoipa::path(post, path = "/", tag = "text-embeddings-inference",
+#[utoipa::path(post, path = "/", tag = "text-embeddings-inference", params(ModelQuery),
     request_body(content = RootRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
         (status = 200, description = "A bare list: vectors, or the similarity of each sentence.", body = RootReply),

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use crate::bounds::{PromptName, Reference};
 use crate::http::embeddings::text_list;
 use crate::http::error::ApiError;
-use crate::http::extract::Json;
-use crate::http::models::find::resolve_or_default;
+use crate::http::extract::{Json, Query};
+use crate::http::models::find::{ModelQuery, resolve_or_default};
 use crate::http::reply::{Reply, schema};
 use crate::http::state::AppState;
 use crate::ml::encoder::TokenSpan;
@@ -31,6 +31,11 @@ pub(super) struct TokenizeRequest {
     /// A model's id, name or alias; left out, the alias `default`.
     #[schema(inline)]
     model: Option<Reference>,
+    /// What Hugging Face's clients send beside `inputs`, as `{"wait_for_model": true}`: passed over.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    #[expect(dead_code, reason = "there is nothing to wait for")]
+    options: Option<serde_json::Map<String, Value>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -54,7 +59,7 @@ impl From<TokenSpan> for Token {
 }
 
 /// Cut texts into tokens. All of them are told, also those beyond what the model reads.
-#[utoipa::path(post, path = "/tokenize", tag = "text-embeddings-inference",
+#[utoipa::path(post, path = "/tokenize", tag = "text-embeddings-inference", params(ModelQuery),
     request_body(content = TokenizeRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
         (status = 200, description = "The tokens of each text.", body = Vec<Vec<Token>>),
@@ -65,11 +70,12 @@ impl From<TokenSpan> for Token {
     ))]
 pub(super) async fn tokenize(
     State(state): State<AppState>,
+    Query(query): Query<ModelQuery>,
     Json(request): Json<TokenizeRequest>,
 ) -> Reply<Vec<Vec<Token>>> {
     let texts = text_list::texts(&request.inputs, "inputs")?;
     text_list::few_enough(&state, texts.len())?;
-    let row = resolve_or_default(&state, request.model.as_deref()).await?;
+    let row = resolve_or_default(&state, query.or(request.model.as_ref())?).await?;
     let model = state.pool.serve(&row).await?;
     let prompt = prompt(&model, request.prompt_name.as_deref())?;
     let special = request.add_special_tokens.unwrap_or(true);

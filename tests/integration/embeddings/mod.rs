@@ -1,5 +1,6 @@
 //! `/embed`, `/similarity`, `/models`.
 
+mod as_sent;
 mod checks;
 mod engine;
 mod on_error;

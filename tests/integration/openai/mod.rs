@@ -153,7 +153,7 @@ async fn every_error_below_v1_has_openais_form() {
         (upload(&app, "fine-tune", "pairs.csv", "x".repeat(50_000)).await, 413, "body_too_large"),
         // A table may be larger than other bodies.
         (upload(&app, "fine-tune", "pairs.csv", "x".repeat(30_000)).await, 422, "columns_unclear"),
-        (app.post("/v1/embeddings", json!({ "input": vec!["x"; 1025] })).await, 413, "too_many_inputs"),
+        (app.post("/v1/embeddings", json!({ "input": vec!["x"; 2049] })).await, 413, "too_many_inputs"),
         (app.post("/v1/embeddings", json!({ "input": "x", "encoding_format": "int8" })).await, 422, "unknown_value"),
         (app.send(app.request("GET", "/v1/models").header("host", "example.org")).await, 403, "host_not_allowed"),
         (app.get("/v1/files?purpose=vision").await, 422, "unknown_value"),

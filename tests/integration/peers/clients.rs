@@ -27,7 +27,7 @@ async fn apps_clients_work_as_they_are() {
     let app = App::real();
     let pairs = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/occupations.csv");
     let address = app.address.clone();
-    let run = move || script(python("clients"), "try_clients.py", &[Path::new(&address), &pairs]);
+    let run = move || script(python("clients"), "client_replies.py", &[Path::new(&address), &pairs]);
     let told = tokio::task::spawn_blocking(run).await.unwrap();
     let told: Value = serde_json::from_str(&told).unwrap();
 

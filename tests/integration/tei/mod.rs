@@ -65,7 +65,7 @@ async fn texts_are_told_as_the_model_reads_them() {
     assert_eq!(long.body[0].as_array().unwrap().len(), 602);
     for (wrong, status, code) in [
         (json!({ "inputs": [[1, 2]] }), 422, "token_ids_not_supported"),
-        (json!({ "inputs": vec!["x"; 1025] }), 413, "too_many_inputs"),
+        (json!({ "inputs": vec!["x"; 2049] }), 413, "too_many_inputs"),
         (json!({ "inputs": "x", "prompt_name": "query" }), 422, "prompt_not_found"),
         (json!({ "inputs": "x", "model": "none" }), 404, "model_not_found"),
     ] {
@@ -101,7 +101,7 @@ async fn the_models_facts_and_the_servers_limits_are_told() {
     let told = app.get("/info").await.body;
     assert_eq!(told["model_id"], "use-multilingual-v3");
     assert_eq!(told["model_sha"], app.get("/models/default").await.body["fingerprint"]);
-    assert_eq!((&told["max_client_batch_size"], &told["max_input_length"]), (&json!(1024), &json!(512)));
+    assert_eq!((&told["max_client_batch_size"], &told["max_input_length"]), (&json!(2048), &json!(512)));
     assert_eq!(told["model_type"], json!({ "embedding": { "pooling": "mean_sqrt_len_tokens" } }));
     let told = app.get("/info?model=all-minilm-l6-v2").await.body;
     assert_eq!(told["model_type"], json!({ "embedding": { "pooling": "mean" } }));

@@ -233,7 +233,7 @@ async fn every_documented_status_is_produced_and_no_other() {
         case("embed", 200),
         case("embed", 200).json(json!({ "inputs": "x" })),
         case("embed", 404).json(json!({ "texts": ["x"], "model": "nobody" })),
-        case("embed", 413).json(json!({ "texts": vec!["x"; 1025] })),
+        case("embed", 413).json(json!({ "texts": vec!["x"; 2049] })),
         case("embed", 503).json(json!({ "texts": ["x", "y"] })).crowd(),
         case("similarity", 200),
         case("similarity", 200).json(json!({ "queries": "x", "documents": ["y", "z"] })),
