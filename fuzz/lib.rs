@@ -6,7 +6,7 @@ use std::sync::Once;
 use tables::choices::{FileOptions, TableOptions};
 use tables::inspect::{InspectContext, inspect, store};
 use tables::source::{Input, Source};
-use tables::stored;
+use tables::{Stop, stored};
 use tables::taxonomy::{File, Recipe, Taxonomy, make};
 
 pub use tables::choices::FileFormat;
@@ -40,10 +40,10 @@ fn let_panics_be_caught() {
 pub fn taxonomy(bytes: &[u8]) {
     let_panics_be_caught();
     let Some((&ending, bytes)) = bytes.split_first() else { return };
-    let name = ["csv", "ttl", "jsonld", "tsv", ""][usize::from(ending) % 5];
-    let file = File { name: Some(format!("taxonomy.{name}")), input: Input::Bytes(bytes.into()) };
+    let name = ["csv", "ttl", "jsonld", "tsv", "", "rdf"][usize::from(ending) % 6];
+    let file = File { name: Some(format!("taxonomy.{name}")), input: Input::bytes(bytes.into()) };
     if let Ok(taxonomy) = Taxonomy::read(&[file], &FileOptions::default(), None) {
-        let _ = make(&taxonomy, &Recipe::default(), None);
+        let _ = make(&taxonomy, &Recipe::default(), None, &Stop::NEVER);
     }
 }
 
@@ -67,7 +67,7 @@ pub fn choices(bytes: &[u8]) {
         None => (bytes, &b"base,ref,similarity\nnurse,clerk,0.5\nclerk,nurse,high\n"[..]),
     };
     let Ok(options) = serde_json::from_slice::<TableOptions>(choices) else { return };
-    let input = Input::Bytes(table.into());
+    let input = Input::bytes(table.into());
     if let Ok(inspection) = inspect(&input, &options, &InspectContext::default()) {
         let _ = store(&input, &inspection, &mut Vec::new());
         // What an inspection says of its choices is read the same way ever after.

@@ -139,16 +139,26 @@ export function modelsView() {
   return list("models.title", "models.lead", fetch, draw, (models) => models.some((model) => ["loading", "draining"].includes(model.state)));
 }
 
-/** Points an alias at the model before, and says so. */
-async function rollBack(alias, name, told, done) {
-  try {
-    await api(`aliases/${part(alias)}/rollback`, { method: "POST" });
-    told.replaceChildren(h("span", null, tx("models.back.done", { alias, name })));
-    announce(t("models.back.done", { alias, name }));
-    await done?.();
-  } catch (error) {
-    told.replaceChildren(problemView(error));
+/** Shows what it means to point an alias at the model before, and does it when that is wanted. */
+function rollBack(alias, name, told, done) {
+  const go = h("button", { type: "button", class: "small", "data-key": "back-go", onclick: () => moved(true) }, tx("models.back.go", { alias, name }));
+  const stay = h("button", { type: "button", class: "small", onclick: () => told.replaceChildren() }, tx("models.back.stay"));
+  const undo = (before) => h("button", { type: "button", class: "small", onclick: () => moved(false, before) }, tx("models.undo"));
+  async function moved(back, before) {
+    try {
+      const now = await api(`models/${part(alias)}`);
+      if (back) await api(`aliases/${part(alias)}/rollback`, { method: "POST" });
+      else await api(`aliases/${part(alias)}`, { method: "PUT", json: { model: before.id } });
+      const said = () => t("models.back.done", { alias, name: back ? name : before.name });
+      told.replaceChildren(h("span", null, said), " ", back ? undo(now) : "");
+      announce(said());
+      await done?.();
+    } catch (error) {
+      told.replaceChildren(problemView(error));
+    }
   }
+  told.replaceChildren(h("span", null, tx("models.back.means", { alias, name })), " ", go, " ", stay);
+  go.focus();
 }
 
 /** Points the alias `default` to a model and says so, with a way back. */

@@ -172,7 +172,9 @@ export function tryView() {
     const known = (id) => (names.has(id) ? id : null);
     const tuned = list.models.filter((one) => one.kind === "tuned")
       .sort((a, b) => b.created_at.localeCompare(a.created_at))[0];
-    const base = list.models.find((one) => one.kind === "base") ?? list.models[0];
+    // Before and after: a tuned model stands beside the one that it was made from.
+    const base = list.models.find((one) => one.id === tuned?.base_model)
+      ?? list.models.find((one) => one.kind === "base") ?? list.models[0];
     const linked = query.has("a") || query.has("b");
     model.value = (linked ? known(query.get("a")) ?? known(query.get("b")) : known(kept[0])) ?? base?.id ?? "";
     other.value = (linked ? known(query.get("b")) : kept[1] ?? tuned?.id) ?? "";

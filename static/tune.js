@@ -95,7 +95,7 @@ export function tuneView({ ontable, waiting }) {
       about = null;
       working(dryRun ? "tune.planning" : "tune.creating");
       const lines = titles.value.split("\n").map((line) => line.trim()).filter(Boolean);
-      if (name.value.trim()) request.name = name.value.trim();
+      request.name = name.value.trim() || await freeName(stored.selectedOptions[0]?.dataset.name ?? "", dryRun);
       if (epochs.value) request.config = { epochs: Number(epochs.value) };
       if (lines.length) request.titles = lines;
       if (dryRun) {
@@ -132,7 +132,7 @@ export function tuneView({ ontable, waiting }) {
     const learning = datasets.filter((one) => one.purpose !== "benchmark");
     if (learning.length) {
       options(stored, [h("option", { value: "" }, tx("tune.stored.none")), ...learning.map((one) =>
-        h("option", { value: one.id }, () => t("tune.stored.one", { name: one.name, n: one.rows, version: one.version ?? 1 })))]);
+        h("option", { value: one.id, "data-name": one.name }, () => t("tune.stored.one", { name: one.name, n: one.rows, version: one.version ?? 1 })))]);
     }
     storedField.hidden = stored.options.length < 2;
     if (wanted) stored.value = wanted;
@@ -141,7 +141,7 @@ export function tuneView({ ontable, waiting }) {
   /** Trains on a dataset with what the form says. */
   async function train({ id, name: called, rows }) {
     if (![...stored.options].some((option) => option.value === id)) {
-      stored.append(h("option", { value: id }, () => t("tune.stored.one", { name: called, n: rows, version: 1 })));
+      stored.append(h("option", { value: id, "data-name": called }, () => t("tune.stored.one", { name: called, n: rows, version: 1 })));
     }
     storedField.hidden = false;
     stored.value = id;
@@ -149,6 +149,20 @@ export function tuneView({ ontable, waiting }) {
   }
 
   return { element, show, train };
+}
+
+/** A name for a tuned model, after its table's and with the next free number; none for a mere plan. */
+async function freeName(table, dryRun) {
+  if (dryRun) return null;
+  // As names may be: letters of any script, digits, `.`, `_` and `-`, 64 of them.
+  const stem = table.replace(/\.(csv|tsv|txt|xlsx|jsonl?|ndjson|parquet|gz|zst)$/giu, "").normalize("NFKC")
+    .replace(/[^\p{Alphabetic}\p{N}._-]+/gu, "-").replace(/^[.-]+|-+$/gu, "").replace(/^(ft_|job_|ds_)/u, "").slice(0, 56);
+  if (!stem) return null;
+  const [models, jobs] = await Promise.all([api("models").catch(() => ({ models: [] })), api("jobs").catch(() => ({ jobs: [] }))]);
+  const taken = new Set([...models.models, ...jobs.jobs].map((one) => one.name));
+  let number = 1;
+  while (taken.has(`${stem}-${number}`)) number += 1;
+  return `${stem}-${number}`;
 }
 
 /** Other options, the same choice where it is still there. */

@@ -12,10 +12,9 @@ use futures_util::{StreamExt, stream};
 
 use crate::http::error::words::shown;
 use crate::http::error::{ApiError, Code};
+use tables::surrogates::mend;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// The escape of U+FFFD: as long as what it replaces.
-const REPLACEMENT: &[u8; 6] = b"\\ufffd";
 
 /// Mends bodies of JSON, and refuses those in an encoding that nobody reads.
 pub(crate) async fn mend_bodies(request: Request, next: Next) -> Response {
@@ -108,50 +107,6 @@ impl Mender {
         mend(&mut bytes, true);
         bytes.into()
     }
-}
-
-/// Replaces halves of surrogate pairs. How many bytes are as they should be: an escape at the end may go on in the next
-/// piece, unless this is the last.
-fn mend(bytes: &mut [u8], last: bool) -> usize {
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\\') {
-        let start = at + found;
-        let escape = &bytes[start..];
-        let unfinished = escape.len() < 2 || (escape[1] == b'u' && escape.len() < 6);
-        if unfinished {
-            return if last { bytes.len() } else { start };
-        }
-        at = start
-            + match unit(escape) {
-                None => 2,
-                Some(0xD800..=0xDBFF) => {
-                    let rest = &escape[6..];
-                    if unit(rest).is_some_and(|low| (0xDC00..=0xDFFF).contains(&low)) {
-                        12
-                    } else if !last
-                        && rest.len() < 6
-                        && b"\\u".iter().zip(rest).all(|(expected, found)| expected == found)
-                    {
-                        return start;
-                    } else {
-                        bytes[start..start + 6].copy_from_slice(REPLACEMENT);
-                        6
-                    }
-                }
-                Some(0xDC00..=0xDFFF) => {
-                    bytes[start..start + 6].copy_from_slice(REPLACEMENT);
-                    6
-                }
-                Some(_) => 6,
-            };
-    }
-    bytes.len()
-}
-
-/// The UTF-16 unit of an escape.
-fn unit(escape: &[u8]) -> Option<u16> {
-    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
-    digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
 }
 
 #[cfg(test)]

@@ -174,18 +174,18 @@ async fn a_body_that_stands_still_is_told_so() {
 }
 
 #[tokio::test]
-async fn an_answer_that_takes_too_long_is_given_up() {
+async fn work_that_goes_on_is_not_cut_off_and_a_body_that_does_not_come_is() {
     let app = App::real_with(&["--request-timeout", "1", "--threads", "1"]);
-    // Together they take longer than that on any machine; the first may be in time.
+    // Together they take longer than that: what was dropped would be sent again, and take as long again.
     let request = |number: usize| {
-        let text = |index: usize| (0..150).map(|word| format!("w{} ", number * 105_000 + index * 150 + word)).collect();
-        let texts: Vec<String> = (0..700).map(text).collect();
+        let text = |index: usize| (0..150).map(|word| format!("w{} ", number * 45_000 + index * 150 + word)).collect();
+        let texts: Vec<String> = (0..300).map(text).collect();
         app.request("POST", "/embed").json(&json!({ "texts": texts }))
     };
-    let replies = futures_util::future::join_all((0..10).map(|number| app.send(request(number)))).await;
-    assert!(replies.iter().all(|reply| reply.status == 200 || reply.body["code"] == "deadline"));
-    let late = replies.iter().find(|reply| reply.status == 503).expect("one of them is late");
-    assert_eq!(late.header("retry-after"), "5");
+    let begun = std::time::Instant::now();
+    let replies = futures_util::future::join_all((0..4).map(|number| app.send(request(number)))).await;
+    assert!(replies.iter().all(|reply| reply.status == 200), "{:?}", replies[0].body);
+    assert!(begun.elapsed() > std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
     // A body that does not come in the route's time is the client's affair.
     let mut stream = connect(&app).await;
     hang(&mut stream).await;

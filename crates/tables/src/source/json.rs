@@ -60,7 +60,7 @@ fn cell(value: &RawValue) -> Result<(String, Option<Unreadable>), String> {
     let written = value.get();
     match written.as_bytes().first() {
         Some(b'"') => {
-            let text = serde_json::from_str(written).or_else(|error| match surrogates::replaced(written.as_bytes()) {
+            let text = serde_json::from_str(written).or_else(|error| match surrogates::mended(written.as_bytes()) {
                 Some(whole) => serde_json::from_slice(&whole),
                 None => Err(error),
             });
