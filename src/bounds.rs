@@ -120,6 +120,32 @@ pub(crate) const SECONDS_OR_NONE: RangeInclusive<u64> = 0..=86_400;
 /// With what a refusal of a value out of bounds begins in serde's words.
 pub(crate) const OUT_OF_RANGE: &str = "out of range: ";
 
+/// Members of an object that clients send to every server: nobody reads them here, and no client has many.
+const PASSED_OVER: RangeInclusive<usize> = 0..=64;
+
+/// An object whose members are passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PassedOver;
+
+impl<'de> Deserialize<'de> for PassedOver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = std::collections::HashMap::<String, serde::de::IgnoredAny>::deserialize(deserializer)?.len();
+        if PASSED_OVER.contains(&members) {
+            Ok(Self)
+        } else {
+            Err(outside(members, PASSED_OVER.start(), PASSED_OVER.end()))
+        }
+    }
+}
+
+impl PartialSchema for PassedOver {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Object).max_properties(Some(*PASSED_OVER.end())).build().into()
+    }
+}
+
+impl ToSchema for PassedOver {}
+
 /// A whole number from `LEAST` to `MOST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]

@@ -5,13 +5,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use crate::bounds::{PromptName, Reference, Whole};
+use crate::bounds::{PassedOver, PromptName, Reference, Whole};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
@@ -65,9 +65,9 @@ struct RerankRequest {
     document_prompt_name: Option<PromptName>,
     /// What Hugging Face's clients send, as `{"wait_for_model": true}`: passed over.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(inline)]
     #[expect(dead_code, reason = "there is nothing to wait for")]
-    options: Option<Map<String, Value>>,
+    options: Option<PassedOver>,
 }
 
 /// The texts, the best first.
@@ -142,8 +142,8 @@ macro_rules! at {
 }
 
 at!(rerank, "/rerank", "text-embeddings-inference");
-at!(rerank_v1, "/v1/rerank", "Rerank");
-at!(rerank_v2, "/v2/rerank", "Rerank");
+at!(rerank_v1, "/v1/rerank", "Embeddings");
+at!(rerank_v2, "/v2/rerank", "Embeddings");
 
 async fn answer(
     state: &AppState,

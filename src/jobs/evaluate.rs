@@ -1,6 +1,6 @@
 //! The tables that measure a model before and after, and what the user should know about the figures.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::message::{Evaluation, Note};
 use super::spec::RunSpec;
@@ -9,8 +9,8 @@ use crate::ml::encoder::{Encoder, Model};
 use crate::ml::eval::{self, Assessment, Benchmark, EvalPairs, Predictions, RETENTION_NAME, token_pairs};
 use crate::ml::target::ScoreTarget;
 use crate::ml::train::{LossKind, Split, TokenPair};
-use tables::checks::FEWEST_PAIRS;
-use tables::{PairDataset, TableKind};
+use tables::checks::{FEWEST_PAIRS, pair_key, text_key};
+use tables::{Pair, PairDataset, TableKind};
 
 /// All that a model is asked.
 pub(super) struct EvalSuite {
@@ -24,11 +24,17 @@ pub(super) struct EvalSuite {
 
 impl EvalSuite {
     pub(super) fn read(model: &Model, spec: &RunSpec, table: &PairDataset, split: &Split) -> Result<Self> {
-        let benchmark = match &spec.benchmark {
-            Some(table) => Some((table.name.clone(), token_pairs(model, &table.read()?))),
-            None => None,
-        };
-        let (benchmark, overlap) = unseen(benchmark, split);
+        let (mut benchmark, mut overlap) = (None, None);
+        if let Some(given) = &spec.benchmark {
+            let whole = given.read()?;
+            let rows = whole.pairs.len();
+            let left = unseen(whole, table, &split.training);
+            let seen = rows - left.pairs.len();
+            overlap = (seen > 0).then_some((rows, seen));
+            if seen == 0 || left.pairs.len() >= FEWEST_PAIRS {
+                benchmark = Some((given.name.clone(), token_pairs(model, &left)));
+            }
+        }
         let validation = eval::scored_pairs(&split.validation, table.kind);
         Ok(Self { validation, benchmark, overlap, retention: token_pairs(model, &eval::retention_pairs()) })
     }
@@ -86,16 +92,22 @@ impl EvalSuite {
 
 type Named = (String, Vec<TokenPair>);
 
-/// A benchmark without the pairs that train, and how many rows it had and how many of them train. None is left where
-/// too few pairs are.
-fn unseen(benchmark: Option<Named>, split: &Split) -> (Option<Named>, Option<(usize, usize)>) {
-    let Some((name, pairs)) = benchmark else { return (None, None) };
-    let rows = pairs.len();
-    let left = split.unseen(pairs);
-    match rows - left.len() {
-        0 => (Some((name, left)), None),
-        seen => (Some((name, left)).filter(|(_, left)| left.len() >= FEWEST_PAIRS), Some((rows, seen))),
+/// A benchmark without what trains: pairs in either order, whatever their scores, and labelled texts. What a model says of
+/// these tells what it has seen and not what it knows.
+fn unseen(benchmark: PairDataset, table: &PairDataset, training: &[TokenPair]) -> PairDataset {
+    let rows: HashSet<usize> = training.iter().map(|pair| pair.row).collect();
+    let of_labels = benchmark.kind == TableKind::Labelled;
+    let keys = |pair: &Pair| {
+        let left = text_key(&pair.left);
+        let others = [Some(&pair.right), pair.negative.as_ref()].into_iter().flatten().map(|text| text_key(text));
+        if of_labels { vec![left] } else { others.map(|other| pair_key(left, other)).collect() }
+    };
+    if of_labels != (table.kind == TableKind::Labelled) {
+        return benchmark;
     }
+    let seen: HashSet<u64> = table.pairs.iter().filter(|pair| rows.contains(&pair.row)).flat_map(keys).collect();
+    let pairs = benchmark.pairs.into_iter().filter(|pair| !keys(pair).iter().any(|key| seen.contains(key))).collect();
+    PairDataset { pairs, ..benchmark }
 }
 
 /// What the user should know about the numbers that follow.
@@ -192,4 +204,42 @@ fn how_labels_are_judged(split: &Split) -> Note {
         ("judged_by_unseen_texts", message)
     };
     Note { code: code.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(kind: TableKind, pairs: &[(&str, &str)]) -> PairDataset {
+        let pair = |(row, (left, right)): (usize, &(&str, &str))| Pair {
+            left: (*left).to_owned(),
+            right: (*right).to_owned(),
+            negative: None,
+            score: 0.5,
+            row,
+        };
+        PairDataset { columns: None, kind, pairs: pairs.iter().enumerate().map(pair).collect() }
+    }
+
+    fn left(benchmark: PairDataset, table: &PairDataset, training: &[usize]) -> Vec<usize> {
+        let training: Vec<TokenPair> = training.iter().map(|&row| TokenPair { row, ..TokenPair::default() }).collect();
+        unseen(benchmark, table, &training).pairs.iter().map(|pair| pair.row).collect()
+    }
+
+    #[test]
+    fn pairs_that_train_are_seen_in_either_order_and_others_of_their_texts_are_not() {
+        let own = table(TableKind::PairScore, &[("nurse", "carer"), ("cook", "chef"), ("pilot", "driver")]);
+        let asked = [("carer", "nurse "), ("nurse", "cook"), ("chef", "cook"), ("pilot", "driver")];
+        assert_eq!(left(table(TableKind::PairScore, &asked), &own, &[0, 1]), [1, 3]);
+    }
+
+    #[test]
+    fn a_labelled_text_that_trains_is_seen_whatever_its_label() {
+        let own = table(TableKind::Labelled, &[("my card is gone", "card"), ("when do you close", "hours")]);
+        let asked = table(TableKind::Labelled, &[("my card is gone", "loss"), ("a new one", "card")]);
+        assert_eq!(left(asked.clone(), &own, &[0, 1]), [1]);
+        // Pairs say nothing of labels.
+        let pairs = table(TableKind::PairScore, &[("my card is gone", "card")]);
+        assert_eq!(left(asked, &pairs, &[0]), [0, 1]);
+    }
 }

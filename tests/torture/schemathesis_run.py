@@ -33,7 +33,7 @@ TABLE = {
     "rows_have_problems", "columns_unclear", "no_rows", "no_scores", "not_utf8", "quote_not_closed", "too_many_columns",
     "too_many_rows", "line_too_long", "unreadable", "format_not_supported", "not_a_table", "pack_damaged", "unpacks_too_large",
     "not_in_encoding", "sheet_too_large", "sheet_not_found", "column_nested", "column_not_found", "scale_unclear",
-    "word_off_scale", "column_taken_twice", "not_pairs", "labels_missing", "too_many_concepts", "taxonomy_form_unknown",
+    "word_off_scale", "column_taken_twice", "not_pairs", "labels_missing", "too_many_concepts", "scores_unclear", "encoding_unclear", "is_taxonomy", "validation_not_usable",
     "taxonomy_malformed", "taxonomy_columns_unclear", "held_out_unusable", "no_pairs_made", "taxonomy_recipe_unusable", "not_json", "pairs_unreadable",
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::bounds::{self, Models, PromptName, Reference, Word};
+use crate::bounds::{self, Models, PassedOver, PromptName, Reference, Word};
 use crate::http::auth::caller::Caller;
 use crate::http::embeddings::fan_out::{self, Answer, Embeddings, ModelSelection};
 use crate::http::embeddings::fingerprint;
@@ -60,9 +60,9 @@ pub(crate) struct SimilarityRequest {
     expected_fingerprint: Option<Word>,
     /// What Hugging Face's clients send beside `inputs`, as `{"wait_for_model": true}`: passed over.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(inline)]
     #[expect(dead_code, reason = "there is nothing to wait for")]
-    options: Option<serde_json::Map<String, Value>>,
+    options: Option<PassedOver>,
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -268,7 +268,9 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     metrics::counter!("shamisen_errors_total", "code" => error.0.code).increment(1);
     error.0.request_id = id;
     if of_tei {
-        error.0.error = Some(format!("{} {}", error.0.detail, error.0.hint));
+        let mut told = format!("{} {}", error.0.detail, error.0.hint);
+        cut(&mut told, LONGEST / 2);
+        error.0.error = Some(told);
         error.0.error_type = Some(envelope::error_type(parts.status));
     }
     let retry_after = error.0.retry_after_s;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::bounds::{PromptName, Reference};
+use crate::bounds::{PassedOver, PromptName, Reference};
 use crate::http::embeddings::text_list;
 use crate::http::error::ApiError;
 use crate::http::extract::{Json, Query};
@@ -33,9 +33,9 @@ pub(super) struct TokenizeRequest {
     model: Option<Reference>,
     /// What Hugging Face's clients send beside `inputs`, as `{"wait_for_model": true}`: passed over.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(inline)]
     #[expect(dead_code, reason = "there is nothing to wait for")]
-    options: Option<serde_json::Map<String, Value>>,
+    options: Option<PassedOver>,
 }
 
 #[derive(Serialize, ToSchema)]

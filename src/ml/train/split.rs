@@ -67,23 +67,6 @@ impl Split {
         drop(trained);
         Self { training, validation, leaking, hubs: 0 }
     }
-
-    /// Those of other pairs that no training row has, in either order of the two texts, whatever its score: what a
-    /// model says of the others tells what it has seen and not what it knows.
-    pub fn unseen(&self, pairs: Vec<TokenPair>) -> Vec<TokenPair> {
-        fn sorted<'a>(left: &'a [u32], right: &'a [u32]) -> [&'a [u32]; 2] {
-            if left <= right { [left, right] } else { [right, left] }
-        }
-        let seen: HashSet<[&[u32]; 2]> = self
-            .training
-            .iter()
-            .flat_map(|pair| {
-                let others = [Some(&pair.right), pair.negative.as_ref()];
-                others.into_iter().flatten().map(|other| sorted(&pair.left, other))
-            })
-            .collect();
-        pairs.into_iter().filter(|pair| !seen.contains(&sorted(&pair.left, &pair.right))).collect()
-    }
 }
 
 /// Draws about `wanted` rows, whole groups, so that each score has its share.
@@ -229,16 +212,6 @@ mod tests {
             let same = split.validation.iter().filter(|pair| pair.score == 1.0).count();
             assert!((7..=9).contains(&same), "{same} of 20");
         }
-    }
-
-    #[test]
-    fn pairs_that_train_are_seen_in_either_order_and_others_of_their_texts_are_not() {
-        let triplet = TokenPair { negative: Some(vec![9]), ..pair(7, 8, 1.0) };
-        let split = Split::of(vec![pair(1, 2, 0.5), triplet], vec![pair(1, 3, 0.5)]);
-        assert_eq!((split.training.len(), split.validation.len(), split.leaking), (2, 1, 1));
-        let others =
-            vec![pair(1, 2, 0.9), pair(2, 1, 0.0), pair(8, 7, 1.0), pair(7, 9, 1.0), pair(1, 3, 0.5), pair(2, 8, 0.1)];
-        assert_eq!(split.unseen(others), [pair(1, 3, 0.5), pair(2, 8, 0.1)]);
     }
 
     #[test]

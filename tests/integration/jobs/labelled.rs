@@ -155,7 +155,7 @@ async fn what_else_a_table_can_be_asked_is_answered_of_labels() {
     let verdict = app.get(&format!("/datasets/{id}/verdict")).await;
     assert_eq!(verdict.status, 200, "{}", verdict.body);
     // Two questions a text.
-    assert_eq!(verdict.body["pairs"], 192, "{}", verdict.body);
+    assert_eq!(verdict.body["facts"]["pairs"], 192, "{}", verdict.body);
     let mined = app.post(&format!("/datasets/{id}/hard-negatives"), json!({})).await;
     assert_eq!((mined.status, &mined.body["kind"]), (201, &json!("triplet")), "{}", mined.body);
     let rows = app.get(&format!("/datasets/{}/rows?limit=1000", mined.text("id"))).await.body;

@@ -153,7 +153,12 @@ async fn wrong_requests_are_told_what_is_wrong() {
         ),
         (app.post_csv("/jobs", "x").await, 415, "unsupported_media_type", "text/csv"),
         (app.post_csv("/datasets", "name,age\na,1\n").await, 422, "columns_unclear", "name, age"),
-        (app.post_csv("/datasets", b"base,ref,similarity\n\xff,b,1\n".as_slice()).await, 422, "not_utf8", "line 2"),
+        (
+            app.post_csv("/datasets", b"base,ref,similarity\n\xff,b,1\n".as_slice()).await,
+            422,
+            "encoding_unclear",
+            "encodings",
+        ),
         (app.post_csv("/datasets", "base,ref,similarity\n\"a,b,1\n").await, 422, "quote_not_closed", "row 2"),
         (
             app.send(app.request("POST", "/datasets").multipart(Form::new().text("nmae", "x"))).await,
