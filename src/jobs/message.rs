@@ -20,7 +20,7 @@ pub(crate) enum Message {
         /// `before` or `after`.
         when: String,
         #[serde(flatten)]
-        evaluation: Evaluation,
+        evaluation: Box<Evaluation>,
     },
     /// The cosine of each title with each.
     Heatmap {

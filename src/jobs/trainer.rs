@@ -113,7 +113,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     sink.phase(Phase::BaseEval);
     let measured = Instant::now();
     let (before, evidence) = suite.evaluate(&*model.encoder, spec, split);
-    sink.send(&Message::Evaluation { when: "before".to_owned(), evaluation: before.clone() });
+    sink.send(&Message::Evaluation { when: "before".to_owned(), evaluation: Box::new(before.clone()) });
     let heatmap_before = eval::heatmap(model, &*model.encoder, &spec.titles);
     sink.send(&heatmap("before", 0, &spec.titles, &heatmap_before));
     let measuring = measured.elapsed();
@@ -138,7 +138,7 @@ fn train_and_save(folder: &Path, end: &Arc<AtomicBool>, sink: &mut MessageSink<'
     sink.phase(Phase::Evaluating);
     let (after, tuned_evidence) = suite.evaluate(&*tuned.encoder, spec, split);
     let assessment = suite.assess(spec, loaded.validating(), [&evidence, &tuned_evidence]);
-    sink.send(&Message::Evaluation { when: "after".to_owned(), evaluation: after.clone() });
+    sink.send(&Message::Evaluation { when: "after".to_owned(), evaluation: Box::new(after.clone()) });
     let heatmap_after = eval::heatmap(&tuned, &*tuned.encoder, &spec.titles);
     sink.send(&heatmap("after", trained.kept_epoch, &spec.titles, &heatmap_after));
 

@@ -21,7 +21,7 @@ impl Pipe {
     }
 
     /// Its other end, once the server reads it.
-    pub(crate) async fn is_read(self) -> File {
+    pub(crate) async fn once_read(self) -> File {
         let opened = async {
             loop {
                 // Refused while nobody reads.

@@ -30,7 +30,7 @@ async fn a_client_that_leaves_gives_its_turn_to_the_next() {
         let mut client = connect(&app).await;
         let head = format!("GET /datasets/{id}/rows?q=midwife HTTP/1.1\r\nHost: localhost\r\n\r\n");
         client.write_all(head.as_bytes()).await.unwrap();
-        let pipe = pipe.is_read().await;
+        let pipe = pipe.once_read().await;
         std::thread::spawn(move || pour(pipe));
         clients.push(client);
     }

@@ -101,7 +101,7 @@ async fn one_connection_too_many_is_told_so_and_other_addresses_are_served() {
         let mut stream = connect_from(&app, "127.0.0.2").await;
         let head = format!("GET /datasets/{id}/rows HTTP/1.1\r\nHost: localhost\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        busy.push((stream, pipe.is_read().await));
+        busy.push((stream, pipe.once_read().await));
     }
     let mut stream = connect_from(&app, "127.0.0.2").await;
     stream.write_all(LIVE).await.unwrap();

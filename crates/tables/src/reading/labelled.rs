@@ -166,6 +166,7 @@ impl<'a> Table<'a> {
 }
 
 /// Where the text and the label stand, and why.
+#[derive(Clone, Copy)]
 pub(super) struct Places {
     pub(super) text: (usize, Why),
     pub(super) label: (usize, Why),

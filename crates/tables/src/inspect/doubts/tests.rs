@@ -40,7 +40,7 @@ fn rows_belong_together_only_where_no_column_could_say_that_they_do_not() {
     for (header, cell) in
         [("text1,text2,zork", "7"), ("query,answer,zork", "7"), ("question1,question2,verdict", "zip")]
     {
-        let cell = |row: usize| if row % 2 == 0 { cell.to_owned() } else { format!("{cell}9") };
+        let cell = |row: usize| if row.is_multiple_of(2) { cell.to_owned() } else { format!("{cell}9") };
         let csv = table(header, |row| format!("text {row},other {row},{}", cell(row)), 24);
         let inspection = seen(&csv, &TableOptions::default());
         let by_content = header.starts_with("text1");
@@ -82,7 +82,11 @@ fn scores_are_known_by_their_names_in_all_languages_and_in_part() {
     for [yes, no] in
         [["ja", "nein"], ["oui", "non"], ["да", "нет"], ["예", "아니오"], ["evet", "hayır"], ["是", "否"], ["نعم", "لا"]]
     {
-        let csv = table("texta,textb,x", |row| format!("q {row},d {row},{}", if row % 2 == 0 { yes } else { no }), 24);
+        let csv = table(
+            "texta,textb,x",
+            |row| format!("q {row},d {row},{}", if row.is_multiple_of(2) { yes } else { no }),
+            24,
+        );
         assert_eq!(scores(&csv, &TableOptions::default())[..2], [1.0, 0.0], "{yes}");
     }
 }
