@@ -77,7 +77,16 @@ async fn a_table_of_labels_is_inspected_stored_and_shown_as_one() {
 async fn a_job_on_labels_is_judged_on_labels_that_it_has_not_seen() {
     let app = App::start();
     let dataset = app.post_csv("/datasets?name=wishes", requests(0..12)).await.text("id");
-    let benchmark = app.post_csv("/datasets?name=others&benchmark=true", requests(2..7)).await;
+    // Other words for five of the labels, and a label's texts that train.
+    let trained = requests(10..11).replace("utterance,intent\n", "");
+    let others =
+        requests(2..7).replace(" now,", " now or never,").replace("please", "Please do").replace("you ", "you all ");
+    let others = others
+        .replace("possible", "in order")
+        .replace("kindly", "gladly")
+        .replace("body", "one")
+        .replace("time", "high time");
+    let benchmark = app.post_csv("/datasets?name=others&benchmark=true", others + &trained).await;
     assert_eq!((benchmark.status, benchmark.text("kind").as_str()), (201, "labelled"), "{}", benchmark.body);
     let request = json!({
         "dataset_id": dataset, "benchmark_id": benchmark.text("id"), "recipe": "recommended", "name": "wishes-tuned",
@@ -96,6 +105,11 @@ async fn a_job_on_labels_is_judged_on_labels_that_it_has_not_seen() {
     let codes: Vec<&Value> = report["notes"].as_array().unwrap().iter().map(|note| &note["code"]).collect();
     assert!(codes.contains(&&json!("judged_by_unseen_labels")), "{codes:?}");
     assert!(codes.contains(&&json!("benchmark_of_labels")), "{codes:?}");
+    let overlap = report["notes"].as_array().unwrap().iter().find(|note| note["code"] == "benchmark_overlaps");
+    assert!(
+        overlap.is_some_and(|note| note["message"].as_str().unwrap().starts_with("8 of the 48 rows")),
+        "{overlap:?}"
+    );
     for (part, texts, labels) in [("validation", 24, 3), ("benchmark", 40, 5)] {
         for when in ["before", "after"] {
             let told = &report[when][part]["labels"];
