@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::response::Response;
 use serde_json::Value;
-use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -49,21 +49,24 @@ impl PartialSchema for RootRequest {
 impl ToSchema for RootRequest {}
 
 /// What the root answers.
-#[derive(utoipa::ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "for the description alone")]
-enum RootReply {
-    /// A vector for each text; `null` where `"on_error": "null"` passed it over.
-    Vectors(Vec<Option<Vector>>),
-    /// The similarity of each sentence; `null` likewise.
-    Scores(Vec<Option<f64>>),
+struct RootReply;
+
+impl PartialSchema for RootReply {
+    fn schema() -> RefOr<Schema> {
+        // Not one alone: a bare list of `null` fits both.
+        let either = AnyOfBuilder::new().item(Ref::from_schema_name("EmbedReply"));
+        let either = either.item(Ref::from_schema_name("SimilarityReply"));
+        Schema::AnyOf(either.description(Some("What `/embed` answers, or `/similarity`.")).build()).into()
+    }
 }
+
+impl ToSchema for RootReply {}
 
 /// Do what `/embed` or `/similarity` would, by the form of `inputs`.
 #[utoipa::path(post, path = "/", tag = "text-embeddings-inference", params(ModelQuery),
     request_body(content = RootRequest, example = json!({ "inputs": "Data Scientist" })),
     responses(
-        (status = 200, description = "A bare list: vectors, or the similarity of each sentence.", body = RootReply),
+        (status = 200, description = "Vectors, or the similarity of each sentence: a bare list for `inputs`.", body = RootReply),
         (status = 404, description = "There is no such model."),
         (status = 413, description = "Too many texts, or one that is too long."),
         (status = 422, description = "A field's value cannot be used."),
