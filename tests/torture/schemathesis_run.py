@@ -158,7 +158,7 @@ def main() -> int:
         ] + (["--include-operation-id-regex", asked.only] if asked.only else [])
         environment = os.environ | {"SCHEMATHESIS_HOOKS": Path(__file__).stem, "SHAMISEN_OWN_KEY": key_id,
                                     "PYTHONPATH": str(Path(__file__).parent)}
-        ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        ran = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         told = summary(report)
     told |= {"seed": asked.seed, "returncode": ran.returncode}
     alive = urllib.request.urlopen(f"{url}/health").status == 200
