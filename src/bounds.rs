@@ -61,8 +61,10 @@ pub(crate) type PromptName = Text<0, 200>;
 pub(crate) type User = Text<0, 512>;
 /// What rows are searched for: each is compared with it.
 pub(crate) type Search = Text<0, 1000>;
-/// A sheet of a workbook (31 characters in Excel), or a column of a table.
+/// A sheet of a workbook (31 characters in Excel), or a column of a table that is named.
 pub(crate) type Heading = Text<1, 1000>;
+/// A column's name as it stands in a table; some have none.
+pub(crate) type ColumnName = Text<0, 1000>;
 /// A word that stands for a score, a range of scores, the code of a language, and the like.
 pub(crate) type Word = Text<0, 200>;
 /// One of the texts of a heatmap's axes.
@@ -301,11 +303,14 @@ pub(crate) fn length_outside(text: &str, range: &RangeInclusive<usize>) -> Optio
     (!range.contains(&count)).then_some(count)
 }
 
+/// What a text has that is not blank, as schemas say it: to ECMA-262, U+0085 is no blank.
+pub(crate) const FILLED: &str = r"[^\s\u0085]";
+
 /// The schema of a text of so many characters.
 pub(crate) fn text_schema(range: &RangeInclusive<usize>, filled: bool) -> ObjectBuilder {
     let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(*range.end()));
     let text = text.min_length((*range.start() > 0).then_some(*range.start()));
-    text.pattern(filled.then_some("\\S"))
+    text.pattern(filled.then_some(FILLED))
 }
 
 impl<const LEAST: usize, const MOST: usize, const FILLED: bool> PartialSchema for Text<LEAST, MOST, FILLED> {

@@ -3,12 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::bounds::{PerConcept, PerKind, Reference, WRITTEN, Word};
+use crate::bounds::{FILLED, PerConcept, PerKind, Reference, WRITTEN, Word};
 use crate::ml::train::{LISTED_NAME, LISTS, NUMBERS, Range};
 
 /// Requests with several forms, each by the fields that it has. A request has the fields of one form.
-const FORMS: [(&str, &[&[&str]]); 2] = [
+const FORMS: [(&str, &[&[&str]]); 3] = [
     ("EmbedRequest", &[&["texts"], &["inputs"]]),
+    ("RerankRequest", &[&["documents"], &["texts"]]),
     ("SimilarityRequest", &[&["pairs"], &["queries", "documents"], &["source_sentence", "sentences"], &["inputs"]]),
 ];
 
@@ -40,7 +41,7 @@ pub(super) fn complete(document: &mut Value) {
             (schema["minItems"], schema["maxItems"]) = (json!(range.start()), json!(range.end()));
             if schema["items"]["type"] == "string" {
                 let (least, most) = LISTED_NAME.into_inner();
-                schema["items"] = json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": "\\S" });
+                schema["items"] = json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": FILLED });
             }
         }
     }

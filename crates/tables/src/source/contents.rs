@@ -1,11 +1,16 @@
 //! What a file is, told by its first bytes, whatever its name says.
 
+use super::sheet::{self, Archive};
 use crate::problems::Problems;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Contents {
     /// A zip archive: a workbook, or something that only looks like one from here.
     Zip,
+    /// A compound file: an old workbook, a workbook with a password, or another document of that time.
+    Compound,
+    /// An OpenDocument spreadsheet in one piece of XML (.fods).
+    FlatOpenDocument,
     Parquet,
     /// Text, or nothing that is known.
     Text,
@@ -43,10 +48,10 @@ pub(super) fn of(head: &[u8]) -> Result<Contents, Problems> {
         return Ok(Contents::Parquet);
     }
     if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-        return Err(unsupported("an old workbook (.xls), or a workbook with a password"));
+        return Ok(Contents::Compound);
     }
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return Err(other(what, "Send a table: CSV, .xlsx, JSON Lines or Parquet."));
+        return Err(other(what, SEND));
     }
     let begins = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let begins = begins[..begins.len().min(64)].to_ascii_lowercase();
@@ -58,9 +63,51 @@ pub(super) fn of(head: &[u8]) -> Result<Contents, Problems> {
         if head.windows(7).any(|part| part == b"rdf:RDF") {
             return Err(taxonomy());
         }
+        if head.windows(SPREADSHEET.len()).any(|part| part == SPREADSHEET.as_bytes()) {
+            return Ok(Contents::FlatOpenDocument);
+        }
         return Err(other("XML", SAVE_AS));
     }
     Ok(Contents::Text)
+}
+
+/// What OpenDocument calls a spreadsheet.
+pub(super) const SPREADSHEET: &str = "application/vnd.oasis.opendocument.spreadsheet";
+
+const SEND: &str = "Send a table: CSV, .xlsx, .xls, .ods, JSON Lines or Parquet.";
+
+/// What an archive is that is no workbook.
+pub(super) fn other_archive(archive: &mut Archive) -> Problems {
+    let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
+    let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|name| test(name));
+    if any(&|name| name == "xl/workbook.bin") {
+        return unsupported("a binary workbook (.xlsb)");
+    }
+    if any(&|name| name.starts_with("Index/") || name == "Index.zip") {
+        return unsupported("a Numbers document");
+    }
+    if sheet::mimetype(archive).contains("opendocument") || any(&|name| name.starts_with("word/")) {
+        return other("a text document", SEND);
+    }
+    if any(&|name| name.starts_with("ppt/")) {
+        return other("a presentation", SEND);
+    }
+    let files: Vec<&str> = names.iter().filter(|name| !name.ends_with('/')).take(5).map(String::as_str).collect();
+    other(&format!("an archive with {}", files.join(", ")), "Unpack it, and send the table in it by itself.")
+}
+
+/// What a compound file is that is no workbook, by a stream in it.
+pub(super) fn other_compound(has: impl Fn(&str) -> bool) -> Problems {
+    if has("Book") {
+        return unsupported("a workbook of Excel 95 or before");
+    }
+    let kinds = [
+        ("WordDocument", "a text document (.doc)"),
+        ("PowerPoint Document", "a presentation (.ppt)"),
+        ("__properties_version1.0", "an e-mail (.msg)"),
+    ];
+    let what = kinds.iter().find(|(stream, _)| has(stream)).map_or("an old office document", |(_, what)| what);
+    other(what, SEND)
 }
 
 /// A spreadsheet's format that is not read here.
@@ -85,7 +132,7 @@ pub(crate) enum Rdf {
 pub(crate) fn rdf(beginning: &str) -> Option<Rdf> {
     let text = beginning.trim_start_matches('\u{feff}').trim_start();
     if ["<?xml", "<rdf:", "<!DOCTYPE rdf:"].iter().any(|begins| text.starts_with(begins)) {
-        return Some(Rdf::Xml);
+        return (!text.contains(SPREADSHEET)).then_some(Rdf::Xml);
     }
     if text.starts_with(['{', '[']) {
         let linked = ["\"@context\"", "\"@id\"", "\"@graph\""].iter().any(|member| text.contains(member));

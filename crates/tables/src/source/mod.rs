@@ -210,8 +210,8 @@ impl Source {
         }
         let dialect = Dialect { compression, ..Dialect::default() };
         match contents::of(&start)? {
-            Contents::Zip => {
-                let sheet = sheet::read(origin, compression, read_as.sheet.as_deref())?;
+            workbook @ (Contents::Zip | Contents::Compound | Contents::FlatOpenDocument) => {
+                let sheet = sheet::read(origin, compression, workbook, read_as.sheet.as_deref())?;
                 let (name, sheets) = (Some(sheet.name), sheet.all);
                 let dialect = Dialect { format: FileFormat::Xlsx, sheet: name, sheets, ..dialect };
                 Self::of(dialect, Watched::new(origin, sheet.rows.map(Ok))?, read_as)

@@ -112,7 +112,9 @@ impl Form {
         match ending.as_deref() {
             Some("ttl" | "nt" | "turtle") => return Ok(Self::Turtle),
             Some("jsonld") => return Ok(Self::JsonLd),
-            Some("csv" | "tsv" | "xlsx" | "parquet" | "jsonl" | "ndjson") => return Ok(Self::Table),
+            Some("csv" | "tsv" | "xlsx" | "xls" | "ods" | "fods" | "parquet" | "jsonl" | "ndjson") => {
+                return Ok(Self::Table);
+            }
             _ => {}
         }
         Ok(match rdf(&String::from_utf8_lossy(head)) {

@@ -1,5 +1,10 @@
 //! A workbook's sheet, row by row.
 
+mod biff;
+mod ods;
+mod xls;
+mod xlsx;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -7,10 +12,10 @@ use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use calamine::{DataRef, Dimensions, Reader, SheetType, SheetVisible, Xlsx};
+use calamine::{DataRef, Dimensions};
 use zip::ZipArchive;
 
-use super::contents::{other, unsupported};
+use super::contents::{self, Contents};
 use super::delimited::LONGEST_RECORD;
 use super::dialect;
 use super::pack::{Origin, told};
@@ -56,23 +61,52 @@ pub(super) fn in_memory(origin: &Origin, compression: Option<Compression>) -> Re
     Ok(bytes)
 }
 
-/// Reads a workbook's sheet: the named one, or the first that is not empty.
-pub(super) fn read(origin: &Origin, compression: Option<Compression>, wanted: Option<&str>) -> Result<Sheet, Problems> {
-    check(anywhere(origin, compression)?)?;
-    let (file, mut tally) = (anywhere(origin, compression)?, Tally::of(origin)?);
-    // The file may be anybody's, and the library was written for workbooks that a spreadsheet wrote.
-    catch_unwind(AssertUnwindSafe(|| sheet(file, wanted, &mut tally)))
-        .unwrap_or_else(|_| Err(unreadable("its parts contradict each other")))
+/// Reads a workbook's sheet: the named one, or the first with pairs.
+pub(super) fn read(
+    origin: &Origin,
+    compression: Option<Compression>,
+    contents: Contents,
+    wanted: Option<&str>,
+) -> Result<Sheet, Problems> {
+    let tally = &mut Tally::of(origin)?;
+    // The file may be anybody's, and the libraries were written for workbooks that a spreadsheet wrote.
+    catch_unwind(AssertUnwindSafe(|| match contents {
+        Contents::Compound => xls::sheet(in_memory(origin, compression)?, wanted, tally),
+        Contents::FlatOpenDocument => ods::sheet(in_memory(origin, compression)?, wanted, tally),
+        _ => {
+            let mut archive = archive(anywhere(origin, compression)?)?;
+            let has = |part: &str| archive.file_names().flatten().any(|name| name == part);
+            if has("xl/workbook.xml") {
+                check(&mut archive)?;
+                return xlsx::sheet(anywhere(origin, compression)?, wanted, tally);
+            }
+            if ods::is_spreadsheet(&mut archive) {
+                check(&mut archive)?;
+                return ods::sheet(ods::content(&mut archive)?, wanted, tally);
+            }
+            Err(contents::other_archive(&mut archive))
+        }
+    }))
+    .unwrap_or_else(|_| Err(unreadable("its parts contradict each other")))
 }
 
-/// Refuses what is no workbook, and what would not fit into memory, before anything is kept of it.
-fn check(file: Box<dyn Anywhere>) -> Result<(), Problems> {
-    let mut archive = ZipArchive::new(file).map_err(|error| unreadable(&error.to_string()))?;
-    let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
-    let has = |part: &str| names.iter().any(|name| name == part);
-    if !has("xl/workbook.xml") {
-        return Err(what_else(&names, &mut archive));
+pub(super) type Archive = ZipArchive<Box<dyn Anywhere>>;
+
+fn archive(file: Box<dyn Anywhere>) -> Result<Archive, Problems> {
+    ZipArchive::new(file).map_err(|error| unreadable(&error.to_string()))
+}
+
+/// What OpenDocument says of itself in a part of its own.
+pub(super) fn mimetype(archive: &mut Archive) -> String {
+    let mut kind = String::new();
+    if let Ok(part) = archive.by_name("mimetype") {
+        let _ = part.take(100).read_to_string(&mut kind);
     }
+    kind
+}
+
+/// Refuses what would not fit into memory, before anything is kept of it.
+fn check(archive: &mut Archive) -> Result<(), Problems> {
     let mut left = MOST_UNPACKED;
     for index in 0..archive.len() {
         let part = archive.by_index(index).map_err(|error| unreadable(&error.to_string()))?;
@@ -92,32 +126,6 @@ fn check(file: Box<dyn Anywhere>) -> Result<(), Problems> {
     Ok(())
 }
 
-/// What an archive is that is no workbook.
-fn what_else(names: &[String], archive: &mut ZipArchive<Box<dyn Anywhere>>) -> Problems {
-    let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|name| test(name));
-    if any(&|name| name == "xl/workbook.bin") {
-        return unsupported("a binary workbook (.xlsb)");
-    }
-    if any(&|name| name.starts_with("Index/") || name == "Index.zip") {
-        return unsupported("a Numbers document");
-    }
-    let mut kind = String::new();
-    if let Ok(part) = archive.by_name("mimetype") {
-        let _ = part.take(100).read_to_string(&mut kind);
-    }
-    if kind.contains("opendocument.spreadsheet") {
-        return unsupported("an OpenDocument spreadsheet (.ods)");
-    }
-    if kind.contains("opendocument") || any(&|name| name.starts_with("word/")) {
-        return other("a text document", "Send a table: CSV, .xlsx, JSON Lines or Parquet.");
-    }
-    if any(&|name| name.starts_with("ppt/")) {
-        return other("a presentation", "Send a table: CSV, .xlsx, JSON Lines or Parquet.");
-    }
-    let files: Vec<&str> = names.iter().filter(|name| !name.ends_with('/')).take(5).map(String::as_str).collect();
-    other(&format!("an archive with {}", files.join(", ")), "Unpack it, and send the table in it by itself.")
-}
-
 fn too_large(what: &str) -> Problems {
     Problems::table(
         "sheet_too_large",
@@ -134,13 +142,32 @@ fn unreadable(why: &str) -> Problems {
     )
 }
 
-fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>, tally: &mut Tally) -> Result<Sheet, Problems> {
-    let mut book = Xlsx::new(file).map_err(|error| unreadable(&error.to_string()))?;
-    let sheets: Vec<_> =
-        book.sheets_metadata().iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect();
+/// A workbook with a password, which turns all of it into noise.
+fn locked() -> Problems {
+    Problems::table(
+        "format_not_supported",
+        "The workbook is protected by a password, so it cannot be read here.",
+        "Open it in the spreadsheet, take the password away (or save the sheet as \"CSV UTF-8\"), and send that.",
+    )
+}
+
+/// A sheet as the workbook lists it.
+struct Listed {
+    name: String,
+    hidden: bool,
+}
+
+/// The wanted sheet, or the first that holds pairs, or else the first with anything in it. `rows` reads one by its
+/// place in the list.
+fn choose(
+    sheets: &[Listed],
+    wanted: Option<&str>,
+    mut rows: impl FnMut(usize) -> Result<Rows, Problems>,
+) -> Result<Sheet, Problems> {
     let all: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
+    let sheet = |place: usize, rows| Sheet { name: all[place].clone(), all: all.clone(), rows };
     if let Some(wanted) = wanted {
-        let Some(name) = all.iter().find(|name| name.trim() == wanted.trim()).cloned() else {
+        let Some(place) = all.iter().position(|name| name.trim() == wanted.trim()) else {
             let has = all.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
             return Err(Problems::table(
                 "sheet_not_found",
@@ -148,25 +175,23 @@ fn sheet(file: Box<dyn Anywhere>, wanted: Option<&str>, tally: &mut Tally) -> Re
                 "Choose one of them.",
             ));
         };
-        let rows = rows(&mut book, &name, tally)?;
-        return Ok(Sheet { name, all, rows });
+        return Ok(sheet(place, rows(place)?));
     }
     // A hidden sheet is read only where no other has anything.
-    let (shown, hidden): (Vec<_>, Vec<_>) =
-        sheets.into_iter().partition(|sheet| sheet.visible == SheetVisible::Visible);
+    let (hidden, shown): (Vec<usize>, Vec<usize>) = (0..sheets.len()).partition(|&place| sheets[place].hidden);
     let mut first = None;
-    for sheet in shown.into_iter().chain(hidden).take(MOST_SHEETS) {
-        let rows = rows(&mut book, &sheet.name, tally)?;
+    for place in shown.into_iter().chain(hidden).take(MOST_SHEETS) {
+        let rows = rows(place)?;
         // A page of explanations often stands before the table.
         if dialect::holds_pairs(&rows.beginning()) {
-            return Ok(Sheet { name: sheet.name, all, rows });
+            return Ok(sheet(place, rows));
         }
         if first.is_none() && !rows.is_empty() {
-            first = Some((sheet.name, rows));
+            first = Some((place, rows));
         }
     }
-    let (name, rows) = first.ok_or_else(super::no_rows)?;
-    Ok(Sheet { name, all, rows })
+    let (place, rows) = first.ok_or_else(super::no_rows)?;
+    Ok(sheet(place, rows))
 }
 
 /// Sheets that are looked at for the one with the pairs.
@@ -187,6 +212,8 @@ pub(super) struct Rows {
     merged: VecDeque<Merged>,
     /// Those of them that the present row is within.
     open: Vec<Merged>,
+    /// The row that is being taken, and the bytes of its cells.
+    of_row: (u32, usize),
 }
 
 /// A value that stands for several rows of its column.
@@ -212,6 +239,26 @@ struct Cell {
 impl Rows {
     fn is_empty(&self) -> bool {
         self.cells.is_empty()
+    }
+
+    /// Takes a cell, its row counted from 1. Of cells without a value only a formula is kept, which was never computed.
+    fn put(
+        &mut self,
+        (row, column): (u32, usize),
+        value: &DataRef<'_>,
+        never_computed: bool,
+        tally: &mut Tally,
+    ) -> Result<(), Problems> {
+        let Some((text, date)) = written(value).or_else(|| never_computed.then_some((Cow::Borrowed("="), false)))
+        else {
+            return tally.count(0);
+        };
+        self.of_row = (row, text.len() + if self.of_row.0 == row { self.of_row.1 } else { 0 });
+        if self.of_row.1 > LONGEST_RECORD {
+            return Err(super::row_too_long(row as usize));
+        }
+        tally.count(text.len() as u64)?;
+        self.push(row, column, &text, date, never_computed)
     }
 
     fn push(&mut self, row: u32, column: usize, text: &str, date: bool, formula: bool) -> Result<(), Problems> {
@@ -296,30 +343,6 @@ impl Iterator for Rows {
         self.fill(number, &mut row);
         Some(row)
     }
-}
-
-fn rows(book: &mut Xlsx<Box<dyn Anywhere>>, name: &str, tally: &mut Tally) -> Result<Rows, Problems> {
-    let merged = book.merge_cells_by_sheet_name(name).map_err(|error| unreadable(&error.to_string()))?;
-    let mut cells = book.worksheet_cells_reader(name).map_err(|error| unreadable(&error.to_string()))?;
-    let mut rows = Rows { merged: below(&merged), ..Rows::default() };
-    let mut of_row = (0, 0);
-    while let Some(cell) = cells.next_cell_with_formula_metadata().map_err(|error| unreadable(&error.to_string()))? {
-        let ((row, column), value) = (cell.pos, &cell.value);
-        let row = row.saturating_add(1);
-        let never_computed = cell.formula.is_some() && matches!(value, DataRef::Empty);
-        let Some((text, date)) = written(value).or_else(|| never_computed.then_some((Cow::Borrowed("="), false)))
-        else {
-            tally.count(0)?;
-            continue;
-        };
-        of_row = (row, text.len() + if of_row.0 == row { of_row.1 } else { 0 });
-        if of_row.1 > LONGEST_RECORD {
-            return Err(super::row_too_long(row as usize));
-        }
-        tally.count(text.len() as u64)?;
-        rows.push(row, column as usize, &text, date, never_computed)?;
-    }
-    Ok(rows)
 }
 
 /// Cells that are merged over several rows, by their first one.
