@@ -184,7 +184,7 @@ pub struct Train {
     /// With --run: measure how long it will take instead.
     #[arg(long, hide = true, requires = "run")]
     pub plan: bool,
-    /// The table to learn: CSV, TSV, JSON, JSON Lines, XLSX or Parquet with two texts and a score, two texts that
+    /// The table to learn: CSV, TSV, JSON, JSON Lines, XLSX, XLS, ODS or Parquet with two texts and a score, two texts that
     /// belong together, three texts, or a text and its label.
     #[arg(long, required_unless_present = "run")]
     pub pairs: Option<PathBuf>,

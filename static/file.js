@@ -4,7 +4,7 @@ import { Notice } from "./api.js";
 import { bytes, h, newId, tx } from "./dom.js";
 import { t } from "./i18n.js";
 
-const TABLES = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.xlsx,.parquet,.gz,.zst,text/csv,text/tab-separated-values,text/plain";
+const TABLES = ".csv,.tsv,.txt,.json,.jsonl,.ndjson,.xlsx,.xls,.ods,.parquet,.gz,.zst,text/csv,text/tab-separated-values,text/plain";
 export const TAXONOMIES = `${TABLES},.ttl,.jsonld,.nt`;
 
 /** A place to drop or choose a file. With `ontake` it does not keep it, but hands it on. */

@@ -37,7 +37,7 @@ const STRINGS = {
     "類似度を付けた文の組の表を選んでください。その表で文エンコーダーを学習させ、何が変わったかを示し、学習後のモデルをすぐに使えるようにします。"],
   "tune.table": ["Your table", "学習用の表"],
   "tune.drop": ["Drop a table here, choose one, or paste cells", "表をここにドロップ、または選択してください。セルの貼り付けもできます"],
-  "tune.drop.hint": ["Two columns of texts and one of scores, on any scale and under any names. CSV in any encoding, TSV, XLSX, JSON Lines, Parquet. You see how it is read before anything is kept.", "文の列が 2 つと点数の列が 1 つ。列名、点数の尺度、文字コードは問いません。CSV、TSV、XLSX、JSON Lines、Parquet に対応しています。保存する前に、読み取り結果を確認できます。"],
+  "tune.drop.hint": ["Two columns of texts and one of scores, on any scale and under any names. CSV in any encoding, TSV, workbooks (XLSX, XLS, ODS), JSON Lines, Parquet. You see how it is read before anything is kept.", "文の列が 2 つと点数の列が 1 つ。列名、点数の尺度、文字コードは問いません。CSV、TSV、ブック（XLSX、XLS、ODS）、JSON Lines、Parquet に対応しています。保存する前に、読み取り結果を確認できます。"],
   "tune.template": ["Download a template", "ひな形をダウンロード"],
   "tune.name": ["Name of the model", "モデルの名前"],
   "tune.name.hint": ["Example: job-titles", "例：job-titles"],

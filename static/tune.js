@@ -155,7 +155,7 @@ export function tuneView({ ontable, waiting }) {
 async function freeName(table, dryRun) {
   if (dryRun) return null;
   // As names may be: letters of any script, digits, `.`, `_` and `-`, 64 of them.
-  const stem = table.replace(/\.(csv|tsv|txt|xlsx|jsonl?|ndjson|parquet|gz|zst)$/giu, "").normalize("NFKC")
+  const stem = table.replace(/\.(csv|tsv|txt|xlsx?|ods|fods|jsonl?|ndjson|parquet|gz|zst)$/giu, "").normalize("NFKC")
     .replace(/[^\p{Alphabetic}\p{N}._-]+/gu, "-").replace(/^[.-]+|-+$/gu, "").replace(/^(ft_|job_|ds_)/u, "").slice(0, 56);
   if (!stem) return null;
   const [models, jobs] = await Promise.all([api("models").catch(() => ({ models: [] })), api("jobs").catch(() => ({ jobs: [] }))]);

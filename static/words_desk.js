@@ -46,7 +46,7 @@ export const DESK_STRINGS = {
   "format.csv": ["Table of text (CSV)", "テキストの表（CSV）"],
   "format.json": ["JSON", "JSON"],
   "format.jsonl": ["JSON Lines", "JSON Lines"],
-  "format.xlsx": ["Workbook (XLSX)", "ブック（XLSX）"],
+  "format.xlsx": ["Workbook", "ブック"],
   "format.parquet": ["Parquet", "Parquet"],
   "packed.gzip": ["packed with gzip", "（gzip 圧縮）"],
   "packed.zstd": ["packed with zstd", "（zstd 圧縮）"],

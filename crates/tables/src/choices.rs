@@ -93,7 +93,7 @@ pub enum FileFormat {
     Json,
     /// One object or list a line.
     Jsonl,
-    /// A workbook.
+    /// A workbook: `.xlsx`, `.xls`, `.ods`.
     Xlsx,
     /// Columns in binary.
     Parquet,

@@ -183,7 +183,7 @@ pub(super) struct CreateForm {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what requests hold")]
 pub(crate) struct TableForm {
-    /// The table: CSV, TSV, JSON, JSON Lines, XLSX or Parquet, also packed with gzip or zstd.
+    /// The table: CSV, TSV, JSON, JSON Lines, XLSX, XLS, ODS or Parquet, also packed with gzip or zstd.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
     #[serde(flatten)]

@@ -87,8 +87,16 @@ pub(crate) async fn download_dataset(
 fn annotated_name(dataset: &Dataset) -> String {
     let name = dataset.name.trim_end_matches(".gz").trim_end_matches(".zst").trim_end_matches(".parquet");
     let format = if dataset.format == FileFormat::Parquet { FileFormat::Csv } else { dataset.format };
-    let has_one = name.rsplit_once('.').is_some_and(|(_, ending)| (2..=5).contains(&ending.len()) && ending.is_ascii());
-    if has_one { name.to_owned() } else { format!("{name}.{}", name_of(&format)) }
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    // Whatever a workbook was, it comes back as one of today.
+    if let Some("xls" | "ods" | "fods") = ending.as_deref() {
+        return format!("{}.{}", name.rsplit_once('.').map_or(name, |(stem, _)| stem), name_of(&format));
+    }
+    if ending.is_some_and(|ending| (2..=5).contains(&ending.len()) && ending.is_ascii()) {
+        name.to_owned()
+    } else {
+        format!("{name}.{}", name_of(&format))
+    }
 }
 
 async fn annotated_file(state: &AppState, caller: &Caller, dataset: &Dataset, query: &FileQuery) -> Result<Body> {

@@ -127,6 +127,8 @@ fn is_table(media_type: &str) -> bool {
             | "application/zstd"
             | "application/vnd.ms-excel"
             | "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+            | "application/vnd.oasis.opendocument.spreadsheet"
+            | "application/vnd.oasis.opendocument.spreadsheet-flat-xml"
             | "application/vnd.apache.parquet"
             | "application/x-parquet"
             // Taxonomies; where pairs are wanted, the reader says that these are none.
@@ -160,7 +162,8 @@ async fn raw(state: &AppState, body: Body, media_type: &str) -> Result<Table> {
 /// Whether a file's first bytes leave open how it is written, so that its name or its media type may say so.
 /// Otherwise they count: spreadsheets and browsers call many things by the wrong name.
 fn in_doubt(head: &[u8], hint: FileFormat) -> bool {
-    let binary = [&b"PK\x03\x04"[..], b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff"];
+    let binary =
+        [&b"PK\x03\x04"[..], b"\xd0\xcf\x11\xe0", b"PAR1", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xff\xfe", b"\xfe\xff"];
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let looks_json = matches!(text.first(), Some(b'{' | b'['));
     !binary.iter().any(|magic| head.starts_with(magic)) && looks_json == (hint == FileFormat::Csv)

@@ -86,7 +86,7 @@ impl From<Dataset> for OpenAiFile {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "for the description alone")]
 struct FileForm {
-    /// A table: JSON Lines with one pair an object, a JSON list of pairs, CSV, XLSX or Parquet.
+    /// A table: JSON Lines with one pair an object, a JSON list of pairs, CSV, XLSX, XLS, ODS or Parquet.
     #[schema(schema_with = schema::file)]
     file: String,
     purpose: FilePurpose,

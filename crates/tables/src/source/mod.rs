@@ -204,7 +204,8 @@ impl Source {
 
     fn open_from(origin: &Origin, read_as: &FileOptions) -> Result<Self, Problems> {
         let compression = origin.packed()?;
-        let start = pack::head(&mut *origin.unpacked(compression)?, 1 << 10)?;
+        // An XML document names its vocabularies first, which may take thousands of bytes.
+        let start = pack::head(&mut *origin.unpacked(compression)?, 1 << 13)?;
         if start.is_empty() {
             return Err(no_rows());
         }

@@ -44,7 +44,7 @@ fn what_an_open_document_says_once_stands_wherever_it_is_repeated() {
     let rows = rows(include_bytes!("books/odfpy.ods"));
     assert_eq!(rows[0].cells, ["職種 1", "job 1", "0.25", "", ""]);
     for (place, row) in rows[4..7].iter().enumerate() {
-        assert_eq!(row.cells, ["同じ  文\n職業", "", "1", "true", "12:30"]);
+        assert_eq!(row.cells, ["同じ  文\n職業", "同じ  文\n職業", "1", "true", "12:30"]);
         assert_eq!(row.row, 6 + place);
     }
     let last = &rows[7];
@@ -70,7 +70,7 @@ fn a_workbook_that_was_cut_off_or_changed_is_told_or_read_and_never_panics() {
         let whole = rows(bytes);
         for part in 1..40 {
             let told = open(&bytes[..bytes.len() * part / 40]);
-            assert!(told.is_err_and(|told| told.code == "unreadable"), "{name}: {part} of 40");
+            assert!(told.is_err_and(|told| ["unreadable", "not_a_table"].contains(&told.code)), "{name}: {part} of 40");
         }
         let mut random = 0x2545_f491_4f6c_dd1d_u64;
         for _ in 0..300 {
@@ -165,5 +165,5 @@ fn what_an_old_document_is_that_is_no_table_is_told() {
     let mut file = cfb::CompoundFile::create(std::io::Cursor::new(Vec::new())).unwrap();
     let stream = [begins.as_slice(), &[0x2f, 0, 6, 0, 1, 0, 1, 0, 1, 0]].concat();
     std::io::Write::write_all(&mut file.create_stream("/Workbook").unwrap(), &stream).unwrap();
-    assert!(error(file.into_inner().into_inner()).what.contains("password"));
+    assert!(error(&file.into_inner().into_inner()).what.contains("password"));
 }

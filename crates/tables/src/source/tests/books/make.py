@@ -98,7 +98,7 @@ def by_odfpy() -> None:
     words.lastChild.addElement(odf.text.RubyBase(text="職業"))
     words.lastChild.addElement(odf.text.RubyText(text="しょくぎょう"))
     row.childNodes[0].addElement(words)
-    row.childNodes[4].addElement(odf.text.P(text="12:30"))
+    row.childNodes[3].addElement(odf.text.P(text="12:30"))
     table.addElement(row)
     table.addElement(odf.table.TableRow(numberrowsrepeated=1_000_000))
     row = odf.table.TableRow()
