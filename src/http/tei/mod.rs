@@ -17,7 +17,6 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::embeddings::vector::Vector;
 use crate::http::embeddings::{embed, similarity};
 use crate::http::error::Result;
 use crate::http::extract;
