@@ -1,5 +1,7 @@
 //! Whole tables, as users have them.
 
+mod cases;
+
 use std::sync::Arc;
 
 use super::inspect::{InspectContext, Inspection, inspect, store};
