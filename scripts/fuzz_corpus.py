@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes the files of fuzz/corpus that are text or packed text. Workbooks and Parquet files there were written by
-the tests' own writers (`source/tests/binary.rs`) and are kept."""
+the tests' own writers (`source/tests/binary.rs`, `source/tests/books/make.py`) and are kept."""
 
 import gzip
 import pathlib
@@ -28,6 +28,15 @@ RDF_XML = """<?xml version="1.0"?><!DOCTYPE rdf:RDF [<!ENTITY skos "http://www.w
 </rdf:RDF>
 """
 ENTITIES = """<!DOCTYPE rdf:RDF [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><rdf:RDF>&b;&b;</rdf:RDF>"""
+FLAT = """<?xml version="1.0"?><office:document office:mimetype="application/vnd.oasis.opendocument.spreadsheet">
+<office:automatic-styles><style:style style:name="h" style:family="table"><style:table-properties table:display="false"/></style:style>
+</office:automatic-styles><office:body><office:spreadsheet><table:table table:name="x" table:style-name="h"><table:table-row>
+<table:table-cell office:value-type="string"><text:p>a<text:s text:c="2"/>&amp;<text:line-break/>b</text:p></table:table-cell>
+<table:table-cell office:value-type="date" office:date-value="2026-04-05" table:number-rows-spanned="2"/>
+<table:covered-table-cell table:number-columns-repeated="3"/></table:table-row>
+<table:table-row table:number-rows-repeated="2"><table:table-cell table:formula="of:=1" table:number-columns-repeated="2"/></table:table-row>
+</table:table></office:spreadsheet></office:body></office:document>
+"""
 # One sentence of each in an encoding of its own.
 OLDER = {
     "cp1250": "księgowa,urzędniczka,1", "iso8859_2": "księgowa,żołnierz,0", "cp1251": "бухгалтер,учитель,0", "koi8_u": "медсестра,сиделка,1",
@@ -49,6 +58,7 @@ def sentencepiece(pieces: list) -> bytes:
 
 
 FILES = {
+    "sheet/flat.fods": FLAT.encode(),
     "delimited/english.csv": ENGLISH.encode(),
     "delimited/crlf-semicolon.csv": ENGLISH.replace("\n", "\r\n").replace(",", ";").encode(),
     "delimited/cr-tab.tsv": JAPANESE.replace("\n", "\r").replace(",", "\t").encode("utf-8-sig"),
