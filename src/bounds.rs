@@ -61,10 +61,8 @@ pub(crate) type PromptName = Text<0, 200>;
 pub(crate) type User = Text<0, 512>;
 /// What rows are searched for: each is compared with it.
 pub(crate) type Search = Text<0, 1000>;
-/// A sheet of a workbook (31 characters in Excel), or a column of a table that is named.
+/// A sheet of a workbook (31 characters in Excel), or a column of a table.
 pub(crate) type Heading = Text<1, 1000>;
-/// A column's name as it stands in a table; some have none.
-pub(crate) type ColumnName = Text<0, 1000>;
 /// A word that stands for a score, a range of scores, the code of a language, and the like.
 pub(crate) type Word = Text<0, 200>;
 /// One of the texts of a heatmap's axes.

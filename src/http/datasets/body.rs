@@ -7,7 +7,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::bounds::{ColumnName, List, ReferenceOrNone};
+use crate::bounds::{List, ReferenceOrNone};
 use crate::http::datasets::options::{DatasetMeta, OptionsBody};
 use crate::http::reply::rfc3339;
 use crate::store::{Dataset, Purpose};
@@ -160,7 +160,6 @@ impl PartialSchema for PairRow {
         let cell = Schema::OneOf(cell.build());
         let list = ArrayBuilder::new().items(RefOr::from(cell.clone())).max_items(Some(MOST_COLUMNS));
         let object = ObjectBuilder::new().additional_properties(Some(cell)).max_properties(Some(MOST_COLUMNS));
-        let object = object.property_names(Some(ColumnName::schema()));
         let row = OneOfBuilder::new().item(list).item(object);
         Schema::OneOf(row.examples([json!(["Data Scientist", "Data Analyst", 0.7468])]).build()).into()
     }
