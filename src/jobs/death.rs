@@ -3,9 +3,21 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-/// What a process complains of that was refused memory: libtorch, Rust, C++, the system.
-const REFUSED_MEMORY: [&str; 5] =
-    ["can't allocate memory", "memory allocation of", "bad_alloc", "Cannot allocate memory", "not enough memory"];
+/// What a process complains of that was refused memory: libtorch, Rust, C++, the system; oneDNN, which finds no room for
+/// the code that it makes while it runs.
+const REFUSED_MEMORY: [&str; 8] = [
+    "can't allocate memory",
+    "memory allocation of",
+    "bad_alloc",
+    "Cannot allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+    "could not execute a primitive",
+    "could not create a memory",
+];
+
+/// What oneDNN can make on no such machine, however much memory there is.
+const IMPOSSIBLE: &str = "primitive descriptor";
 
 /// What one complains of that was refused a thread.
 const REFUSED_THREAD: [&str; 2] = ["Thread creation failed", "failed to spawn thread"];
@@ -42,7 +54,8 @@ impl Death {
 
 /// That memory was refused, and how much, where a process complains of it.
 pub(super) fn refused_memory(complaints: &str) -> Option<String> {
-    let line = complaints.lines().rev().find(|line| REFUSED_MEMORY.iter().any(|words| line.contains(words)))?;
+    let refused = |line: &str| !line.contains(IMPOSSIBLE) && REFUSED_MEMORY.iter().any(|words| line.contains(words));
+    let line = complaints.lines().rev().find(|line| refused(line))?;
     // "you tried to allocate 8192000000 bytes", "memory allocation of 8192 bytes failed"
     let words: Vec<&str> = line.split_whitespace().collect();
     let asked = words.windows(2).find(|pair| pair[1].starts_with("bytes")).and_then(|pair| pair[0].parse::<u64>().ok());
@@ -89,6 +102,10 @@ mod tests {
             ("it ended early with exit code 101: it asked for 1.0 GiB more and was refused".to_owned(), true)
         );
         assert!(told(signal(6), "memory allocation of 8192 bytes failed", false).1);
+        let primitive = "called `Result::unwrap()` on an `Err` value: Torch(\"could not create a primitive\")";
+        assert!(told(code(101), primitive, false).1);
+        let descriptor = "Torch(\"could not create a primitive descriptor for an LSTM forward propagation primitive\")";
+        assert!(!told(code(101), descriptor, false).1);
         let thread = "libgomp: Thread creation failed: Resource temporarily unavailable";
         let (how, of_memory) = told(code(1), thread, false);
         assert!(how.contains("exit code 1: the system refused it another thread") && !of_memory, "{how}");
