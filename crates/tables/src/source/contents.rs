@@ -1,6 +1,5 @@
 //! What a file is, told by its first bytes, whatever its name says.
 
-use super::sheet::{self, Archive};
 use crate::problems::Problems;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +75,8 @@ pub(super) const SPREADSHEET: &str = "application/vnd.oasis.opendocument.spreads
 
 const SEND: &str = "Send a table: CSV, .xlsx, .xls, .ods, JSON Lines or Parquet.";
 
-/// What an archive is that is no workbook.
-pub(super) fn other_archive(archive: &mut Archive) -> Problems {
-    let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
+/// What an archive is that is no workbook, by the names of its parts and by what OpenDocument says of itself.
+pub(super) fn other_archive(names: &[String], mimetype: &str) -> Problems {
     let any = |test: &dyn Fn(&str) -> bool| names.iter().any(|name| test(name));
     if any(&|name| name == "xl/workbook.bin") {
         return unsupported("a binary workbook (.xlsb)");
@@ -86,7 +84,7 @@ pub(super) fn other_archive(archive: &mut Archive) -> Problems {
     if any(&|name| name.starts_with("Index/") || name == "Index.zip") {
         return unsupported("a Numbers document");
     }
-    if sheet::mimetype(archive).contains("opendocument") || any(&|name| name.starts_with("word/")) {
+    if mimetype.contains("opendocument") || any(&|name| name.starts_with("word/")) {
         return other("a text document", SEND);
     }
     if any(&|name| name.starts_with("ppt/")) {

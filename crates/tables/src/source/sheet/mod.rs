@@ -84,7 +84,8 @@ pub(super) fn read(
                 check(&mut archive)?;
                 return ods::sheet(ods::content(&mut archive)?, wanted, tally);
             }
-            Err(contents::other_archive(&mut archive))
+            let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
+            Err(contents::other_archive(&names, &mimetype(&mut archive)))
         }
     }))
     .unwrap_or_else(|_| Err(unreadable("its parts contradict each other")))
