@@ -9,7 +9,7 @@ PREFIX ?= /opt/shamisen
 export SHAMISEN_TEST_DATA ?= $(abspath ../shared)
 
 TORTURE_SEED    ?= 1
-TORTURE_RESULTS ?= target/torture
+TORTURE_RESULTS ?= docs/torture
 
 SHAMISEN = target/release/shamisen
 ONNX     = deps/use-multilingual-v3-onnx/model.onnx

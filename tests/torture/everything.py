@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/shamisen")
     parser.add_argument("--minutes", type=float, default=0, help="about how long all of it may take; 0 for the full counts")
     parser.add_argument("--parts", help="some of them, with commas between")
-    parser.add_argument("--out", type=Path, default=ROOT / "target/torture")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/torture")
     asked = parser.parse_args()
     chosen = asked.parts.split(",") if asked.parts else list(PARTS)
     binary = hashlib.sha256(asked.binary.read_bytes()).hexdigest()

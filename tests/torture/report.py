@@ -75,17 +75,17 @@ def table(all_results: list, language: str) -> str:
         lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |")
     of = lambda name: ", ".join(dict.fromkeys(str(results[name]) for results in all_results))
     words = {
-        "en": f"Binary SHA-256 `{of('binary_sha256')}`, commit {of('commit')}, seed {of('seed')}; {of('machine')}; "
-              f"{all_results[0]['started'][:10]}. Each row again: `python3 -m tests.torture PART --seed SEED --count COUNT`, which is:",
-        "ja": f"バイナリーの SHA-256 `{of('binary_sha256')}`、コミット {of('commit')}、シード {of('seed')}、{of('machine')}、"
-              f"{all_results[0]['started'][:10]}。各行の再現:`python3 -m tests.torture PART --seed SEED --count COUNT`。すなわち:"}
+        "en": f"Seed {of('seed')}; commits {of('commit')}; {of('machine')}; {all_results[0]['started'][:10]}. All that was counted, and "
+              f"the binary's SHA-256, is in [docs/torture](torture), a file a part. Each row again: `python3 -m tests.torture PART --seed SEED --count COUNT`, which is:",
+        "ja": f"シード {of('seed')}、コミット {of('commit')}、{of('machine')}、{all_results[0]['started'][:10]}。"
+              f"数えたものとバイナリーの SHA-256 は [docs/torture](../torture) に試験ごとにあります。各行の再現:`python3 -m tests.torture PART --seed SEED --count COUNT`。すなわち:"}
     commands = "\n".join(["```sh", *(results["command"] for results in all_results), "```"])
     return "\n".join([*lines, "", words[language], "", commands])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tests.torture.report")
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "target/torture")
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "docs/torture")
     folder = parser.parse_args().folder
     files = [folder / f"{name}.json" for name in PARTS]
     all_results = [json.loads(file.read_text()) for file in files if file.exists()]
