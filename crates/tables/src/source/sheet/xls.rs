@@ -45,7 +45,9 @@ pub(super) fn sheet(bytes: Vec<u8>, wanted: Option<&str>, tally: &mut Tally) -> 
 /// The stream of a compound file that has the workbook.
 fn workbook(bytes: Vec<u8>) -> Result<Vec<u8>, Problems> {
     check_sectors(&bytes)?;
-    let mut file = CompoundFile::open(Cursor::new(bytes)).map_err(|error| unreadable(&error.to_string()))?;
+    // The library speaks of sectors, which say nothing to who made the workbook.
+    let damaged = |_| unreadable("it is damaged, or was cut off");
+    let mut file = CompoundFile::open(Cursor::new(bytes)).map_err(damaged)?;
     let has = |name: &str| file.is_stream(format!("/{name}"));
     if has("EncryptedPackage") {
         return Err(locked());
@@ -53,10 +55,9 @@ fn workbook(bytes: Vec<u8>) -> Result<Vec<u8>, Problems> {
     if !has("Workbook") {
         return Err(contents::other_compound(has));
     }
-    let part = file.open_stream("/Workbook").map_err(|error| unreadable(&error.to_string()))?;
+    let part = file.open_stream("/Workbook").map_err(damaged)?;
     let mut stream = Vec::new();
-    let read = part.take(MOST_UNPACKED + 1).read_to_end(&mut stream);
-    read.map_err(|error| unreadable(&error.to_string()))?;
+    part.take(MOST_UNPACKED + 1).read_to_end(&mut stream).map_err(damaged)?;
     if stream.len() as u64 > MOST_UNPACKED {
         return Err(too_large("The workbook"));
     }
