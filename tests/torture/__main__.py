@@ -63,7 +63,8 @@ def main() -> int:
         "details": bench.details, "failures": tally.failures}
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(results, indent=1, default=str) + "\n")
+        # Where it was is nobody's business, and another place the next time.
+        asked.json.write_text(json.dumps(results, indent=1, default=str).replace(f"{bench.folder}/", "") + "\n")
     for name in ("points", "lost", "duplicated", "unexpected", "recovered", "server_errors", "stuck"):
         print(f"  {name.replace('_', ' ')}: {results[name]}")
     print(f"  {json.dumps(bench.details, default=str)}")
